@@ -1,0 +1,55 @@
+# Every target does its own set-up: Python 3.11, git and make are all that must be there.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: setup demo test lint bench ui weaviate lock clean
+
+setup: $(VENV)/.models
+	@git config --get core.bare >/dev/null || true
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "error[E001] Python 3.11 is needed – PYTHON=$(PYTHON) – install it, or name it: make PYTHON=/path/to/python3.11"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+	$(BIN)/uv pip sync --require-hashes --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The base model is converted once for each user, and kept by its sha256.
+$(VENV)/.models: $(VENV)/.installed
+	$(BIN)/python -m lorag.prepare
+	@touch $@
+
+demo: setup
+	$(BIN)/python -m lorag.demo
+
+test: setup
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pydoclint --quiet src flows
+
+ui: $(VENV)/.installed
+	$(BIN)/python mlflow/serve.py
+
+weaviate: $(VENV)/.installed
+	$(BIN)/python infra/weaviate/start.py
+
+bench: setup
+	$(BIN)/python benchmarks/refresh.py
+
+lock: $(VENV)/.installed
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --extra dev --quiet \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	  pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build .lorag artifacts

@@ -1,0 +1,59 @@
+"""Flow: the index follows the knowledge, and one MLflow run says what that cost."""
+
+import os
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+
+from lorag.adapters.cost_meter import CostMeter
+from lorag.adapters.stores import open_store
+from lorag.params import load_params
+from lorag.releases.durable import writer_lock
+from lorag.use_cases import log_refresh, run_refresh
+from lorag.use_cases.run_refresh import RefreshOutcome
+from lorag.workspace import Workspace
+
+# Results hold document text: nothing is persisted, and caching is DVC's.
+_plain = {"cache_policy": NO_CACHE, "persist_result": False}
+
+snapshot = task(run_refresh.snapshot, name="snapshot", **_plain)
+reproduce = task(run_refresh.reproduce, name="reproduce", **_plain)
+plan = task(run_refresh.plan, name="plan", **_plain)
+apply = task(run_refresh.apply, name="apply", **_plain)
+gate = task(run_refresh.gate, name="gate", **_plain)
+publish = task(run_refresh.publish, name="publish", **_plain)
+log = task(log_refresh.log_refresh, name="log", **_plain)
+
+
+@flow(name="refresh_index", persist_result=False, validate_parameters=False)
+def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: bool = False) -> RefreshOutcome:
+    """Snapshot, reproduce what is stale, plan, apply, gate, publish, log.
+
+    Raises Busy where another writer runs, GateRefused where a check failed, and the errors of the stages; whatever
+    is raised, the served release stays as it was.
+    """
+    workspace = Workspace(Path(workspace_root).resolve())
+    params = load_params(workspace.params_file)
+    with (
+        writer_lock(workspace.lock_file),
+        CostMeter(params.costs) as meter,
+    ):
+        snapshot(workspace, params)
+        pipeline = reproduce(workspace)
+        meter.add_tokens(embedded=pipeline.embedding.n_tokens)
+        store = open_store(params.index, workspace.state, os.environ)
+        try:
+            planned = plan(workspace, params, store, rebuild=rebuild, allow_shrink=allow_shrink)
+            release = run_refresh.current_release(planned, params)
+            report = None
+            if release is not None:
+                run_refresh.serve_again(workspace, planned, release)
+            else:
+                ref, report = gate(apply(planned, store, params), planned, workspace, store, params)
+                release = publish(ref, report, planned, workspace, store, params)
+        finally:
+            store.close()
+        outcome = run_refresh.summarise(release, report, planned, pipeline, workspace, meter.stop())
+    log(outcome, workspace, params)
+    return outcome

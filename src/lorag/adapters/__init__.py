@@ -1,0 +1,1 @@
+"""One outside system each: translates its types and errors, decides nothing."""

@@ -1,0 +1,110 @@
+"""DVC in-process: versions the source and runs what is stale."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from lorag import errors
+
+STAGE_ERROR_FILE = "LORAG_STAGE_ERROR_FILE"
+"""Names the file in which a stage tells the flow, across the process border, what went wrong."""
+
+
+def init_dvc(root: Path) -> None:
+    """Makes `root`, a git repository, a DVC repository that sends no analytics and writes nothing outside itself."""
+    from dvc.repo import Repo
+
+    with _quiet(), Repo.init(str(root)) as repo:
+        with repo.config.edit("repo") as config:
+            config["core"] = {"analytics": False, "site_cache_dir": ".dvc/tmp/site"}
+        # Lets a clone on the same machine `dvc pull` without any set-up; `dvc remote add -d` puts a real one in its place.
+        with repo.config.edit("repo") as config:
+            config["core"]["remote"] = "workspace"
+            config["remote"]["workspace"] = {"url": str(root / ".dvc" / "cache")}
+
+
+def track(root: Path, path: Path) -> str:
+    """Versions a file or folder with DVC; gives its md5. Unchanged content costs a look at the file times."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with _quiet(), Repo(str(root)) as repo:
+            stage = repo.add(str(path))[0]
+            return str(stage.outs[0].hash_info.value)
+    except (DvcException, OSError) as error:
+        raise _store_failed(f"DVC cannot version {path.name}: {error}") from error
+
+
+def reproduce(root: Path) -> list[str]:
+    """Runs the stale stages of dvc.yaml in order; gives the names of those that ran.
+
+    A stage's own error is raised as it is; whatever else goes wrong in DVC raises StoreFailed.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    with tempfile.TemporaryDirectory(prefix="lorag-") as folder, _stage_environment(Path(folder)) as error_file:
+        try:
+            with _quiet(), Repo(str(root)) as repo:
+                return [stage.addressing for stage in repo.reproduce()]
+        except DvcException as error:
+            if error_file.exists():
+                raise _error_of_stage(json.loads(error_file.read_text(encoding="utf-8"))) from error
+            raise _store_failed(f"dvc repro failed: {_root_cause(error)}") from error
+
+
+def report_stage_error(error: errors.LoragError) -> None:
+    """Called in a stage's process: leaves the error for `reproduce`, where one waits for it."""
+    if target := os.environ.get(STAGE_ERROR_FILE):
+        value = {"type": type(error).__name__, "what": error.what, "where": error.where, "do": error.do}
+        Path(target).write_text(json.dumps(value), encoding="utf-8")
+
+
+def _error_of_stage(value: dict[str, str]) -> errors.LoragError:
+    kind: type[errors.LoragError] = getattr(errors, value["type"])
+    return kind(value["what"], where=value["where"], do=value["do"])
+
+
+def _store_failed(what: str) -> errors.StoreFailed:
+    return errors.StoreFailed(what, do="run `dvc repro` by hand to see all of its output")
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    return _root_cause(error.__cause__) if error.__cause__ else error
+
+
+@contextmanager
+def _stage_environment(folder: Path) -> Iterator[Path]:
+    # Stages call `python`: it has to be this one, whether or not its environment is activated.
+    before = {name: os.environ.get(name) for name in ("PATH", STAGE_ERROR_FILE)}
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    os.environ[STAGE_ERROR_FILE] = str(folder / "error.json")
+    try:
+        yield folder / "error.json"
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # DVC's hints on what to do next with git are for people who call DVC themselves.
+    import logging
+
+    logger: Any = logging.getLogger("dvc")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,54 @@
+"""The few git commands that a workspace needs; git itself is a prerequisite of lorag."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from lorag.errors import StoreFailed
+
+
+def is_repository_root(root: Path) -> bool:
+    """Whether a git repository starts at `root`."""
+    return (root / ".git").exists()
+
+
+def init_repository(root: Path) -> None:
+    """An empty git repository on branch main."""
+    _git(root, "init", "--quiet", "--initial-branch=main")
+
+
+def head_commit(root: Path) -> str | None:
+    """The full hash of HEAD; None where nothing was committed or `root` is no repository."""
+    try:
+        return _git(root, "rev-parse", "--verify", "--quiet", "HEAD").strip() or None
+    except StoreFailed:
+        return None
+
+
+def commit(root: Path, paths: Sequence[str], message: str) -> bool:
+    """Commits these paths and nothing else that may be staged; False where they hold no change."""
+    _git(root, "add", "--", *paths)
+    if not _git(root, "status", "--porcelain", "--", *paths).strip():
+        return False
+    _git(root, *_identity(root), "commit", "--quiet", "--no-verify", "-m", message, "--", *paths)
+    return True
+
+
+def _identity(root: Path) -> list[str]:
+    # A fresh machine has no git identity; the workspace's own commits must not fail for that.
+    try:
+        _git(root, "config", "user.email")
+    except StoreFailed:
+        return ["-c", "user.name=lorag", "-c", "user.email=lorag@localhost"]
+    return []
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True, timeout=120)
+    except FileNotFoundError as error:
+        raise StoreFailed("git is not installed", do="install git") from error
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        said = (error.stderr or b"") if isinstance(error.stderr, str) else ""
+        raise StoreFailed(f"git {arguments[0]} failed: {str(said).strip()[:300]}", where=str(root)) from error
+    return done.stdout

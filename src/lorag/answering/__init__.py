@@ -1,0 +1,1 @@
+"""Prompts, strategies, and citations that code made and checked."""

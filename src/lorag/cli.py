@@ -1,0 +1,282 @@
+"""The command `lorag`: parse, call one use case, report."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lorag import console
+from lorag.errors import ExitStatus, LoragError, ParamsError
+from lorag.params import Params, RetrieverKind, Strategy, load_params
+from lorag.workspace import Workspace, find_workspace
+
+app = typer.Typer(
+    name="lorag",
+    help="Keep a language model's knowledge current, and measure what each update costs.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+evaluate_app = typer.Typer(help="Measure a part of the system on questions with known answers.")
+app.add_typer(evaluate_app, name="evaluate")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; its keys are in docs/json.md.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="A retained release, by id or generation.", metavar="RELEASE")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option("--where", help="Only documents with this metadata value; may be repeated.", metavar="KEY=VALUE"),
+]
+
+
+@dataclass
+class Settings:
+    """What the options before the command say."""
+
+    start: Path
+    debug: bool = False
+
+
+@app.callback()
+def main_options(
+    context: typer.Context,
+    workspace: Annotated[Path, typer.Option(help="The workspace, or a folder inside it.", metavar="DIR")] = Path(),
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and log lines.")] = False,
+) -> None:
+    """Keep a language model's knowledge current, and measure what each update costs."""
+    context.obj = Settings(workspace, debug)
+    console.set_up_logging(debug=debug)
+    if not workspace.is_dir():
+        raise ParamsError("no such folder", where=str(workspace), do="give --workspace a folder")
+
+
+def _open(context: typer.Context) -> tuple[Workspace, Params]:
+    workspace = find_workspace(context.obj.start)
+    return workspace, load_params(workspace.params_file)
+
+
+@app.command(epilog="Example: lorag init handbook --source ~/docs --questions questions.jsonl")
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder to make.", metavar="DIR")],
+    source: Annotated[Path, typer.Option(help="A folder of documents, or a documents.jsonl.", metavar="DOCS")],
+    questions: Annotated[Path | None, typer.Option(help="Questions with known answers.", metavar="FILE")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a workspace from a folder of documents, ready for `lorag refresh`."""
+    from lorag.use_cases.init_workspace import init_workspace
+
+    workspace = init_workspace(folder, source, questions)
+    result = {"workspace": str(workspace.root), "source": str(source.resolve())}
+    console.show(result, lambda: console.show_init(workspace.root), as_json=as_json)
+
+
+@app.command(epilog="Example: lorag refresh --json")
+def refresh(
+    context: typer.Context,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Write the whole index anew.")] = False,
+    allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help="Let most of the index go.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the index up to date with the source, at the cost of what changed.
+
+    Exit status 3 says that some documents were quarantined; the good ones are served.
+    """
+    workspace, _ = _open(context)
+    with console.standard_output_kept_clean():
+        console.set_up_prefect(workspace.state, debug=context.obj.debug)
+        from flows.refresh_index import refresh_index
+
+        outcome = refresh_index(str(workspace.root), rebuild=rebuild, allow_shrink=allow_shrink)
+    result = outcome.to_json()
+    console.show(result, lambda: console.show_refresh(result), as_json=as_json)
+    if outcome.rejected:
+        raise typer.Exit(ExitStatus.REJECTED)
+
+
+@app.command(epilog='Example: lorag ask "Who runs the night shift?" --strategy rag')
+def ask(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(help="The question, in quotes.")],
+    strategy: Annotated[str, typer.Option(help="base answers from the weights alone, rag from the index.")] = "rag",
+    where: Where = None,
+    as_of: AsOf = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a question from the served release, with citations."""
+    from lorag.use_cases.answer import answer_served
+
+    chosen = _strategy(strategy)
+    _refuse_empty(question, "question")
+    workspace, params = _open(context)
+    on_text: Callable[[str], None] | None = None if as_json else console.stream_text
+    with console.standard_output_kept_clean(streaming=not as_json):
+        result = answer_served(
+            question, chosen, workspace, params, os.environ, where=_filter(where), as_of=as_of, on_text=on_text
+        )
+    console.show(result.to_json(), lambda: console.show_answer(result.to_json()), as_json=as_json)
+
+
+@app.command(epilog='Example: lorag search "berth allocation" --retriever hybrid -k 3')
+def search(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="What to look for, in quotes.")],
+    top_k: Annotated[int | None, typer.Option("--top-k", "-k", min=1, max=1000, help="How many chunks.")] = None,
+    retriever: Annotated[RetrieverKind | None, typer.Option(help="How to look.")] = None,
+    where: Where = None,
+    document: Annotated[list[str] | None, typer.Option(help="Only this document; may be repeated.")] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Compare with every vector.")] = False,
+    as_of: AsOf = None,
+    as_json: Json = False,
+) -> None:
+    """Show the chunks that a question would be answered from."""
+    from lorag.use_cases.answer import search_workspace
+
+    _refuse_empty(query, "query")
+    workspace, params = _open(context)
+    update = {"top_k": top_k, "retriever": retriever, "candidates": max(top_k or 0, params.search.candidates)}
+    params = params.model_copy(
+        update={"search": params.search.model_copy(update={k: v for k, v in update.items() if v is not None})}
+    )
+    with console.standard_output_kept_clean():
+        result = search_workspace(
+            query, workspace, params, os.environ, where=_filter(where, document), as_of=as_of, exact=exact
+        )
+    console.show(result, lambda: console.show_search(result), as_json=as_json)
+
+
+@evaluate_app.command(
+    "retrieval", epilog="Example: lorag evaluate retrieval --documents documents.jsonl --questions questions.jsonl"
+)
+def evaluate_retrieval_command(
+    context: typer.Context,
+    documents: Annotated[Path, typer.Option(help="A folder of documents, or a documents.jsonl.", metavar="DOCS")],
+    questions: Annotated[Path, typer.Option(help="Questions with gold_doc_ids, as JSONL.", metavar="FILE")],
+    as_json: Json = False,
+) -> None:
+    """Measure dense, BM25, hybrid and reranked retrieval on any set: nDCG@10, recall@k, MRR@10, MAP."""
+    from lorag.use_cases.evaluate_files import evaluate_files
+
+    workspace, params = _open(context)
+    with console.standard_output_kept_clean():
+        result = evaluate_files(documents, questions, workspace, params)
+    console.show(result, lambda: console.show_retrieval(result), as_json=as_json)
+
+
+@app.command(epilog="Example: lorag status --json")
+def status(context: typer.Context, as_json: Json = False) -> None:
+    """Say what is served, and what changed in the source since."""
+    from lorag.use_cases.status import read_status
+
+    workspace, params = _open(context)
+    result = read_status(workspace, params).to_json()
+    console.show(result, lambda: console.show_status(result), as_json=as_json)
+
+
+@app.command(epilog="Example: lorag releases")
+def releases(context: typer.Context, as_json: Json = False) -> None:
+    """List the retained releases, newest first."""
+    from lorag.releases.shelf import ReleaseShelf
+
+    workspace, _ = _open(context)
+    shelf = ReleaseShelf(workspace.state)
+    served = shelf.served_id()
+    rows = [console.release_row(release, is_served=release.id == served) for release in shelf.releases()]
+    console.show({"served": served, "releases": rows}, lambda: console.show_releases(rows), as_json=as_json)
+
+
+@app.command(epilog="Example: lorag rollback 3")
+def rollback(
+    context: typer.Context,
+    release: Annotated[str | None, typer.Argument(help="An id or a generation; the one before if left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Serve an older release again, at once; the next refresh follows the source again."""
+    from lorag.use_cases.manage_releases import roll_back
+
+    workspace, params = _open(context)
+    target = roll_back(workspace, params, os.environ, release)
+    result = {"release": target.id, "generation": target.generation, "content_digest": target.content_digest}
+    console.show(result, lambda: console.say(f"Release {target.id} is served."), as_json=as_json)
+
+
+@app.command(epilog="Example: lorag doctor --json")
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Check tools, models and every byte of the retained releases; exit status 7 where one is damaged."""
+    from lorag.use_cases.examine import examine
+
+    workspace, params = _open(context)
+    with console.standard_output_kept_clean():
+        checks = examine(workspace, params, os.environ)
+    result: dict[str, Any] = {"healthy": not any(c.problem for c in checks), "checks": [asdict(c) for c in checks]}
+    console.show(result, lambda: console.show_checks(checks), as_json=as_json)
+    if not result["healthy"]:
+        raise typer.Exit(ExitStatus.INTEGRITY)
+
+
+def _strategy(name: str) -> Strategy:
+    if name in ("base", "rag"):
+        return name  # type: ignore[return-value]
+    raise ParamsError(f"no strategy {name!r}", where="--strategy", do="choose base or rag")
+
+
+def _refuse_empty(text: str, what: str) -> None:
+    if not text.strip():
+        raise ParamsError(f"the {what} is empty", do=f"give the {what} in quotes")
+
+
+def _filter(where: list[str] | None, documents: list[str] | None = None) -> Any:
+    from lorag.retrieval.index.store import Filter
+
+    pairs = []
+    for item in where or []:
+        key, separator, value = item.partition("=")
+        if not separator or not key:
+            raise ParamsError(f"{item!r} is not KEY=VALUE", where="--where", do="write for example --where team=harbour")
+        pairs.append((key, value))
+    return Filter(tuple(documents or ()), tuple(pairs))
+
+
+def main() -> None:
+    """Runs the command; every failure is one line and a fixed exit status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str], environment: Mapping[str, str] = os.environ) -> int:
+    """The exit status of `lorag ARGUMENTS`."""
+    debug, as_json = "--debug" in arguments, "--json" in arguments
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    try:
+        status = app(arguments or ["--help"], prog_name="lorag", standalone_mode=False)
+        return int(status or 0)
+    except LoragError as error:
+        if debug:
+            raise
+        console.show_error(error, as_json=as_json)
+        return int(error.exit_status)
+    except typer.Exit as error:
+        return int(error.exit_code)
+    except typer.TyperException as error:
+        what = error.format_message() if hasattr(error, "format_message") else str(error)
+        console.show_error(ParamsError(" ".join(what.split()), do=f"see `lorag {command} --help`"), as_json=as_json)
+        return int(ExitStatus.USAGE)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("interrupted; the served release is as it was\n")
+        return 130
+    except BrokenPipeError:
+        # The reader has gone, as with `| head`: nobody is there to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if debug:
+            raise
+        from lorag.errors import StoreFailed
+
+        console.show_error(StoreFailed(f"{error.strerror or error}", where=str(error.filename or "")), as_json=as_json)
+        return int(ExitStatus.STORE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""What a person sees: tables and lines. Results go to standard output, all else to standard error."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lorag.errors import LoragError
+from lorag.releases.checks import Check
+from lorag.releases.record import Release
+
+_out = Console(highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """One line, whatever characters it holds."""
+    _out.print(escape(text))
+
+
+def stream_text(text: str) -> None:
+    """Part of an answer, at once."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def show(result: Mapping[str, Any], for_a_person: Callable[[], None], *, as_json: bool) -> None:
+    """The result as one JSON object, or as `for_a_person` prints it."""
+    if as_json:
+        sys.stdout.write(json.dumps(result, ensure_ascii=True, allow_nan=False) + "\n")
+        sys.stdout.flush()
+    else:
+        for_a_person()
+
+
+def show_error(error: LoragError, *, as_json: bool) -> None:
+    """One line on standard error; with `as_json` an object `error` on standard output too."""
+    sys.stderr.write(error.line() + "\n")
+    if as_json:
+        value = {"code": error.code, "what": error.what, "where": error.where, "do": error.do}
+        sys.stdout.write(json.dumps({"error": value, "exit_status": int(error.exit_status)}) + "\n")
+
+
+def set_up_logging(*, debug: bool) -> None:
+    """Library messages: warnings for everybody, all of them with --debug."""
+    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("lorag").setLevel(logging.DEBUG if debug else logging.WARNING)
+    if not debug:
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+def set_up_prefect(state: Path, *, debug: bool) -> None:
+    """Settings that Prefect reads at import: no analytics, patience at start-up, runs kept with the workspace."""
+    defaults = {
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "60",
+        "PREFECT_HOME": str(state / "prefect"),
+        "PREFECT_LOGGING_LEVEL": "DEBUG" if debug else "CRITICAL",
+        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+        "DO_NOT_TRACK": "1",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def standard_output_kept_clean(*, streaming: bool = False) -> Iterator[None]:
+    """Sends what libraries and child processes print to standard error meanwhile; nothing while streaming."""
+    if streaming:
+        yield
+        return
+    sys.stdout.flush()
+    saved = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(saved, 1)
+        os.close(saved)
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def show_init(root: Path) -> None:
+    """What to do next in a new workspace."""
+    say(f"Made the workspace {root}. Next:")
+    say(f"  cd {root}")
+    say("  lorag refresh")
+    say('  lorag ask "..."')
+
+
+def show_refresh(result: Mapping[str, Any]) -> None:
+    """The plan's counts and the costs of a refresh."""
+    plan, cost = result["plan"], result["cost"]
+    _table(
+        f"Release {result['release']}" + ("" if result["published"] else " was current already"),
+        ["chunks", "added", "changed", "removed", "kept", "embedded"],
+        [[result["n_chunks"], *(plan[key] for key in ("added", "changed", "removed", "kept", "embedded"))]],
+    )
+    say(
+        f"{result['n_documents']} documents, {cost['wall_s']:.1f} s, {cost['cpu_s']:.1f} CPU s, "
+        f"{cost['peak_rss_mb']:.0f} MB, {cost['kwh'] * 1000:.2f} Wh, {cost['money']:.5f} {cost['currency']}"
+    )
+    if result["rejected"]:
+        say(f"{result['rejected']} documents were quarantined; see artifacts/rejected.jsonl")
+
+
+def show_answer(result: Mapping[str, Any]) -> None:
+    """What follows the streamed text: citations and release."""
+    sys.stdout.write("\n")
+    for number, citation in enumerate(result["citations"], start=1):
+        say(f"[{number}] {citation['document_id']} (version {citation['document_version'][:12]})")
+        say(f'    "{" ".join(citation["quote"].split())}"')
+    if result["strategy"] != "base" and not result["citations"] and not result["abstained"]:
+        say("No passage that was found supports this answer.")
+    cost = result["cost"]
+    say(f"release {result['release']} · {result['strategy']} · {cost['wall_s']:.1f} s")
+
+
+def show_search(result: Mapping[str, Any]) -> None:
+    """Each hit with its place and the start of its text."""
+    for number, hit in enumerate(result["hits"], start=1):
+        say(f"{number}. {hit['document_id']}  {hit['score']:.4f}  {hit['context']}")
+        say(f"   {' '.join(hit['text'].split())[:300]}")
+    if not result["hits"]:
+        say("Nothing was found.")
+    say(f"release {result['release']}")
+
+
+def show_retrieval(result: Mapping[str, Any]) -> None:
+    """A row for each retriever."""
+    kinds = [kind for kind in ("dense", "bm25", "hybrid", "reranked") if result.get(kind)]
+    names = list(result[kinds[0]]) if kinds else []
+    rows = [[kind, *(f"{result[kind][name]:.4f}" for name in names)] for kind in kinds]
+    _table(f"{result['n_questions']} questions, {result['n_documents']} documents", ["retriever", *names], rows)
+    if not result.get("reranked"):
+        say("reranked: no cross-encoder is named in search.reranker")
+
+
+def show_status(result: Mapping[str, Any]) -> None:
+    """What is served, and what changed since."""
+    say(f"Served: {result['served'] or 'nothing yet'}")
+    changes = result["changes"]
+    for kind in ("added", "changed", "removed"):
+        for name in changes[kind]:
+            say(f"  {kind:8} {name}")
+    for old, new in changes["renamed"]:
+        say(f"  renamed  {old} -> {new}")
+    for item in result["rejected"]:
+        say(f"  rejected {item['name']}: {item['reason']}")
+    say("Up to date." if result["up_to_date"] else "Run `lorag refresh` to serve the changes.")
+
+
+def release_row(release: Release, *, is_served: bool) -> dict[str, Any]:
+    """A release as `lorag releases --json` lists it."""
+    return {
+        "id": release.id,
+        "generation": release.generation,
+        "served": is_served,
+        "created_utc": release.created_utc,
+        "n_documents": len(release.documents),
+        "n_chunks": release.n_chunks,
+        "content_digest": release.content_digest,
+        "recall_at_10": release.recall_at_10,
+        "git_commit": release.git_commit,
+    }
+
+
+def show_releases(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A row for each release."""
+    cells = [
+        [
+            ("* " if row["served"] else "  ") + row["id"],
+            row["created_utc"],
+            row["n_documents"],
+            row["n_chunks"],
+            "" if row["recall_at_10"] is None else f"{row['recall_at_10']:.3f}",
+        ]
+        for row in rows
+    ]
+    _table("Releases (* is served)", ["release", "created", "documents", "chunks", "recall@10"], cells)
+
+
+def show_checks(checks: Sequence[Check]) -> None:
+    """A line for each check."""
+    for check in checks:
+        say(f"{'FAILED' if check.problem else 'ok':6} {check.name}: {check.problem or check.detail}")

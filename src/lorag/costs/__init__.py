@@ -1,0 +1,1 @@
+"""What an update or a query cost, and in money."""

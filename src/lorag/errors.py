@@ -1,0 +1,81 @@
+"""The errors a caller would treat differently, each with its code and exit status."""
+
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """What the command line returns; fixed, so that scripts may rely on it."""
+
+    OK = 0
+    USAGE = 2
+    REJECTED = 3
+    GATE = 4
+    STORE = 5
+    BUSY = 6
+    INTEGRITY = 7
+
+
+class LoragError(Exception):
+    """One line for a person: what is wrong, where, and what to do about it."""
+
+    code = "E000"
+    exit_status = ExitStatus.USAGE
+
+    def __init__(self, what: str, *, where: str = "", do: str = "") -> None:
+        super().__init__(" – ".join(part for part in (what, where, do) if part))
+        self.what = what
+        self.where = where
+        self.do = do
+
+    def line(self) -> str:
+        """`error[E001] what – where – what to do`, without line breaks."""
+        return f"error[{self.code}] {' '.join(str(self).split())}"
+
+
+class ParamsError(LoragError):
+    """params.yaml, a flag or an environment value cannot be used."""
+
+    code = "E001"
+    exit_status = ExitStatus.USAGE
+
+
+class WorkspaceError(LoragError):
+    """The folder is not a workspace, or lacks something that the command needs."""
+
+    code = "E002"
+    exit_status = ExitStatus.USAGE
+
+
+class InputRejected(LoragError):
+    """The input as a whole cannot be used: missing, empty, or too much of it unreadable."""
+
+    code = "E010"
+    exit_status = ExitStatus.REJECTED
+
+
+class GateRefused(LoragError):
+    """A check before publishing failed; the served release stays."""
+
+    code = "E020"
+    exit_status = ExitStatus.GATE
+
+
+class StoreFailed(LoragError):
+    """A store or service is down, full, or answered with an error."""
+
+    code = "E030"
+    exit_status = ExitStatus.STORE
+
+
+class Busy(LoragError):
+    """Another process holds the workspace's writer lock."""
+
+    code = "E040"
+    exit_status = ExitStatus.BUSY
+
+
+class IntegrityFailed(LoragError):
+    """Stored bytes are not what their digest says."""
+
+    code = "E050"
+    exit_status = ExitStatus.INTEGRITY

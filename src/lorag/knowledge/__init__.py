@@ -1,0 +1,1 @@
+"""Documents: load, normalise, chunk, and tell one version from another."""

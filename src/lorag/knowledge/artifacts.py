@@ -1,0 +1,97 @@
+"""Documents, chunks and rejections as JSON lines: what the stages hand to one another."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from lorag.digests import canonical_json, digest_of_lines
+from lorag.errors import IntegrityFailed
+from lorag.knowledge.documents import Block, BlockKind, Chunk, Document, Flag, Reason, Rejected
+
+
+def corpus_digest(documents: Iterable[Document]) -> str:
+    """Names a corpus: over (id, version) of its documents in any order."""
+    return digest_of_lines(sorted(canonical_json([document.id, document.version]) for document in documents))
+
+
+def document_to_json(document: Document) -> dict[str, Any]:
+    """Plain values; blocks as [kind, level, text]."""
+    return {
+        "id": document.id,
+        "title": document.title,
+        "metadata": dict(document.metadata),
+        "flags": {flag.value: count for flag, count in document.flags.items()},
+        "sources": list(document.sources),
+        "blocks": [[block.kind.value, block.level, block.text] for block in document.blocks],
+    }
+
+
+def document_from_json(value: dict[str, Any]) -> Document:
+    """The inverse of `document_to_json`."""
+    return Document(
+        id=value["id"],
+        title=value["title"],
+        blocks=tuple(Block(BlockKind(kind), text, level) for kind, level, text in value["blocks"]),
+        metadata=value["metadata"],
+        flags={Flag(flag): count for flag, count in value["flags"].items()},
+        sources=tuple(value["sources"]),
+    )
+
+
+def chunk_to_json(chunk: Chunk) -> dict[str, Any]:
+    """Plain values."""
+    return {
+        "id": chunk.id,
+        "document_id": chunk.document_id,
+        "context": chunk.context,
+        "text": chunk.text,
+        "metadata": dict(chunk.metadata),
+    }
+
+
+def write_documents(path: Path, documents: Iterable[Document]) -> None:
+    """One document a line, in the given order."""
+    _write_lines(path, (document_to_json(document) for document in documents))
+
+
+def read_documents(path: Path) -> list[Document]:
+    """What `write_documents` wrote; raises IntegrityFailed for a damaged line."""
+    return [document_from_json(value) for value in _read_lines(path)]
+
+
+def write_chunks(path: Path, chunks: Iterable[Chunk]) -> None:
+    """One chunk a line, in the given order."""
+    _write_lines(path, (chunk_to_json(chunk) for chunk in chunks))
+
+
+def read_chunks(path: Path) -> list[Chunk]:
+    """What `write_chunks` wrote; raises IntegrityFailed for a damaged line."""
+    return [Chunk(**value) for value in _read_lines(path)]
+
+
+def write_rejected(path: Path, rejected: Iterable[Rejected]) -> None:
+    """One quarantined document a line."""
+    _write_lines(path, ({"name": r.name, "reason": r.reason.value, "detail": r.detail} for r in rejected))
+
+
+def read_rejected(path: Path) -> list[Rejected]:
+    """What `write_rejected` wrote; raises IntegrityFailed for a damaged line."""
+    return [Rejected(value["name"], Reason(value["reason"]), value["detail"]) for value in _read_lines(path)]
+
+
+def _write_lines(path: Path, values: Iterable[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+        file.writelines(canonical_json(value) + "\n" for value in values)
+
+
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise IntegrityFailed(
+                    f"damaged line: {error}", where=f"{path.name}:{number}", do="run `dvc repro --force`"
+                ) from error

@@ -1,0 +1,347 @@
+"""The one tree of settings, read once at the edge from params.yaml, which alone holds the values."""
+
+import difflib
+import math
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from lorag.digests import digest_of
+from lorag.errors import ParamsError
+from lorag.retrieval.index.store import StoreKind
+
+MAX_BYTES = 100_000
+MAX_ALIASES = 20
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Price = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+ModelReference = Annotated[str, Field(min_length=1, max_length=500)]
+"""`package:<import name>[/<path>]`, `hub:<org/name>` or a folder."""
+
+
+class Section(BaseModel):
+    """Frozen, and refuses a key that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class SecretPolicy(StrEnum):
+    """What happens to a document that seems to hold a secret."""
+
+    QUARANTINE = "quarantine"
+    FLAG = "flag"
+
+
+class ChunkingStrategy(StrEnum):
+    """Where a document may be cut."""
+
+    STRUCTURE = "structure"
+    RECURSIVE = "recursive"
+    SENTENCE = "sentence"
+    FIXED = "fixed"
+
+
+class Backend(StrEnum):
+    """What computes embeddings."""
+
+    AUTO = "auto"
+    OPENVINO = "openvino"
+    TORCH = "torch"
+
+
+class Precision(StrEnum):
+    """The arithmetic of the embedder."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+class RetrieverKind(StrEnum):
+    """How candidates are found."""
+
+    DENSE = "dense"
+    BM25 = "bm25"
+    HYBRID = "hybrid"
+
+
+class Rewriting(StrEnum):
+    """What the generator does to a question before the search."""
+
+    NONE = "none"
+    MULTI_QUERY = "multi_query"
+    HYDE = "hyde"
+
+
+class ParserParams(Section):
+    """Limits of the child process that parses one document."""
+
+    memory_mb: int = Field(ge=64, le=65_536)
+    timeout_s: float = Field(gt=0, le=600)
+    max_depth: int = Field(ge=8, le=1_000)
+    max_characters: int = Field(ge=1_000, le=100_000_000)
+
+
+class KnowledgeParams(Section):
+    """Where documents come from and which are let in."""
+
+    source: str = Field(min_length=1)
+    questions: str = Field(min_length=1)
+    origin: str | None
+    questions_origin: str | None
+    max_file_bytes: int = Field(ge=1, le=1_000_000_000)
+    max_rejected_share: Share
+    secrets: SecretPolicy
+    commit: bool
+    parser: ParserParams
+
+
+class ChunkingParams(Section):
+    """How documents are cut; sizes in the embedder's tokens."""
+
+    strategy: ChunkingStrategy
+    max_tokens: int = Field(ge=16, le=8_192)
+    min_tokens: int = Field(ge=0, le=4_096)
+    overlap_tokens: int = Field(ge=0, le=4_096)
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if self.overlap_tokens >= self.max_tokens:
+            raise ValueError(f"overlap_tokens {self.overlap_tokens} must be below max_tokens {self.max_tokens}")
+        if self.min_tokens >= self.max_tokens:
+            raise ValueError(f"min_tokens {self.min_tokens} must be below max_tokens {self.max_tokens}")
+        return self
+
+
+class EmbeddingParams(Section):
+    """The embedder and what computes it."""
+
+    model: ModelReference
+    max_tokens: int = Field(ge=16, le=32_768)
+    backend: Backend
+    precision: Precision
+    batch_tokens: int = Field(ge=256, le=1_000_000)
+    threads: int = Field(ge=0, le=1_024)
+
+
+class IndexParams(Section):
+    """The vector store and how many generations it keeps."""
+
+    store: StoreKind
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")
+    ann_from_rows: int = Field(ge=256, le=100_000_000)
+    retain_generations: int = Field(ge=1, le=1_000)
+    replication_factor: int = Field(ge=1, le=100)
+    shards: int = Field(ge=1, le=1_000)
+
+
+class SearchParams(Section):
+    """How chunks are found for a question."""
+
+    retriever: RetrieverKind
+    top_k: int = Field(ge=1, le=1_000)
+    candidates: int = Field(ge=1, le=10_000)
+    rrf_k: int = Field(ge=1, le=10_000)
+    max_per_document: int = Field(ge=1, le=1_000)
+    mmr_lambda: Share | None
+    reranker: ModelReference | None
+    rerank_candidates: int = Field(ge=1, le=1_000)
+    rewriting: Rewriting
+    min_similarity: float = Field(ge=-1, le=1)
+
+    @model_validator(mode="after")
+    def _enough_candidates(self) -> Self:
+        if self.candidates < self.top_k:
+            raise ValueError(f"candidates {self.candidates} must be at least top_k {self.top_k}")
+        return self
+
+
+class GenerationParams(Section):
+    """The language model that answers."""
+
+    model: ModelReference
+    endpoint_model: str | None
+    max_new_tokens: int = Field(ge=1, le=4_096)
+    max_context_tokens: int = Field(ge=64, le=1_000_000)
+    temperature: float = Field(ge=0, le=2)
+    seed: int = Field(ge=0, le=2**31)
+
+
+class AnsweringParams(Section):
+    """What an answer is made of."""
+
+    context_chunks: int = Field(ge=1, le=100)
+    min_support: Share
+
+
+class GateParams(Section):
+    """What a new generation must show before it is published."""
+
+    max_shrink_share: Share
+    min_recall_at_10: Share
+    max_recall_drop: Share
+    max_questions: int = Field(ge=0, le=100_000)
+    mend_attempts: int = Field(ge=0, le=10)
+
+
+class EvaluationParams(Section):
+    """Cut-offs of the retrieval metrics."""
+
+    k: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(min_length=1)
+
+
+class PriceParams(Section):
+    """The price book, in `costs.currency`."""
+
+    cpu_hour: Price
+    gpu_hour: Price
+    kwh: Price
+    storage_gb_month: Price
+    million_input_tokens: Price
+    million_output_tokens: Price
+
+
+class CostParams(Section):
+    """How use becomes money and carbon."""
+
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    country: str = Field(pattern=r"^[A-Z]{3}$")
+    prices: PriceParams
+
+
+class TrackingParams(Section):
+    """Where runs are logged."""
+
+    experiment: str = Field(min_length=1, max_length=100)
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    knowledge: KnowledgeParams
+    chunking: ChunkingParams
+    embedding: EmbeddingParams
+    index: IndexParams
+    search: SearchParams
+    generation: GenerationParams
+    answering: AnsweringParams
+    gate: GateParams
+    evaluation: EvaluationParams
+    costs: CostParams
+    tracking: TrackingParams
+
+    @model_validator(mode="after")
+    def _chunks_fit_the_embedder(self) -> Self:
+        if self.chunking.max_tokens > self.embedding.max_tokens:
+            raise ValueError(
+                f"chunking.max_tokens {self.chunking.max_tokens} must not exceed "
+                f"embedding.max_tokens {self.embedding.max_tokens}"
+            )
+        return self
+
+    @property
+    def digest(self) -> str:
+        """Names these settings."""
+        return digest_of(self.model_dump(mode="json"))
+
+
+_SECRET_KEY = re.compile(r"(?i)(password|passwd|secret_|_secret|api_?key|access_?key|private_?key|_token$|^token$)")
+_SECRET_VALUE = re.compile(r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|\bsk-[A-Za-z0-9_-]{20,}|ghp_[A-Za-z0-9]{30,}")
+
+
+def load_params(path: Path) -> Params:
+    """Reads and checks params.yaml; raises ParamsError with the file, the place and what to do."""
+    return parse_params(_read(path), where=path.name)
+
+
+def parse_params(text: str, *, where: str) -> Params:
+    """Checks the YAML 1.2 text of params; `where` names its origin in messages."""
+    tree = _parse_yaml(text, where)
+    if not isinstance(tree, dict):
+        raise ParamsError(
+            f"expected sections with values, got {'nothing' if tree is None else type(tree).__name__}",
+            where=where,
+            do="start with `knowledge:` and its keys, as in the params.yaml that `lorag init` writes",
+        )
+    _refuse_secrets(tree, where)
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        raise _explain(error, where) from None
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ParamsError(f"params larger than {MAX_BYTES} bytes", where=path.name, do="keep settings only")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ParamsError(
+            "no params.yaml", where=str(path), do="run this inside a workspace, or make one with `lorag init`"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParamsError(f"cannot read params: {error}", where=str(path), do="make it a readable UTF-8 file") from error
+
+
+def _parse_yaml(text: str, where: str) -> Any:
+    # Counted before the tree is built: expanding a few aliases of aliases fills the memory.
+    if len(re.findall(r"(?m)(?:^|[\s\[,:-])\*[\w-]+", text)) > MAX_ALIASES:
+        raise ParamsError(f"more than {MAX_ALIASES} YAML aliases", where=where, do="write the values out")
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        return yaml.load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
+        raise ParamsError(f"bad YAML: {error.problem or error.context}", where=place, do="mend that line") from None
+    except (YAMLError, RecursionError, ValueError) as error:
+        raise ParamsError(f"bad YAML: {error}", where=where, do="mend the file") from None
+
+
+def _refuse_secrets(tree: Any, where: str, path: str = "") -> None:
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            place = f"{path}.{key}" if path else str(key)
+            if isinstance(value, str) and value and (_SECRET_KEY.search(str(key)) or _SECRET_VALUE.search(value)):
+                raise ParamsError(
+                    "a secret does not belong in params", where=f"{where}: {place}", do="put it in the environment"
+                )
+            _refuse_secrets(value, where, place)
+    elif isinstance(tree, list):
+        for item in tree:
+            _refuse_secrets(item, where, path)
+
+
+def _explain(error: ValidationError, where: str) -> ParamsError:
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    given = first.get("input")
+    what, do = f"{first['msg'].removeprefix('Value error, ')}", "mend the value"
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(first["loc"][:-1]), n=1, cutoff=0.5)
+        what = f"unknown key `{first['loc'][-1]}`"
+        do = f"did you mean `{close[0]}`?" if close else "remove it"
+    elif first["type"] == "missing":
+        what, do = f"missing key `{first['loc'][-1]}`", "add it, as in the params.yaml that `lorag init` writes"
+    elif isinstance(given, bool):
+        what, do = f"got the boolean {given}: {what}", "put the word in quotes if it was meant as text"
+    elif not isinstance(given, dict | list) and (not isinstance(given, float) or math.isfinite(given)):
+        what = f"{what}, got {str(given)[:80]!r}"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return ParamsError(what + more, where=f"{where}: {place}" if place else where, do=do)
+
+
+def _known_keys(path: tuple[int | str, ...]) -> list[str]:
+    model: Any = Params
+    for part in path:
+        model = model.model_fields[part].annotation
+    return list(model.model_fields)
+
+
+Strategy = Literal["base", "rag"]
+"""The ways to answer that exist so far."""

@@ -1,0 +1,1 @@
+"""The release record, and which release is served."""

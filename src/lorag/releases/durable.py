@@ -1,0 +1,50 @@
+"""Files that are whole or absent after a power failure."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from lorag.errors import Busy
+
+
+def write_json_durably(path: Path, value: Any) -> None:
+    """Replaces `path` at once: temporary file, fsync, rename, fsync of the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1, sort_keys=True, allow_nan=False)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    fsync_folder(path.parent)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Makes the folder's entries durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def writer_lock(path: Path) -> Iterator[None]:
+    """Holds the workspace's only write lock (`flock`, freed by the kernel if the process dies); else raises Busy."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise Busy(
+            "another refresh or rollback is running", where=str(path), do="wait until it ends, then run this again"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

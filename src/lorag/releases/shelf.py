@@ -1,0 +1,113 @@
+"""The releases of a workspace on disk, and the one small file that says which is served."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lorag.errors import Busy, IntegrityFailed, WorkspaceError
+from lorag.releases.durable import fsync_folder, write_json_durably
+from lorag.releases.record import Release
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseShelf:
+    """`folder/releases/<id>.json`, one each, and `folder/current.json`, the pointer.
+
+    Writers hold the workspace's lock; readers need none, since every file is replaced whole.
+    """
+
+    folder: Path
+
+    @property
+    def _pointer(self) -> Path:
+        return self.folder / "current.json"
+
+    def releases(self) -> list[Release]:
+        """The readable releases, newest generation first; damaged records are left out (`damaged` names them)."""
+        found = [self._try_read(path) for path in self._paths()]
+        return sorted((r for r in found if isinstance(r, Release)), key=lambda release: -release.generation)
+
+    def damaged(self) -> list[IntegrityFailed]:
+        """What is wrong with each record that cannot be read."""
+        return [e for e in (self._try_read(path) for path in self._paths()) if isinstance(e, IntegrityFailed)]
+
+    def served_id(self) -> str | None:
+        """The id in the pointer; None where nothing was published yet; raises IntegrityFailed for a damaged pointer."""
+        try:
+            return str(_read_json(self._pointer)["release"])
+        except FileNotFoundError:
+            return None
+        except (KeyError, TypeError) as error:
+            raise IntegrityFailed("damaged pointer to the served release", where=self._pointer.name) from error
+
+    def served(self) -> Release | None:
+        """The release in the pointer; raises IntegrityFailed where it cannot be read."""
+        release_id = self.served_id()
+        return None if release_id is None else self.read(release_id)
+
+    def read(self, release_id: str) -> Release:
+        """The release of that id; raises WorkspaceError for an unknown one."""
+        known = {path.stem: path for path in self._paths()}
+        if release_id not in known:
+            raise WorkspaceError(f"no release {release_id!r}", do="`lorag releases` lists the retained ones")
+        path = known[release_id]
+        return Release.from_json(_read_json(path), where=path.name)
+
+    def as_of(self, name: str) -> Release:
+        """A release by its id or its generation number."""
+        for release in self.releases():
+            if name in (release.id, str(release.generation)):
+                return release
+        raise WorkspaceError(f"no release {name!r}", do="`lorag releases` lists the retained ones")
+
+    def publish(self, release: Release, *, expected_served: str | None) -> None:
+        """Writes the record, then moves the pointer; raises Busy if another than `expected_served` is served by now."""
+        write_json_durably(self.folder / "releases" / f"{release.id}.json", release.to_json())
+        self.point_at(release, expected_served=expected_served)
+
+    def point_at(self, release: Release, *, expected_served: str | None) -> None:
+        """Serves a release that is on the shelf; compares and swaps."""
+        try:
+            served = self.served_id()
+        except IntegrityFailed:
+            # A damaged pointer names nothing that could be lost.
+            served = expected_served
+        if served != expected_served:
+            raise Busy(
+                f"{served} was published meanwhile, not {expected_served}", do="run the command again on the new state"
+            )
+        write_json_durably(self._pointer, {"release": release.id, "generation": release.generation})
+
+    def retain(self, n_newest: int) -> list[Release]:
+        """Forgets all but the newest releases and the served one; gives those that stay, newest first."""
+        served = self.served_id()
+        releases = self.releases()
+        keep = [r for i, r in enumerate(releases) if i < n_newest or r.id == served]
+        self._delete([release for release in releases if release not in keep])
+        return keep
+
+    def _delete(self, releases: Sequence[Release]) -> None:
+        for release in releases:
+            (self.folder / "releases" / f"{release.id}.json").unlink(missing_ok=True)
+        if releases:
+            fsync_folder(self.folder / "releases")
+
+    def _paths(self) -> list[Path]:
+        return sorted((self.folder / "releases").glob("[0-9]*.json"))
+
+    def _try_read(self, path: Path) -> Release | IntegrityFailed:
+        try:
+            return Release.from_json(_read_json(path), where=path.name)
+        except IntegrityFailed as error:
+            return error
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise IntegrityFailed(
+            f"unreadable record: {error}", where=path.name, do="run `lorag doctor`, then `lorag refresh`"
+        ) from error

@@ -1,0 +1,1 @@
+"""Embed, plan a refresh, search, fuse and rerank."""

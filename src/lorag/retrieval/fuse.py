@@ -1,0 +1,60 @@
+"""Orders of search results: fused, diversified, and capped for each document."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lorag.retrieval.index.store import Hit
+
+
+def fuse_reciprocal_ranks(rankings: Sequence[Sequence[str]], k: int) -> list[tuple[str, float]]:
+    """Ids with their sum of 1 / (k + rank) over the rankings, best first, ties by id.
+
+    Cormack, Clarke and Buettcher, SIGIR 2009; ranks start at 1.
+    """
+    scores: dict[str, float] = defaultdict(float)
+    for ranking in rankings:
+        for rank, chunk_id in enumerate(ranking, start=1):
+            scores[chunk_id] += 1.0 / (k + rank)
+    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+
+
+def fuse_hits(rankings: Sequence[Sequence[Hit]], k: int) -> list[Hit]:
+    """The hits of all rankings in the order of their fused score."""
+    chunks = {hit.chunk.id: hit.chunk for ranking in rankings for hit in ranking}
+    fused = fuse_reciprocal_ranks([[hit.chunk.id for hit in ranking] for ranking in rankings], k)
+    return [Hit(chunks[chunk_id], score) for chunk_id, score in fused]
+
+
+def cap_per_document(hits: Iterable[Hit], most: int) -> list[Hit]:
+    """The hits in order, at most `most` from one document, so that no source crowds out the others."""
+    seen: dict[str, int] = defaultdict(int)
+    kept = []
+    for hit in hits:
+        seen[hit.chunk.document_id] += 1
+        if seen[hit.chunk.document_id] <= most:
+            kept.append(hit)
+    return kept
+
+
+def select_diverse(
+    similarity_to_query: NDArray[np.float32], vectors: NDArray[np.float32], n: int, relevance_weight: float
+) -> list[int]:
+    """Indices of up to `n` candidates by maximal marginal relevance, in the order they were chosen.
+
+    `similarity_to_query` [n_candidates], `vectors` [n_candidates, dimension] of unit length; a weight of 1 is
+    relevance alone, 0 difference alone. Carbonell and Goldstein, SIGIR 1998.
+    """
+    between = vectors @ vectors.T
+    closest = np.full(len(vectors), -np.inf, dtype=np.float32)
+    chosen: list[int] = []
+    while len(chosen) < min(n, len(vectors)):
+        penalty = np.where(np.isneginf(closest), 0.0, closest)
+        value = relevance_weight * similarity_to_query - (1 - relevance_weight) * penalty
+        value[chosen] = -np.inf
+        best = int(np.argmax(value))
+        chosen.append(best)
+        closest = np.maximum(closest, between[best])
+    return chosen

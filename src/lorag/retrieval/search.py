@@ -1,0 +1,87 @@
+"""From a question to the chunks that a strategy may read."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lorag.params import RetrieverKind, SearchParams
+from lorag.retrieval.fuse import cap_per_document, fuse_hits, select_diverse
+from lorag.retrieval.index.store import Filter, Hit, IndexRef, IndexStore
+from lorag.retrieval.rerank import Reranker, rerank
+
+EmbedQuery = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Texts to unit vectors [n, dimension] float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Hits, best first, and the best cosine that the dense search saw (None where none ran)."""
+
+    hits: tuple[Hit, ...]
+    best_similarity: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Searcher:
+    """One generation of an index with what it takes to search it.
+
+    `executor` runs the dense and the word search side by side where there is one.
+    """
+
+    store: IndexStore
+    ref: IndexRef
+    embed: EmbedQuery
+    reranker: Reranker | None = None
+    executor: Executor | None = None
+
+    def search(
+        self, queries: Sequence[str], params: SearchParams, *, where: Filter = Filter(), exact: bool = False
+    ) -> SearchResult:
+        """The `top_k` chunks for `queries[0]`, the question; further queries are rewritings of it.
+
+        Candidates of every query and retriever are fused by reciprocal rank, then reranked, diversified and capped
+        for each document, as `params` say.
+        """
+        vectors = self.embed(queries) if params.retriever is not RetrieverKind.BM25 else None
+        dense, words = self._candidates(queries, vectors, params, where, exact)
+        best = max((ranking[0].score for ranking in dense if ranking), default=None)
+        rankings = [*dense, *words]
+        hits = list(rankings[0]) if len(rankings) == 1 else fuse_hits(rankings, params.rrf_k)
+        if self.reranker is not None:
+            head = hits[: params.rerank_candidates]
+            scores = self.reranker.score(queries[0], [hit.chunk.embedded_text for hit in head])
+            hits = rerank(head, scores) + hits[params.rerank_candidates :]
+        if params.mmr_lambda is not None and vectors is not None:
+            hits = self._diversify(hits, vectors[0], params.top_k, params.mmr_lambda)
+        return SearchResult(tuple(cap_per_document(hits, params.max_per_document)[: params.top_k]), best)
+
+    def _candidates(
+        self,
+        queries: Sequence[str],
+        vectors: NDArray[np.float32] | None,
+        params: SearchParams,
+        where: Filter,
+        exact: bool,  # noqa: FBT001 - private, passed on
+    ) -> tuple[list[list[Hit]], list[list[Hit]]]:
+        def search_words() -> list[list[Hit]]:
+            if params.retriever is RetrieverKind.DENSE:
+                return []
+            return [self.store.search_text(self.ref, query, params.candidates, where=where) for query in queries]
+
+        pending = self.executor.submit(search_words) if self.executor and vectors is not None else None
+        dense = []
+        if vectors is not None:
+            dense = [
+                self.store.search_vector(self.ref, vector, params.candidates, where=where, exact=exact)
+                for vector in vectors
+            ]
+        return dense, pending.result() if pending else search_words()
+
+    def _diversify(self, hits: list[Hit], query: NDArray[np.float32], n: int, weight: float) -> list[Hit]:
+        vectors_by_id = {row.chunk.id: row.vector for row in self.store.rows(self.ref, [hit.chunk.id for hit in hits])}
+        vectors = np.stack([vectors_by_id[hit.chunk.id] for hit in hits]) if hits else np.empty((0, len(query)))
+        order = select_diverse((vectors @ query).astype(np.float32), vectors.astype(np.float32), n, weight)
+        return [hits[index] for index in order]

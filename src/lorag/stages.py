@@ -1,0 +1,171 @@
+"""What dvc.yaml calls: `python -m lorag.stages NAME`, run in the root of a workspace."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lorag.adapters.dvc_repo import report_stage_error
+from lorag.errors import InputRejected, LoragError
+from lorag.knowledge.artifacts import (
+    read_chunks,
+    read_documents,
+    write_chunks,
+    write_documents,
+    write_rejected,
+)
+from lorag.params import Params, load_params
+from lorag.progress import show_progress
+from lorag.workspace import Workspace
+
+
+def make_documents(workspace: Workspace, params: Params) -> None:
+    """Source folder to documents and rejections."""
+    from lorag.adapters.blob_cache import BlobCache
+    from lorag.use_cases.load_corpus import load_corpus, refuse_too_many_rejected
+
+    with BlobCache(workspace.cache_file) as cache, show_progress("Reading documents") as progress:
+        corpus = load_corpus(
+            workspace.resolve(params.knowledge.source), params.knowledge, cache=cache, progress=progress
+        )
+    write_documents(workspace.documents_file, corpus.documents)
+    write_rejected(workspace.rejected_file, corpus.rejected)
+    refuse_too_many_rejected(corpus, params.knowledge)
+
+
+def make_chunks(workspace: Workspace, params: Params) -> None:
+    """Documents to chunks."""
+    from lorag.adapters.blob_cache import BlobCache
+    from lorag.adapters.embedder_tokenizer import load_token_counter, tokenizer_digest
+    from lorag.adapters.model_files import resolve_model
+    from lorag.use_cases.pipeline import chunk_corpus
+
+    documents = read_documents(workspace.documents_file)
+    folder = resolve_model(params.embedding.model)
+    tokens = load_token_counter(folder)
+    with (
+        BlobCache(workspace.cache_file) as cache,
+        show_progress("Cutting chunks", len(documents)) as progress,
+    ):
+        chunks = chunk_corpus(documents, params.chunking, tokens, tokenizer_digest(folder), cache, progress)
+    write_chunks(workspace.chunks_file, chunks)
+
+
+def make_embeddings(workspace: Workspace, params: Params) -> None:
+    """Chunks to vectors; leaves the counts where the flow finds them."""
+    from lorag.adapters.blob_cache import BlobCache
+    from lorag.adapters.embedders import open_embedder
+    from lorag.retrieval.embed import embed_texts
+    from lorag.use_cases.pipeline import save_embeddings
+
+    chunks = read_chunks(workspace.chunks_file)
+    embedder = open_embedder(params.embedding)
+    with (
+        BlobCache(workspace.cache_file) as cache,
+        show_progress(f"Embedding ({embedder.backend})", len(chunks)) as progress,
+    ):
+        vectors, count = embed_texts(
+            [chunk.embedded_text for chunk in chunks],
+            embedder,
+            cache,
+            batch_tokens=params.embedding.batch_tokens,
+            progress=progress,
+        )
+    save_embeddings(workspace.embeddings_file, vectors, embedder.fingerprint)
+    counts = {
+        "n_embedded": count.n_embedded,
+        "n_cached": count.n_cached,
+        "n_tokens": count.n_tokens,
+        "backend": embedder.backend,
+    }
+    workspace.embedding_counts_file.write_text(json.dumps(counts), encoding="utf-8")
+
+
+def make_validation(workspace: Workspace, params: Params) -> None:
+    """Documents, chunks and vectors to a validation report with Data Docs; fails where a row does."""
+    from lorag.adapters.embedder_tokenizer import load_token_counter
+    from lorag.adapters.embedders import embedder_stamp
+    from lorag.adapters.great_expectations_suites import validate_corpus
+    from lorag.adapters.model_files import resolve_model
+    from lorag.evaluation.validation import refuse_failures
+    from lorag.use_cases.pipeline import load_embeddings
+
+    chunks = read_chunks(workspace.chunks_file)
+    vectors, fingerprint = load_embeddings(workspace.embeddings_file)
+    tokens = load_token_counter(resolve_model(params.embedding.model))
+    report = validate_corpus(
+        documents=read_documents(workspace.documents_file),
+        chunks=chunks,
+        token_counts=tokens.count_many([chunk.embedded_text for chunk in chunks]),
+        max_tokens=params.chunking.max_tokens,
+        vectors=vectors,
+        fingerprint=fingerprint,
+        expected=embedder_stamp(params.embedding),
+        out_dir=workspace.validation_folder,
+    )
+    refuse_failures(report)
+
+
+def make_index_report(workspace: Workspace, params: Params) -> None:
+    """The digests and size of what is to be indexed."""
+    from lorag.adapters.embedder_tokenizer import load_token_counter
+    from lorag.adapters.model_files import resolve_model
+    from lorag.use_cases.pipeline import describe_index, load_embeddings, spread_of_tokens
+
+    chunks = read_chunks(workspace.chunks_file)
+    _, fingerprint = load_embeddings(workspace.embeddings_file)
+    tokens = load_token_counter(resolve_model(params.embedding.model))
+    counts = tokens.count_many([chunk.embedded_text for chunk in chunks])
+    documents = read_documents(workspace.documents_file)
+    _write_report(workspace.reports / "index.json", describe_index(documents, chunks, counts, fingerprint))
+    with (workspace.reports / "chunk_tokens.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["tokens", "chunks"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(spread_of_tokens(counts))
+
+
+def make_retrieval_evaluation(workspace: Workspace, params: Params) -> None:
+    """Each retriever on the golden questions; an empty report where there are none."""
+    from lorag.use_cases.golden import evaluate_golden
+
+    _write_report(workspace.reports / "retrieval.json", evaluate_golden(workspace, params))
+
+
+STAGES: dict[str, Callable[[Workspace, Params], None]] = {
+    "documents": make_documents,
+    "chunks": make_chunks,
+    "embeddings": make_embeddings,
+    "validation": make_validation,
+    "index_report": make_index_report,
+    "retrieval_evaluation": make_retrieval_evaluation,
+}
+
+
+def run_stage(name: str, root: Path) -> None:
+    """Runs one stage; raises a LoragError for what a person can mend."""
+    if name not in STAGES:
+        raise InputRejected(f"no stage {name!r}", do=f"one of {', '.join(STAGES)}")
+    workspace = Workspace(root.resolve())
+    workspace.state.mkdir(exist_ok=True)
+    STAGES[name](workspace, load_params(workspace.params_file))
+
+
+def _write_report(path: Path, report: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Exits as the error says, after one line on it."""
+    try:
+        run_stage(sys.argv[1] if len(sys.argv) > 1 else "", Path.cwd())
+    except LoragError as error:
+        report_stage_error(error)
+        sys.stderr.write(error.line() + "\n")
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()

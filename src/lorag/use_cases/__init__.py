@@ -1,0 +1,1 @@
+"""What lorag does for its user, by plain arguments."""

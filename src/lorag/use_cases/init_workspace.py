@@ -1,0 +1,88 @@
+"""Makes a workspace from any folder of documents."""
+
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from lorag.adapters import dvc_repo, git_repo
+from lorag.errors import InputRejected, WorkspaceError
+from lorag.params import load_params
+from lorag.workspace import Workspace
+
+IGNORED = "/.lorag/\n/artifacts/\n"
+SOURCE = "data/source"
+QUESTIONS = "data/questions.jsonl"
+
+
+def init_workspace(root: Path, source: Path, questions: Path | None) -> Workspace:
+    """A git and DVC repository at `root` whose refresh reads `source`.
+
+    A source elsewhere is copied in and versioned by DVC at each refresh; a source inside `root` is read in place.
+    Raises WorkspaceError where `root` already is a workspace, InputRejected where source or questions are missing.
+    """
+    root = root.resolve()
+    _refuse_unusable(root, source, questions)
+    root.mkdir(parents=True, exist_ok=True)
+    own_repository = not git_repo.is_repository_root(root)
+    if own_repository:
+        git_repo.init_repository(root)
+    _write_params(root, source.resolve(), questions.resolve() if questions else None)
+    shutil.copyfile(str(_template("dvc.yaml")), root / "dvc.yaml")
+    with (root / ".gitignore").open("a", encoding="utf-8") as file:
+        file.write(IGNORED)
+    dvc_repo.init_dvc(root)
+    if own_repository:
+        git_repo.commit(root, _versioned_by_git(root), "Start the workspace")
+    return Workspace(root)
+
+
+def _versioned_by_git(root: Path) -> list[str]:
+    knowledge = load_params(root / "params.yaml").knowledge
+    paths = [".gitignore", ".dvc/config", ".dvc/.gitignore", ".dvcignore", "dvc.yaml", "params.yaml"]
+    # What is copied from elsewhere is versioned by DVC, what lies here by git.
+    paths += [] if knowledge.origin else [knowledge.source]
+    paths += [] if knowledge.questions_origin else [knowledge.questions]
+    return paths
+
+
+def _template(name: str) -> Path:
+    return Path(str(files("lorag") / "workspace_template" / name))
+
+
+def _refuse_unusable(root: Path, source: Path, questions: Path | None) -> None:
+    if root.exists() and not root.is_dir():
+        raise WorkspaceError("not a folder", where=str(root), do="name a folder to make")
+    if root == Path(root.anchor):
+        raise WorkspaceError("the root of the file system cannot be a workspace", do="name another folder")
+    for name in ("params.yaml", "dvc.yaml", ".dvc"):
+        if (root / name).exists():
+            raise WorkspaceError(f"there already is a {name}", where=str(root), do="use it, or name another folder")
+    if not source.exists():
+        raise InputRejected("no such source", where=str(source), do="give a folder of documents or a documents.jsonl")
+    if root.is_relative_to(source.resolve()):
+        raise WorkspaceError("the workspace would lie inside its source", where=str(root), do="name a folder outside it")
+    if questions is not None and not questions.is_file():
+        raise InputRejected("no such questions file", where=str(questions), do="give a JSONL file, or leave it out")
+
+
+def _write_params(root: Path, source: Path, questions: Path | None) -> None:
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 200
+    tree = yaml.load(_template("params.yaml").read_text(encoding="utf-8"))
+    inside = source.is_relative_to(root)
+    tree["knowledge"]["source"] = str(source.relative_to(root)) if inside else SOURCE
+    tree["knowledge"]["origin"] = None if inside else str(source)
+    tree["knowledge"]["commit"] = True
+    if questions is not None and questions.is_relative_to(root):
+        tree["knowledge"]["questions"] = str(questions.relative_to(root))
+    else:
+        tree["knowledge"]["questions"] = QUESTIONS
+        tree["knowledge"]["questions_origin"] = str(questions) if questions else None
+        (root / QUESTIONS).parent.mkdir(parents=True, exist_ok=True)
+        (root / QUESTIONS).touch()
+    with (root / "params.yaml").open("w", encoding="utf-8") as file:
+        yaml.dump(tree, file)
+    load_params(root / "params.yaml")

@@ -1,0 +1,99 @@
+"""Roll back, and find out whether what is served is what was published."""
+
+from collections.abc import Mapping
+
+from lorag.adapters.stores import open_store
+from lorag.errors import IntegrityFailed, LoragError, WorkspaceError
+from lorag.params import Params
+from lorag.releases.checks import Check
+from lorag.releases.durable import writer_lock
+from lorag.releases.record import Release, digest_rows
+from lorag.releases.shelf import ReleaseShelf
+from lorag.retrieval.index.store import IndexStore
+from lorag.workspace import Workspace
+
+
+def roll_back(workspace: Workspace, params: Params, environment: Mapping[str, str], to: str | None) -> Release:
+    """Serves an older release again: the one named by id or generation, or the one before the served.
+
+    Only the pointer moves, after the release's index was opened and counted. The next refresh follows the source
+    again. Raises WorkspaceError where there is nothing to roll back to, Busy while a writer runs.
+    """
+    shelf = ReleaseShelf(workspace.state)
+    with writer_lock(workspace.lock_file):
+        target = shelf.as_of(to) if to else _before_served(shelf)
+        store = open_store(params.index, workspace.state, environment)
+        try:
+            if store.count(target.index) != target.n_chunks:
+                raise IntegrityFailed("the index of this release is not whole", where=target.id, do="choose another")
+        finally:
+            store.close()
+        shelf.point_at(target, expected_served=shelf.served_id())
+    return target
+
+
+def _before_served(shelf: ReleaseShelf) -> Release:
+    served = shelf.served_id()
+    older = [release for release in shelf.releases() if served is not None and release.id < served]
+    if not older:
+        raise WorkspaceError("no older release to roll back to", do="`lorag releases` lists the retained ones")
+    return older[0]
+
+
+def verify_release(release: Release, store: IndexStore) -> None:
+    """Reads every row and compares both digests; raises IntegrityFailed where bytes changed."""
+    content, vectors, count = digest_rows(store.rows(release.index))
+    if count != release.n_chunks:
+        raise IntegrityFailed(f"{count} chunks, not {release.n_chunks}", where=release.id, do=_MEND)
+    if content != release.content_digest:
+        raise IntegrityFailed("the content is not what was published", where=release.id, do=_MEND)
+    if vectors != release.vectors_digest:
+        raise IntegrityFailed("the vectors are not what was published", where=release.id, do=_MEND)
+
+
+def check_releases(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> list[Check]:
+    """Every retained release read whole: records, digests, and each served chunk searched by its own vector."""
+    shelf = ReleaseShelf(workspace.state)
+    checks = [Check(f"record {error.where}", error.what) for error in shelf.damaged()]
+    checks.append(_check_pointer(shelf))
+    releases = shelf.releases()
+    if not releases:
+        return checks
+    store = open_store(params.index, workspace.state, environment)
+    try:
+        served = shelf.served_id()
+        for release in releases:
+            checks.append(_check_release(release, store, search_each=release.id == served))
+    except LoragError as error:
+        checks.append(Check("served release", str(error)))
+    finally:
+        store.close()
+    return checks
+
+
+def _check_pointer(shelf: ReleaseShelf) -> Check:
+    try:
+        served = shelf.served()
+    except LoragError as error:
+        return Check("served release", str(error))
+    newest = next(iter(shelf.releases()), None)
+    if served is None:
+        return Check("served release", detail="nothing published yet")
+    behind = "" if newest is None or newest.id == served.id else f", {newest.id} is newer"
+    return Check("served release", detail=f"{served.id}{behind}")
+
+
+def _check_release(release: Release, store: IndexStore, *, search_each: bool) -> Check:
+    name = f"release {release.id}"
+    try:
+        verify_release(release, store)
+        if search_each:
+            lost = store.unreachable(release.index, list(store.rows(release.index)))
+            if lost:
+                return Check(name, f"{len(lost)} chunks are not found by their own vector; run `lorag refresh --rebuild`")
+    except LoragError as error:
+        return Check(name, str(error))
+    return Check(name, detail=f"{release.n_chunks} chunks, both digests match")
+
+
+_MEND = "run `lorag rollback`, then `lorag refresh --rebuild`"

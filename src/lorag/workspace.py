@@ -1,0 +1,84 @@
+"""Where things lie in a workspace."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lorag.errors import WorkspaceError
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A git and DVC repository with params.yaml and dvc.yaml; `root` is absolute."""
+
+    root: Path
+
+    @property
+    def params_file(self) -> Path:
+        """The settings."""
+        return self.root / "params.yaml"
+
+    @property
+    def state(self) -> Path:
+        """What is served and what makes it quick; never versioned."""
+        return self.root / ".lorag"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the only writer."""
+        return self.state / "writer.lock"
+
+    @property
+    def cache_file(self) -> Path:
+        """Parses, chunks and embeddings by content; may be deleted at any time."""
+        return self.state / "cache.sqlite"
+
+    @property
+    def embedding_counts_file(self) -> Path:
+        """How much the last embeddings stage really embedded; not a result, so not an output of it."""
+        return self.state / "embedding_counts.json"
+
+    @property
+    def documents_file(self) -> Path:
+        """Output of the documents stage."""
+        return self.root / "artifacts" / "documents.jsonl"
+
+    @property
+    def rejected_file(self) -> Path:
+        """Documents that the documents stage quarantined."""
+        return self.root / "artifacts" / "rejected.jsonl"
+
+    @property
+    def chunks_file(self) -> Path:
+        """Output of the chunks stage."""
+        return self.root / "artifacts" / "chunks.jsonl"
+
+    @property
+    def embeddings_file(self) -> Path:
+        """Output of the embeddings stage: one row a chunk, in the order of the chunks file."""
+        return self.root / "artifacts" / "embeddings.safetensors"
+
+    @property
+    def validation_folder(self) -> Path:
+        """Output of the validation stage: report and Data Docs."""
+        return self.root / "artifacts" / "validation"
+
+    @property
+    def reports(self) -> Path:
+        """Metrics and plots that DVC shows."""
+        return self.root / "reports"
+
+    def resolve(self, path: str) -> Path:
+        """A path from params, relative to the workspace unless absolute."""
+        return (self.root / path).resolve()
+
+
+def find_workspace(start: Path) -> Workspace:
+    """The workspace that holds `start`; raises WorkspaceError where there is none."""
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
+            return Workspace(folder)
+    raise WorkspaceError(
+        "not inside a workspace",
+        where=str(start),
+        do="change into one, or make one with `lorag init DIR --source DOCS`",
+    )
