@@ -1,12 +1,15 @@
 """Flow: the index follows the knowledge, and one MLflow run says what that cost."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from prefect import flow, task
+from prefect.runtime import flow_run
 from prefect.cache_policies import NO_CACHE
 
 from lorag.adapters.cost_meter import CostMeter
+from lorag.adapters.mlflow_tracking import locate_tracking
 from lorag.adapters.stores import open_store
 from lorag.params import load_params
 from lorag.releases.durable import writer_lock
@@ -18,6 +21,7 @@ from lorag.workspace import Workspace
 _plain = {"cache_policy": NO_CACHE, "persist_result": False}
 
 snapshot = task(run_refresh.snapshot, name="snapshot", **_plain)
+commit_versions = task(run_refresh.commit_versions, name="commit", **_plain)
 reproduce = task(run_refresh.reproduce, name="reproduce", **_plain)
 plan = task(run_refresh.plan, name="plan", **_plain)
 apply = task(run_refresh.apply, name="apply", **_plain)
@@ -41,6 +45,8 @@ def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: b
     ):
         snapshot(workspace, params)
         pipeline = reproduce(workspace)
+        if pipeline.stages:
+            commit_versions(workspace, params)
         meter.add_tokens(embedded=pipeline.embedding.n_tokens)
         store = open_store(params.index, workspace.state, os.environ)
         try:
@@ -55,5 +61,6 @@ def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: b
         finally:
             store.close()
         outcome = run_refresh.summarise(release, report, planned, pipeline, workspace, meter.stop())
-    log(outcome, workspace, params)
-    return outcome
+    location = locate_tracking(workspace.state, os.environ)
+    run_id = log(outcome, workspace, params, location, str(flow_run.id or ""))
+    return replace(outcome, mlflow_run_id=run_id)

@@ -106,11 +106,11 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Answer a question from the served release, with citations."""
-    from lorag.use_cases.answer import answer_served
-
     chosen = _strategy(strategy)
     _refuse_empty(question, "question")
     workspace, params = _open(context)
+    from lorag.use_cases.answer import answer_served
+
     on_text: Callable[[str], None] | None = None if as_json else console.stream_text
     with console.standard_output_kept_clean(streaming=not as_json):
         result = answer_served(
@@ -132,10 +132,10 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Show the chunks that a question would be answered from."""
-    from lorag.use_cases.answer import search_workspace
-
     _refuse_empty(query, "query")
     workspace, params = _open(context)
+    from lorag.use_cases.answer import search_workspace
+
     update = {"top_k": top_k, "retriever": retriever, "candidates": max(top_k or 0, params.search.candidates)}
     params = params.model_copy(
         update={"search": params.search.model_copy(update={k: v for k, v in update.items() if v is not None})}

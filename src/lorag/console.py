@@ -61,7 +61,7 @@ def set_up_prefect(state: Path, *, debug: bool) -> None:
     """Settings that Prefect reads at import: no analytics, patience at start-up, runs kept with the workspace."""
     defaults = {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "60",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_HOME": str(state / "prefect"),
         "PREFECT_LOGGING_LEVEL": "DEBUG" if debug else "CRITICAL",
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
@@ -69,6 +69,8 @@ def set_up_prefect(state: Path, *, debug: bool) -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    # Its server does not make the folder, and then waits in vain for its own database.
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager

@@ -318,7 +318,8 @@ def _refuse_secrets(tree: Any, where: str, path: str = "") -> None:
 
 
 def _explain(error: ValidationError, where: str) -> ParamsError:
-    first = error.errors()[0]
+    # A misspelt key shows twice, as unknown and as missing: the first says what to do.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"])
     given = first.get("input")
     what, do = f"{first['msg'].removeprefix('Value error, ')}", "mend the value"

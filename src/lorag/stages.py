@@ -24,21 +24,22 @@ from lorag.workspace import Workspace
 def make_documents(workspace: Workspace, params: Params) -> None:
     """Source folder to documents and rejections."""
     from lorag.adapters.blob_cache import BlobCache
-    from lorag.use_cases.load_corpus import load_corpus, refuse_too_many_rejected
+    from lorag.use_cases.load_corpus import require_usable
+    from lorag.use_cases.pipeline import read_source
 
+    source = workspace.resolve(params.knowledge.source)
     with BlobCache(workspace.cache_file) as cache, show_progress("Reading documents") as progress:
-        corpus = load_corpus(
-            workspace.resolve(params.knowledge.source), params.knowledge, cache=cache, progress=progress
-        )
+        corpus = read_source(source, params.knowledge, cache, progress)
     write_documents(workspace.documents_file, corpus.documents)
     write_rejected(workspace.rejected_file, corpus.rejected)
-    refuse_too_many_rejected(corpus, params.knowledge)
+    require_usable(corpus, params.knowledge, source=source, report=str(workspace.rejected_file))
 
 
 def make_chunks(workspace: Workspace, params: Params) -> None:
     """Documents to chunks."""
     from lorag.adapters.blob_cache import BlobCache
-    from lorag.adapters.embedder_tokenizer import load_token_counter, tokenizer_digest
+    from lorag.adapters.embedder_tokenizer import load_token_counter
+    from lorag.adapters.model_cache import file_sha256
     from lorag.adapters.model_files import resolve_model
     from lorag.use_cases.pipeline import chunk_corpus
 
@@ -49,7 +50,7 @@ def make_chunks(workspace: Workspace, params: Params) -> None:
         BlobCache(workspace.cache_file) as cache,
         show_progress("Cutting chunks", len(documents)) as progress,
     ):
-        chunks = chunk_corpus(documents, params.chunking, tokens, tokenizer_digest(folder), cache, progress)
+        chunks = chunk_corpus(documents, params.chunking, tokens, file_sha256(folder / "tokenizer.json"), cache, progress)
     write_chunks(workspace.chunks_file, chunks)
 
 

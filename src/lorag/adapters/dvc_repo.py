@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ def init_dvc(root: Path) -> None:
     """Makes `root`, a git repository, a DVC repository that sends no analytics and writes nothing outside itself."""
     from dvc.repo import Repo
 
-    with _quiet(), Repo.init(str(root)) as repo:
+    with _quiet(root), Repo.init(str(root)) as repo:
         with repo.config.edit("repo") as config:
             config["core"] = {"analytics": False, "site_cache_dir": ".dvc/tmp/site"}
         # Lets a clone on the same machine `dvc pull` without any set-up; `dvc remote add -d` puts a real one in its place.
@@ -34,7 +34,7 @@ def track(root: Path, path: Path) -> str:
     from dvc.repo import Repo
 
     try:
-        with _quiet(), Repo(str(root)) as repo:
+        with _quiet(root), Repo(str(root)) as repo:
             stage = repo.add(str(path))[0]
             return str(stage.outs[0].hash_info.value)
     except (DvcException, OSError) as error:
@@ -51,7 +51,7 @@ def reproduce(root: Path) -> list[str]:
 
     with tempfile.TemporaryDirectory(prefix="lorag-") as folder, _stage_environment(Path(folder)) as error_file:
         try:
-            with _quiet(), Repo(str(root)) as repo:
+            with _quiet(root), Repo(str(root)) as repo:
                 return [stage.addressing for stage in repo.reproduce()]
         except DvcException as error:
             if error_file.exists():
@@ -96,15 +96,16 @@ def _stage_environment(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    # DVC's hints on what to do next with git are for people who call DVC themselves.
+def _quiet(root: Path) -> Iterator[None]:
+    # DVC takes the dvc.yaml of the working directory, whatever repository it was given. Its hints on what to do next
+    # with git are for people who call it themselves.
     import logging
 
     logger: Any = logging.getLogger("dvc")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        with chdir(root), Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
             yield
     finally:
         logger.setLevel(level)

@@ -52,6 +52,8 @@ def clean_text(text: str) -> Cleaned:
 
 def tidy_block(text: str) -> str:
     """`text` without spaces at line ends, blank lines around it, or more than one blank line in a row."""
+    if "\n" not in text:
+        return text.rstrip(" \t")
     return _BLANK_LINES.sub("\n\n", _EDGES.sub("", text)).strip("\n")
 
 

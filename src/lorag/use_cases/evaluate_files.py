@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from lorag.adapters.blob_cache import BlobCache
-from lorag.adapters.embedder_tokenizer import load_token_counter, tokenizer_digest
+from lorag.adapters.embedder_tokenizer import load_token_counter
 from lorag.adapters.embedders import open_embedder
+from lorag.adapters.model_cache import file_sha256
 from lorag.adapters.model_files import resolve_model
 from lorag.adapters.reranker import open_reranker
 from lorag.errors import InputRejected
@@ -16,8 +17,7 @@ from lorag.retrieval.embed import embed_texts
 from lorag.retrieval.index.store import IndexRow
 from lorag.use_cases.evaluate_retrieval import evaluate_retrieval
 from lorag.use_cases.golden import embed_questions
-from lorag.use_cases.load_corpus import load_corpus
-from lorag.use_cases.pipeline import chunk_corpus
+from lorag.use_cases.pipeline import chunk_corpus, read_source
 from lorag.workspace import Workspace
 
 
@@ -30,7 +30,7 @@ def evaluate_files(documents: Path, questions: Path, workspace: Workspace, param
     workspace.state.mkdir(exist_ok=True)
     with BlobCache(workspace.cache_file) as cache:
         with show_progress("Reading documents") as progress:
-            corpus = load_corpus(documents, params.knowledge, cache=cache, progress=progress)
+            corpus = read_source(documents, params.knowledge, cache, progress)
         usable = golden_questions(asked, corpus.documents)
         if not usable:
             raise InputRejected(
@@ -42,7 +42,7 @@ def evaluate_files(documents: Path, questions: Path, workspace: Workspace, param
         tokens = load_token_counter(folder)
         with show_progress("Cutting chunks", len(corpus.documents)) as progress:
             chunks = chunk_corpus(
-                corpus.documents, params.chunking, tokens, tokenizer_digest(folder), cache, progress
+                corpus.documents, params.chunking, tokens, file_sha256(folder / "tokenizer.json"), cache, progress
             )
         embedder = open_embedder(params.embedding)
         with show_progress(f"Embedding ({embedder.backend})", len(chunks)) as progress:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lorag.adapters.lancedb_index import LanceDBIndex
+from lorag.adapters.lancedb_index import LanceDbIndex
 from lorag.evaluation.questions import GoldenQuestion
 from lorag.evaluation.retrieval import measure_retrieval, rank_documents
 from lorag.params import IndexParams, RetrieverKind, SearchParams
@@ -41,7 +41,7 @@ def evaluate_retrieval(
     `question_vectors` [n_questions, dimension] float32 belong to `questions` by position.
     """
     with tempfile.TemporaryDirectory(prefix="lorag-") as folder:
-        store = LanceDBIndex(Path(folder), index)
+        store = LanceDbIndex(Path(folder), index.ann_from_rows)
         ref = store.write_generation(None, "evaluation", 1, rows, ())
         try:
             return {

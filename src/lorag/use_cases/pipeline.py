@@ -2,25 +2,26 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from lorag.adapters.blob_cache import BlobCache
 from lorag.digests import canonical_json, digest_of, sha256_hex
 from lorag.errors import IntegrityFailed
-from lorag.knowledge.artifacts import (
-    chunk_to_json,
-    corpus_digest,
-)
+from lorag.knowledge.artifacts import chunk_to_json, corpus_digest, read_rejected
 from lorag.knowledge.chunking import TokenCounter, chunk_document
-from lorag.knowledge.documents import Chunk, Document
-from lorag.params import ChunkingParams
+from lorag.knowledge.documents import Chunk, Corpus, Document
+from lorag.params import ChunkingParams, KnowledgeParams
 from lorag.releases.record import content_digest
+from lorag.use_cases.load_corpus import load_corpus
+from lorag.use_cases.snapshot_source import REJECTED_FILE
 
 CHUNKER_VERSION = 1
 """Raise it with every change of what the chunkers give, so that no cached chunk is stale."""
@@ -29,14 +30,36 @@ Advance = Callable[[int], None]
 """Called with the number of items done since the last call."""
 
 
-class Cache(Protocol):
-    """Values by content; may forget anything at any time."""
+class Parses:
+    """Parse results in the cache; what is put is written in one go at the end."""
 
-    def get_many(self, namespace: str, keys: Sequence[str]) -> dict[str, bytes]:
-        """Those of the values that are there."""
+    def __init__(self, cache: BlobCache) -> None:
+        self._cache = cache
+        self._waiting: dict[str, bytes] = {}
 
-    def put_many(self, namespace: str, values: Iterable[tuple[str, bytes]]) -> None:
-        """Keeps values."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cache.put_many("parses", self._waiting.items())
+
+    def get(self, key: str) -> bytes | None:
+        """What was put under `key`, None if nothing was."""
+        return self._waiting.get(key) or self._cache.get("parses", key)
+
+    def put(self, key: str, value: bytes) -> None:
+        """Keeps `value` under `key`."""
+        self._waiting[key] = value
+
+
+def read_source(source: Path, params: KnowledgeParams, cache: BlobCache, advance: Advance | None = None) -> Corpus:
+    """The corpus of a source, with what a snapshot of it had to leave behind."""
+    with Parses(cache) as parses:
+        corpus = load_corpus(source, params, cache=parses, progress=advance)
+    left_behind = source / REJECTED_FILE
+    if not left_behind.is_file():
+        return corpus
+    return replace(corpus, rejected=(*corpus.rejected, *read_rejected(left_behind)))
 
 
 def chunk_corpus(
@@ -44,7 +67,7 @@ def chunk_corpus(
     params: ChunkingParams,
     tokens: TokenCounter,
     tokenizer_id: str,
-    cache: Cache,
+    cache: BlobCache,
     advance: Advance,
 ) -> list[Chunk]:
     """The chunks of all documents in their order; only documents that are new to the cache are cut again."""

@@ -1,16 +1,15 @@
 """The steps of a refresh on a workspace, each of them a task of the flow."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from lorag.adapters import dvc_repo, git_repo
-from lorag.adapters.embedders import embedder_stamp
 from lorag.adapters.model_files import model_sha256, resolve_model
 from lorag.costs.records import Cost
 from lorag.knowledge.artifacts import read_rejected
+from lorag.knowledge.documents import Reason
 from lorag.params import Params
 from lorag.progress import show_progress
 from lorag.releases.record import Release
@@ -76,6 +75,7 @@ class RefreshOutcome:
     rejected: int
     mended: int
     cost: Cost
+    mlflow_run_id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The object that `lorag refresh --json` prints; docs/json.md lists its keys."""
@@ -93,6 +93,7 @@ class RefreshOutcome:
             "mended": self.mended,
             "recall_at_10": self.release.recall_at_10,
             "stages": list(self.stages),
+            "mlflow_run_id": self.mlflow_run_id,
             "cost": self.cost.to_json(),
         }
 
@@ -118,6 +119,15 @@ def reproduce(workspace: Workspace) -> Pipeline:
     if workspace.embedding_counts_file.exists():
         counts = EmbeddingCounts(**json.loads(workspace.embedding_counts_file.read_text(encoding="utf-8")))
     return Pipeline(tuple(stages), counts)
+
+
+def commit_versions(workspace: Workspace, params: Params) -> None:
+    """Commits the pointers to the data and the lock file, where params ask for that: the commit reproduces the release."""
+    if not params.knowledge.commit:
+        return
+    names = ["dvc.lock", "reports", "data/source.dvc", "data/questions.jsonl.dvc", "data/.gitignore"]
+    present = [name for name in names if (workspace.root / name).exists()]
+    git_repo.commit(workspace.root, present, "Refresh the knowledge")
 
 
 def plan(workspace: Workspace, params: Params, store: IndexStore, *, rebuild: bool, allow_shrink: bool) -> Planned:
@@ -174,3 +184,20 @@ def publish(
     )
     shelf = ReleaseShelf(workspace.state)
     return publish_generation(ref, report, planned.wanted, params, provenance, shelf, store, planned.served)
+
+
+def summarise(
+    release: Release, report: GateReport | None, planned: Planned, pipeline: Pipeline, workspace: Workspace, cost: Cost
+) -> RefreshOutcome:
+    """What the refresh did; `report` is None where nothing had to be published."""
+    rejected = [item for item in read_rejected(workspace.rejected_file) if item.reason is not Reason.UNSUPPORTED]
+    return RefreshOutcome(
+        release=release,
+        published=report is not None,
+        counts=planned.plan.counts,
+        embedding=pipeline.embedding,
+        stages=pipeline.stages,
+        rejected=len(rejected),
+        mended=report.mended if report else 0,
+        cost=cost,
+    )

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from lorag.adapters.embedders import open_embedder
 from lorag.adapters.reranker import open_reranker
 from lorag.adapters.stores import open_store
-from lorag.answering.generator import Generator
+from lorag.answering.generator import LanguageModel
 from lorag.answering.strategies import Answer, answer_question
 from lorag.errors import IntegrityFailed, LoragError, WorkspaceError
 from lorag.params import Params, Rewriting, Strategy
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
-from lorag.retrieval.index.store import Filter, IndexStore
+from lorag.retrieval.index.store import Filter, Hit, IndexStore
 from lorag.retrieval.rewrite import rewrite_question
 from lorag.retrieval.search import Searcher, SearchResult
 from lorag.workspace import Workspace
@@ -104,7 +104,7 @@ def search_served(
     served: Served,
     params: Params,
     *,
-    generator: Generator | None = None,
+    generator: LanguageModel | None = None,
     where: Filter = Filter(),
     exact: bool = False,
 ) -> SearchResult:
@@ -119,14 +119,14 @@ def answer_from(
     question: str,
     strategy: Strategy,
     served: Served,
-    generator: Generator,
+    generator: LanguageModel,
     params: Params,
     *,
     where: Filter = Filter(),
     on_text: Callable[[str], None] | None = None,
 ) -> Answer:
     """An answer by `strategy`; for rag from chunks that are relevant enough, or the word that there are none."""
-    hits = ()
+    hits: Sequence[Hit] = ()
     if strategy == "rag":
         result = search_served(question, served, params, generator=generator, where=where)
         similarity = result.best_similarity
@@ -136,7 +136,7 @@ def answer_from(
         strategy,
         generator=generator,
         hits=hits,
-        document_versions={key: entry.version for key, entry in served.release.documents.items()},
+        versions={key: entry.version for key, entry in served.release.documents.items()},
         params=params.answering,
         generation=params.generation,
         on_text=on_text,

@@ -11,7 +11,7 @@ from lorag.knowledge.documents import Rejected
 from lorag.params import Params
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
-from lorag.use_cases.load_corpus import load_corpus
+from lorag.use_cases.pipeline import read_source
 from lorag.workspace import Workspace
 
 
@@ -48,7 +48,7 @@ def read_status(workspace: Workspace, params: Params) -> Status:
     origin = workspace.resolve(params.knowledge.origin or params.knowledge.source)
     workspace.state.mkdir(exist_ok=True)
     with BlobCache(workspace.cache_file) as cache:
-        corpus = load_corpus(origin, params.knowledge, cache=cache)
+        corpus = read_source(origin, params.knowledge, cache)
     versions = {document.id: document.version for document in corpus.documents}
     before = {key: entry.version for key, entry in served.documents.items()} if served else {}
     newest = next(iter(shelf.releases()), None)

@@ -1,0 +1,54 @@
+"""LangChain's indexing API: `index()` with a record manager in SQLite, full clean-up, and its in-memory vector store.
+
+The vector store is LangChain's cheapest; it saves by writing JSON, which is not counted. The embedder is
+`HuggingFaceEmbeddings` as documented, with normalised vectors. Batches of 1,000 chunks, since the documentation says to
+"select as big a batch size as possible" (the default is 100); within each, sentence-transformers sorts by length.
+"""
+
+import warnings
+from pathlib import Path
+
+from langchain_classic.indexes import SQLRecordManager
+from langchain_core.documents import Document
+from langchain_core.indexing import index
+from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_huggingface import HuggingFaceEmbeddings
+
+from corpus import model_folder, read_corpus, version_of
+from measured import EncodeMeter, Run, Work
+
+BATCH_CHUNKS = 1_000
+
+
+def prepare(phase: str, state: Path, corpus: Path) -> Run:
+    """Model, saved state and documents, ready to be indexed."""
+    warnings.simplefilter("ignore")
+    _, chunks = read_corpus(corpus, version_of(phase))
+    documents = [
+        Document(chunk.embedded_text, metadata={"source": chunk.document_id, "chunk": chunk.id}) for chunk in chunks
+    ]
+    embeddings = HuggingFaceEmbeddings(
+        model_name=model_folder(), model_kwargs={"device": "cpu"}, encode_kwargs={"normalize_embeddings": True}
+    )
+    embeddings.embed_documents(["warm-up"])
+    saved = state / "vectors.json"
+    store = InMemoryVectorStore.load(str(saved), embeddings) if saved.exists() else InMemoryVectorStore(embeddings)
+    records = SQLRecordManager("benchmark", db_url=f"sqlite:///{state}/records.sqlite")
+    if not saved.exists():
+        records.create_schema()
+    meter = EncodeMeter()
+    meter.install()
+
+    def run() -> Work:
+        index(
+            documents,
+            records,
+            store,
+            batch_size=BATCH_CHUNKS,
+            cleanup="full",
+            source_id_key="source",
+            key_encoder="sha256",
+        )
+        return Work(meter.n_texts, len(store.store), {"embed": meter.seconds}, lambda: store.dump(str(saved)))
+
+    return run

@@ -1,0 +1,123 @@
+"""lorag: embedding through the cache, plan, LanceDB generation, gate with both digests, published release.
+
+The same calls as in a refresh by Prefect and DVC, without these two. There are no golden questions in this corpus, so
+the gate asks none; it looks for every new chunk by its own vector and reads the whole generation back.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from corpus import VERSIONS, knowledge_params, read_corpus, read_params, version_of
+from lorag.adapters.blob_cache import BlobCache
+from lorag.adapters.embedder_tokenizer import load_token_counter
+from lorag.adapters.embedders import open_embedder
+from lorag.adapters.model_cache import file_sha256
+from lorag.adapters.model_files import model_sha256, resolve_model
+from lorag.adapters.stores import open_store
+from lorag.knowledge.documents import Chunk, Document
+from lorag.params import Params
+from lorag.releases.shelf import ReleaseShelf
+from lorag.retrieval.embed import Embedder, embed_texts, plan_batches
+from lorag.use_cases.pipeline import chunk_corpus, read_source
+from lorag.use_cases.refresh_index import (
+    Golden,
+    Provenance,
+    Wanted,
+    apply_plan,
+    gate_generation,
+    is_current,
+    plan_generation,
+    publish_generation,
+    start_from,
+)
+from measured import Clock, Run, Work
+
+
+def prepare(phase: str, state: Path, corpus: Path) -> Run:
+    """A refresh on chunks that are cut already, as the peers get them."""
+    params = read_params()
+    documents, chunks = read_corpus(corpus, version_of(phase))
+    embedder = _open_warm(params)
+
+    def run() -> Work:
+        return _refresh(state, documents, chunks, embedder, params, Clock())
+
+    return run
+
+
+def prepare_whole(phase: str, state: Path, corpus: Path) -> Run:
+    """The whole use case from the source folder on: read, parse in child processes, cut, then the same."""
+    params = read_params()
+    folder = resolve_model(params.embedding.model)
+    tokens, tokens_id = load_token_counter(folder), file_sha256(folder / "tokenizer.json")
+    embedder = _open_warm(params)
+
+    def run() -> Work:
+        clock = Clock()
+        with BlobCache(state / "cache.sqlite") as cache:
+            with clock.part("parse"):
+                source = (VERSIONS / version_of(phase)).resolve()
+                loaded = read_source(source, knowledge_params(), cache)
+            with clock.part("chunk"):
+                chunks = chunk_corpus(loaded.documents, params.chunking, tokens, tokens_id, cache, lambda n: None)
+        return _refresh(state, loaded.documents, chunks, embedder, params, clock)
+
+    return run
+
+
+def prepare_raw(phase: str, state: Path, corpus: Path) -> Run:
+    """The encoder alone: the batches that a build makes, prepared before, and nothing but `embed_batch`."""
+    params = read_params()
+    embedder = _open_warm(params)
+    texts = list(dict.fromkeys(chunk.embedded_text for chunk in read_corpus(corpus, version_of(phase))[1]))
+    lengths = embedder.count_tokens(texts)
+    batches = [[texts[i] for i in batch] for batch in plan_batches(lengths, params.embedding.batch_tokens)]
+
+    def run() -> Work:
+        for batch in batches:
+            embedder.embed_batch(batch)
+        return Work(len(texts), len(texts), backend=embedder.backend)
+
+    return run
+
+
+def _open_warm(params: Params) -> Embedder:
+    embedder = open_embedder(params.embedding)
+    embedder.embed_batch(["warm-up"])
+    # Imported by the first use of the store.
+    import lancedb  # noqa: F401
+
+    return embedder
+
+
+def _refresh(
+    state: Path, documents: list[Document], chunks: list[Chunk], embedder: Embedder, params: Params, clock: Clock
+) -> Work:
+    with clock.part("embed"), BlobCache(state / "cache.sqlite") as cache:
+        texts = [chunk.embedded_text for chunk in chunks]
+        vectors, count = embed_texts(texts, embedder, cache, batch_tokens=params.embedding.batch_tokens)
+    wanted = Wanted(documents, chunks, vectors, embedder.fingerprint)
+    store, shelf = open_store(params.index, state, {}), ReleaseShelf(state)
+    with clock.part("plan"):
+        newest = next(iter(shelf.releases()), None)
+        start = start_from(newest, params.index, wanted.fingerprint)
+        plan = plan_generation(wanted, start, store)
+    work = Work(count.n_embedded, len(chunks), clock.parts, backend=embedder.backend)
+    if newest is not None and start is not None and is_current(newest, plan, wanted, params):
+        return work
+    with clock.part("write"):
+        generation = newest.generation + 1 if newest else 1
+        ref = apply_plan(plan, wanted, start, generation, store, params.index)
+    with clock.part("gate"):
+        golden = Golden((), np.empty((0, embedder.dimension), np.float32))
+        ref, report = gate_generation(ref, plan, wanted, newest, store, golden, params)
+    with clock.part("publish"):
+        provenance = Provenance(
+            embedder_model=params.embedding.model,
+            embedder_sha256=model_sha256(resolve_model(params.embedding.model)),
+            created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        publish_generation(ref, report, wanted, params, provenance, shelf, store, shelf.served_id())
+    return work

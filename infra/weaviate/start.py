@@ -1,0 +1,329 @@
+"""Starts a Weaviate server of one's own: `make weaviate`.
+
+Uses what is there, in this order: the server at WEAVIATE_URL; `weaviate-server` on PATH or built earlier; a build with
+Go; a container. Data, log and a random key lie in .lorag/weaviate.
+"""
+
+import argparse
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+from platformdirs import user_cache_path
+
+VERSION = "1.35.2"
+MODULE = f"github.com/weaviate/weaviate/cmd/weaviate-server@v{VERSION}"
+COMPOSE = Path(__file__).with_name("compose.yaml")
+FOLDER = Path(".lorag/weaviate")
+READY_TIMEOUT_S = 90
+STOP_TIMEOUT_S = 30
+EXIT_STORE = 5
+
+
+class CannotStart(Exception):
+    """One line for a person."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """HTTP and gRPC are for clients; gossip and raft each use the port above as well."""
+
+    http: int
+    grpc: int
+    gossip: int
+    raft: int
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server and how to reach it."""
+
+    pid: int
+    started: float
+    ports: Ports
+    api_key: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a client needs to be told."""
+        return {
+            "WEAVIATE_URL": f"http://127.0.0.1:{self.ports.http}",
+            "WEAVIATE_GRPC_PORT": str(self.ports.grpc),
+            "WEAVIATE_API_KEY": self.api_key,
+        }
+
+    def kill(self, *, gently: bool = True) -> None:
+        """Ends the server and waits for that; without `gently` as a power cut would."""
+        try:
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.started) > 1:
+                return
+            process.send_signal(signal.SIGTERM if gently else signal.SIGKILL)
+            process.wait(STOP_TIMEOUT_S)
+        except psutil.NoSuchProcess:
+            return
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_TIMEOUT_S)
+
+
+def find_binary() -> Path | None:
+    """`weaviate-server` on PATH, or the one that was built here before."""
+    built = _build_folder() / "weaviate-server"
+    found = shutil.which("weaviate-server") or (str(built) if os.access(built, os.X_OK) else None)
+    return Path(found) if found else None
+
+
+def build_binary() -> Path | None:
+    """Builds the server with Go; None where there is no Go that is new enough."""
+    go = shutil.which("go")
+    version = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout if go else ""
+    match = re.search(r"go(\d+)\.(\d+)", version)
+    if not go or not match or (int(match[1]), int(match[2])) < (1, 26):
+        return None
+    folder = _build_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"Building Weaviate {VERSION} with Go, which takes some minutes the first time ...", flush=True)
+    started = time.monotonic()
+    build = subprocess.Popen([go, "install", MODULE], env={**os.environ, "GOBIN": str(folder)})
+    while True:
+        try:
+            status = build.wait(timeout=15)
+            break
+        except subprocess.TimeoutExpired:
+            print(f"  still building after {time.monotonic() - started:.0f} s", flush=True)
+    if status:
+        raise CannotStart(f"`go install {MODULE}` failed with status {status}; see its lines above")
+    return folder / "weaviate-server"
+
+
+def launch(binary: Path, folder: Path, *, api_key: str, ports: Ports | None = None, anonymous: bool = False) -> Server:
+    """Starts a server detached, with its data in `folder`, and waits until it is ready.
+
+    HTTP, gossip and raft listen on 127.0.0.1 only; gRPC and the cluster's data port have no such setting.
+    """
+    ports = ports or free_ports()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = [str(binary), "--scheme", "http", "--host", "127.0.0.1", "--port", str(ports.http)]
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **_settings(folder, ports, api_key, anonymous=anonymous)},
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    server = Server(process.pid, psutil.Process(process.pid).create_time(), ports, api_key)
+    _wait_until_ready(server, process, folder / "log")
+    return server
+
+
+def free_ports() -> Ports:
+    """Ports that nobody listens on right now."""
+    with ExitStack() as held:
+        http, grpc = _hold_run(held, 1), _hold_run(held, 1)
+        return Ports(http=http, grpc=grpc, gossip=_hold_run(held, 2), raft=_hold_run(held, 2))
+
+
+def start(folder: Path) -> str:
+    """Makes sure that a server runs; the lines that tell a person how to use it."""
+    if url := os.environ.get("WEAVIATE_URL"):
+        if not _is_ready(url):
+            raise CannotStart(f"WEAVIATE_URL is {url}, but no server is ready there; start that one, or unset it")
+        return f"The server at WEAVIATE_URL {url} is ready."
+    server = _running(folder)
+    if server is None:
+        binary = find_binary() or build_binary()
+        key = _api_key(folder)
+        if binary is None:
+            return _start_container(key)
+        server = launch(binary, folder, api_key=key, ports=_ports_used_before(folder))
+        _write_privately(folder / "server.json", json.dumps(asdict(server)))
+    lines = [f"export {name}={value}" for name, value in server.environment.items()]
+    return "\n".join([f"# Weaviate {VERSION} is ready, its data is in {folder}", *lines])
+
+
+def stop(folder: Path) -> str:
+    """Ends the server that `start` started."""
+    server = _running(folder)
+    if server is None:
+        return "No server of this workspace is running."
+    server.kill()
+    return "The server has stopped; its data stays."
+
+
+def prepare() -> str:
+    """Makes sure that the server's binary exists; where it is."""
+    binary = find_binary() or build_binary()
+    if binary is None:
+        raise CannotStart("no weaviate-server on PATH and no Go 1.26 or later to build it; install Go from go.dev")
+    return str(binary)
+
+
+def main() -> int:
+    """The command line; the exit status."""
+    parser = argparse.ArgumentParser(description="Start or stop a Weaviate server for this workspace.")
+    parser.add_argument("action", nargs="?", choices=["start", "stop"], default="start")
+    parser.add_argument("--prepare", action="store_true", help="only make sure that the server's binary exists")
+    arguments = parser.parse_args()
+    try:
+        if arguments.prepare:
+            print(prepare())
+        elif arguments.action == "stop":
+            print(stop(FOLDER.absolute()))
+        else:
+            print(start(FOLDER.absolute()))
+    except (CannotStart, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_STORE
+    return 0
+
+
+def _build_folder() -> Path:
+    return user_cache_path("lorag") / f"weaviate-{VERSION}"
+
+
+def _settings(folder: Path, ports: Ports, api_key: str, *, anonymous: bool) -> dict[str, str]:
+    return {
+        "PERSISTENCE_DATA_PATH": str(folder / "data"),
+        "DEFAULT_VECTORIZER_MODULE": "none",
+        "DISABLE_TELEMETRY": "true",
+        "GO_PROFILING_DISABLE": "true",
+        # A text search among rows that are still in memory takes 250 ms instead of 5; the default keeps them for 60 s.
+        "PERSISTENCE_MEMTABLES_FLUSH_DIRTY_AFTER_SECONDS": "5",
+        "GRPC_PORT": str(ports.grpc),
+        # Without these it dies where the machine's first address is IPv6.
+        "CLUSTER_HOSTNAME": "node1",
+        "CLUSTER_IN_LOCALHOST": "true",
+        "CLUSTER_BIND_ADDR": "127.0.0.1",
+        "CLUSTER_ADVERTISE_ADDR": "127.0.0.1",
+        "CLUSTER_GOSSIP_BIND_PORT": str(ports.gossip),
+        "CLUSTER_DATA_BIND_PORT": str(ports.gossip + 1),
+        "RAFT_PORT": str(ports.raft),
+        "RAFT_INTERNAL_RPC_PORT": str(ports.raft + 1),
+        "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": "true" if anonymous else "false",
+        "AUTHENTICATION_APIKEY_ENABLED": "false" if anonymous else "true",
+        "AUTHENTICATION_APIKEY_ALLOWED_KEYS": api_key,
+        "AUTHENTICATION_APIKEY_USERS": "lorag",
+        "AUTHORIZATION_ADMINLIST_ENABLED": "false" if anonymous else "true",
+        "AUTHORIZATION_ADMINLIST_USERS": "lorag",
+        "LOG_LEVEL": "warning",
+    }
+
+
+def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    end = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            last = log.read_text(errors="replace").splitlines()[-1:]
+            raise CannotStart(f"weaviate-server ended with status {process.returncode}: {' '.join(last)[:300]}")
+        if _is_ready(server.environment["WEAVIATE_URL"]) and _listens(server.ports.grpc):
+            return
+        time.sleep(0.25)
+    server.kill()
+    raise CannotStart(f"weaviate-server was not ready after {READY_TIMEOUT_S} s; see {log}")
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/v1/.well-known/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (OSError, ValueError, urllib.error.URLError):
+        return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _hold_run(held: ExitStack, count: int) -> int:
+    """The first of `count` neighbouring ports, held until the stack closes so that no other call gets them."""
+    for _ in range(100):
+        with ExitStack() as attempt:
+            first = attempt.enter_context(socket.socket())
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            try:
+                for offset in range(1, count):
+                    attempt.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
+            except (OSError, OverflowError):
+                continue
+            held.enter_context(attempt.pop_all())
+            return port
+    raise CannotStart("no free ports on 127.0.0.1")
+
+
+def _api_key(folder: Path) -> str:
+    path = folder / "api_key"
+    if not path.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_privately(path, secrets.token_urlsafe(32))
+    return path.read_text(encoding="ascii").strip()
+
+
+def _write_privately(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def _recorded(folder: Path) -> Server | None:
+    try:
+        record = json.loads((folder / "server.json").read_text(encoding="ascii"))
+        return Server(record["pid"], record["started"], Ports(**record["ports"]), record["api_key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _running(folder: Path) -> Server | None:
+    server = _recorded(folder)
+    if server is None or not psutil.pid_exists(server.pid):
+        return None
+    is_same = abs(psutil.Process(server.pid).create_time() - server.started) <= 1
+    return server if is_same and _is_ready(server.environment["WEAVIATE_URL"]) else None
+
+
+def _ports_used_before(folder: Path) -> Ports | None:
+    """The last server's ports if they are still free, so that exported addresses stay right."""
+    server = _recorded(folder)
+    if server is None:
+        return None
+    ports = server.ports
+    every = [ports.http, ports.grpc, ports.gossip, ports.gossip + 1, ports.raft, ports.raft + 1]
+    return None if any(_listens(port) for port in every) else ports
+
+
+def _start_container(api_key: str) -> str:
+    docker = shutil.which("docker")
+    if not docker or subprocess.run([docker, "info"], capture_output=True, check=False).returncode:
+        raise CannotStart(
+            "no weaviate-server on PATH, no Go 1.26 or later to build it, no container engine that answers; "
+            "install Go from go.dev, or set WEAVIATE_URL to a server"
+        )
+    command = [docker, "compose", "-f", str(COMPOSE), "up", "-d", "--wait"]
+    status = subprocess.run(command, env={**os.environ, "WEAVIATE_API_KEY": api_key}, check=False).returncode
+    if status:
+        raise CannotStart(f"`docker compose -f {COMPOSE} up` failed with status {status}")
+    lines = ["export WEAVIATE_URL=http://127.0.0.1:8080", "export WEAVIATE_GRPC_PORT=50051"]
+    return "\n".join(["# Weaviate runs in a container", *lines, f"export WEAVIATE_API_KEY={api_key}"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

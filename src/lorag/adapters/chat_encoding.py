@@ -1,0 +1,58 @@
+"""Token ids of a conversation in which control tokens come from the chat template alone."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from lorag.answering.generator import Message, Role
+
+_MARK = "\ue000{}\ue001"
+_MARKS = re.compile("\ue000(\\d+)\ue001")
+
+
+class ChatEncoder:
+    """Encodes conversations for one fast tokenizer of transformers; safe to share between threads.
+
+    The template is rendered with a mark in place of each content, so that it never sees the content, and each content
+    is encoded by a tokenizer that knows no control tokens. Added tokens that are not marked special, such as `<think>`
+    in some vocabularies, are matched in any text by the library: they get a space inside.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        serialised = tokenizer.backend_tokenizer.to_str()
+        self._template_encoder = Tokenizer.from_str(serialised)
+        self._content_encoder = Tokenizer.from_str(serialised)
+        self._content_encoder.encode_special_tokens = True
+        for encoder in (self._template_encoder, self._content_encoder):
+            encoder.no_padding()
+            encoder.no_truncation()
+        added = tokenizer.added_tokens_decoder.values()
+        plain = sorted((token.content for token in added if not token.special), key=len, reverse=True)
+        self._plain_added = re.compile("|".join(map(re.escape, plain))) if plain else None
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        """The ids of the conversation, up to where the assistant's answer begins."""
+        # Without one, templates such as SmolLM2's tell the model something of their own.
+        if not messages or messages[0].role is not Role.SYSTEM:
+            raise ValueError("a conversation starts with a system message")
+        marked = [{"role": message.role.value, "content": _MARK.format(at)} for at, message in enumerate(messages)]
+        rendered = self._tokenizer.apply_chat_template(marked, tokenize=False, add_generation_prompt=True)
+        ids: list[int] = []
+        for at, part in enumerate(_MARKS.split(rendered)):
+            if at % 2:
+                ids += self.encode_content(messages[int(part)].content)
+            elif part:
+                ids += self._template_encoder.encode(part, add_special_tokens=False).ids
+        return ids
+
+    def encode_content(self, text: str) -> list[int]:
+        """The ids of plain text: none of them is a control token."""
+        # A lone surrogate is no text and cannot be encoded.
+        text = text.encode("utf-8", "replace").decode("utf-8")
+        if self._plain_added is not None:
+            text = self._plain_added.sub(lambda token: f"{token[0][0]} {token[0][1:]}", text)
+        ids: list[int] = self._content_encoder.encode(text, add_special_tokens=False).ids
+        return ids

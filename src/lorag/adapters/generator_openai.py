@@ -1,0 +1,128 @@
+"""A language model behind an OpenAI-compatible endpoint: vLLM, `transformers serve`, and others."""
+
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import openai
+
+from lorag.answering.chat_tokens import neutralise_chat_tokens
+from lorag.answering.generator import Generation, Message, TextStream, drain
+from lorag.digests import digest_of
+from lorag.errors import ParamsError, StoreFailed
+
+_TIMEOUT = openai.Timeout(60.0, connect=5.0)
+_MAX_RETRIES = 3
+_PARALLEL_REQUESTS = 4
+_BYTES_PER_TOKEN = 3
+
+
+class OpenAIGenerator:
+    """Asks the endpoint. Its tokenizer is out of reach, so chat tokens in contents are broken up in plain sight.
+
+    A request that did not start is tried again, with growing pauses; a text that broke off is an error.
+    """
+
+    def __init__(self, base_url: str, *, api_key: str | None, model: str, temperature: float, seed: int) -> None:
+        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).netloc:
+            raise ParamsError(
+                "the endpoint's address is not an http(s) address",
+                where="LORAG_OPENAI_BASE_URL",
+                do="give it as https://host:port/v1",
+            )
+        self._model = model
+        self._temperature = temperature
+        self._seed = seed
+        self._where = _without_userinfo(base_url)
+        self._api_key = api_key or ""
+        # The client wants some key, and would otherwise read those of the environment.
+        self._client = openai.OpenAI(
+            base_url=base_url,
+            api_key=api_key or "none",
+            organization="",
+            project="",
+            timeout=_TIMEOUT,
+            max_retries=_MAX_RETRIES,
+        )
+
+    @property
+    def model_sha256(self) -> str:
+        """Names the served model by endpoint and name: which weights are behind it cannot be seen from here."""
+        return digest_of(["endpoint", self._where, self._model])
+
+    def count_tokens(self, text: str) -> int:
+        """An estimate, for English text on the high side."""
+        return math.ceil(len(text.encode("utf-8", "replace")) / _BYTES_PER_TOKEN)
+
+    def stream(self, messages: Sequence[Message], *, max_new_tokens: int) -> TextStream:
+        """The answer as the endpoint sends it; `close()` closes the connection."""
+        contents = [
+            {"role": message.role.value, "content": neutralise_chat_tokens(message.content)} for message in messages
+        ]
+        pieces: list[str] = []
+        usage: Any = None
+        finished = False
+        with self._explained():
+            request: Any = {
+                "model": self._model,
+                "messages": contents,
+                "max_tokens": max_new_tokens,
+                "temperature": self._temperature,
+                "seed": self._seed,
+                "stream": True,
+                "stream_options": {"include_usage": True},
+            }
+            with self._client.chat.completions.create(**request) as events:
+                for event in events:
+                    usage = getattr(event, "usage", None) or usage
+                    for choice in event.choices[:1]:
+                        finished = finished or choice.finish_reason is not None
+                        if choice.delta.content:
+                            pieces.append(choice.delta.content)
+                            yield choice.delta.content
+        if not finished:
+            raise self._failed("the endpoint's answer broke off")
+        text = "".join(pieces)
+        return Generation(
+            text.strip(),
+            usage.prompt_tokens if usage else sum(self.count_tokens(message["content"]) for message in contents),
+            usage.completion_tokens if usage else self.count_tokens(text),
+        )
+
+    def generate_batch(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[Generation]:
+        """One answer for each conversation, in order, a few requests at a time."""
+        with ThreadPoolExecutor(_PARALLEL_REQUESTS) as pool:
+            return list(
+                pool.map(lambda messages: drain(self.stream(messages, max_new_tokens=max_new_tokens)), conversations)
+            )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except openai.APIStatusError as error:
+            raise self._failed(f"the endpoint answered {error.status_code}: {self._readable(error)}") from error
+        except (openai.APITimeoutError, httpx.TimeoutException) as error:
+            raise self._failed("the endpoint did not answer in time") from error
+        except (openai.APIConnectionError, httpx.HTTPError) as error:
+            raise self._failed("the connection to the endpoint failed") from error
+        except (openai.OpenAIError, ValueError) as error:
+            raise self._failed(f"the endpoint's answer cannot be used: {self._readable(error)}") from error
+
+    def _failed(self, what: str) -> StoreFailed:
+        return StoreFailed(
+            what, where=self._where, do="check the server, LORAG_OPENAI_BASE_URL, the key and generation.endpoint_model"
+        )
+
+    def _readable(self, error: Exception) -> str:
+        text = " ".join(str(error).split())
+        return (text.replace(self._api_key, "***") if self._api_key else text)[:200]
+
+
+def _without_userinfo(address: str) -> str:
+    parts = urlsplit(address)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

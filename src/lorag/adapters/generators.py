@@ -1,0 +1,37 @@
+"""The language model that the params and the environment name."""
+
+from collections.abc import Mapping
+
+from lorag.adapters.model_files import convert_base_model
+from lorag.answering.generator import LanguageModel
+from lorag.errors import ParamsError
+from lorag.params import GenerationParams
+
+
+def open_generator(params: GenerationParams, environment: Mapping[str, str]) -> LanguageModel:
+    """The endpoint at LORAG_OPENAI_BASE_URL where that is set (key: LORAG_OPENAI_API_KEY), else `params.model` here.
+
+    The first use of a GGUF model converts it, which takes tens of seconds.
+    """
+    base_url = environment.get("LORAG_OPENAI_BASE_URL", "").strip()
+    # torch and the client take seconds to import; the one that is not used is not loaded.
+    if not base_url:
+        from lorag.adapters.generator_transformers import TransformersGenerator
+
+        folder = convert_base_model(params.model)
+        return TransformersGenerator(folder, temperature=params.temperature, seed=params.seed)
+    from lorag.adapters.generator_openai import OpenAIGenerator
+
+    if not params.endpoint_model:
+        raise ParamsError(
+            "LORAG_OPENAI_BASE_URL is set, but no model is named",
+            where="generation.endpoint_model",
+            do="name the served model, or unset LORAG_OPENAI_BASE_URL",
+        )
+    return OpenAIGenerator(
+        base_url,
+        api_key=environment.get("LORAG_OPENAI_API_KEY") or None,
+        model=params.endpoint_model,
+        temperature=params.temperature,
+        seed=params.seed,
+    )

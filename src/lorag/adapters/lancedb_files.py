@@ -1,0 +1,72 @@
+"""The parts of a LanceDB table's folder that its Python client leaves to us: durability and single versions."""
+
+import logging
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+_MAGIC = b"LANC"
+_NEWEST_FIRST = 2**64 - 1
+
+
+def manifest_path(table: Path, version: int) -> Path:
+    """Where a table version's manifest is; names count down, so that the newest sorts first."""
+    return table / "_versions" / f"{_NEWEST_FIRST - version:020d}.manifest"
+
+
+def drop_manifests(table: Path, keep: Collection[int]) -> int:
+    """Removes every version's manifest but those in `keep`; the number removed.
+
+    The client cleans up by age alone and fails on tags, so it cannot keep versions 3 and 9 without those between.
+    Data that no manifest names any more is freed by the clean-up that follows.
+    """
+    kept = {manifest_path(table, version).name for version in keep}
+    dropped = [path for path in _manifests(table) if path.name not in kept]
+    for path in dropped:
+        path.unlink()
+    return len(dropped)
+
+
+def set_aside_broken_manifests(table: Path) -> int:
+    """Renames manifests without their closing magic number; the number renamed.
+
+    LanceDB writes them in one piece, so such a file is damage and not a writer at work, and while it is the newest no
+    version of the table opens.
+    """
+    broken = [path for path in _manifests(table) if not _is_whole(path)]
+    for path in broken:
+        logger.warning("set aside a broken manifest of %s: %s", table.name, path.name)
+        path.rename(path.with_suffix(".broken"))
+    return len(broken)
+
+
+def sync_tree(folder: Path) -> None:
+    """Returns once every file and folder below `folder`, and its own entry, is on the disk."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            _sync(Path(parent, name))
+        _sync(Path(parent))
+    _sync(folder.parent)
+
+
+def _manifests(table: Path) -> Iterator[Path]:
+    return (table / "_versions").glob("*.manifest")
+
+
+def _is_whole(path: Path) -> bool:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size < len(_MAGIC):
+            return False
+        file.seek(size - len(_MAGIC))
+        return file.read() == _MAGIC
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,209 @@
+"""Runs in MLflow."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from lorag.errors import StoreFailed
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+
+MAX_PARAM_CHARS = 6_000
+MAX_TAG_CHARS = 8_000
+PARAMS_A_BATCH = 100
+METRICS_A_BATCH = 1_000
+
+# Read when MLflow is imported or first asked for something. A server that is down must cost seconds, not the minutes
+# of seven retries with ever longer pauses; what the environment says already, stays.
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingLocation:
+    """Where runs go; `artifact_root` is None where a server decides that itself."""
+
+    uri: str
+    artifact_root: str | None
+
+    @property
+    def shown_uri(self) -> str:
+        """The address without user and password."""
+        parts = urlsplit(self.uri)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def locate_tracking(state: Path, environ: Mapping[str, str]) -> TrackingLocation:
+    """What MLFLOW_TRACKING_URI names, or else a database and a folder of artifacts in `state`, both absolute."""
+    if uri := environ.get("MLFLOW_TRACKING_URI", "").strip():
+        return TrackingLocation(uri, None)
+    folder = state.resolve() / "mlflow"
+    return TrackingLocation(f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri())
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that is being written; every method raises StoreFailed where the tracking store fails."""
+
+    run_id: str
+    _client: "MlflowClient"
+    _location: TrackingLocation
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Nested settings as `section.key`; other values than text as JSON, cut at MLflow's limit."""
+        from mlflow.entities import Param
+
+        rows = [Param(name, _cut(value, MAX_PARAM_CHARS)) for name, value in flatten(params).items()]
+        with _failures_mapped(self._location):
+            for start in range(0, len(rows), PARAMS_A_BATCH):
+                self._client.log_batch(self.run_id, params=rows[start : start + PARAMS_A_BATCH])
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
+        """Numbers by name, all with the same time."""
+        from mlflow.entities import Metric
+
+        now_ms = int(time.time() * 1000)
+        rows = [Metric(name, float(value), now_ms, step) for name, value in metrics.items()]
+        with _failures_mapped(self._location):
+            for start in range(0, len(rows), METRICS_A_BATCH):
+                self._client.log_batch(self.run_id, metrics=rows[start : start + METRICS_A_BATCH])
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Adds or replaces tags."""
+        from mlflow.entities import RunTag
+
+        rows = [RunTag(name, _cut(value, MAX_TAG_CHARS)) for name, value in tags.items()]
+        with _failures_mapped(self._location):
+            for start in range(0, len(rows), PARAMS_A_BATCH):
+                self._client.log_batch(self.run_id, tags=rows[start : start + PARAMS_A_BATCH])
+
+    def log_file(self, path: Path, folder: str | None = None) -> None:
+        """A copy of the file, in an artifact folder if one is named."""
+        with _failures_mapped(self._location):
+            self._client.log_artifact(self.run_id, str(path), folder)
+
+    def log_folder(self, path: Path, folder: str | None = None) -> None:
+        """A copy of all that the folder holds."""
+        with _failures_mapped(self._location):
+            self._client.log_artifacts(self.run_id, str(path), folder)
+
+    def log_json(self, value: Mapping[str, Any], name: str) -> None:
+        """A JSON artifact."""
+        with _failures_mapped(self._location):
+            self._client.log_text(self.run_id, json.dumps(value, indent=2, ensure_ascii=False), name)
+
+    def log_figure(self, figure: "Figure", name: str) -> None:
+        """A plot as the image file `name`, such as `plots/plan.png`."""
+        with _failures_mapped(self._location):
+            self._client.log_figure(self.run_id, figure, name)
+
+    def log_table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:
+        """A table that the UI shows and compares between runs; `name` ends in .json."""
+        with _failures_mapped(self._location):
+            self._client.log_table(self.run_id, {key: list(values) for key, values in columns.items()}, name)
+
+
+@contextmanager
+def start_run(location: TrackingLocation, experiment: str, run_name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+    """A run that is FINISHED, or FAILED where its body raises, in an experiment that is made if need be.
+
+    Raises StoreFailed where MLflow cannot be reached or written; the caller decides what that means.
+    """
+    # Before the first import of the library, which _failures_mapped already makes.
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with _failures_mapped(location):
+        client = _connect(location)
+        experiment_id = _find_experiment(client, experiment, location)
+        cut = {name: _cut(value, MAX_TAG_CHARS) for name, value in tags.items()}
+        run_id = client.create_run(experiment_id, run_name=run_name, tags=cut).info.run_id
+    try:
+        yield Run(run_id, client, location)
+    except BaseException:
+        # What went wrong in the body is the news, not that the store cannot note it.
+        with suppress(StoreFailed), _failures_mapped(location):
+            client.set_terminated(run_id, "FAILED")
+        raise
+    with _failures_mapped(location):
+        client.set_terminated(run_id, "FINISHED")
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """`{"a": {"b": None}}` as `{"a.b": "null"}`; text stays as it is, lists become JSON."""
+    flat: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return flat
+
+
+def _connect(location: TrackingLocation) -> "MlflowClient":
+    # Takes seconds to import: hence not at the head of this module.
+    from mlflow import MlflowClient
+
+    for name in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if location.uri.startswith("sqlite:///"):
+        Path(location.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    return MlflowClient(tracking_uri=location.uri)
+
+
+def _find_experiment(client: "MlflowClient", name: str, location: TrackingLocation) -> str:
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name, artifact_location=location.artifact_root))
+        except MlflowException:
+            # Another process made it in between, or this is a failure that the next call shows again.
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage != "active":
+        raise StoreFailed(
+            f"the experiment {name!r} was deleted",
+            where=f"MLflow at {location.shown_uri}",
+            do="restore it in the MLflow UI, or set tracking.experiment to another name",
+        )
+    return str(found.experiment_id)
+
+
+@contextmanager
+def _failures_mapped(location: TrackingLocation) -> Iterator[None]:
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise StoreFailed(
+            f"tracking failed: {_first_line(error, location)}",
+            where=f"MLflow at {location.shown_uri}",
+            do="check MLFLOW_TRACKING_URI and that the server runs or the folder can be written",
+        ) from error
+
+
+def _first_line(error: Exception, location: TrackingLocation) -> str:
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    for secret in (location.uri, urlsplit(location.uri).password):
+        text = text.replace(secret, "***") if secret else text
+    return text[:300]
+
+
+def _cut(value: str, limit: int) -> str:
+    return value if len(value) <= limit else value[: limit - 1] + "\u2026"

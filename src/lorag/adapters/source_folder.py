@@ -1,0 +1,224 @@
+"""Lists a source folder and reads its files without ever leaving it, blocking on it, or trusting it to hold still."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lorag.errors import InputRejected
+from lorag.knowledge.documents import Reason, Rejected
+from lorag.knowledge.formats import Quarantine, format_of
+
+_OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_OPEN_FOLDER = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file that may be read: its id (escaped relative path), its format, and where its bytes are.
+
+    `parts` are the names from the root to the bytes, links resolved.
+    """
+
+    id: str
+    kind: str
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceListing:
+    """What a source holds, both sorted by name; `root` is where the parts of its files start."""
+
+    root: Path
+    files: tuple[SourceFile, ...]
+    rejected: tuple[Rejected, ...]
+
+
+def escape_name(name: str) -> str:
+    r"""`name` as printable text that names one file only: `\n` becomes `\x0a`, a byte that is not UTF-8 `\udcff`."""
+    if name.isprintable() and "\\" not in name:
+        return name
+    return "".join(_escape(character) for character in name)
+
+
+def list_source(source: Path, *, max_file_bytes: int) -> SourceListing:
+    """Every file below `source`, or `source` itself if it is one `documents.jsonl`; nothing is opened.
+
+    Names that begin with a dot are passed over. Links are followed to files inside the source only, links to folders
+    inside it lead to what is listed anyway. Raises InputRejected when there is no such folder.
+    """
+    try:
+        root = source.resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise InputRejected("no such source", where=str(source), do="set knowledge.source to a folder") from None
+    if root.is_file() and format_of(root.name):
+        found = [_classify(root.parent, (root.name,), max_file_bytes)]
+        root = root.parent
+    elif root.is_dir():
+        found = [_classify(root, parts, max_file_bytes) for parts in _walk(root)]
+    else:
+        raise InputRejected(
+            "the source is neither a folder nor a file that can be read", where=str(source), do="name a folder"
+        )
+    files = sorted((item for item in found if isinstance(item, SourceFile)), key=lambda file: file.id)
+    rejected = sorted((item for item in found if isinstance(item, Rejected)), key=lambda item: item.name)
+    return SourceListing(root, tuple(files), tuple(rejected))
+
+
+def read_file(root: Path, file: SourceFile, *, max_file_bytes: int) -> bytes:
+    """The bytes of a listed file, read twice at most if it changes meanwhile.
+
+    Every folder on the way is opened without following links, so that a swap after the listing leads nowhere. Raises
+    Quarantine: `changed_during_read`, `unreadable`, `too_large`, `not_regular`.
+    """
+    try:
+        return _read_once(root, file.parts, max_file_bytes)
+    except _Changed:
+        pass
+    try:
+        return _read_once(root, file.parts, max_file_bytes)
+    except _Changed as change:
+        raise Quarantine(Reason.CHANGED_DURING_READ, str(change)) from None
+
+
+class _Changed(Exception):
+    """The file is not what it was a moment ago."""
+
+
+def _walk(root: Path) -> Iterator[tuple[str, ...]]:
+    """The parts of everything below `root` that is no folder, and of folders that cannot be listed."""
+    waiting: list[tuple[str, ...]] = [()]
+    while waiting:
+        parts = waiting.pop()
+        try:
+            with os.scandir(root.joinpath(*parts)) as entries:
+                listed = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError:
+            yield parts
+            continue
+        for entry in listed:
+            below = (*parts, entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(below)
+            elif not _repeats_listed_folder(root, below):
+                yield below
+
+
+def _repeats_listed_folder(root: Path, parts: tuple[str, ...]) -> bool:
+    """Whether this is a link to a folder of the source that is not one of those it lies in."""
+    path = root.joinpath(*parts)
+    if not path.is_symlink() or not path.is_dir():
+        return False
+    target = Path(os.path.realpath(path))
+    inside = target.is_relative_to(root)
+    return inside and not path.parent.resolve().is_relative_to(target)
+
+
+def _classify(root: Path, parts: tuple[str, ...], max_file_bytes: int) -> SourceFile | Rejected:
+    name = escape_name("/".join(parts))
+    try:
+        real, status = _locate(root, parts)
+        kind = format_of(parts[-1])
+        if kind is None:
+            raise Quarantine(Reason.UNSUPPORTED, "no format that is read")
+        if status.st_size > max_file_bytes:
+            raise Quarantine(Reason.TOO_LARGE, f"{status.st_size} bytes, at most {max_file_bytes} are read")
+        if status.st_size == 0:
+            raise Quarantine(Reason.EMPTY, "0 bytes")
+    except Quarantine as verdict:
+        return Rejected(name or ".", verdict.reason, verdict.detail)
+    return SourceFile(name, kind, real)
+
+
+def _locate(root: Path, parts: tuple[str, ...]) -> tuple[tuple[str, ...], os.stat_result]:
+    """Where the bytes are, as parts below the root, and their status."""
+    path = root.joinpath(*parts)
+    try:
+        status = path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise Quarantine(Reason.SYMLINK_LOOP, "a link that leads to itself") from None
+        detail = "a link to nothing" if path.is_symlink() else error.strerror or "cannot be read"
+        raise Quarantine(Reason.UNREADABLE, detail) from None
+    if stat.S_ISDIR(status.st_mode):
+        raise _folder_verdict(root, path)
+    if not stat.S_ISREG(status.st_mode):
+        raise Quarantine(Reason.NOT_REGULAR, "a pipe, socket or device")
+    if not path.is_symlink():
+        return parts, status
+    target = Path(os.path.realpath(path))
+    if not target.is_relative_to(root):
+        raise Quarantine(Reason.OUTSIDE_ROOT, "a link that leaves the source")
+    real = target.relative_to(root).parts
+    if any(part.startswith(".") for part in real):
+        raise Quarantine(Reason.OUTSIDE_ROOT, "a link to a hidden file")
+    return real, status
+
+
+def _folder_verdict(root: Path, path: Path) -> Quarantine:
+    if not path.is_symlink():
+        return Quarantine(Reason.UNREADABLE, "a folder that cannot be listed")
+    if Path(os.path.realpath(path)).is_relative_to(root):
+        return Quarantine(Reason.SYMLINK_LOOP, "a link to a folder that it lies in")
+    return Quarantine(Reason.OUTSIDE_ROOT, "a link that leaves the source")
+
+
+def _read_once(root: Path, parts: tuple[str, ...], max_file_bytes: int) -> bytes:
+    try:
+        descriptor = _open_below(root, parts)
+    except OSError as error:
+        raise _explain(error) from None
+    with open(descriptor, "rb", buffering=0) as stream:
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            raise Quarantine(Reason.NOT_REGULAR, "a pipe, socket or device")
+        if before.st_size > max_file_bytes:
+            raise Quarantine(Reason.TOO_LARGE, f"{before.st_size} bytes, at most {max_file_bytes} are read")
+        try:
+            data = b"".join(_pieces(stream.read, max_file_bytes + 1))
+            after = os.stat(root.joinpath(*parts), follow_symlinks=False)
+        except OSError as error:
+            raise _explain(error) from None
+    if _identity(before) != _identity(after) or len(data) != after.st_size:
+        raise _Changed("written to while it was read; load it again when nothing writes to it")
+    return data
+
+
+def _open_below(root: Path, parts: tuple[str, ...]) -> int:
+    folder = os.open(root, _OPEN_FOLDER)
+    try:
+        for part in parts[:-1]:
+            below = os.open(part, _OPEN_FOLDER, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        return os.open(parts[-1], _OPEN_FILE, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _pieces(read: Callable[[int], bytes | None], limit: int) -> Iterator[bytes]:
+    while limit > 0 and (piece := read(min(limit, _READ_BYTES))):
+        limit -= len(piece)
+        yield piece
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _explain(error: OSError) -> Exception:
+    if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ESTALE):
+        return _Changed("moved, removed or replaced by a link while it was read")
+    return Quarantine(Reason.UNREADABLE, error.strerror or "cannot be read")
+
+
+def _escape(character: str) -> str:
+    if character == "\\":
+        return "\\\\"
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,397 @@
+"""The vector store for more than one machine: a Weaviate collection for each index name, generations as filters."""
+
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from lorag.adapters.row_keys import is_same_row
+from lorag.adapters.weaviate_client import WeaviateAddress, connect, read_address, store_errors
+from lorag.adapters.weaviate_schema import (
+    BUCKETS,
+    CHUNK_PROPERTIES,
+    ROW_PROPERTIES,
+    SPAN_PROPERTIES,
+    alias_name,
+    chunk_from,
+    collection_name,
+    create_collection,
+    describe_generations,
+    described_generations,
+    has_chunk_ids,
+    in_buckets,
+    matching,
+    prefix_of,
+    row_from,
+    visible_at,
+)
+from lorag.adapters.weaviate_writer import WeaviateWriter
+from lorag.errors import IntegrityFailed, StoreFailed
+from lorag.params import IndexParams
+from lorag.retrieval.index.store import (
+    Filter,
+    Hit,
+    IndexEntry,
+    IndexRef,
+    IndexRow,
+    Progress,
+    StoreKind,
+    Vector,
+)
+
+if TYPE_CHECKING:
+    from weaviate import WeaviateClient
+
+_PAGE_ROWS = 500
+_SCAN_ROWS = 2_000
+_PROBE_THREADS = 8
+_PROBE_HITS = 16
+_MANY_PROBE_HITS = 2_000
+# A part of an exact search may hold more rows than the average bucket says.
+_EXACT_PART_SHARE = 0.7
+
+T = TypeVar("T")
+
+
+def open_weaviate(params: IndexParams, root: Path, environment: Mapping[str, str]) -> "WeaviateIndex":
+    """The store at the address in `environment`; collections carry the name kept in `root`. Connects on first use."""
+    return WeaviateIndex(read_address(environment), _namespace(root), params)
+
+
+def _namespace(root: Path) -> str:
+    """Eight digits that keep the collections of workspaces apart on one server."""
+    path = root / "weaviate_namespace"
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_text(secrets.token_hex(4), encoding="ascii")
+        namespace = path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise StoreFailed(
+            f"cannot keep the workspace's name: {error}", where=str(path), do="mend the folder"
+        ) from error
+    if len(namespace) != 8 or not namespace.isalnum():
+        raise IntegrityFailed("not a workspace's name", where=str(path), do="restore the file from a backup")
+    return namespace
+
+
+class WeaviateIndex:
+    """Generations as spans on objects: one is seen by the generations from its `since` to before its `until`."""
+
+    def __init__(self, address: WeaviateAddress, namespace: str, params: IndexParams) -> None:
+        self._address = address
+        self._namespace = namespace
+        self._params = params
+        self._client: WeaviateClient | None = None
+        self._readable: dict[tuple[str, int], Any] = {}
+        self._cutoffs: dict[str, int] = {}
+        self._lock = threading.RLock()
+
+    def write_generation(
+        self,
+        base: IndexRef | None,
+        name: str,
+        generation: int,
+        add: Sequence[IndexRow],
+        remove: Sequence[str],
+        *,
+        progress: Progress | None = None,
+    ) -> IndexRef:
+        """See `IndexStore`; nothing that a reader of an earlier generation sees is touched."""
+        dimension = len(add[0].vector) if add else base.dimension if base else 0
+        if base is not None and (base.name != name or (base.dimension != dimension and not self.count(base))):
+            base = None
+        if base is not None and base.dimension != dimension:
+            raise StoreFailed(
+                f"vectors of {dimension} dimensions do not fit {base.dimension}", where=name, do="use a new index name"
+            )
+        with self._errors():
+            collection = self._writable(base, name, dimension, generation)
+            writer = WeaviateWriter(collection)
+            writer.undo(generation)
+            if base is None:
+                writer.close_all(generation)
+            else:
+                replaced = {*remove, *(row.chunk.id for row in add)}
+                writer.branch(base.generation, generation, without=replaced)
+                writer.close(sorted(replaced), generation)
+            writer.insert(add, generation, progress)
+            self._describe(collection, lambda known: known | {generation})
+        return IndexRef(StoreKind.WEAVIATE, name, generation, generation, dimension)
+
+    def entries(self, ref: IndexRef) -> dict[str, IndexEntry]:
+        """See `IndexStore`."""
+        wanted = ["chunk_id", "document_id", "content_hash", "fingerprint"]
+        found: dict[str, IndexEntry] = {}
+        for item in self._scan(ref, wanted):
+            chunk_id, *entry = (str(item.properties[name]) for name in wanted)
+            found[chunk_id] = IndexEntry(*entry)
+        return found
+
+    def rows(self, ref: IndexRef, ids: Sequence[str] | None = None) -> Iterator[IndexRow]:
+        """See `IndexStore`."""
+        if ids is not None:
+            wanted = sorted(set(ids))
+            for part in _slices(wanted):
+                yield from sorted(self._fetch(ref, part), key=lambda row: row.chunk.id)
+            return
+        uuids = sorted((str(item.properties["chunk_id"]), item.uuid) for item in self._scan(ref, ["chunk_id"]))
+        collection = self._collection(ref)
+        for page in _slices(uuids):
+            with self._errors():
+                found = collection.query.fetch_objects_by_ids(
+                    [uuid for _, uuid in page],
+                    limit=len(page),
+                    include_vector=True,
+                    return_properties=ROW_PROPERTIES,
+                ).objects
+            yield from sorted(map(row_from, found), key=lambda row: row.chunk.id)
+
+    def count(self, ref: IndexRef) -> int:
+        """See `IndexStore`."""
+        collection = self._collection(ref)
+        with self._errors():
+            counted = collection.aggregate.over_all(filters=visible_at(ref.generation), total_count=True)
+            return int(counted.total_count or 0)
+
+    def search_vector(
+        self, ref: IndexRef, vector: Vector, k: int, *, where: Filter = Filter(), exact: bool = False
+    ) -> list[Hit]:
+        """See `IndexStore`.
+
+        The server compares with every row while the filter lets fewer than `ann_from_rows` through, so an exact search
+        of more goes through them in parts.
+        """
+        collection = self._collection(ref)
+        conditions = [matching(where, ref.generation)]
+        if exact:
+            conditions = [conditions[0] & part for part in self._parts(ref)]
+        hits: list[Hit] = []
+        with self._errors():
+            for condition in conditions:
+                found = collection.query.near_vector(
+                    np.asarray(vector, np.float32).tolist(),
+                    limit=k,
+                    filters=condition,
+                    return_properties=CHUNK_PROPERTIES,
+                    return_metadata=["distance"],
+                ).objects
+                hits.extend(Hit(chunk_from(item.properties), -float(item.metadata.distance)) for item in found)
+        return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))[:k]
+
+    def search_text(self, ref: IndexRef, query: str, k: int, *, where: Filter = Filter()) -> list[Hit]:
+        """See `IndexStore`."""
+        if not query.strip():
+            return []
+        collection = self._collection(ref)
+        with self._errors():
+            found = collection.query.bm25(
+                query,
+                query_properties=["context", "text"],
+                limit=k,
+                filters=matching(where, ref.generation),
+                return_properties=CHUNK_PROPERTIES,
+                return_metadata=["score"],
+            ).objects
+        hits = (Hit(chunk_from(item.properties), float(item.metadata.score)) for item in found)
+        return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))
+
+    def unreachable(self, ref: IndexRef, rows: Sequence[IndexRow], *, progress: Progress | None = None) -> list[str]:
+        """See `IndexStore`.
+
+        Each row is read back and compared, and looked for in the graph alone: a filter would make the server compare
+        with every row, which hides what a killed server lost from its graph.
+        """
+        collection = self._collection(ref)
+        missing: list[str] = []
+        with ThreadPoolExecutor(_PROBE_THREADS) as pool:
+            for part in _slices(rows):
+                with self._errors():
+                    missing.extend(self._missing(collection, ref, part, pool))
+                if progress:
+                    progress(len(part))
+        return missing
+
+    def _missing(
+        self, collection: Any, ref: IndexRef, rows: Sequence[IndexRow], pool: ThreadPoolExecutor
+    ) -> Iterator[str]:
+        stored = {row.chunk.id: (row, uuid) for row, uuid in self._fetch_stored(ref, [row.chunk.id for row in rows])}
+
+        def is_there(row: IndexRow) -> bool:
+            found = stored.get(row.chunk.id)
+            return found is not None and is_same_row(row, found[0]) and _is_in_graph(collection, row.vector, found[1])
+
+        return (row.chunk.id for row, there in zip(rows, pool.map(is_there, rows), strict=True) if not there)
+
+    def mend(self, ref: IndexRef, rows: Sequence[IndexRow]) -> IndexRef:
+        """See `IndexStore`; putting an object again would not do, for an unchanged vector is skipped."""
+        collection = self._collection(ref)
+        with self._errors():
+            WeaviateWriter(collection).replace(rows, ref.generation)
+        return ref
+
+    def make_durable(self, ref: IndexRef) -> None:
+        """Points the index name's alias to the collection.
+
+        The server acknowledges a write once it is in its log, which it does not fsync; replication is what guards
+        against a power failure of one node.
+        """
+        collection = self._collection(ref).name
+        alias = alias_name(self._namespace, ref.name)
+        with self._errors():
+            client = self._connect()
+            known = client.alias.get(alias_name=alias)
+            if known is None:
+                client.alias.create(alias_name=alias, target_collection=collection)
+            elif known.collection != collection:
+                client.alias.update(alias_name=alias, new_target_collection=collection)
+
+    def drop_all_but(self, keep: Sequence[IndexRef]) -> None:
+        """See `IndexStore`."""
+        kept: dict[str, set[int]] = {}
+        for ref in keep:
+            name = collection_name(self._namespace, ref.name, ref.dimension)
+            kept.setdefault(name, set()).add(ref.generation)
+        with self._errors():
+            client = self._connect()
+            self._forget_handles()
+            for name in client.collections.list_all(simple=True):
+                if not name.startswith(prefix_of(self._namespace)):
+                    continue
+                if name in kept:
+                    collection = self._use(name)
+                    self._describe(collection, kept[name].intersection)
+                    WeaviateWriter(collection).drop_all_but(kept[name])
+                else:
+                    self._drop_collection(name)
+
+    def close(self) -> None:
+        """See `IndexStore`."""
+        with self._lock:
+            self._forget_handles()
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _connect(self) -> "WeaviateClient":
+        with self._lock:
+            if self._client is None:
+                self._client = connect(self._address)
+            return self._client
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        with store_errors(self._address):
+            yield
+
+    def _use(self, name: str) -> Any:
+        from weaviate.classes.config import ConsistencyLevel
+
+        return self._connect().collections.use(name).with_consistency_level(ConsistencyLevel.QUORUM)
+
+    def _collection(self, ref: IndexRef) -> Any:
+        """The collection of a generation that is there, complete and retained."""
+        name = collection_name(self._namespace, ref.name, ref.dimension)
+        with self._lock, self._errors():
+            key = (name, ref.generation)
+            if key not in self._readable:
+                client = self._connect()
+                exists = client.collections.exists(name)
+                collection = self._use(name)
+                if not exists or ref.generation not in self._generations(collection):
+                    raise IntegrityFailed(
+                        f"generation {ref.generation} is not there" if exists else "the collection is not there",
+                        where=f"{name} on {self._address.url}",
+                        do="check WEAVIATE_URL, or make the index anew with `lorag refresh --rebuild`",
+                    )
+                self._readable[key] = collection
+            return self._readable[key]
+
+    def _writable(self, base: IndexRef | None, name: str, dimension: int, generation: int) -> Any:
+        if base is not None:
+            return self._collection(base)
+        client = self._connect()
+        collection_id = collection_name(self._namespace, name, dimension)
+        if client.collections.exists(collection_id):
+            collection = self._use(collection_id)
+            if any(known < generation for known in self._generations(collection)):
+                return collection
+            self._drop_collection(collection_id)
+        self._forget_handles()
+        create_collection(client, collection_id, self._params)
+        return self._use(collection_id)
+
+    def _drop_collection(self, name: str) -> None:
+        client = self._connect()
+        for alias in client.alias.list_all(collection=name):
+            client.alias.delete(alias_name=alias)
+        client.collections.delete(name)
+
+    def _generations(self, collection: Any) -> frozenset[int]:
+        return described_generations(collection.config.get(simple=True).description)
+
+    def _describe(self, collection: Any, change: Callable[[frozenset[int]], Iterable[int]]) -> None:
+        known = self._generations(collection)
+        wanted = frozenset(change(known))
+        if wanted != known:
+            collection.config.update(description=describe_generations(sorted(wanted)))
+
+    def _forget_handles(self) -> None:
+        self._readable.clear()
+        self._cutoffs.clear()
+
+    def _scan(self, ref: IndexRef, properties: Sequence[str]) -> Iterator[Any]:
+        """Every object of a generation once, without its vector; a cursor takes no filter, so it is applied here."""
+        collection = self._collection(ref)
+        with self._errors():
+            items = collection.iterator(return_properties=[*properties, *SPAN_PROPERTIES], cache_size=_SCAN_ROWS)
+            for item in items:
+                until = item.properties.get("until")
+                if item.properties["since"] <= ref.generation and (until is None or ref.generation < until):
+                    yield item
+
+    def _fetch(self, ref: IndexRef, ids: Sequence[str]) -> list[IndexRow]:
+        return [row for row, _ in self._fetch_stored(ref, ids)]
+
+    def _fetch_stored(self, ref: IndexRef, ids: Sequence[str]) -> list[tuple[IndexRow, Any]]:
+        collection = self._collection(ref)
+        with self._errors():
+            found = collection.query.fetch_objects(
+                filters=has_chunk_ids(ids) & visible_at(ref.generation),
+                limit=len(ids),
+                include_vector=True,
+                return_properties=ROW_PROPERTIES,
+            ).objects
+            return [(row_from(item), item.uuid) for item in found]
+
+    def _parts(self, ref: IndexRef) -> list[Any]:
+        collection = self._collection(ref)
+        if collection.name not in self._cutoffs:
+            with self._errors():
+                config = collection.config.get().vector_config["default"].vector_index_config
+            self._cutoffs[collection.name] = int(config.flat_search_cutoff)
+        parts = -(-self.count(ref) // max(1, int(self._cutoffs[collection.name] * _EXACT_PART_SHARE)))
+        edges = np.linspace(0, BUCKETS, max(1, min(parts, BUCKETS)) + 1).astype(int).tolist()
+        return [in_buckets(start, end) for start, end in zip(edges, edges[1:], strict=False)]
+
+
+def _slices(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), _PAGE_ROWS):
+        yield values[start : start + _PAGE_ROWS]
+
+
+def _is_in_graph(collection: Any, vector: Vector, uuid: Any) -> bool:
+    # The second look is for texts that stand in many chunks: their vectors are all as near.
+    query = vector.tolist()
+    for limit in (_PROBE_HITS, _MANY_PROBE_HITS):
+        found = collection.query.near_vector(query, limit=limit, return_properties=[], return_metadata=["distance"])
+        if any(item.uuid == uuid for item in found.objects):
+            return True
+        if len(found.objects) < limit or -found.objects[-1].metadata.distance < 0.9999:
+            return False
+    return False

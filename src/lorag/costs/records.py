@@ -1,0 +1,45 @@
+"""What an update or a query used, and what that cost: one schema for every strategy."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What was used between two moments.
+
+    `cpu_s` is processor time over all cores, `gpu_s` the time that GPUs were held times their number. `peak_rss_mb`
+    (MiB) adds up a process tree, so memory shared by processes counts once for each. `bytes_written` went to a file
+    system on a device. None means that this machine does not tell. `tokens_prompt` were read and `tokens_generated`
+    written by a language model. `kwh` and `co2_kg` are estimates.
+    """
+
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    gpu_s: float = 0.0
+    peak_rss_mb: float = 0.0
+    bytes_written: int | None = None
+    tokens_embedded: int = 0
+    tokens_prompt: int = 0
+    tokens_generated: int = 0
+    tokens_trained: int = 0
+    kwh: float = 0.0
+    co2_kg: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """A use with its price in `currency`."""
+
+    use: Use
+    money: float
+    currency: str
+
+    def as_metrics(self) -> dict[str, float]:
+        """`cost.<name>` for every number that is known, the same names for every kind of update."""
+        values = asdict(self.use) | {"money": self.money}
+        return {f"cost.{name}": float(value) for name, value in values.items() if value is not None}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, unknown ones as None."""
+        return asdict(self.use) | {"money": self.money, "currency": self.currency}

@@ -1,0 +1,120 @@
+"""The main job on the sample knowledge base: `make demo`."""
+
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from lorag.errors import LoragError, WorkspaceError
+
+QUESTION = "Who is chief executive of the Hallowick Sound Cooperative?"
+"""Its answer changes between the first two versions."""
+
+_console = Console(highlight=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a step of the demo did, for the closing table."""
+
+    title: str
+    refresh: dict[str, Any]
+    answer: str
+    cited: str
+
+
+def run_demo(root: Path, knowledge: Path) -> None:
+    """Makes a workspace from version 1, refreshes it to versions 2 and 3, and asks the same question of each."""
+    if not knowledge.is_dir():
+        raise WorkspaceError("no sample knowledge base", where=str(knowledge), do="run this in a clone of the project")
+    shutil.rmtree(root, ignore_errors=True)
+    source, questions, workspace = root / "documents", root / "questions.jsonl", root / "workspace"
+    _install_version(knowledge / "v1", source, questions)
+    _say(f"lorag init {workspace} --source {source} --questions {questions}")
+
+    from lorag.use_cases.init_workspace import init_workspace
+
+    init_workspace(workspace, source, questions)
+    steps = [_refresh_and_ask("version 1: first build", workspace)]
+    _install_version(knowledge / "v2", source, questions)
+    steps.append(_refresh_and_ask("version 2: the knowledge changed", workspace))
+    steps.append(_refresh_and_ask("version 2 again: nothing changed", workspace))
+    _install_version(knowledge / "v3", source, questions)
+    steps.append(_refresh_and_ask("version 3: it changed again", workspace))
+    _show_table(steps)
+    _show_next(workspace)
+
+
+def _install_version(version: Path, source: Path, questions: Path) -> None:
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(version / "documents", source)
+    shutil.copyfile(version / "questions.jsonl", questions)
+
+
+def _refresh_and_ask(title: str, workspace: Path) -> Step:
+    import os
+
+    from lorag.console import set_up_prefect, show_refresh
+    from lorag.params import load_params
+    from lorag.use_cases.answer import answer_served
+    from lorag.workspace import Workspace
+
+    _console.rule(title)
+    _say("lorag refresh")
+    set_up_prefect(workspace.resolve() / ".lorag", debug=False)
+    from flows.refresh_index import refresh_index
+
+    refresh = refresh_index(str(workspace)).to_json()
+    show_refresh(refresh)
+    _say(f'lorag ask "{QUESTION}"')
+    place = Workspace(workspace.resolve())
+    result = answer_served(QUESTION, "rag", place, load_params(place.params_file), os.environ)
+    cited = result.answer.citations[0].document_id if result.answer.citations else "no citation"
+    _console.print(f"{escape(result.answer.text)}  [{escape(cited)}]")
+    return Step(title, refresh, result.answer.text, cited)
+
+
+def _show_table(steps: Sequence[Step]) -> None:
+    table = Table(title="What happened", title_justify="left", header_style="bold")
+    for column in ("step", "added", "changed", "removed", "kept", "embedded", "seconds", "Wh", "answer"):
+        table.add_column(column, justify="left" if column in ("step", "answer") else "right")
+    for step in steps:
+        plan, cost = step.refresh["plan"], step.refresh["cost"]
+        counts = [str(plan[key]) for key in ("added", "changed", "removed", "kept", "embedded")]
+        row = [step.title, *counts, f"{cost['wall_s']:.1f}", f"{cost['kwh'] * 1000:.2f}", f"{step.answer} [{step.cited}]"]
+        table.add_row(*(escape(cell) for cell in row))
+    _console.print(table)
+
+
+def _show_next(workspace: Path) -> None:
+    _console.print("Look at the runs in the MLflow UI, and at the flows in the Prefect UI:")
+    _console.print(f"  make ui WORKSPACE={workspace}")
+    _console.print(f"  make prefect-ui WORKSPACE={workspace}")
+    _console.print("Ask something yourself:")
+    _console.print(f'  .venv/bin/lorag --workspace {workspace} ask "What is the mean wind limit of the Tamsin Vey?"')
+
+
+def _say(command: str) -> None:
+    _console.print(f"$ {escape(command)}", style="bold")
+
+
+def main() -> None:
+    """Runs the demo under build/demo; prints how long it took."""
+    started = time.monotonic()
+    try:
+        run_demo(Path("build/demo"), Path("knowledge"))
+    except LoragError as error:
+        sys.stderr.write(error.line() + "\n")
+        sys.exit(error.exit_status)
+    _console.print(f"The demo took {time.monotonic() - started:.0f} s.")
+
+
+if __name__ == "__main__":
+    main()

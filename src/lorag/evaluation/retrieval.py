@@ -1,0 +1,35 @@
+"""Retrieval metrics over documents, computed by ir-measures."""
+
+from collections.abc import Mapping, Sequence
+
+import ir_measures
+from ir_measures import AP, RR, R, nDCG
+
+from lorag.evaluation.questions import GoldenQuestion
+from lorag.retrieval.index.store import Hit
+
+
+def rank_documents(hits: Sequence[Hit]) -> list[str]:
+    """Document ids in the order of each one's best chunk."""
+    return list(dict.fromkeys(hit.chunk.document_id for hit in hits))
+
+
+def measure_retrieval(
+    questions: Sequence[GoldenQuestion], rankings: Mapping[str, Sequence[str]], cutoffs: Sequence[int]
+) -> dict[str, float]:
+    """Means over the questions: `ndcg_at_10`, `mrr_at_10`, `map` and `recall_at_k` for each cut-off.
+
+    `rankings` maps a question's id to document ids, best first; a question without a ranking counts as 0.
+    Raises ValueError without questions.
+    """
+    if not questions:
+        raise ValueError("retrieval cannot be measured without questions")
+    measures = {"ndcg_at_10": nDCG @ 10, "mrr_at_10": RR @ 10, "map": AP}
+    measures |= {f"recall_at_{k}": R @ k for k in cutoffs}
+    qrels = {question.id: dict.fromkeys(question.document_ids, 1) for question in questions}
+    run = {
+        question.id: {document: 1.0 / rank for rank, document in enumerate(rankings.get(question.id, ()), start=1)}
+        for question in questions
+    }
+    found = ir_measures.calc_aggregate(list(measures.values()), qrels, run)
+    return {name: float(found[measure]) for name, measure in measures.items()}

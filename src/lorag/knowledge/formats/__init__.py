@@ -1,0 +1,123 @@
+"""Formats: from the bytes of one file to blocks of text. A format is one module with `parse(data, limits)`."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import cast
+
+from lorag.knowledge.documents import Reason
+from lorag.knowledge.formats.parsed import (
+    Limits,
+    ParsedDocument,
+    ParsedRecord,
+    ParsedRecords,
+    ParseResult,
+    Quarantine,
+    finish,
+    result_from_json,
+    result_to_json,
+    with_secrets,
+)
+
+__all__ = [
+    "FORMATS",
+    "LIBRARIES",
+    "PARSER_VERSION",
+    "RECORDS",
+    "Limits",
+    "ParseResult",
+    "ParsedDocument",
+    "ParsedRecord",
+    "ParsedRecords",
+    "Quarantine",
+    "format_of",
+    "load_parser",
+    "parse_content",
+    "parse_document",
+    "result_from_json",
+    "result_to_json",
+    "with_title",
+]
+
+PARSER_VERSION = 1
+"""Raised with every change that makes the same bytes parse differently."""
+
+RECORDS = "documents.jsonl"
+"""The one file name that holds many documents, one a line."""
+
+FORMATS: dict[str, str] = {
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".mdx": "mdx",
+    ".rst": "rst",
+    ".txt": "plain",
+    ".html": "html",
+    ".htm": "html",
+    ".pdf": "pdf",
+    ".docx": "docx",
+    RECORDS: "records",
+}
+"""From suffix to module; by name, because a run should import only the libraries of the formats that it meets."""
+
+LIBRARIES = ("docutils", "lxml", "markdown-it-py", "pypdf", "python-docx", "ruamel.yaml", "detect-secrets")
+"""Distributions whose version may change what a parser gives."""
+
+
+def format_of(name: str) -> str | None:
+    """The key of FORMATS for a file name or path, None for one that is not read."""
+    path = PurePosixPath(name)
+    if path.name == RECORDS:
+        return RECORDS
+    suffix = path.suffix.lower()
+    return suffix if suffix in FORMATS else None
+
+
+def parse_document(name: str, data: bytes, limits: Limits) -> ParsedDocument:
+    """The document that the file `name` holds, with the file's stem as title where it gives none.
+
+    Raises Quarantine with the reason when it cannot be used.
+    """
+    kind = format_of(name)
+    if kind is None or kind == RECORDS:
+        raise Quarantine(Reason.UNSUPPORTED, f"{PurePosixPath(name).suffix or 'no suffix'} is not read as one document")
+    result = parse_content(kind, data, limits)
+    if isinstance(result, Quarantine):
+        raise result
+    assert isinstance(result, ParsedDocument)
+    return with_title(result, name)
+
+
+def with_title(document: ParsedDocument, name: str) -> ParsedDocument:
+    """The document, titled by the file's stem if it has no title of its own."""
+    if document.title:
+        return document
+    stem = PurePosixPath(name).stem
+    return ParsedDocument(stem, document.blocks, document.metadata, document.flags, document.notes)
+
+
+def parse_content(kind: str, data: bytes, limits: Limits) -> ParseResult:
+    """What the bytes give, read as `kind` (a key of FORMATS); a verdict is returned, not raised.
+
+    Only MemoryError leaves it: whoever set the limit deals with it.
+    """
+    try:
+        if not data:
+            raise Quarantine(Reason.EMPTY, "0 bytes")
+        parsed = load_parser(kind)(data, limits)
+        return parsed if isinstance(parsed, ParsedRecords) else with_secrets(finish(parsed, limits))
+    except Quarantine as verdict:
+        return verdict
+    except RecursionError:
+        return Quarantine(Reason.TOO_DEEP, "nested deeper than the parser can follow")
+    except MemoryError:
+        raise
+    except Exception as error:
+        # A library's parser may raise anything on bad bytes; the type is what a person can search for.
+        message = "".join(character if character.isprintable() else " " for character in str(error)[:200])
+        return Quarantine(Reason.PARSER_FAILED, f"{type(error).__name__}: {message}")
+
+
+def load_parser(kind: str) -> Callable[[bytes, Limits], ParsedDocument | ParsedRecords]:
+    """The parser for a key of FORMATS, imported now."""
+    module = importlib.import_module(f"{__name__}.{FORMATS[kind]}")
+    return cast("Callable[[bytes, Limits], ParsedDocument | ParsedRecords]", module.parse)

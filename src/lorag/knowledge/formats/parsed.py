@@ -1,0 +1,146 @@
+"""What a parser gives or refuses, and the same as JSON for a pipe or a cache."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lorag.knowledge.documents import Block, BlockKind, Flag, Reason
+from lorag.knowledge.normalise import clean_text, tidy_block
+from lorag.knowledge.secrets import find_secrets
+
+
+class Limits(Protocol):
+    """The part of `ParserParams` that parsers obey."""
+
+    @property
+    def max_depth(self) -> int:
+        """How deep elements may nest."""
+
+    @property
+    def max_characters(self) -> int:
+        """How much text one document may hold."""
+
+
+class Quarantine(Exception):
+    """One document cannot be used; the others go on."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else str(reason))
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """One document as its format tells it; `title` is empty where the format names none.
+
+    `notes` are for a person: where metadata broke, which kind of secret was seen in which line.
+    """
+
+    title: str
+    blocks: tuple[Block, ...]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[Flag, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRecord:
+    """One line of a records file: its number from 1, its id where it has one, and the document or why there is none."""
+
+    line: int
+    id: str
+    result: ParsedDocument | Quarantine
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRecords:
+    """All lines of a records file, in order."""
+
+    records: tuple[ParsedRecord, ...]
+
+
+ParseResult = ParsedDocument | ParsedRecords | Quarantine
+
+
+def choose_title(explicit: str, blocks: Iterable[Block]) -> str:
+    """`explicit`, else the first heading of level 1, else the first heading, else nothing."""
+    if explicit.strip():
+        return " ".join(explicit.split())
+    headings = [block for block in blocks if block.kind is BlockKind.HEADING]
+    top = [block for block in headings if block.level == 1] or headings
+    return " ".join(top[0].text.split()) if top else ""
+
+
+def finish(document: ParsedDocument, limits: Limits) -> ParsedDocument:
+    """The document with clean text and without empty blocks; quarantined when nothing or too much is left."""
+    flags = Counter(document.flags)
+    whole = "\n".join([block.text for block in document.blocks])
+    is_clean = clean_text(whole).text == whole  # the rule; entities alone bring back what was taken out of the source
+    blocks = []
+    for block in document.blocks:
+        text = block.text
+        if not is_clean:
+            cleaned = clean_text(text)
+            flags.update(cleaned.flags)
+            text = cleaned.text
+        text = tidy_block(text)
+        if text and not text.isspace():
+            blocks.append(Block(block.kind, text, block.level))
+    if not blocks:
+        raise Quarantine(Reason.EMPTY_AFTER_PARSE, "no text is left after parsing")
+    if (size := sum(len(block.text) for block in blocks)) > limits.max_characters:
+        raise Quarantine(Reason.TOO_LARGE, f"{size} characters of text, at most {limits.max_characters} are allowed")
+    title = " ".join(clean_text(document.title).text.split())
+    metadata = {clean_text(key).text: clean_text(value).text.strip() for key, value in document.metadata.items()}
+    return ParsedDocument(title, tuple(blocks), metadata, {flag: flags[flag] for flag in sorted(flags)}, document.notes)
+
+
+def with_secrets(document: ParsedDocument) -> ParsedDocument:
+    """The document, flagged and noted where it seems to hold live credentials."""
+    text = "\n".join([document.title, *document.metadata.values(), *(block.text for block in document.blocks)])
+    found = tuple(find_secrets(text))
+    if not found:
+        return document
+    flags = {**document.flags, Flag.POSSIBLE_SECRET: len(found)}
+    return ParsedDocument(document.title, document.blocks, document.metadata, flags, document.notes + found)
+
+
+def result_to_json(result: ParseResult) -> dict[str, Any]:
+    """A JSON object that `result_from_json` reads back."""
+    if isinstance(result, Quarantine):
+        return {"reason": result.reason, "detail": result.detail}
+    if isinstance(result, ParsedRecords):
+        return {"records": [[record.line, record.id, result_to_json(record.result)] for record in result.records]}
+    return {
+        "title": result.title,
+        "blocks": [[block.kind, block.level, block.text] for block in result.blocks],
+        "metadata": dict(result.metadata),
+        "flags": dict(result.flags),
+        "notes": result.notes,
+    }
+
+
+def result_from_json(value: Mapping[str, Any]) -> ParseResult:
+    """What `result_to_json` was given; raises KeyError, TypeError or ValueError on anything else."""
+    if "records" in value:
+        return ParsedRecords(tuple(_record_from_json(row) for row in value["records"]))
+    return _document_from_json(value)
+
+
+def _record_from_json(row: Sequence[Any]) -> ParsedRecord:
+    line, record_id, result = row
+    return ParsedRecord(int(line), str(record_id), _document_from_json(result))
+
+
+def _document_from_json(value: Mapping[str, Any]) -> ParsedDocument | Quarantine:
+    if "reason" in value:
+        return Quarantine(Reason(value["reason"]), str(value["detail"]))
+    return ParsedDocument(
+        title=str(value["title"]),
+        blocks=tuple(Block(BlockKind(kind), str(text), int(level)) for kind, level, text in value["blocks"]),
+        metadata={str(key): str(text) for key, text in value["metadata"].items()},
+        flags={Flag(flag): int(count) for flag, count in value["flags"].items()},
+        notes=tuple(str(note) for note in value["notes"]),
+    )

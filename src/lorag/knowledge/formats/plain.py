@@ -1,0 +1,62 @@
+"""Plain text, and a light reader for Markdown-like text where a full parser would be too slow or too clever."""
+
+import re
+from collections.abc import Iterator
+
+from lorag.knowledge.documents import Block, BlockKind
+from lorag.knowledge.formats.decoding import decode_text
+from lorag.knowledge.formats.parsed import Limits, ParsedDocument
+
+_HEADING = re.compile(r"(#{1,6})[ \t]+(.+?)[ \t]*#*")
+_FENCE = re.compile(r"[ ]{0,3}(`{3,}|~{3,})")
+_LIST_ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\S")
+_TABLE_RULE = re.compile(r"[ \t]*\|?[ \t:|-]*-{2,}[ \t:|-]*")
+
+
+def parse(data: bytes, limits: Limits) -> ParsedDocument:
+    """A text file: paragraphs between blank lines, line breaks kept."""
+    decoded = decode_text(data)
+    paragraphs = re.split(r"\n(?:[ \t]*\n)+", decoded.text)
+    blocks = tuple(Block(BlockKind.PARAGRAPH, text) for text in paragraphs if text.strip())
+    return ParsedDocument("", blocks, flags=decoded.flags)
+
+
+def split_blocks(text: str) -> tuple[Block, ...]:
+    """Blocks of Markdown-like text, split at blank lines, `#` headings and code fences; inline markup stays."""
+    blocks: list[Block] = []
+    pending: list[str] = []
+    lines = iter(text.split("\n"))
+    for line in lines:
+        if fence := _FENCE.match(line):
+            blocks += _text_block(pending)
+            pending = []
+            blocks.append(Block(BlockKind.CODE, "\n".join(_until_close(lines, fence[1]))))
+        elif heading := _HEADING.fullmatch(line):
+            blocks += _text_block(pending)
+            pending = []
+            blocks.append(Block(BlockKind.HEADING, heading[2], len(heading[1])))
+        elif line.strip():
+            pending.append(line)
+        elif pending:
+            blocks += _text_block(pending)
+            pending = []
+    return tuple(blocks + _text_block(pending))
+
+
+def _until_close(lines: Iterator[str], fence: str) -> Iterator[str]:
+    for line in lines:
+        bare = line.strip()
+        if bare.startswith(fence) and not bare.strip(fence[0]):
+            return
+        yield line
+
+
+def _text_block(lines: list[str]) -> list[Block]:
+    if not lines:
+        return []
+    if _LIST_ITEM.match(lines[0]):
+        return [Block(BlockKind.LIST, "\n".join(lines))]
+    if len(lines) > 1 and "|" in lines[0] and _TABLE_RULE.fullmatch(lines[1]):
+        rows = [" | ".join(cell.strip() for cell in line.strip().strip("|").split("|")) for line in lines]
+        return [Block(BlockKind.TABLE, "\n".join([rows[0], *rows[2:]]))]
+    return [Block(BlockKind.PARAGRAPH, "\n".join(lines))]

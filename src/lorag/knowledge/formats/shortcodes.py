@@ -1,0 +1,87 @@
+"""Source of documentation generators made plain Markdown: Hugo shortcodes, and JSX with its imports in MDX."""
+
+import re
+from collections.abc import Callable, Iterator
+
+_SHORTCODE = re.compile(r"\{\{[<%]\s*(/?)\s*([\w./-]+)?([^{}]*?)/?\s*[>%]\}\}")
+_POSITIONAL = re.compile(r"""[\w-]+\s*=\s*(?:"[^"]*"|`[^`]*`|\S+)|"([^"]*)"|`([^`]*)`""")
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_JSX_VALUE = r"""(?:"[^"]*"|'[^']*'|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})"""
+_JSX_TAG = re.compile(rf"</?(?:[A-Z][\w.]*(?:\s+(?:[\w:-]+(?:\s*=\s*{_JSX_VALUE})?|\{{\.\.\.\w+\}}))*)?\s*/?>")
+_JSX_COMMENT = re.compile(r"\{\s*/\*.*?\*/\s*\}", re.DOTALL)
+_MODULE_LINE = re.compile(r"(?:import|export)\b(?=\s+[\w{*'\"])")
+_CODE_SPAN = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)", re.DOTALL)
+
+
+def strip_shortcodes(text: str) -> str:
+    """Markdown without Hugo's `{{< >}}` and `{{% %}}`; text between them and their unnamed quoted arguments stay."""
+    if "{{<" not in text and "{{%" not in text:
+        return text
+    # One that has a line to itself is a block, and what it says no part of the paragraph below.
+    alone = re.compile(rf"(?m)^[ \t]*{_SHORTCODE.pattern}[ \t]*$")
+    return _outside_fences(
+        text,
+        lambda part: _SHORTCODE.sub(_shortcode_text, alone.sub(lambda match: f"\n{_shortcode_text(match)}\n", part)),
+    )
+
+
+def strip_jsx(text: str) -> tuple[str, int]:
+    """Markdown without imports, exports and JSX tags, and how many comments were dropped."""
+    comments = 0
+
+    def strip(part: str) -> str:
+        nonlocal comments
+        part = "\n".join(_without_modules(part.split("\n")))
+        part, found = _JSX_COMMENT.subn("", part)
+        comments += found
+        pieces, position = [], 0
+        for span in _CODE_SPAN.finditer(part):
+            pieces += [_JSX_TAG.sub("", part[position : span.start()]), span.group()]
+            position = span.end()
+        return "".join(pieces) + _JSX_TAG.sub("", part[position:])
+
+    return _outside_fences(text, strip), comments
+
+
+def _shortcode_text(match: re.Match[str]) -> str:
+    if match[1]:
+        return ""
+    return " ".join(a or b for a, b in _POSITIONAL.findall(match[3]) if a or b)
+
+
+def _without_modules(lines: list[str]) -> Iterator[str]:
+    """Drops `import` and `export` statements: each ends where its brackets do, at the latest at a blank line."""
+    open_brackets = 0
+    inside = False
+    for line in lines:
+        if not inside and _MODULE_LINE.match(line):
+            inside = True
+        if not inside:
+            yield line
+            continue
+        open_brackets += sum(map(line.count, "{([")) - sum(map(line.count, "})]"))
+        if open_brackets <= 0 and not line.rstrip().endswith(("=", "=>", "from", ",")) or not line.strip():
+            inside, open_brackets = False, 0
+
+
+def _outside_fences(text: str, change: Callable[[str], str]) -> str:
+    """`text` with `change` applied to what is not inside a code fence."""
+    parts: list[str] = []
+    outside: list[str] = []
+    fence = ""
+    for line in text.split("\n"):
+        opened = _FENCE.match(line)
+        if not fence and opened:
+            parts += [change("\n".join(outside))] if outside else []
+            outside = []
+            fence = opened[1]
+            parts.append(line)
+        elif fence:
+            parts.append(line)
+            if opened and line.strip().startswith(fence) and not line.strip().strip(fence[0]):
+                fence = ""
+        else:
+            outside.append(line)
+    if outside:
+        parts.append(change("\n".join(outside)))
+    return "\n".join(parts)

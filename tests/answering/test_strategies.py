@@ -1,0 +1,90 @@
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lorag.answering.generator import LanguageModel, Role
+from lorag.answering.strategies import NOTHING_FOUND, Answer, answer_question
+from lorag.errors import ParamsError
+from lorag.knowledge.documents import Chunk
+from lorag.params import AnsweringParams, GenerationParams
+from lorag.retrieval.index.store import Hit
+
+MakeModel = Callable[[str], Any]
+PARAMS = AnsweringParams(context_chunks=2, min_support=0.5)
+HARBOUR = Chunk(
+    "c1", "harbour.md", "Harbour", "The harbour of Veldmark was opened in 1874. It was designed by Ilse Brandt."
+)
+MILL = Chunk("c2", "mill.md", "Mill", "The mill of Orsund grinds rye and barley.")
+TOWER = Chunk("c3", "tower.md", "Tower", "The tower is 41 metres high.")
+HITS = [Hit(HARBOUR, 0.9), Hit(MILL, 0.5), Hit(TOWER, 0.4)]
+VERSIONS = {"harbour.md": "v1", "mill.md": "v1", "tower.md": "v1"}
+
+
+def ask(
+    question: str, generator: LanguageModel, generation: GenerationParams, hits: list[Hit] = HITS, **more: object
+) -> Answer:
+    values = {"strategy": "rag", "on_text": None, "params": PARAMS} | more
+    return answer_question(question, generator=generator, hits=hits, versions=VERSIONS, generation=generation, **values)
+
+
+def test_rag_finds_the_value_and_cites_the_sentence(model: LanguageModel, generation: GenerationParams) -> None:
+    answer = ask("When was the harbour of Veldmark opened?", model, generation)
+    assert "1874" in answer.text
+    assert [citation.quote for citation in answer.citations] == ["The harbour of Veldmark was opened in 1874."]
+    assert answer.supported and not answer.abstained
+    assert answer.prompt_tokens > model.count_tokens(HARBOUR.text) and answer.generated_tokens > 0
+
+
+def test_base_is_closed_book(model: LanguageModel, generation: GenerationParams) -> None:
+    answer = ask("What is the capital of France?", model, generation, strategy="base")
+    assert "Paris" in answer.text
+    assert answer.citations == () and answer.context == () and not answer.supported and not answer.abstained
+
+
+def test_base_does_not_see_the_hits(scripted: MakeModel, generation: GenerationParams) -> None:
+    model = scripted("1874")
+    ask("When?", model, generation, strategy="base")
+    assert "Veldmark" not in "".join(message.content for message in model.asked[0])
+
+
+def test_the_streamed_text_is_the_answer(model: LanguageModel, generation: GenerationParams) -> None:
+    pieces: list[str] = []
+    answer = ask("Who designed the harbour?", model, generation, on_text=pieces.append)
+    assert "".join(pieces).strip() == answer.text
+    assert answer == ask("Who designed the harbour?", model, generation)
+
+
+def test_without_hits_no_model_is_asked(scripted: MakeModel, generation: GenerationParams) -> None:
+    model = scripted("made up")
+    pieces: list[str] = []
+    answer = ask("When?", model, generation, hits=[], on_text=pieces.append)
+    assert model.asked == []
+    assert answer == Answer(NOTHING_FOUND, (), False, True, (), 0, 0)
+    assert pieces == [NOTHING_FOUND]
+
+
+def test_an_answer_that_no_passage_holds_is_not_supported(scripted: MakeModel, generation: GenerationParams) -> None:
+    answer = ask("When?", scripted("It was opened in 1999."), generation)
+    assert answer.citations == () and not answer.supported and not answer.abstained
+
+
+def test_the_context_keeps_to_its_limits(scripted: MakeModel, generation: GenerationParams) -> None:
+    model = scripted("1874")
+    assert ask("When?", model, generation).context == ("c1", "c2")
+    long = dataclasses.replace(HARBOUR, id="long", text="word " * 700)
+    # A chunk that does not fit is left out; the next one may.
+    assert ask("When?", model, generation, hits=[Hit(long, 1.0), *HITS]).context == ("c1",)
+    with pytest.raises(ParamsError, match="no chunk fits into 600 tokens"):
+        ask("When?", model, generation, hits=[Hit(long, 1.0)])
+
+
+def test_the_question_comes_behind_the_context_and_a_system_message_first(
+    scripted: MakeModel, generation: GenerationParams
+) -> None:
+    model = scripted("1874")
+    ask("When was it opened?", model, generation)
+    system, user = model.asked[0][0], model.asked[0][-1]
+    assert system.role is Role.SYSTEM
+    assert user.content.index(HARBOUR.text) < user.content.index("When was it opened?")

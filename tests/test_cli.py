@@ -1,0 +1,89 @@
+"""Flags that cannot be used: one line, a fixed exit status, no traceback."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lorag.cli import app, run
+
+BAD_FLAGS = {
+    "unknown command": (["statu"], 2, "Did you mean 'status'"),
+    "unknown flag": (["status", "--jsn"], 2, "No such option"),
+    "missing value": (["init", "x", "--source"], 2, "--source"),
+    "missing argument": (["ask"], 2, "Missing argument"),
+    "not a number": (["search", "x", "-k", "many"], 2, "valid integer"),
+    "out of range": (["search", "x", "-k", "0"], 2, "greater than or equal to 1"),
+    "unknown retriever": (["search", "x", "--retriever", "sparse"], 2, "'dense', 'bm25', 'hybrid'"),
+    "unknown strategy": (["ask", "x", "--strategy", "magic"], 2, "choose base or rag"),
+    "empty question": (["ask", " "], 2, "the question is empty"),
+    "workspace that is not there": (["--workspace", "/nope", "status"], 2, "no such folder"),
+    "missing source": (["init", "x", "--source", "/nope"], 3, "no such source"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_FLAGS)
+def test_bad_flags(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments, status, reason = BAD_FLAGS[case]
+    assert run(arguments) == status
+    said = capsys.readouterr().err
+    assert said.startswith("error[E0")
+    assert reason in said
+    assert len(said.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == [], "nothing is made on the way"
+
+
+def test_outside_a_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["refresh", "--json"]) == 2
+    said = capsys.readouterr()
+    assert "not inside a workspace" in said.err
+    assert json.loads(said.out)["error"]["code"] == "E002"
+    assert json.loads(said.out)["exit_status"] == 2
+
+
+def test_a_second_init_and_a_workspace_inside_its_source_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "a.md").write_text("# A\n\nText.\n")
+    assert run(["init", str(docs / "inside"), "--source", str(docs)]) == 2
+    assert run(["init", str(tmp_path / "w"), "--source", str(docs)]) == 0
+    params = (tmp_path / "w" / "params.yaml").read_text()
+    assert run(["init", str(tmp_path / "w"), "--source", str(docs)]) == 2
+    assert "already" in capsys.readouterr().err
+    assert (tmp_path / "w" / "params.yaml").read_text() == params
+
+
+def command_names() -> list[list[str]]:
+    names = [[command.callback.__name__] for command in app.registered_commands if command.callback]
+    return [*names, ["evaluate", "retrieval"]]
+
+
+@pytest.mark.parametrize("names", command_names(), ids=" ".join)
+def test_each_command_has_help_with_an_example(names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*names, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"Example: lorag {' '.join(names)}" in shown
+    assert "--json" in shown
+
+
+def test_help_is_quick_because_it_imports_nothing_heavy() -> None:
+    heavy = "torch transformers prefect mlflow lancedb great_expectations openvino dvc weaviate".split()
+    code = f"import sys, lorag.cli; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m lorag.cli --help | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.stderr == ""
