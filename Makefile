@@ -4,10 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo test lint bench ui weaviate lock clean
+.PHONY: setup demo test lint bench ui prefect-ui weaviate lock clean
 
 setup: $(VENV)/.models
-	@git config --get core.bare >/dev/null || true
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
@@ -15,7 +14,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
-	$(BIN)/uv pip sync --require-hashes --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip sync --require-hashes --compile-bytecode --python $(BIN)/python requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -37,8 +36,16 @@ lint: $(VENV)/.installed
 	$(BIN)/lint-imports
 	$(BIN)/pydoclint --quiet src flows
 
+# The UIs of one workspace: make ui WORKSPACE=build/demo/workspace
+WORKSPACE ?= .
+
 ui: $(VENV)/.installed
-	$(BIN)/python mlflow/serve.py
+	PYTHON=$(CURDIR)/$(BIN)/python mlflow/serve.sh $(WORKSPACE)
+
+prefect-ui: $(VENV)/.installed
+	@mkdir -p $(WORKSPACE)/.lorag/prefect
+	PREFECT_HOME=$(abspath $(WORKSPACE))/.lorag/prefect PREFECT_SERVER_ANALYTICS_ENABLED=false \
+	  $(BIN)/prefect server start --host 127.0.0.1
 
 weaviate: $(VENV)/.installed
 	$(BIN)/python infra/weaviate/start.py

@@ -69,7 +69,7 @@ def open_candidates(params: EmbeddingParams) -> dict[str, Encode]:
 
 
 def measure(candidates: dict[str, Encode], texts: Sequence[str], rounds: int) -> None:
-    """Prints a row a candidate: best and median texts a second, speed-up, CPU time a text, worst cosine, latency of one question."""
+    """Prints a row a candidate: speed, CPU time a text, the worst cosine, and the median latency of one question."""
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     cpu_s: dict[str, list[float]] = {name: [] for name in candidates}
     vectors: dict[str, NDArray[np.float32]] = {}

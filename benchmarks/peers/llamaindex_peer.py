@@ -2,8 +2,8 @@
 
 Two ways to give it the same chunks:
 
-- by document, as its documentation does: one `Document` a file, of which the first transformation makes nodes. Here that
-  transformation hands out the chunks that were cut before, and a changed file is embedded whole.
+- by document, as its documentation does: one `Document` a file, of which the first transformation makes nodes. Here
+  that transformation hands out the chunks that were cut before, and a changed file is embedded whole.
 - by chunk: each chunk is a `Document` of its own under lorag's chunk id, which names its content. It spares LlamaIndex
   the unchanged chunks of a changed file, by machinery that is lorag's and not its own.
 
@@ -15,37 +15,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from inputs import Piece, model_folder, read_pieces
 from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
 from llama_index.core.schema import BaseNode, Document, NodeRelationship, TextNode, TransformComponent
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import SimpleVectorStore
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
-from pydantic import PrivateAttr
-
-from corpus import model_folder, read_corpus, version_of
-from lorag.knowledge.documents import Chunk
 from measured import EncodeMeter, Run, Work
+from pydantic import PrivateAttr
 
 
 class PrecutChunks(TransformComponent):
     """Nodes of a document out of the chunks that were cut before."""
 
-    _chunks: dict[str, list[Chunk]] = PrivateAttr()
+    _pieces: dict[str, list[Piece]] = PrivateAttr()
 
-    def __init__(self, chunks: dict[str, list[Chunk]]) -> None:
+    def __init__(self, pieces: dict[str, list[Piece]]) -> None:
         super().__init__()
-        self._chunks = chunks
+        self._pieces = pieces
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[BaseNode]:
         """One node a chunk, with its document as the source."""
         return [
             TextNode(
-                id_=chunk.id,
-                text=chunk.embedded_text,
+                id_=piece.id,
+                text=piece.text,
                 relationships={NodeRelationship.SOURCE: node.as_related_node_info()},
             )
             for node in nodes
-            for chunk in self._chunks[node.node_id]
+            for piece in self._pieces[node.node_id]
         ]
 
 
@@ -66,18 +64,17 @@ class AsItIs(TransformComponent):
 
 def prepare(phase: str, state: Path, corpus: Path, *, by_chunk: bool) -> Run:
     """Model, saved state and documents, ready to be ingested."""
-    _, chunks = read_corpus(corpus, version_of(phase))
+    pieces = read_pieces(corpus, phase)
     embedder = HuggingFaceEmbedding(model_name=model_folder(), device="cpu")
     embedder.get_text_embedding_batch(["warm-up"])
-    by_document: dict[str, list[Chunk]] = defaultdict(list)
-    for chunk in chunks:
-        by_document[chunk.document_id].append(chunk)
+    by_document: dict[str, list[Piece]] = defaultdict(list)
+    for piece in pieces:
+        by_document[piece.document_id].append(piece)
     if by_chunk:
-        documents = [Document(id_=chunk.id, text=chunk.embedded_text) for chunk in chunks]
+        documents = [Document(id_=piece.id, text=piece.text) for piece in pieces]
     else:
         documents = [
-            Document(id_=name, text="\n\n".join(chunk.embedded_text for chunk in parts))
-            for name, parts in by_document.items()
+            Document(id_=name, text="\n\n".join(piece.text for piece in parts)) for name, parts in by_document.items()
         ]
     saved = state / "vectors.json"
     store = SimpleVectorStore.from_persist_path(str(saved)) if saved.exists() else SimpleVectorStore()

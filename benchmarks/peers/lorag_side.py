@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from corpus import knowledge_params, read_corpus, read_params
+from inputs import version_of
+from measured import Clock, Run, Work
 
-from corpus import VERSIONS, knowledge_params, read_corpus, read_params, version_of
 from lorag.adapters.blob_cache import BlobCache
 from lorag.adapters.embedder_tokenizer import load_token_counter
 from lorag.adapters.embedders import open_embedder
@@ -32,7 +34,6 @@ from lorag.use_cases.refresh_index import (
     publish_generation,
     start_from,
 )
-from measured import Clock, Run, Work
 
 
 def prepare(phase: str, state: Path, corpus: Path) -> Run:
@@ -58,8 +59,7 @@ def prepare_whole(phase: str, state: Path, corpus: Path) -> Run:
         clock = Clock()
         with BlobCache(state / "cache.sqlite") as cache:
             with clock.part("parse"):
-                source = (VERSIONS / version_of(phase)).resolve()
-                loaded = read_source(source, knowledge_params(), cache)
+                loaded = read_source((corpus / version_of(phase)).resolve(), knowledge_params(), cache)
             with clock.part("chunk"):
                 chunks = chunk_corpus(loaded.documents, params.chunking, tokens, tokens_id, cache, lambda n: None)
         return _refresh(state, loaded.documents, chunks, embedder, params, clock)

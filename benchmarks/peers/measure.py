@@ -1,5 +1,6 @@
 """One measurement in a fresh process: `measure.py SYSTEM PHASE STATE CORPUS` prints a JSON object as its last line."""
 
+import importlib.metadata
 import json
 import os
 import resource
@@ -10,6 +11,18 @@ from functools import partial
 from pathlib import Path
 
 from measured import Run
+
+PACKAGES = (
+    "langchain-core",
+    "langchain-classic",
+    "langchain-huggingface",
+    "llama-index-core",
+    "llama-index-embeddings-huggingface",
+    "sentence-transformers",
+    "torch",
+    "openvino",
+    "lancedb",
+)
 
 Prepare = Callable[[str, Path, Path], Run]
 
@@ -72,7 +85,15 @@ def measure(system: str, phase: str, state: Path, corpus: Path) -> dict[str, obj
         "parts": work.parts,
         "backend": work.backend,
         "load_average": load,
+        "packages": _versions(),
     }
+
+
+def _versions() -> dict[str, str]:
+    installed = {
+        distribution.metadata["Name"]: distribution.version for distribution in importlib.metadata.distributions()
+    }
+    return {name: installed[name] for name in PACKAGES if name in installed}
 
 
 def _peak_mb() -> float:
@@ -85,7 +106,7 @@ def main() -> None:
     if system == "corpus":
         from corpus import prepare_corpus
 
-        result: dict[str, object] = dict(prepare_corpus(Path(corpus), int(phase) if phase != "all" else None))
+        result: dict[str, object] = dict(prepare_corpus(Path(corpus), float(phase)))
     else:
         result = measure(system, phase, Path(state), Path(corpus))
     print(json.dumps(result), flush=True)

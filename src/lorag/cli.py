@@ -276,6 +276,15 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ) -> in
 
         console.show_error(StoreFailed(f"{error.strerror or error}", where=str(error.filename or "")), as_json=as_json)
         return int(ExitStatus.STORE)
+    except Exception as error:
+        # The last resort: a defect of lorag itself, of which a person sees one line and a developer all of it.
+        if debug:
+            raise
+        unexpected = LoragError(
+            f"unexpected {type(error).__name__}: {error}"[:500], do="run it again with `lorag --debug` and report that"
+        )
+        console.show_error(unexpected, as_json=as_json)
+        return int(ExitStatus.DEFECT)
 
 
 if __name__ == "__main__":

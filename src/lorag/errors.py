@@ -7,6 +7,7 @@ class ExitStatus(IntEnum):
     """What the command line returns; fixed, so that scripts may rely on it."""
 
     OK = 0
+    DEFECT = 1
     USAGE = 2
     REJECTED = 3
     GATE = 4

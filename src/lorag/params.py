@@ -176,6 +176,7 @@ class AnsweringParams(Section):
     """What an answer is made of."""
 
     context_chunks: int = Field(ge=1, le=100)
+    context_sentences: int | None = Field(ge=1, le=10_000)
     min_support: Share
 
 

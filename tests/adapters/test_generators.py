@@ -1,15 +1,22 @@
 """The transformers generator on the real base model, and the endpoint against servers of the protocol."""
 
 import json
+import os
+import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lorag.adapters.generators import open_generator
+from lorag.adapters.model_files import convert_base_model
 from lorag.answering.generator import Generation, LanguageModel, Message, Role, drain
 from lorag.errors import ParamsError, StoreFailed, WorkspaceError
 from lorag.params import GenerationParams
@@ -149,6 +156,14 @@ def send_status(handler: BaseHTTPRequestHandler, status: int, text: str) -> None
     handler.wfile.write(body)
 
 
+def break_off(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Type", "text/event-stream")
+    handler.send_header("Content-Length", "1000")
+    handler.end_headers()
+    handler.wfile.write(b"data: ")
+
+
 def open_endpoint(address: str, key: str = "key-1") -> LanguageModel:
     return open_generator(PARAMS, {"LORAG_OPENAI_BASE_URL": address, "LORAG_OPENAI_API_KEY": key})
 
@@ -162,6 +177,35 @@ def test_the_endpoint_streams_and_counts() -> None:
     assert request["path"] == "/v1/chat/completions" and request["key"] == "Bearer key-1"
     assert (request["model"], request["temperature"], request["max_tokens"]) == ("served", 0.0, 16)
     assert request["messages"][1] == {"role": "user", "content": "What is the capital of France?"}
+
+
+@pytest.mark.slow
+def test_transformers_serve_answers_as_the_model_here(local: LanguageModel) -> None:
+    """The server that comes with the library, with the same weights: another implementation of the protocol."""
+    folder = str(convert_base_model(PARAMS.model))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("transformers")), "serve", "--host", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen(
+        [*command, "--device", "cpu"],
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(120):
+            time.sleep(1)
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+        params = PARAMS.model_copy(update={"endpoint_model": folder})
+        endpoint = open_generator(params, {"LORAG_OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"})
+        expected = drain(local.stream(FRANCE, max_new_tokens=16))
+        assert drain(endpoint.stream(FRANCE, max_new_tokens=16)).text == expected.text
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
 def test_chat_tokens_are_broken_up_before_they_leave() -> None:
@@ -195,6 +239,7 @@ def test_an_overloaded_endpoint_is_asked_again() -> None:
         (lambda handler, _: send_status(handler, 401, "bad key key-1\nsecond line"), "answered 401", 1),
         (lambda handler, _: send_status(handler, 500, "down"), "answered 500", 4),
         (lambda handler, _: send_events(handler, ["half an ans"], finish=False), "broke off", 1),
+        (lambda handler, _: break_off(handler), "connection to the endpoint failed", 1),
         (lambda handler, _: None, "connection to the endpoint failed", 4),
     ],
 )

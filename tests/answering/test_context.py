@@ -1,7 +1,9 @@
 from lorag.answering.context import condense
 from lorag.knowledge.documents import Chunk
 
-HARBOUR = Chunk("c1", "h.md", "Harbour", "It is old. The harbour was opened in 1874. Ilse Brandt designed it. Gulls nest.")
+HARBOUR = Chunk(
+    "c1", "h.md", "Harbour", "It is old. The harbour was opened in 1874. Ilse Brandt designed it. Gulls nest."
+)
 PRICES = Chunk("c2", "p.md", "Prices", "ticket | price\nadult | 12 euros\nchild | 5 euros")
 MILL = Chunk("c3", "m.md", "", "The mill grinds rye.")
 

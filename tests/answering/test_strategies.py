@@ -12,7 +12,7 @@ from lorag.params import AnsweringParams, GenerationParams
 from lorag.retrieval.index.store import Hit
 
 MakeModel = Callable[[str], Any]
-PARAMS = AnsweringParams(context_chunks=2, min_support=0.5)
+PARAMS = AnsweringParams(context_chunks=2, context_sentences=None, min_support=0.5)
 HARBOUR = Chunk(
     "c1", "harbour.md", "Harbour", "The harbour of Veldmark was opened in 1874. It was designed by Ilse Brandt."
 )
@@ -78,6 +78,16 @@ def test_the_context_keeps_to_its_limits(scripted: MakeModel, generation: Genera
     assert ask("When?", model, generation, hits=[Hit(long, 1.0), *HITS]).context == ("c1",)
     with pytest.raises(ParamsError, match="no chunk fits into 600 tokens"):
         ask("When?", model, generation, hits=[Hit(long, 1.0)])
+
+
+def test_the_model_reads_only_the_closest_sentences_and_may_cite_others(
+    scripted: MakeModel, generation: GenerationParams
+) -> None:
+    model = scripted("It was designed by Ilse Brandt.")
+    params = PARAMS.model_copy(update={"context_sentences": 1})
+    answer = ask("When was the harbour of Veldmark opened?", model, generation, params=params)
+    assert "1874" in model.asked[0][-1].content and "Ilse" not in model.asked[0][-1].content
+    assert [citation.quote for citation in answer.citations] == ["It was designed by Ilse Brandt."]
 
 
 def test_the_question_comes_behind_the_context_and_a_system_message_first(

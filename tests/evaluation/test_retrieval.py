@@ -62,6 +62,13 @@ def test_bad_lines_are_named(case: str, tmp_path: Path) -> None:
     assert place in caught.value.line()
 
 
+def test_a_line_ends_at_a_line_feed_alone(tmp_path: Path) -> None:
+    file = tmp_path / "q.jsonl"
+    line = '{"id": "1", "question": "before\u2028after\u0085", "answers": ["x"], "gold_doc_ids": ["a.md"]}\r\n'
+    file.write_text(line, encoding="utf-8", newline="")
+    assert read_questions(file)[0].question == "before\u2028after\u0085"
+
+
 def test_an_id_used_twice_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "q.jsonl"
     line = '{"id": "1", "question": "?", "answers": ["x"], "gold_doc_ids": ["a.md"]}\n'

@@ -42,17 +42,15 @@ def load_token_counter(model_folder: Path) -> EmbedderTokenizer:
     """The counter of the model in `model_folder`, read from its `tokenizer.json`."""
     path = model_folder / "tokenizer.json"
     try:
-        return EmbedderTokenizer(Tokenizer.from_str(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise InputRejected(
-            "the embedder has no tokenizer.json",
-            where=str(model_folder),
-            do="name a model folder with a fast tokenizer",
-        ) from None
-    except (OSError, ValueError) as error:
-        raise InputRejected(
-            f"cannot read the tokenizer: {error}", where=str(path), do="fetch the model again"
+            f"cannot read the embedder's tokenizer: {error}", where=str(path), do="name a folder with a fast tokenizer"
         ) from error
+    try:
+        return EmbedderTokenizer(Tokenizer.from_str(text))
+    except Exception as error:  # The library raises nothing more specific.
+        raise InputRejected(f"not a tokenizer: {error}", where=str(path), do="fetch the model again") from error
 
 
 def _encodable(text: str) -> str:

@@ -67,31 +67,30 @@ def _open_openvino(model: SentenceModel, params: EmbeddingParams) -> Embedder:
         raise ParamsError(
             "OpenVINO cannot be imported", where="embedding.backend", do="install openvino, or set it to auto"
         )
-    # OpenVINO's own capabilities name bf16 for every AVX-512 processor, the emulating ones included.
-    hardware = bool(read_processor_flags() & {"avx512_bf16", "amx_bf16"})
-    bf16 = _choose_bf16(params.precision, hardware=hardware, quicker=hardware)
+    bf16 = _choose_bf16(params.precision, hardware=_has_bf16())
     return OpenVinoEmbedder(model, bf16=bf16, threads=params.threads)
 
 
 def _open_torch(model: SentenceModel, params: EmbeddingParams, *, gpu: bool) -> Embedder:
     from lorag.adapters.embedder_torch import TorchEmbedder
 
+    hardware = _has_bf16()
     if gpu:
         import torch
 
-        hardware = quicker = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        flags = read_processor_flags()
-        hardware = bool(flags & {"avx512_bf16", "amx_bf16"})
-        # Measured: with AVX512-BF16 alone torch takes longer in bf16 than in fp32.
-        quicker = "amx_bf16" in flags
-    bf16 = _choose_bf16(params.precision, hardware=hardware, quicker=quicker)
+        hardware = torch.cuda.is_bf16_supported(including_emulation=False)
+    bf16 = _choose_bf16(params.precision, hardware=hardware)
     return TorchEmbedder(model, device="cuda" if gpu else "cpu", bf16=bf16, threads=params.threads)
 
 
-def _choose_bf16(precision: Precision, *, hardware: bool, quicker: bool) -> bool:
+def _has_bf16() -> bool:
+    # Read from the processor, for OpenVINO's own list may name bf16 where it is only emulated.
+    return bool(read_processor_flags() & {"avx512_bf16", "amx_bf16"})
+
+
+def _choose_bf16(precision: Precision, *, hardware: bool) -> bool:
     if precision is Precision.BF16 and not hardware:
         raise ParamsError(
             "this machine has no bf16 arithmetic", where="embedding.precision", do="set it to auto or fp32"
         )
-    return precision is Precision.BF16 or (precision is Precision.AUTO and quicker)
+    return hardware and precision is not Precision.FP32

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import openai
 
 from lorag.answering.chat_tokens import neutralise_chat_tokens
@@ -106,9 +105,9 @@ class OpenAIGenerator:
             yield
         except openai.APIStatusError as error:
             raise self._failed(f"the endpoint answered {error.status_code}: {self._readable(error)}") from error
-        except (openai.APITimeoutError, httpx.TimeoutException) as error:
+        except openai.APITimeoutError as error:
             raise self._failed("the endpoint did not answer in time") from error
-        except (openai.APIConnectionError, httpx.HTTPError) as error:
+        except openai.APIConnectionError as error:
             raise self._failed("the connection to the endpoint failed") from error
         except (openai.OpenAIError, ValueError) as error:
             raise self._failed(f"the endpoint's answer cannot be used: {self._readable(error)}") from error

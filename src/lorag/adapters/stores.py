@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lorag.adapters.lancedb_index import LanceDbIndex
-from lorag.adapters.weaviate_index import WeaviateIndex, open_weaviate
 from lorag.params import IndexParams
 from lorag.retrieval.index.store import IndexStore, StoreKind
 
@@ -17,11 +15,16 @@ def open_store(params: IndexParams, root: Path, environment: Mapping[str, str]) 
     return _OPEN[params.store](params, root, environment)
 
 
-def _open_lancedb(params: IndexParams, root: Path, environment: Mapping[str, str]) -> LanceDbIndex:
+# Each imports its own: a person with one store does not wait for the other's client.
+def _open_lancedb(params: IndexParams, root: Path, environment: Mapping[str, str]) -> IndexStore:
+    from lorag.adapters.lancedb_index import LanceDbIndex
+
     return LanceDbIndex(root / "lancedb", params.ann_from_rows)
 
 
-def _open_weaviate(params: IndexParams, root: Path, environment: Mapping[str, str]) -> WeaviateIndex:
+def _open_weaviate(params: IndexParams, root: Path, environment: Mapping[str, str]) -> IndexStore:
+    from lorag.adapters.weaviate_index import open_weaviate
+
     return open_weaviate(params, root, environment)
 
 

@@ -89,7 +89,7 @@ class WeaviateIndex:
         self._params = params
         self._client: WeaviateClient | None = None
         self._readable: dict[tuple[str, int], Any] = {}
-        self._cutoffs: dict[str, int] = {}
+        self._part_edges: dict[tuple[str, int], list[int]] = {}
         self._lock = threading.RLock()
 
     def write_generation(
@@ -122,6 +122,7 @@ class WeaviateIndex:
                 writer.close(sorted(replaced), generation)
             writer.insert(add, generation, progress)
             self._describe(collection, lambda known: known | {generation})
+            self._part_edges.clear()
         return IndexRef(StoreKind.WEAVIATE, name, generation, generation, dimension)
 
     def entries(self, ref: IndexRef) -> dict[str, IndexEntry]:
@@ -343,7 +344,7 @@ class WeaviateIndex:
 
     def _forget_handles(self) -> None:
         self._readable.clear()
-        self._cutoffs.clear()
+        self._part_edges.clear()
 
     def _scan(self, ref: IndexRef, properties: Sequence[str]) -> Iterator[Any]:
         """Every object of a generation once, without its vector; a cursor takes no filter, so it is applied here."""
@@ -370,13 +371,17 @@ class WeaviateIndex:
             return [(row_from(item), item.uuid) for item in found]
 
     def _parts(self, ref: IndexRef) -> list[Any]:
+        """Filters that split a generation into parts small enough for the server to compare with every row."""
         collection = self._collection(ref)
-        if collection.name not in self._cutoffs:
+        key = (collection.name, ref.generation)
+        if key not in self._part_edges:
             with self._errors():
                 config = collection.config.get().vector_config["default"].vector_index_config
-            self._cutoffs[collection.name] = int(config.flat_search_cutoff)
-        parts = -(-self.count(ref) // max(1, int(self._cutoffs[collection.name] * _EXACT_PART_SHARE)))
-        edges = np.linspace(0, BUCKETS, max(1, min(parts, BUCKETS)) + 1).astype(int).tolist()
+            parts = -(-self.count(ref) // max(1, int(config.flat_search_cutoff * _EXACT_PART_SHARE)))
+            edges = np.linspace(0, BUCKETS, max(1, min(parts, BUCKETS)) + 1).astype(int).tolist()
+            # Kept, because a count takes long where there are many rows.
+            self._part_edges[key] = edges
+        edges = self._part_edges[key]
         return [in_buckets(start, end) for start, end in zip(edges, edges[1:], strict=False)]
 
 

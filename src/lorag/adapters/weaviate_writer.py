@@ -30,16 +30,6 @@ _MOST_ROWS = 10_000
 _MAX_WAIT_S = 8
 # A shard is read-only for a moment while its settings change, so that is not among them.
 _LASTING = ("invalid", "vector length", "dimension", "no such", "unauth", "forbidden", "disk")
-    "invalid",
-    "vector length",
-    "dimension",
-    "read-only",
-    "readonly",
-    "no such",
-    "unauthor",
-    "forbidden",
-    "disk",
-)
 
 
 class _MayPass(Exception):

@@ -8,7 +8,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lorag.answering.generator import Message, Role
 from lorag.digests import digest_of
-from lorag.knowledge.documents import Chunk
 
 
 def base_messages(question: str) -> list[Message]:
@@ -16,9 +15,9 @@ def base_messages(question: str) -> list[Message]:
     return _messages("base", question=question)
 
 
-def rag_messages(question: str, chunks: Sequence[Chunk]) -> list[Message]:
-    """Asks for an answer from `chunks`, given best first; the model reads the best one last, next to the question."""
-    return _messages("rag", question=question, passages=[chunk.embedded_text for chunk in reversed(chunks)])
+def rag_messages(question: str, passages: Sequence[str]) -> list[Message]:
+    """Asks for an answer from `passages`, given best first; the model reads the best one last, next to the question."""
+    return _messages("rag", question=question, passages=list(reversed(passages)))
 
 
 def rewriting_messages(purpose: str, question: str) -> list[Message]:

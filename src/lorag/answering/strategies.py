@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lorag.answering.citations import Citation, find_support
+from lorag.answering.context import condense
 from lorag.answering.generator import LanguageModel, Message, drain
 from lorag.answering.links import LinkFilter, links_in
 from lorag.answering.prompts import base_messages, rag_messages
@@ -57,7 +58,7 @@ def answer_question(
             on_text(NOTHING_FOUND)
         return Answer(NOTHING_FOUND, (), False, True, (), 0, 0)
     chunks = select_context([hit.chunk for hit in hits], generator, params, generation)
-    messages = rag_messages(question, chunks)
+    messages = rag_messages(question, read_passages(question, chunks, params))
     return _generate(question, messages, chunks, generator, versions, params, generation, on_text)
 
 
@@ -79,6 +80,13 @@ def select_context(
             do="raise it, or lower chunking.max_tokens",
         )
     return chosen
+
+
+def read_passages(question: str, chunks: Sequence[Chunk], params: AnsweringParams) -> list[str]:
+    """What the model reads of the chunks, best first: all, or the `context_sentences` closest to the question."""
+    if params.context_sentences is None:
+        return [chunk.embedded_text for chunk in chunks]
+    return condense(question, chunks, params.context_sentences)
 
 
 def _generate(

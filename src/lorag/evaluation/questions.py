@@ -48,7 +48,8 @@ def read_questions(path: Path) -> list[Question]:
     Raises InputRejected naming file, line and field for a line that is not a question, and for an id used twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        # Not splitlines: it also breaks at characters that may stand in a JSON string, such as U+2028.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise InputRejected("no questions file", where=str(path), do="give the path of a JSONL file") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -56,7 +56,7 @@ def answer_served(
         generator = open_generator(params.generation, environment)
         answer = answer_from(question, strategy, served, generator, params, where=where, on_text=on_text)
         meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
-    return AnswerResult(question, strategy, answer, served.release.id, served.fell_back_from, meter.cost)
+    return AnswerResult(question, strategy, answer, served.release.id, served.fell_back_from, meter.stop())
 
 
 def search_workspace(

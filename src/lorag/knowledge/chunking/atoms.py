@@ -35,9 +35,9 @@ class Atom:
     size: int
     rank: Rank
     gap: str = ""
+    surroundings: str = ""
     lead: str = ""
     lead_size: int = 0
-    surroundings: str = ""
 
 
 def join_atoms(atoms: Sequence[Atom]) -> str:

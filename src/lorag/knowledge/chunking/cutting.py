@@ -1,9 +1,9 @@
 """Where a run of atoms is cut, decided by what stands there and not by what was cut before.
 
 A run that fits is one chunk. One that does not is cut at its best place, and each side again. How good a place is
-depends on its rank and, among equals, on the largest word hash of the atom behind it. So an edit moves a cut only if it
-touches the word that decides, or takes a run across the size limit: it does not push all later cuts along, as filling
-chunks one after the other would.
+depends on its rank; among equals on the kinds of the blocks around, then on the largest word hash of the atom behind
+it. So an edit moves a cut only if it touches the word that decides, or takes a run across the size limit: it does not
+push all later cuts along, as filling chunks one after the other would.
 """
 
 import functools
@@ -69,7 +69,9 @@ def _keys(atoms: Sequence[Atom]) -> NDArray[np.int64]:
     surroundings = np.array([_hash(atom.surroundings, _RANK_SHIFT - _SURROUNDINGS_SHIFT) for atom in atoms])
     words = np.array([_largest_word_hash(atom.text) for atom in atoms], dtype=np.int64)
     words_before = np.concatenate([[0], words[:-1]])
-    return (ranks << _RANK_SHIFT) | (surroundings << _SURROUNDINGS_SHIFT) | (words << _HASH_BITS) | words_before
+    keys: NDArray[np.int64] = ranks << _RANK_SHIFT
+    keys |= (surroundings << _SURROUNDINGS_SHIFT) | (words << _HASH_BITS) | words_before
+    return keys
 
 
 def _largest_word_hash(text: str) -> int:

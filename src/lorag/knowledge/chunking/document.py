@@ -80,7 +80,7 @@ def _number(document: Document, placed: Sequence[tuple[str, str]]) -> list[Chunk
     seen: dict[tuple[str, str], int] = {}
     chunks = []
     for context, text in placed:
-        if not text:
+        if not text.strip():
             continue
         earlier = seen.get((context, text), 0)
         seen[context, text] = earlier + 1

@@ -18,7 +18,7 @@ from lorag.knowledge.documents import Block, BlockKind
 from lorag.params import ChunkingParams
 
 _REACH = 2
-"""How many blocks on either side of a place tell it from others of its rank."""
+"""The kinds of so many blocks on either side tell a place from others of its rank: no edit of words changes them."""
 
 _SEPARATORS: dict[BlockKind, Sequence[Separator]] = {
     BlockKind.PARAGRAPH: (sentence_starts, line_starts),
@@ -37,12 +37,14 @@ def cut_by_structure(blocks: Sequence[Block], budget: int, params: ChunkingParam
     sentences.
     """
     sizes = ruler.sizes([block.text for block in blocks])
+    kinds = "".join([" " * _REACH, *(block.kind[0] for block in blocks), " " * _REACH])
     atoms: list[Atom] = []
     before: tuple[Block, int] | None = None
     for index, (block, size) in enumerate(zip(blocks, sizes, strict=True)):
-        rank = _rank(before, block, params.min_tokens)
-        first, *others = _atoms(block, size, rank, budget, ruler)
-        atoms += [replace(first, surroundings=_surroundings(blocks, index)), *others]
+        first = Atom(
+            block.text, size, _rank(before, block, params.min_tokens), "\n\n", kinds[index : index + 2 * _REACH]
+        )
+        atoms += [first] if size <= budget else _refine_block(first, block.kind, budget, ruler)
         before = block, size
     return [join_atoms(run) for run in cut(atoms, budget, params.min_tokens)]
 
@@ -57,20 +59,15 @@ def _rank(before: tuple[Block, int] | None, block: Block, min_tokens: int) -> Ra
     return Rank.GLUED if introduces or size < min_tokens else Rank.BLOCK
 
 
-def _surroundings(blocks: Sequence[Block], index: int) -> str:
-    """The kinds of the blocks around: what no edit of words changes."""
-    near = range(max(index - _REACH, 0), min(index + _REACH, len(blocks)))
-    return " ".join(f"{other - index}{blocks[other].kind}" for other in near)
-
-
-def _atoms(block: Block, size: int, rank: Rank, budget: int, ruler: Ruler) -> list[Atom]:
-    if size <= budget:
-        return [Atom(block.text, size, rank, "\n\n")]
-    separators = _SEPARATORS[block.kind]
+def _refine_block(block: Atom, kind: BlockKind, budget: int, ruler: Ruler) -> list[Atom]:
+    separators = _SEPARATORS[kind]
     header, _, rows = block.text.partition("\n")
-    lead_size = ruler.size(header)
-    if block.kind is not BlockKind.TABLE or not rows.strip() or lead_size > budget // 3:
-        return refine(block.text, separators, budget, ruler, rank=rank, gap="\n\n")
-    body = refine(rows, separators, budget - lead_size, ruler, rank=Rank.GLUED, gap="\n")
-    with_lead = [Atom(row.text, row.size, row.rank, row.gap, header + "\n", lead_size) for row in body]
-    return [Atom(header, lead_size, rank, "\n\n"), *with_lead]
+    lead_size = ruler.size(header) if kind is BlockKind.TABLE else 0
+    if kind is not BlockKind.TABLE or not rows.strip() or lead_size > budget // 3:
+        first, *others = refine(block.text, separators, budget, ruler, rank=block.rank, gap=block.gap)
+        return [replace(first, surroundings=block.surroundings), *others]
+    cells = refine(rows, separators, budget - lead_size, ruler, rank=Rank.GLUED, gap="\n")
+    return [
+        replace(block, text=header, size=lead_size),
+        *(replace(cell, lead=f"{header}\n", lead_size=lead_size) for cell in cells),
+    ]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHARACTERS_PER_TOKEN = 16
-"""A token stands for at most this many characters in a size: an endless word may be one unknown token, and blanks none."""
+"""A size counts a token for so many characters at least: an endless word may be one unknown token, and blanks none."""
 
 SLAB_CHARACTERS = 50_000
 BATCH = 2_048
