@@ -1,12 +1,14 @@
 """Flow: the index follows the knowledge, and one MLflow run says what that cost."""
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
-from prefect import flow, task
-from prefect.runtime import flow_run
+from prefect import Task, flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
 
 from lorag.adapters.cost_meter import CostMeter
 from lorag.adapters.mlflow_tracking import locate_tracking
@@ -17,17 +19,23 @@ from lorag.use_cases import log_refresh, run_refresh
 from lorag.use_cases.run_refresh import RefreshOutcome
 from lorag.workspace import Workspace
 
-# Results hold document text: nothing is persisted, and caching is DVC's.
-_plain = {"cache_policy": NO_CACHE, "persist_result": False}
+P = ParamSpec("P")
+R = TypeVar("R")
 
-snapshot = task(run_refresh.snapshot, name="snapshot", **_plain)
-commit_versions = task(run_refresh.commit_versions, name="commit", **_plain)
-reproduce = task(run_refresh.reproduce, name="reproduce", **_plain)
-plan = task(run_refresh.plan, name="plan", **_plain)
-apply = task(run_refresh.apply, name="apply", **_plain)
-gate = task(run_refresh.gate, name="gate", **_plain)
-publish = task(run_refresh.publish, name="publish", **_plain)
-log = task(log_refresh.log_refresh, name="log", **_plain)
+
+def _step(name: str, function: Callable[P, R]) -> Task[P, R]:
+    # Results hold document text: nothing is persisted, and caching is DVC's.
+    return task(name=name, cache_policy=NO_CACHE, persist_result=False)(function)
+
+
+snapshot = _step("snapshot", run_refresh.snapshot)
+reproduce = _step("reproduce", run_refresh.reproduce)
+commit_versions = _step("commit", run_refresh.commit_versions)
+plan = _step("plan", run_refresh.plan)
+apply = _step("apply", run_refresh.apply)
+gate = _step("gate", run_refresh.gate)
+publish = _step("publish", run_refresh.publish)
+log = _step("log", log_refresh.log_refresh)
 
 
 @flow(name="refresh_index", persist_result=False, validate_parameters=False)

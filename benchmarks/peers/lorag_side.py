@@ -4,6 +4,7 @@ The same calls as in a refresh by Prefect and DVC, without these two. There are 
 the gate asks none; it looks for every new chunk by its own vector and reads the whole generation back.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -93,7 +94,12 @@ def _open_warm(params: Params) -> Embedder:
 
 
 def _refresh(
-    state: Path, documents: list[Document], chunks: list[Chunk], embedder: Embedder, params: Params, clock: Clock
+    state: Path,
+    documents: Sequence[Document],
+    chunks: Sequence[Chunk],
+    embedder: Embedder,
+    params: Params,
+    clock: Clock,
 ) -> Work:
     with clock.part("embed"), BlobCache(state / "cache.sqlite") as cache:
         texts = [chunk.embedded_text for chunk in chunks]

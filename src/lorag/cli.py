@@ -25,7 +25,9 @@ evaluate_app = typer.Typer(help="Measure a part of the system on questions with 
 app.add_typer(evaluate_app, name="evaluate")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; its keys are in docs/json.md.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", help="A retained release, by id or generation.", metavar="RELEASE")]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", help="A retained release, by id or generation.", metavar="RELEASE")
+]
 Where = Annotated[
     list[str] | None,
     typer.Option("--where", help="Only documents with this metadata value; may be repeated.", metavar="KEY=VALUE"),
@@ -234,7 +236,9 @@ def _filter(where: list[str] | None, documents: list[str] | None = None) -> Any:
     for item in where or []:
         key, separator, value = item.partition("=")
         if not separator or not key:
-            raise ParamsError(f"{item!r} is not KEY=VALUE", where="--where", do="write for example --where team=harbour")
+            raise ParamsError(
+                f"{item!r} is not KEY=VALUE", where="--where", do="write for example --where team=harbour"
+            )
         pairs.append((key, value))
     return Filter(tuple(documents or ()), tuple(pairs))
 

@@ -88,7 +88,13 @@ def _show_table(steps: Sequence[Step]) -> None:
     for step in steps:
         plan, cost = step.refresh["plan"], step.refresh["cost"]
         counts = [str(plan[key]) for key in ("added", "changed", "removed", "kept", "embedded")]
-        row = [step.title, *counts, f"{cost['wall_s']:.1f}", f"{cost['kwh'] * 1000:.2f}", f"{step.answer} [{step.cited}]"]
+        row = [
+            step.title,
+            *counts,
+            f"{cost['wall_s']:.1f}",
+            f"{cost['kwh'] * 1000:.2f}",
+            f"{step.answer} [{step.cited}]",
+        ]
         table.add_row(*(escape(cell) for cell in row))
     _console.print(table)
 

@@ -252,7 +252,9 @@ class Params(Section):
 
 
 _SECRET_KEY = re.compile(r"(?i)(password|passwd|secret_|_secret|api_?key|access_?key|private_?key|_token$|^token$)")
-_SECRET_VALUE = re.compile(r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|\bsk-[A-Za-z0-9_-]{20,}|ghp_[A-Za-z0-9]{30,}")
+_SECRET_VALUE = re.compile(
+    r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|\bsk-[A-Za-z0-9_-]{20,}|ghp_[A-Za-z0-9]{30,}"
+)
 
 
 def load_params(path: Path) -> Params:
@@ -286,7 +288,9 @@ def _read(path: Path) -> str:
             "no params.yaml", where=str(path), do="run this inside a workspace, or make one with `lorag init`"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ParamsError(f"cannot read params: {error}", where=str(path), do="make it a readable UTF-8 file") from error
+        raise ParamsError(
+            f"cannot read params: {error}", where=str(path), do="make it a readable UTF-8 file"
+        ) from error
 
 
 def _parse_yaml(text: str, where: str) -> Any:

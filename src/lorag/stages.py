@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,9 @@ def make_chunks(workspace: Workspace, params: Params) -> None:
         BlobCache(workspace.cache_file) as cache,
         show_progress("Cutting chunks", len(documents)) as progress,
     ):
-        chunks = chunk_corpus(documents, params.chunking, tokens, file_sha256(folder / "tokenizer.json"), cache, progress)
+        chunks = chunk_corpus(
+            documents, params.chunking, tokens, file_sha256(folder / "tokenizer.json"), cache, progress
+        )
     write_chunks(workspace.chunks_file, chunks)
 
 
@@ -73,6 +75,7 @@ def make_embeddings(workspace: Workspace, params: Params) -> None:
             cache,
             batch_tokens=params.embedding.batch_tokens,
             progress=progress,
+            names=[chunk.id for chunk in chunks],
         )
     save_embeddings(workspace.embeddings_file, vectors, embedder.fingerprint)
     counts = {
@@ -153,7 +156,7 @@ def run_stage(name: str, root: Path) -> None:
     STAGES[name](workspace, load_params(workspace.params_file))
 
 
-def _write_report(path: Path, report: dict[str, Any]) -> None:
+def _write_report(path: Path, report: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from tests.e2e.conftest import Cli
 
 pytestmark = pytest.mark.slow
@@ -71,7 +72,9 @@ def test_the_life_of_a_workspace(workspace: Path, source: Path, cli: Cli) -> Non
     text = QUESTIONS.replace("7.25", "8.40").replace("food/kitchen.md", "galley.md")
     (source.parent / "questions.jsonl").write_text(text)
     second = refresh(cli, workspace)
-    assert second["plan"] == {"added": 1, "changed": 1, "removed": 1, "kept": 1, "embedded": 1}, "a rename embeds nothing"
+    assert second["plan"] == {"added": 1, "changed": 1, "removed": 1, "kept": 1, "embedded": 1}, (
+        "a rename embeds nothing"
+    )
     assert second["generation"] == first["generation"] + 1
     assert "8.40" in cli("--workspace", workspace, "ask", "How deep is berth 4?", "--json").json["answer"]
     old = cli("--workspace", workspace, "search", "berth 4 depth", "--as-of", "1", "--json").json

@@ -43,7 +43,9 @@ def test_a_record_comes_back_as_it_was(shelf: ReleaseShelf) -> None:
 
 
 def test_the_id_does_not_depend_on_when_or_where() -> None:
-    again = Release(**{**{f: getattr(release(1), f) for f in Release.__slots__}, "created_utc": "2030", "git_commit": "x"})
+    again = Release(
+        **{**{f: getattr(release(1), f) for f in Release.__slots__}, "created_utc": "2030", "git_commit": "x"}
+    )
     assert again.id == release(1).id
     assert release(1, "other").id != release(1).id
 

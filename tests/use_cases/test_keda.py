@@ -71,9 +71,7 @@ class Index:
         ref, report = gate_generation(ref, plan, wanted, self.release, store, NO_QUESTIONS, params)
         provenance = Provenance(params.embedding.model, "sha", "2027-01-01T00:00:00+00:00")
         shelf = ReleaseShelf(self.folder)
-        self.release = publish_generation(
-            ref, report, wanted, params, provenance, shelf, store, shelf.served_id()
-        )
+        self.release = publish_generation(ref, report, wanted, params, provenance, shelf, store, shelf.served_id())
         return plan.counts
 
     def vectors(self) -> dict[str, np.ndarray]:

@@ -22,7 +22,7 @@ def init_dvc(root: Path) -> None:
     with _quiet(root), Repo.init(str(root)) as repo:
         with repo.config.edit("repo") as config:
             config["core"] = {"analytics": False, "site_cache_dir": ".dvc/tmp/site"}
-        # Lets a clone on the same machine `dvc pull` without any set-up; `dvc remote add -d` puts a real one in its place.
+        # Lets a clone on the same machine `dvc pull` without any set-up, until a real remote takes its place.
         with repo.config.edit("repo") as config:
             config["core"]["remote"] = "workspace"
             config["remote"]["workspace"] = {"url": str(root / ".dvc" / "cache")}

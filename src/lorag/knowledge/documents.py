@@ -37,7 +37,7 @@ class Flag(StrEnum):
     CONTROL_CHARACTERS = "control_characters"
     BAD_METADATA = "bad_metadata"
     NAME_CLASH = "name_clash"
-    POSSIBLE_SECRET = "possible_secret"  # noqa: S105 - a reason, not a password
+    POSSIBLE_SECRET = "possible_secret"
     NEAR_DUPLICATE = "near_duplicate"
 
 
@@ -63,7 +63,7 @@ class Reason(StrEnum):
     UNSUPPORTED = "unsupported"
     BAD_RECORD = "bad_record"
     DUPLICATE_ID = "duplicate_id"
-    POSSIBLE_SECRET = "possible_secret"  # noqa: S105 - a reason, not a password
+    POSSIBLE_SECRET = "possible_secret"
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class Searcher:
         vectors: NDArray[np.float32] | None,
         params: SearchParams,
         where: Filter,
-        exact: bool,  # noqa: FBT001 - private, passed on
+        exact: bool,
     ) -> tuple[list[list[Hit]], list[list[Hit]]]:
         def search_words() -> list[list[Hit]]:
             if params.retriever is RetrieverKind.DENSE:

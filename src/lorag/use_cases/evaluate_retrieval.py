@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +85,11 @@ def rank_questions(
     """Question id to document ids, best first, as `params` search them."""
     rankings = {}
     for question, vector in zip(questions, question_vectors, strict=True):
-        searcher = Searcher(store, ref, lambda _, vector=vector: vector[None, :], reranker)
+        searcher = Searcher(store, ref, partial(_known_vector, vector), reranker)
         rankings[question.id] = rank_documents(searcher.search([question.question], params).hits)
         advance(1)
     return rankings
+
+
+def _known_vector(vector: NDArray[np.float32], queries: Sequence[str]) -> NDArray[np.float32]:
+    return vector[None, :]

@@ -62,7 +62,9 @@ def _refuse_unusable(root: Path, source: Path, questions: Path | None) -> None:
     if not source.exists():
         raise InputRejected("no such source", where=str(source), do="give a folder of documents or a documents.jsonl")
     if root.is_relative_to(source.resolve()):
-        raise WorkspaceError("the workspace would lie inside its source", where=str(root), do="name a folder outside it")
+        raise WorkspaceError(
+            "the workspace would lie inside its source", where=str(root), do="name a folder outside it"
+        )
     if questions is not None and not questions.is_file():
         raise InputRejected("no such questions file", where=str(questions), do="give a JSONL file, or leave it out")
 

@@ -90,7 +90,9 @@ def _check_release(release: Release, store: IndexStore, *, search_each: bool) ->
         if search_each:
             lost = store.unreachable(release.index, list(store.rows(release.index)))
             if lost:
-                return Check(name, f"{len(lost)} chunks are not found by their own vector; run `lorag refresh --rebuild`")
+                return Check(
+                    name, f"{len(lost)} chunks are not found by their own vector; run `lorag refresh --rebuild`"
+                )
     except LoragError as error:
         return Check(name, str(error))
     return Check(name, detail=f"{release.n_chunks} chunks, both digests match")

@@ -37,9 +37,7 @@ class Wanted:
     def rows(self, chunk_ids: Sequence[str]) -> list[IndexRow]:
         """The rows of these chunks."""
         positions = {chunk.id: position for position, chunk in enumerate(self.chunks)}
-        return [
-            IndexRow(self.chunks[positions[i]], self.fingerprint, self.vectors[positions[i]]) for i in chunk_ids
-        ]
+        return [IndexRow(self.chunks[positions[i]], self.fingerprint, self.vectors[positions[i]]) for i in chunk_ids]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +195,7 @@ def _name_prefix(params: IndexParams, fingerprint: str) -> str:
     return f"{params.name}_{fingerprint[:8]}"
 
 
-def _mend_lost_rows(
-    ref: IndexRef, rows: Sequence[IndexRow], store: IndexStore, attempts: int
-) -> tuple[IndexRef, int]:
+def _mend_lost_rows(ref: IndexRef, rows: Sequence[IndexRow], store: IndexStore, attempts: int) -> tuple[IndexRef, int]:
     mended = 0
     by_id = {row.chunk.id: row for row in rows}
     lost = store.unreachable(ref, rows)

@@ -122,7 +122,7 @@ def reproduce(workspace: Workspace) -> Pipeline:
 
 
 def commit_versions(workspace: Workspace, params: Params) -> None:
-    """Commits the pointers to the data and the lock file, where params ask for that: the commit reproduces the release."""
+    """Commits the pointers to the data where params ask for that: the commit reproduces the release."""
     if not params.knowledge.commit:
         return
     names = ["dvc.lock", "reports", "data/source.dvc", "data/questions.jsonl.dvc", "data/.gitignore"]
@@ -159,9 +159,7 @@ def serve_again(workspace: Workspace, planned: Planned, release: Release) -> Rel
 def apply(planned: Planned, store: IndexStore, params: Params) -> IndexRef:
     """Writes the next generation, with a progress bar."""
     with show_progress("Writing the index", len(planned.plan.write)) as advance:
-        return apply_plan(
-            planned.plan, planned.wanted, planned.start, planned.generation, store, params.index, advance
-        )
+        return apply_plan(planned.plan, planned.wanted, planned.start, planned.generation, store, params.index, advance)
 
 
 def gate(
