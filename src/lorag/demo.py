@@ -1,5 +1,6 @@
 """The main job on the sample knowledge base: `make demo`."""
 
+import os
 import shutil
 import sys
 import time
@@ -14,7 +15,7 @@ from rich.table import Table
 
 from lorag.errors import LoragError, WorkspaceError
 
-QUESTION = "Who is chief executive of the Hallowick Sound Cooperative?"
+QUESTION = "What is the mean wind limit of the Tamsin Vey?"
 """Its answer changes between the first two versions."""
 
 _console = Console(highlight=False)
@@ -42,12 +43,12 @@ def run_demo(root: Path, knowledge: Path) -> None:
     from lorag.use_cases.init_workspace import init_workspace
 
     init_workspace(workspace, source, questions)
-    steps = [_refresh_and_ask("version 1: first build", workspace)]
+    steps = [_refresh_and_ask("version 1, first build", workspace)]
     _install_version(knowledge / "v2", source, questions)
-    steps.append(_refresh_and_ask("version 2: the knowledge changed", workspace))
-    steps.append(_refresh_and_ask("version 2 again: nothing changed", workspace))
+    steps.append(_refresh_and_ask("version 2, knowledge changed", workspace))
+    steps.append(_refresh_and_ask("version 2 again, unchanged", workspace))
     _install_version(knowledge / "v3", source, questions)
-    steps.append(_refresh_and_ask("version 3: it changed again", workspace))
+    steps.append(_refresh_and_ask("version 3, changed again", workspace))
     _show_table(steps)
     _show_next(workspace)
 
@@ -59,8 +60,6 @@ def _install_version(version: Path, source: Path, questions: Path) -> None:
 
 
 def _refresh_and_ask(title: str, workspace: Path) -> Step:
-    import os
-
     from lorag.console import set_up_prefect, show_refresh
     from lorag.params import load_params
     from lorag.use_cases.answer import answer_served
@@ -83,20 +82,17 @@ def _refresh_and_ask(title: str, workspace: Path) -> Step:
 
 def _show_table(steps: Sequence[Step]) -> None:
     table = Table(title="What happened", title_justify="left", header_style="bold")
-    for column in ("step", "added", "changed", "removed", "kept", "embedded", "seconds", "Wh", "answer"):
-        table.add_column(column, justify="left" if column in ("step", "answer") else "right")
+    for column in ("step", "added", "changed", "removed", "kept", "embedded", "seconds", "Wh"):
+        table.add_column(column, justify="left" if column == "step" else "right")
     for step in steps:
         plan, cost = step.refresh["plan"], step.refresh["cost"]
         counts = [str(plan[key]) for key in ("added", "changed", "removed", "kept", "embedded")]
-        row = [
-            step.title,
-            *counts,
-            f"{cost['wall_s']:.1f}",
-            f"{cost['kwh'] * 1000:.2f}",
-            f"{step.answer} [{step.cited}]",
-        ]
+        row = [step.title, *counts, f"{cost['wall_s']:.1f}", f"{cost['kwh'] * 1000:.2f}"]
         table.add_row(*(escape(cell) for cell in row))
     _console.print(table)
+    _console.print(f"{QUESTION}")
+    for step in steps:
+        _console.print(f"  {escape(step.title)}: {escape(step.answer)}  ({escape(step.cited)})")
 
 
 def _show_next(workspace: Path) -> None:
@@ -104,11 +100,13 @@ def _show_next(workspace: Path) -> None:
     _console.print(f"  make ui WORKSPACE={workspace}")
     _console.print(f"  make prefect-ui WORKSPACE={workspace}")
     _console.print("Ask something yourself:")
-    _console.print(f'  .venv/bin/lorag --workspace {workspace} ask "What is the mean wind limit of the Tamsin Vey?"')
+    _console.print(
+        f'  .venv/bin/lorag --workspace {workspace} ask "Who is the custodian of the battery shed?"', soft_wrap=True
+    )
 
 
 def _say(command: str) -> None:
-    _console.print(f"$ {escape(command)}", style="bold")
+    _console.print(f"$ {escape(command)}", style="bold", soft_wrap=True)
 
 
 def main() -> None:

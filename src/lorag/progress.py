@@ -23,3 +23,5 @@ def show_progress(title: str, total: int | None = None) -> Iterator[Callable[[in
                 bar.update(task, rate=f"{speed:,.0f}/s")
 
         yield advance
+        if total is None:
+            bar.update(task, total=bar.tasks[task].completed)

@@ -1,6 +1,7 @@
 """A command line in this process, with one Prefect server for all tests."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 
 from lorag.cli import run
 
-KEDA = Path(__file__).parents[3] / "shared/data/keda_2.13-2.15"
+# As the command line does. Read when Prefect is imported; its handler would write to a stream that pytest has closed.
+os.environ["PREFECT_LOGGING_LEVEL"] = os.environ["PREFECT_SERVER_LOGGING_LEVEL"] = "CRITICAL"
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,3 @@ def cli(capfd: pytest.CaptureFixture[str]) -> Cli:
         return Outcome(status, out, err)
 
     return call
-
-
-@pytest.fixture(scope="session")
-def keda() -> Path:
-    if not KEDA.is_dir():
-        pytest.skip("the folder shared/data with keda_2.13-2.15 is not beside the project")
-    return KEDA

@@ -11,11 +11,19 @@ pytestmark = pytest.mark.slow
 
 BERTHS = """# Berths
 
-Berth 4 of the Quellwick basin has a depth of 7.25 metres.
+Berth 4 of the Quellwick basin has a depth of 7.25 metres at the lowest tide of the year, and no vessel of a
+greater draught may lie there overnight without the consent of the harbour office.
 
-The tugboat Marigold Anne lies at berth 9, and her master is Tobias Frenn.
+## Tugs
+
+The tugboat Marigold Anne lies at berth 9 between the fuel barge and the old slipway, and her master is Tobias
+Frenn, who may be called on the harbour channel at any hour of the day.
 """
-KITCHEN = "# Kitchen\n\nThe galley of the Quellwick canteen opens at 06:50 and serves kippers on Thursdays.\n"
+KITCHEN = """# Kitchen
+
+The galley of the Quellwick canteen opens at 06:50 and serves kippers on Thursdays to everybody who has signed
+the list on the door by the evening before, crew and visitors alike.
+"""
 QUESTIONS = """\
 {"id": "1", "question": "How deep is berth 4?", "answers": ["7.25 metres"], "gold_doc_ids": ["berths.md"]}
 {"id": "2", "question": "When does the galley open?", "answers": ["06:50"], "gold_doc_ids": ["food/kitchen.md"]}

@@ -11,7 +11,7 @@ from tokenizers.decoders import DecodeStream
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedModel
 
 from lorag.adapters.chat_encoding import ChatEncoder
-from lorag.adapters.model_files import model_sha256
+from lorag.adapters.model_files import model_sha256, quieten_transformers
 from lorag.answering.generator import Generation, Message, TextStream
 from lorag.errors import ParamsError, WorkspaceError
 
@@ -129,6 +129,7 @@ class TransformersGenerator:
 
 
 def _load_model(folder: Path) -> PreTrainedModel:
+    quieten_transformers()
     on_gpu = torch.cuda.is_available()
     # bf16 halves the memory traffic of a GPU. On a processor with AVX512-BF16 it decoded half as fast as fp32.
     dtype = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float32

@@ -1,5 +1,6 @@
 """The embedded vector store: a LanceDB table for each index name, a table version for each generation."""
 
+import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -179,6 +180,8 @@ class LanceDbIndex:
     def _connect(self) -> Any:
         if self._connection is None:
             # Imported here: it takes a third of a second, which `lorag --help` need not pay.
+            # Its warnings are about tables that are about to be made.
+            os.environ.setdefault("LANCE_LOG", "error")
             import lancedb
 
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -219,3 +219,8 @@ def test_fixed_windows_start_again_at_each_heading(tokens: EmbedderTokenizer, ma
     chunks = chunk_document(document, make_params("fixed"), tokens)
     assert [chunk.text.split()[0] for chunk in chunks if chunk.context.endswith("Two")][0] == "other0"
     assert not any("word" in chunk.text and "other" in chunk.text for chunk in chunks)
+
+
+def test_a_long_title_without_blanks_is_shortened(tokens: EmbedderTokenizer, make_params: MakeParams) -> None:
+    chunks = chunk_document(page(paragraph("Text."), title="知識庫更新" * 30), make_params(), tokens)
+    assert chunks[0].context.startswith("知識庫更新") and 50 <= tokens.count(chunks[0].context) - 2 <= 66

@@ -110,10 +110,11 @@ def _context(names: list[str], ruler: Ruler, max_tokens: int) -> tuple[str, froz
 
 
 def _clip(text: str, limit: int, ruler: Ruler) -> str:
-    """The longest run of whole words from the start that fits, or nothing."""
-    text = text[: max(limit, 0) * CHARACTERS_PER_TOKEN + 1]
+    """The start of a text that fits, in whole words if it has a blank; nothing where nothing fits."""
+    text = text[: max(limit, 0) * CHARACTERS_PER_TOKEN]
     while text and ruler.size(text) > limit:
-        text = text.rpartition(" ")[0]
+        text = text[: int(ruler.token_starts(text)[limit])]
+        text = (text.rpartition(" ")[0] or text).rstrip()
     return text
 
 
