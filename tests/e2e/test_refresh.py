@@ -67,7 +67,7 @@ def test_the_life_of_a_workspace(workspace: Path, source: Path, cli: Cli) -> Non
     answer = cli("--workspace", workspace, "ask", "How deep is berth 4 of the Quellwick basin?", "--json").json
     assert "7.25" in answer["answer"]
     assert answer["citations"][0]["document_id"] == "berths.md"
-    assert answer["citations"][0]["quote"] in BERTHS
+    assert answer["citations"][0]["quote"] in " ".join(BERTHS.split())
     assert answer["release"] == first["release"]
 
     (source / "berths.md").write_text(BERTHS.replace("7.25", "8.40"))

@@ -106,8 +106,8 @@ def test_each_version_equals_a_build_from_scratch(tmp_path: Path, params: Params
         counts = followed.follow(documents)
         n_chunks = counts.added + counts.changed + counts.kept
         if version != "2.13":
+            # Rows change more often than texts: 62 pages of 2.14 only gained a category in their front matter.
             assert followed.embedded < 0.35 * n_chunks, "an update embeds only what changed"
-            assert counts.kept > 0.65 * n_chunks
         scratch = Index(tmp_path / version, params)
         scratch.follow(documents)
         assert_equal_indexes(followed, scratch)

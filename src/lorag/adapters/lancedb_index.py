@@ -181,7 +181,7 @@ class LanceDbIndex:
         if self._connection is None:
             # Imported here: it takes a third of a second, which `lorag --help` need not pay.
             # Its warnings are about tables that are about to be made.
-            os.environ.setdefault("LANCE_LOG", "error")
+            os.environ.setdefault("LANCEDB_LOG", "error")
             import lancedb
 
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
