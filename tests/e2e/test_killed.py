@@ -1,0 +1,93 @@
+"""A refresh that is killed, and one that comes while another runs."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock, Timeout
+
+from tests.e2e.conftest import Cli
+
+pytestmark = pytest.mark.slow
+
+
+def write_pages(source: Path, edition: str) -> None:
+    source.mkdir(exist_ok=True)
+    for number in range(20):
+        text = f"# Pier {number}\n\nThe lamp of pier {number} is lit at {number + 1}:30 in the {edition} season.\n"
+        (source / f"pier{number}.md").write_text(text)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, cli: Cli) -> Path:
+    write_pages(tmp_path / "docs", "summer")
+    assert cli("init", tmp_path / "w", "--source", tmp_path / "docs").status == 0
+    assert cli("--workspace", tmp_path / "w", "refresh").status == 0
+    return tmp_path / "w"
+
+
+@pytest.fixture
+def running_refresh(workspace: Path, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A refresh in a process of its own that holds the writer's lock."""
+    write_pages(tmp_path / "docs", "winter")
+    command = [sys.executable, "-m", "lorag.cli", "--workspace", str(workspace), "refresh"]
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while not is_locked(workspace / ".lorag" / "writer.lock"):
+        assert process.poll() is None, "it ended before it held the lock"
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    yield process
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def is_locked(path: Path) -> bool:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
+@pytest.mark.parametrize("delay_s", [0.5, 6.0, 12.0])
+def test_whatever_moment_it_is_killed_a_whole_release_is_served(
+    workspace: Path, running_refresh: subprocess.Popen[bytes], delay_s: float, cli: Cli
+) -> None:
+    before = cli("--workspace", workspace, "releases", "--json").json["served"]
+    refused = cli("--workspace", workspace, "rollback", "--json")
+    assert refused.status == 6, "one writer at a time"
+    assert refused.json["error"]["code"] == "E040"
+
+    time.sleep(delay_s)
+    os.killpg(running_refresh.pid, signal.SIGKILL)
+    running_refresh.wait()
+    after = cli("--workspace", workspace, "releases", "--json").json["served"]
+    found = cli("--workspace", workspace, "search", "lamp of pier 7", "-k", "1", "--json").json["hits"][0]["text"]
+    assert ("summer" in found) == (after == before)
+    assert cli("--workspace", workspace, "doctor", "--json").status == 0
+
+    again = cli("--workspace", workspace, "refresh", "--json")
+    assert again.status == 0, again.err
+    assert "winter" in cli("--workspace", workspace, "search", "lamp of pier 7", "--json").json["hits"][0]["text"]
+    last = cli("--workspace", workspace, "refresh", "--json").json
+    assert (last["release"], last["published"]) == (again.json["release"], False)
+    assert last["plan"]["embedded"] == 0
+
+
+def test_a_second_refresh_is_told_that_one_runs(
+    workspace: Path, running_refresh: subprocess.Popen[bytes], cli: Cli
+) -> None:
+    second = cli("--workspace", workspace, "refresh", "--json")
+    assert second.status == 6, second.err
+    assert "another refresh" in second.err
+    assert "Traceback" not in second.err
+    assert running_refresh.wait(timeout=300) == 0, "the first one went on undisturbed"
