@@ -20,9 +20,8 @@ Phases, on the documentation of KEDA in ../shared/data: `build` (2.13 from nothi
 - lorag's timed part ends with what serves: the LanceDB generation written, read back and checked by the gate, fsynced
   and published. The peers keep vectors in memory, their cheapest store; saving these is timed beside and not counted.
   LangChain's records go to SQLite within the timed part, as it wants it.
-- Threads wait passively (OMP_WAIT_POLICY). Left alone, torch's spin at its barriers, and where others want the cores
-  that cost the peers up to twice the processor seconds: measured, 21 s against 12 s for 211 chunks. On a quiet machine
-  it changes little; with it, no neighbour makes the peers look worse than they are.
+- Threads wait as each system has it by default. Where other work takes the cores, torch's threads spin at their
+  barriers, which makes the peers look slower than they are: run this on a quiet machine.
 - Systems take turns within every phase of every repeat, beginning with another one each time. Ratios are taken within a
   repeat, and given as least, median and greatest. Busy neighbours still disturb wall-clock seconds; processor seconds,
   of all threads, are given beside them.
@@ -115,7 +114,6 @@ def run_child(python: Path, folder: Path, system: str, phase: str, state: str) -
         "PYTHONPATH": str(ROOT / "src"),
         "HF_HUB_OFFLINE": "1",
         "TOKENIZERS_PARALLELISM": "true",
-        "OMP_WAIT_POLICY": "passive",
         "LANGSMITH_TRACING": "false",
     }
     command = [str(python), str(MEASURE), system, phase, str(folder / state), str(corpus)]
