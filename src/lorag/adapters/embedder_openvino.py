@@ -1,7 +1,6 @@
 """Embeddings by OpenVINO, the quickest on a processor; the converted model is kept for all workspaces of the user."""
 
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -33,13 +32,9 @@ class OpenVinoEmbedder:
         self.backend = f"openvino {'bf16' if bf16 else 'fp32'}"
         self._tokenizer = load_token_counter(model.folder)
         self._max_tokens = model.max_tokens
-        # A stream for each core, one text at a time on it: no padding, and no core waits for another.
-        self._streams = threads or len(os.sched_getaffinity(0))
-        settings: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
-            "NUM_STREAMS": self._streams,
-            "INFERENCE_NUM_THREADS": self._streams,
-        }
+        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32", "NUM_STREAMS": 1}
+        if threads:
+            settings["INFERENCE_NUM_THREADS"] = threads
         graph = convert_embedder(model) / _GRAPH
         try:
             self._compiled = openvino.Core().compile_model(graph, "CPU", settings)
@@ -54,22 +49,14 @@ class OpenVinoEmbedder:
         return self._tokenizer.count_many(texts)
 
     def embed_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors [n, dimension] of unit length; on one machine a text's vector depends on nothing but the text."""
-        vectors = np.empty((len(texts), self.dimension), np.float32)
+        """Vectors [n, dimension] of unit length."""
         if not texts:
-            return vectors
+            return np.empty((0, self.dimension), np.float32)
         ids, mask = pad_batch(texts, self._tokenizer, self._max_tokens)
-        # A queue of its own for each call: its requests must not be used by two threads.
-        queue = import_openvino().AsyncInferQueue(self._compiled, min(len(texts), 2 * self._streams))
-
-        def keep(request: Any, row: int) -> None:
-            vectors[row] = request.get_output_tensor(0).data[0]
-
-        queue.set_callback(keep)
-        for row, length in enumerate(mask.sum(axis=1)):
-            inputs = {"input_ids": ids[row : row + 1, :length], "attention_mask": mask[row : row + 1, :length]}
-            queue.start_async(inputs, row)
-        queue.wait_all()
+        # A request of its own for each call: one request must not be used by two threads.
+        request = self._compiled.create_infer_request()
+        request.infer({"input_ids": ids, "attention_mask": mask}, share_inputs=True)
+        vectors = np.array(request.get_output_tensor(0).data, np.float32)
         # In bf16 the graph's own normalisation leaves lengths that are off in the third digit.
         unit: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
