@@ -50,13 +50,21 @@ prefect-ui: $(VENV)/.installed
 weaviate: $(VENV)/.installed
 	$(BIN)/python infra/weaviate/start.py
 
-bench: setup
+# The peers have an environment of their own: some of their needs and lorag's exclude each other.
+build/bench-venv/.installed: benchmarks/requirements.lock $(VENV)/.installed
+	$(BIN)/uv venv -q --clear --python $(BIN)/python build/bench-venv
+	$(BIN)/uv pip sync --require-hashes --python build/bench-venv/bin/python benchmarks/requirements.lock
+	@touch $@
+
+bench: setup build/bench-venv/.installed
 	$(BIN)/python benchmarks/refresh.py
 
 lock: $(VENV)/.installed
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --extra dev --quiet \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  pyproject.toml -o requirements.lock
+	cd benchmarks && ../$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements.in -o requirements.lock
 
 clean:
 	rm -rf $(VENV) build .lorag artifacts
