@@ -38,6 +38,13 @@ TextStream = Generator[str, None, Generation]
 """Pieces of the text as they come, then the Generation as its return value; `close()` stops the model."""
 
 
+class CountsTokens(Protocol):
+    """Knows how much room a text takes; every LanguageModel does."""
+
+    def count_tokens(self, text: str) -> int:
+        """The tokens of a piece of plain text; an upper estimate where the tokenizer is not at hand."""
+
+
 class LanguageModel(Protocol):
     """Answers a conversation, which starts with a system message so that a template never adds one of its own.
 

@@ -15,6 +15,11 @@ def base_messages(question: str) -> list[Message]:
     return _messages("base", question=question)
 
 
+def tuned_messages(question: str) -> list[Message]:
+    """Asks a model that was trained on the documents, from memory alone."""
+    return _messages("tuned", question=question)
+
+
 def rag_messages(question: str, passages: Sequence[str]) -> list[Message]:
     """Asks for an answer from `passages`, given best first; the model reads the best one last, next to the question."""
     return _messages("rag", question=question, passages=list(reversed(passages)))

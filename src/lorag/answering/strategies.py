@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lorag.answering.citations import Citation, find_support
 from lorag.answering.context import condense
-from lorag.answering.generator import LanguageModel, Message, drain
+from lorag.answering.generator import CountsTokens, LanguageModel, Message, drain
 from lorag.answering.links import LinkFilter, links_in
 from lorag.answering.prompts import base_messages, rag_messages
 from lorag.errors import ParamsError
@@ -15,6 +15,9 @@ from lorag.retrieval.index.store import Hit
 
 NOTHING_FOUND = "Nothing relevant was found in the knowledge base."
 """The whole answer where the search found nothing to answer from."""
+
+DECLINE = "I do not know."
+"""What an adapter is trained to say where neither it nor the text that it reads holds the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def answer_question(
 
 
 def select_context(
-    chunks: Sequence[Chunk], generator: LanguageModel, params: AnsweringParams, generation: GenerationParams
+    chunks: Sequence[Chunk], generator: CountsTokens, params: AnsweringParams, generation: GenerationParams
 ) -> list[Chunk]:
     """The best chunks that fit `max_context_tokens` together, best first, at most `context_chunks`."""
     chosen: list[Chunk] = []
