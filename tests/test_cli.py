@@ -17,7 +17,7 @@ BAD_FLAGS = {
     "not a number": (["search", "x", "-k", "many"], 2, "valid integer"),
     "out of range": (["search", "x", "-k", "0"], 2, "greater than or equal to 1"),
     "unknown retriever": (["search", "x", "--retriever", "sparse"], 2, "'dense', 'bm25', 'hybrid'"),
-    "unknown strategy": (["ask", "x", "--strategy", "magic"], 2, "choose base or rag"),
+    "unknown strategy": (["ask", "x", "--strategy", "magic"], 2, "choose one of base, rag, tuned, hybrid"),
     "empty question": (["ask", " "], 2, "the question is empty"),
     "workspace that is not there": (["--workspace", "/nope", "status"], 2, "no such folder"),
     "missing source": (["init", "x", "--source", "/nope"], 3, "no such source"),

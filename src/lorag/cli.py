@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -102,7 +102,12 @@ def refresh(
 def ask(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help="The question, in quotes.")],
-    strategy: Annotated[str, typer.Option(help="base answers from the weights alone, rag from the index.")] = "rag",
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="base answers from the weights, rag from the index, tuned from trained weights, hybrid from both.",
+        ),
+    ] = "rag",
     where: Where = None,
     as_of: AsOf = None,
     as_json: Json = False,
@@ -219,9 +224,10 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
 
 
 def _strategy(name: str) -> Strategy:
-    if name in ("base", "rag"):
+    names = get_args(Strategy)
+    if name in names:
         return name  # type: ignore[return-value]
-    raise ParamsError(f"no strategy {name!r}", where="--strategy", do="choose base or rag")
+    raise ParamsError(f"no strategy {name!r}", where="--strategy", do=f"choose one of {', '.join(names)}")
 
 
 def _refuse_empty(text: str, what: str) -> None:

@@ -129,7 +129,7 @@ def show_answer(result: Mapping[str, Any]) -> None:
     for number, citation in enumerate(result["citations"], start=1):
         say(f"[{number}] {citation['document_id']} (version {citation['document_version'][:12]})")
         say(f'    "{" ".join(citation["quote"].split())}"')
-    if result["strategy"] != "base" and not result["citations"] and not result["abstained"]:
+    if result["strategy"] in ("rag", "hybrid") and not result["citations"] and not result["abstained"]:
         say("No passage that was found supports this answer.")
     cost = result["cost"]
     say(f"release {result['release']} · {result['strategy']} · {cost['wall_s']:.1f} s")
@@ -181,6 +181,7 @@ def release_row(release: Release, *, is_served: bool) -> dict[str, Any]:
         "content_digest": release.content_digest,
         "recall_at_10": release.recall_at_10,
         "git_commit": release.git_commit,
+        "adapters": {kind.value: entry.sha256 for kind, entry in release.adapters.items()},
     }
 
 
@@ -193,10 +194,11 @@ def show_releases(rows: Sequence[Mapping[str, Any]]) -> None:
             row["n_documents"],
             row["n_chunks"],
             "" if row["recall_at_10"] is None else f"{row['recall_at_10']:.3f}",
+            " ".join(f"{kind} {sha256[:8]}" for kind, sha256 in row["adapters"].items()),
         ]
         for row in rows
     ]
-    _table("Releases (* is served)", ["release", "created", "documents", "chunks", "recall@10"], cells)
+    _table("Releases (* is served)", ["release", "created", "documents", "chunks", "recall@10", "adapters"], cells)
 
 
 def show_checks(checks: Sequence[Check]) -> None:

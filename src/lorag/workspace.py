@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lorag.errors import WorkspaceError
+from lorag.params import AdapterKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,11 @@ class Workspace:
     def state(self) -> Path:
         """What is served and what makes it quick; never versioned."""
         return self.root / ".lorag"
+
+    @property
+    def adapters(self) -> Path:
+        """The adapters that retained releases name."""
+        return self.state / "adapters"
 
     @property
     def lock_file(self) -> Path:
@@ -61,6 +67,27 @@ class Workspace:
     def validation_folder(self) -> Path:
         """Output of the validation stage: report and Data Docs."""
         return self.root / "artifacts" / "validation"
+
+    @property
+    def starts_file(self) -> Path:
+        """Which adapter each training continues from, by sha256; versioned by git."""
+        return self.root / "starts.json"
+
+    def start_folder(self, adapter: AdapterKind) -> Path:
+        """Output of the starting_adapter stage: start.json, and the adapter to continue from if there is one."""
+        return self.root / "artifacts" / "start" / adapter
+
+    def training_folder(self, adapter: AdapterKind) -> Path:
+        """Output of the training_set stage: pairs, lineage and their validation."""
+        return self.root / "artifacts" / "training" / adapter
+
+    def adapter_folder(self, adapter: AdapterKind) -> Path:
+        """Output of the adapter stage: weights, config and training.json."""
+        return self.root / "artifacts" / "adapters" / adapter
+
+    def adapter_report(self, adapter: AdapterKind) -> Path:
+        """Output of the adapter_evaluation stage."""
+        return self.reports / f"adapter_{adapter}.json"
 
     @property
     def reports(self) -> Path:

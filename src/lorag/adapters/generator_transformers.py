@@ -11,16 +11,22 @@ from tokenizers.decoders import DecodeStream
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedModel
 
 from lorag.adapters.chat_encoding import ChatEncoder
+from lorag.adapters.lora_merging import merge_adapter
 from lorag.adapters.model_files import model_sha256, quieten_transformers
 from lorag.answering.generator import Generation, Message, TextStream
+from lorag.digests import digest_of
 from lorag.errors import ParamsError, WorkspaceError
+from lorag.releases.adapter_shelf import adapter_sha256
 
 
 class TransformersGenerator:
-    """Reads a model folder once; several threads may ask, one at a time is served."""
+    """Reads a model folder once, and merges an adapter into it; several threads may ask, one at a time is served."""
 
-    def __init__(self, folder: Path, *, temperature: float, seed: int, batch_size: int = 8) -> None:
+    def __init__(
+        self, folder: Path, *, temperature: float, seed: int, batch_size: int = 8, adapter: Path | None = None
+    ) -> None:
         self._folder = folder
+        self._adapter = adapter
         self._temperature = temperature
         self._seed = seed
         self._batch_size = batch_size
@@ -34,13 +40,16 @@ class TransformersGenerator:
                 where="generation.model",
                 do="name a folder with safetensors",
             ) from error
+        if adapter is not None:
+            self._model = merge_adapter(self._model, adapter)
         self._encoder = ChatEncoder(self._tokenizer)
         self._stop_ids = _stop_ids(self._model, self._tokenizer)
 
     @cached_property
     def model_sha256(self) -> str:
-        """Over weights, configs and tokenizer, read when first asked for."""
-        return model_sha256(self._folder)
+        """Over weights, configs and tokenizer, and those of the adapter; read when first asked for."""
+        base = model_sha256(self._folder)
+        return base if self._adapter is None else digest_of([base, adapter_sha256(self._adapter)])
 
     def count_tokens(self, text: str) -> int:
         """The tokens of a piece of plain text."""

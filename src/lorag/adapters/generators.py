@@ -1,6 +1,7 @@
 """The language model that the params and the environment name."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from lorag.adapters.model_files import convert_base_model
 from lorag.answering.generator import LanguageModel
@@ -8,10 +9,13 @@ from lorag.errors import ParamsError
 from lorag.params import GenerationParams
 
 
-def open_generator(params: GenerationParams, environment: Mapping[str, str]) -> LanguageModel:
+def open_generator(
+    params: GenerationParams, environment: Mapping[str, str], adapter: Path | None = None
+) -> LanguageModel:
     """The endpoint at LORAG_OPENAI_BASE_URL where that is set (key: LORAG_OPENAI_API_KEY), else `params.model` here.
 
-    The first use of a GGUF model converts it, which takes tens of seconds.
+    The folder of an adapter puts that on top of the model, which has to run here. The first use of a GGUF model
+    converts it, which takes tens of seconds.
     """
     base_url = environment.get("LORAG_OPENAI_BASE_URL", "").strip()
     # torch and the client take seconds to import; the one that is not used is not loaded.
@@ -19,7 +23,13 @@ def open_generator(params: GenerationParams, environment: Mapping[str, str]) -> 
         from lorag.adapters.generator_transformers import TransformersGenerator
 
         folder = convert_base_model(params.model)
-        return TransformersGenerator(folder, temperature=params.temperature, seed=params.seed)
+        return TransformersGenerator(folder, temperature=params.temperature, seed=params.seed, adapter=adapter)
+    if adapter is not None:
+        raise ParamsError(
+            "an endpoint answers, which does not know the adapter",
+            where="LORAG_OPENAI_BASE_URL",
+            do="unset it to answer from the adapter on this machine",
+        )
     from lorag.adapters.generator_openai import OpenAIGenerator
 
     if not params.endpoint_model:

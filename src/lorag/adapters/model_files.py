@@ -47,6 +47,11 @@ def model_sha256(path: Path) -> str:
     return digest_of({name: file_sha256(path / name) for name in chosen})
 
 
+def base_model_sha256(reference: str) -> str:
+    """Names the base model that adapters go on top of: the file or folder that is installed, not what it becomes."""
+    return model_sha256(resolve_model(reference))
+
+
 def convert_base_model(reference: str, *, progress: Callable[[str], None] | None = None) -> Path:
     """A folder with the language model's safetensors weights, config, tokenizer and chat template.
 

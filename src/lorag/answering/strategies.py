@@ -7,7 +7,7 @@ from lorag.answering.citations import Citation, find_support
 from lorag.answering.context import condense
 from lorag.answering.generator import CountsTokens, LanguageModel, Message, drain
 from lorag.answering.links import LinkFilter, links_in
-from lorag.answering.prompts import base_messages, rag_messages
+from lorag.answering.prompts import base_messages, rag_messages, tuned_messages
 from lorag.errors import ParamsError
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams, Strategy
@@ -50,12 +50,14 @@ def answer_question(
 ) -> Answer:
     """The answer; `on_text` gets its text piece by piece.
 
-    `hits` come best first and are all relevant: with none, `rag` says so and asks no model. `base` reads no hits.
+    `hits` come best first and are all relevant: with none, `rag` and `hybrid` say so and ask no model. `base` and
+    `tuned` read no hits. `generator` has the adapter that a tuned or hybrid answer needs.
     `versions` maps document ids to document versions. A link stays only where a chunk that the model read
     holds it, which is then cited.
     """
-    if strategy == "base":
-        return _generate(question, base_messages(question), [], generator, versions, params, generation, on_text)
+    if strategy in ("base", "tuned"):
+        asked = base_messages(question) if strategy == "base" else tuned_messages(question)
+        return _generate(question, asked, [], generator, versions, params, generation, on_text)
     if not hits:
         if on_text is not None:
             on_text(NOTHING_FOUND)

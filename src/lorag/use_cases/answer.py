@@ -8,7 +8,7 @@ from lorag.adapters.cost_meter import CostMeter
 from lorag.adapters.generators import open_generator
 from lorag.answering.strategies import Answer
 from lorag.costs.records import Cost
-from lorag.params import Params, Rewriting, Strategy
+from lorag.params import AdapterKind, Params, Rewriting, Strategy
 from lorag.retrieval.index.store import Filter
 from lorag.use_cases.serve import answer_from, open_served, search_served
 from lorag.workspace import Workspace
@@ -51,9 +51,13 @@ def answer_served(
     as_of: str | None = None,
     on_text: Callable[[str], None] | None = None,
 ) -> AnswerResult:
-    """Answers from the served release; raises WorkspaceError where there is none."""
-    with CostMeter(params.costs) as meter, open_served(workspace, params, environment, as_of=as_of) as served:
-        generator = open_generator(params.generation, environment)
+    """Answers from the served release; raises WorkspaceError where there is none, or none with the adapter."""
+    adapter = AdapterKind(strategy) if strategy in ("tuned", "hybrid") else None
+    with (
+        CostMeter(params.costs) as meter,
+        open_served(workspace, params, environment, as_of=as_of, adapter=adapter) as served,
+    ):
+        generator = open_generator(params.generation, environment, served.adapter)
         answer = answer_from(question, strategy, served, generator, params, where=where, on_text=on_text)
         meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
     return AnswerResult(question, strategy, answer, served.release.id, served.fell_back_from, meter.stop())

@@ -1,10 +1,11 @@
 """Roll back, and find out whether what is served is what was published."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lorag.adapters.stores import open_store
 from lorag.errors import IntegrityFailed, LoragError, WorkspaceError
 from lorag.params import Params
+from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.checks import Check
 from lorag.releases.durable import writer_lock
 from lorag.releases.record import Release, digest_rows
@@ -16,8 +17,9 @@ from lorag.workspace import Workspace
 def roll_back(workspace: Workspace, params: Params, environment: Mapping[str, str], to: str | None) -> Release:
     """Serves an older release again: the one named by id or generation, or the one before the served.
 
-    Only the pointer moves, after the release's index was opened and counted. The next refresh follows the source
-    again. Raises WorkspaceError where there is nothing to roll back to, Busy while a writer runs.
+    Only the pointer moves, after the release's index was opened and counted and its adapters were compared byte for
+    byte. The next refresh or retrain follows the source again. Raises WorkspaceError where there is nothing to roll
+    back to, Busy while a writer runs.
     """
     shelf = ReleaseShelf(workspace.state)
     with writer_lock(workspace.lock_file):
@@ -28,6 +30,8 @@ def roll_back(workspace: Workspace, params: Params, environment: Mapping[str, st
                 raise IntegrityFailed("the index of this release is not whole", where=target.id, do="choose another")
         finally:
             store.close()
+        for entry in target.adapters.values():
+            AdapterShelf(workspace.adapters).open(entry.sha256)
         shelf.point_at(target, expected_served=shelf.served_id())
     return target
 
@@ -64,6 +68,7 @@ def check_releases(workspace: Workspace, params: Params, environment: Mapping[st
         served = shelf.served_id()
         for release in releases:
             checks.append(_check_release(release, store, search_each=release.id == served))
+        checks += _check_adapters(releases, AdapterShelf(workspace.adapters))
     except LoragError as error:
         checks.append(Check("served release", str(error)))
     finally:
@@ -81,6 +86,18 @@ def _check_pointer(shelf: ReleaseShelf) -> Check:
         return Check("served release", detail="nothing published yet")
     behind = "" if newest is None or newest.id == served.id else f", {newest.id} is newer"
     return Check("served release", detail=f"{served.id}{behind}")
+
+
+def _check_adapters(releases: Sequence[Release], shelf: AdapterShelf) -> list[Check]:
+    """One check for each adapter that a release names, however many name it."""
+    checks = {}
+    for entry in (entry for release in releases for entry in release.adapters.values()):
+        try:
+            shelf.open(entry.sha256)
+            checks[entry.sha256] = Check(f"adapter {entry.id}", detail="its digest matches")
+        except LoragError as error:
+            checks[entry.sha256] = Check(f"adapter {entry.id}", str(error))
+    return list(checks.values())
 
 
 def _check_release(release: Release, store: IndexStore, *, search_each: bool) -> Check:

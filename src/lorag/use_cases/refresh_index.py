@@ -11,8 +11,8 @@ from lorag.evaluation.questions import GoldenQuestion
 from lorag.evaluation.retrieval import measure_retrieval
 from lorag.knowledge.artifacts import corpus_digest
 from lorag.knowledge.documents import Chunk, Document
-from lorag.params import GateParams, IndexParams, Params
-from lorag.releases.record import DocumentEntry, Release, digest_rows
+from lorag.params import AdapterKind, GateParams, IndexParams, Params
+from lorag.releases.record import AdapterEntry, DocumentEntry, Release, digest_rows
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import IndexRef, IndexRow, IndexStore
 from lorag.retrieval.plan import RefreshPlan, plan_refresh
@@ -68,6 +68,7 @@ class Provenance:
     created_utc: str
     git_commit: str | None = None
     base_model_sha256: str | None = None
+    adapters: Mapping[AdapterKind, AdapterEntry] = field(default_factory=dict)
     documents: Mapping[str, DocumentEntry] = field(default_factory=dict)
 
 
@@ -174,6 +175,7 @@ def publish_generation(
         n_chunks=report.n_chunks,
         recall_at_10=report.recall_at_10,
         documents={d.id: DocumentEntry(d.version, d.title) for d in wanted.documents},
+        adapters=provenance.adapters,
     )
     shelf.publish(release, expected_served=expected_served)
     store.drop_all_but([kept.index for kept in shelf.retain(params.index.retain_generations)])

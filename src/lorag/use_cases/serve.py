@@ -5,15 +5,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from lorag.adapters.embedders import open_embedder
+from lorag.adapters.model_files import base_model_sha256
 from lorag.adapters.reranker import open_reranker
 from lorag.adapters.stores import open_store
 from lorag.answering.generator import LanguageModel
 from lorag.answering.strategies import Answer, answer_question
 from lorag.errors import IntegrityFailed, LoragError, WorkspaceError
-from lorag.params import Params, Rewriting, Strategy
-from lorag.releases.record import Release
+from lorag.params import AdapterKind, Params, Rewriting, Strategy
+from lorag.releases.adapter_shelf import AdapterShelf
+from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import Filter, Hit, IndexStore
 from lorag.retrieval.rewrite import rewrite_question
@@ -25,26 +28,40 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A release with its index open. `fell_back_from` names a newer release that could not be opened."""
+    """A release with its index open, and the folder of the adapter that was asked for.
+
+    `fell_back_from` names a newer release that could not be opened.
+    """
 
     release: Release
     searcher: Searcher
     fell_back_from: str | None = None
+    adapter: Path | None = None
 
 
 @contextmanager
 def open_served(
-    workspace: Workspace, params: Params, environment: Mapping[str, str], *, as_of: str | None = None
+    workspace: Workspace,
+    params: Params,
+    environment: Mapping[str, str],
+    *,
+    as_of: str | None = None,
+    adapter: AdapterKind | None = None,
 ) -> Iterator[Served]:
-    """The served release, or the retained one that `as_of` names by id or generation.
+    """The served release, or the retained one that `as_of` names by id or generation, with one of its adapters.
 
     Where the served one cannot be opened, the newest older release that can is used and named. Raises WorkspaceError
-    where nothing was published, or where the release was made by another embedder than params name.
+    where nothing was published, where the release has no such adapter, or where it was made by another embedder than
+    params name; IntegrityFailed where the adapter was trained on another base model than params name.
     """
     shelf = ReleaseShelf(workspace.state)
     store = open_store(params.index, workspace.state, environment)
     try:
-        release, fell_back_from = _choose(shelf, store, as_of)
+        opening = _Opening(store, AdapterShelf(workspace.adapters), adapter)
+        release, fell_back_from = _choose(shelf, opening, as_of)
+        folder = opening.adapter_of(release)
+        if adapter is not None:
+            refuse_other_base(release.adapters[adapter], params)
         embedder = open_embedder(params.embedding)
         if embedder.fingerprint != release.embedder_fingerprint:
             raise WorkspaceError(
@@ -55,44 +72,80 @@ def open_served(
         reranker = open_reranker(params.search.reranker) if params.search.reranker else None
         with ThreadPoolExecutor(1) as executor:
             searcher = Searcher(store, release.index, embedder.embed_batch, reranker, executor)
-            yield Served(release, searcher, fell_back_from)
+            yield Served(release, searcher, fell_back_from, folder)
     finally:
         store.close()
 
 
-def _choose(shelf: ReleaseShelf, store: IndexStore, as_of: str | None) -> tuple[Release, str | None]:
+def refuse_other_base(entry: AdapterEntry, params: Params) -> None:
+    """Raises IntegrityFailed where the adapter was trained on another base model than params name."""
+    if entry.base_model_sha256 != base_model_sha256(params.generation.model):
+        raise IntegrityFailed(
+            f"the adapter {entry.id} was trained on another base model than {params.generation.model}",
+            where="generation.model",
+            do="set generation.model back, or run `lorag retrain`",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What has to open of a release."""
+
+    store: IndexStore
+    shelf: AdapterShelf
+    adapter: AdapterKind | None
+
+    def check(self, release: Release) -> None:
+        count = self.store.count(release.index)
+        if count != release.n_chunks:
+            raise IntegrityFailed(
+                f"the index holds {count} chunks, the release {release.n_chunks}", where=f"release {release.id}"
+            )
+        self.adapter_of(release)
+
+    def adapter_of(self, release: Release) -> Path | None:
+        if self.adapter is None:
+            return None
+        if self.adapter not in release.adapters:
+            raise _NoSuchAdapter(
+                f"the release has no {self.adapter} adapter",
+                where=f"release {release.id}",
+                do=f"run `lorag retrain --adapter {self.adapter}`",
+            )
+        return self.shelf.open(release.adapters[self.adapter].sha256)
+
+
+class _NoSuchAdapter(WorkspaceError):
+    """Nothing is damaged: there is just none, and an older release would be no answer to that."""
+
+
+def _choose(shelf: ReleaseShelf, opening: _Opening, as_of: str | None) -> tuple[Release, str | None]:
     if as_of is not None:
         release = shelf.as_of(as_of)
-        _check_opens(release, store)
+        opening.check(release)
         return release, None
     served_id = shelf.served_id()
     if served_id is None:
         raise WorkspaceError("nothing is served yet", do="run `lorag refresh`")
     try:
         release = shelf.read(served_id)
-        _check_opens(release, store)
+        opening.check(release)
         return release, None
+    except _NoSuchAdapter:
+        raise
     except (IntegrityFailed, WorkspaceError) as error:
         logger.warning("release %s cannot be opened: %s", served_id, error)
         for older in shelf.releases():
-            if older.id < served_id and _opens(older, store):
+            if older.id < served_id and _opens(older, opening):
                 return older, served_id
         raise IntegrityFailed(
             f"release {served_id} cannot be opened, and no older one can", do="run `lorag doctor`, then `lorag refresh`"
         ) from error
 
 
-def _check_opens(release: Release, store: IndexStore) -> None:
-    count = store.count(release.index)
-    if count != release.n_chunks:
-        raise IntegrityFailed(
-            f"the index holds {count} chunks, the release {release.n_chunks}", where=f"release {release.id}"
-        )
-
-
-def _opens(release: Release, store: IndexStore) -> bool:
+def _opens(release: Release, opening: _Opening) -> bool:
     try:
-        _check_opens(release, store)
+        opening.check(release)
     except LoragError as error:
         logger.warning("release %s cannot be opened either: %s", release.id, error)
         return False
@@ -125,9 +178,9 @@ def answer_from(
     where: Filter = Filter(),
     on_text: Callable[[str], None] | None = None,
 ) -> Answer:
-    """An answer by `strategy`; for rag from chunks that are relevant enough, or the word that there are none."""
+    """An answer by `strategy`; where that reads, from chunks that are relevant enough, or the word that none are."""
     hits: Sequence[Hit] = ()
-    if strategy == "rag":
+    if strategy in ("rag", "hybrid"):
         result = search_served(question, served, params, generator=generator, where=where)
         similarity = result.best_similarity
         hits = result.hits if similarity is None or similarity >= params.search.min_similarity else ()

@@ -1,0 +1,99 @@
+"""The adapters that releases name, each in a folder named by its sha256."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lorag.digests import digest_of
+from lorag.errors import IntegrityFailed, StoreFailed
+from lorag.releases.durable import fsync_folder
+from lorag.releases.record import Release
+
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+
+
+def adapter_sha256(folder: Path) -> str:
+    """Names an adapter by its weights and its config; raises IntegrityFailed where one of them is missing."""
+    try:
+        return digest_of({name: _file_sha256(folder / name) for name in (CONFIG, WEIGHTS)})
+    except FileNotFoundError as error:
+        raise IntegrityFailed(f"no {Path(error.filename).name} of an adapter", where=folder.name, do=_MEND) from error
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterShelf:
+    """`folder/<sha256>/`, whole or absent; the writer holds the workspace's lock."""
+
+    folder: Path
+
+    def keep(self, files: Mapping[str, Path]) -> str:
+        """The sha256 of the adapter that `files` (name to path) hold, once a durable copy is on the shelf.
+
+        An adapter that is there and intact is left as it is. Raises StoreFailed where it cannot be written.
+        """
+        aside = self.folder / ".incoming"
+        try:
+            # One name for all tries: what a killed one left goes.
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True)
+            for name, path in files.items():
+                _copy_durably(path, aside / name)
+            fsync_folder(aside)
+            sha256 = adapter_sha256(aside)
+            self._put(aside, sha256)
+        except OSError as error:
+            raise StoreFailed(
+                f"cannot keep the adapter: {error.strerror or error}", where=str(self.folder), do="free disk space"
+            ) from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        return sha256
+
+    def open(self, sha256: str) -> Path:
+        """The folder of an adapter, of which every byte was compared; raises IntegrityFailed."""
+        folder = self.folder / sha256
+        if not folder.is_dir():
+            raise IntegrityFailed("the adapter is not there", where=sha256[:12], do=_MEND)
+        if adapter_sha256(folder) != sha256:
+            raise IntegrityFailed("the adapter is not what was published", where=sha256[:12], do=_MEND)
+        return folder
+
+    def drop_all_but(self, keep: Collection[str]) -> None:
+        """Deletes every other adapter."""
+        if not self.folder.is_dir():
+            return
+        for path in self.folder.iterdir():
+            if path.name not in keep:
+                shutil.rmtree(path, ignore_errors=True)
+        fsync_folder(self.folder)
+
+    def retain(self, releases: Iterable[Release]) -> None:
+        """Deletes the adapters that none of these releases names."""
+        self.drop_all_but({entry.sha256 for release in releases for entry in release.adapters.values()})
+
+    def _put(self, aside: Path, sha256: str) -> None:
+        try:
+            self.open(sha256)
+        except IntegrityFailed:
+            shutil.rmtree(self.folder / sha256, ignore_errors=True)
+            aside.rename(self.folder / sha256)
+            fsync_folder(self.folder)
+            fsync_folder(self.folder.parent)
+
+
+def _copy_durably(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_MEND = "run `lorag rollback`, or `lorag retrain`"

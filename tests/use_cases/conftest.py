@@ -1,0 +1,90 @@
+"""A served workspace over a tiny random language model, made without DVC and Prefect."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lorag.adapters.model_files import base_model_sha256
+from lorag.adapters.stores import open_store
+from lorag.params import AdapterKind, Params, load_params
+from lorag.releases.adapter_shelf import AdapterShelf
+from lorag.releases.record import AdapterEntry, Release
+from lorag.releases.shelf import ReleaseShelf
+from lorag.stages import run_stage
+from lorag.use_cases import run_refresh
+from lorag.use_cases.init_workspace import init_workspace
+from lorag.use_cases.publish_adapters import publish_adapters
+from lorag.workspace import Workspace
+from tests.tiny import BASE_MODEL, make_tiny_adapter, make_tiny_model
+
+PAGES = {
+    "berths.md": "# Berths\n\nBerth 4 of the Quellwick basin is 7.25 metres deep at the lowest tide of the year.\n",
+    "kitchen.md": "# Kitchen\n\nThe galley opens at 06:50 and serves kippers to all who signed the list.\n",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """A workspace, the folder that it follows, and its model."""
+
+    workspace: Workspace
+    source: Path
+    model: Path
+
+    @property
+    def params(self) -> Params:
+        return load_params(self.workspace.params_file)
+
+    @property
+    def shelf(self) -> ReleaseShelf:
+        return ReleaseShelf(self.workspace.state)
+
+    def refresh(self) -> Release:
+        """Index stages, plan, apply, gate, publish."""
+        for stage in ("documents", "chunks", "embeddings"):
+            run_stage(stage, self.workspace.root)
+        store = open_store(self.params.index, self.workspace.state, {})
+        try:
+            planned = run_refresh.plan(self.workspace, self.params, store, rebuild=False, allow_shrink=True)
+            ref, report = run_refresh.gate(
+                run_refresh.apply(planned, store, self.params), planned, self.workspace, store, self.params
+            )
+            return run_refresh.publish(ref, report, planned, self.workspace, store, self.params)
+        finally:
+            store.close()
+
+    def make_adapter(self, seed: int) -> Path:
+        return make_tiny_adapter(self.model, self.workspace.root / "made" / str(seed), seed=seed)
+
+    def publish_adapter(self, seed: int, kind: AdapterKind = AdapterKind.TUNED) -> Release:
+        """A release with a random adapter that passed no gate."""
+        folder = self.make_adapter(seed)
+        sha256 = AdapterShelf(self.workspace.adapters).keep({path.name: path for path in folder.iterdir()})
+        base = base_model_sha256(str(self.model))
+        entry = AdapterEntry(f"{kind}-{sha256[:10]}", sha256, base, "set", "facts", {"berths.md": "1"}, {})
+        return publish_adapters({kind: entry}, base, self.workspace, self.params, {})
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    source = tmp_path / "docs"
+    source.mkdir()
+    for name, text in PAGES.items():
+        (source / name).write_text(text)
+    workspace = init_workspace(tmp_path / "w", source, None)
+    model = make_tiny_model(tmp_path / "model")
+    text = workspace.params_file.read_text().replace(BASE_MODEL, str(model)).replace("data/source", str(source))
+    workspace.params_file.write_text(text.replace("max_new_tokens: 64", "max_new_tokens: 8"))
+    workspace.state.mkdir()
+    return Place(workspace, source, model)
+
+
+@pytest.fixture
+def served(place: Place) -> Place:
+    place.refresh()
+    return place
+
+
+Change = Callable[[Place], None]
