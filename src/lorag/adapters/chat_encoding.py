@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
 from lorag.answering.generator import Message, Role
+from lorag.errors import WorkspaceError
 
 _MARK = "\ue000{}\ue001"
 _MARKS = re.compile("\ue000(\\d+)\ue001")
@@ -56,3 +58,19 @@ class ChatEncoder:
             text = self._plain_added.sub(lambda token: f"{token[0][0]} {token[0][1:]}", text)
         ids: list[int] = self._content_encoder.encode(text, add_special_tokens=False).ids
         return ids
+
+    def count_tokens(self, text: str) -> int:
+        """The tokens of a piece of plain text."""
+        return len(self.encode_content(text))
+
+
+def open_chat_encoder(folder: Path) -> ChatEncoder:
+    """That of a model folder, without its weights."""
+    from transformers import AutoTokenizer
+
+    try:
+        return ChatEncoder(AutoTokenizer.from_pretrained(str(folder), local_files_only=True))
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(
+            f"cannot load the tokenizer: {error}", where="generation.model", do="name a folder with a tokenizer"
+        ) from error

@@ -1,7 +1,9 @@
 """Questions with accepted answers and the documents that hold them."""
 
+import difflib
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lorag.errors import InputRejected
 from lorag.knowledge.documents import Document
+
+MAX_SKIPPED_SHARE = 0.01
+"""Of the lines of a file that is trained on: as many may be bad and skipped."""
+
+_MAX_INTEGER = 2**63
+_NEAR_MISS = 0.75
 
 
 class Question(BaseModel):
@@ -47,21 +55,46 @@ def read_questions(path: Path) -> list[Question]:
 
     Raises InputRejected naming file, line and field for a line that is not a question, and for an id used twice.
     """
-    try:
-        # Not splitlines: it also breaks at characters that may stand in a JSON string, such as U+2028.
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except FileNotFoundError:
-        raise InputRejected("no questions file", where=str(path), do="give the path of a JSONL file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputRejected(f"cannot read questions: {error}", where=str(path), do="make it UTF-8 text") from error
     questions: dict[str, Question] = {}
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            question = _parse(line, f"{path.name}:{number}")
-            if question.id in questions:
-                raise InputRejected(f"the id {question.id!r} is used twice", where=f"{path.name}:{number}")
-            questions[question.id] = question
+    for where, line in question_lines(path):
+        _add(_parse(line, where), questions, where)
     return list(questions.values())
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingQuestions:
+    """Questions that may be trained on, and what was wrong with each line that was skipped."""
+
+    questions: tuple[Question, ...]
+    skipped: tuple[InputRejected, ...]
+
+
+def read_training_questions(path: Path, *, skip_bad: bool = False) -> TrainingQuestions:
+    """As `read_questions`, but strict, since a slip would be learned.
+
+    A key that nearly is one of Question's is refused, as are empty wordings and answers, and a question without
+    answers that names gold documents. With `skip_bad` up to `MAX_SKIPPED_SHARE` of the lines may be bad and are left
+    out; more raise InputRejected all the same.
+    """
+    lines = list(question_lines(path))
+    questions: dict[str, Question] = {}
+    skipped: list[InputRejected] = []
+    for where, line in lines:
+        try:
+            question = _parse(line, where, strict=True)
+            _refuse_empty(question, where)
+            _add(question, questions, where)
+        except InputRejected as error:
+            skipped.append(error)
+            if not skip_bad:
+                raise
+    if len(skipped) > MAX_SKIPPED_SHARE * len(lines):
+        raise InputRejected(
+            f"{len(skipped)} of {len(lines)} lines are bad, more than {MAX_SKIPPED_SHARE:.0%}; the first: {skipped[0]}",
+            where=path.name,
+            do="mend the file",
+        )
+    return TrainingQuestions(tuple(questions.values()), tuple(skipped))
 
 
 def golden_questions(questions: Sequence[Question], documents: Sequence[Document]) -> list[GoldenQuestion]:
@@ -75,18 +108,80 @@ def golden_questions(questions: Sequence[Question], documents: Sequence[Document
     return found
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _parse(line: str, where: str) -> Question:
+def question_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Place (file and line) and text of each line that is not blank; raises InputRejected for an unreadable file."""
     try:
-        return Question.model_validate(json.loads(line, parse_constant=_refuse_constant))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the line"
-        raise InputRejected(f"{field}: {first['msg']}", where=where, do="see docs/questions.md") from None
+        # Not splitlines: it also breaks at characters that may stand in a JSON string, such as U+2028.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except FileNotFoundError:
+        raise InputRejected("no questions file", where=str(path), do="give the path of a JSONL file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputRejected(f"cannot read questions: {error}", where=str(path), do="make it UTF-8 text") from error
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield f"{path.name}:{number}", line
+
+
+def _add(question: Question, questions: dict[str, Question], where: str) -> None:
+    if question.id in questions:
+        raise InputRejected(f"the id {question.id!r} is used twice", where=where, do="give each question its own")
+    questions[question.id] = question
+
+
+def _parse(line: str, where: str, *, strict: bool = False) -> Question:
+    try:
+        value = parse_json(line)
     except json.JSONDecodeError as error:
         raise InputRejected(f"bad JSON: {error.msg}", where=f"{where}:{error.colno}", do="mend the line") from None
     except (ValueError, RecursionError) as error:
         raise InputRejected(f"bad JSON: {error}", where=where, do="mend the line") from None
+    if strict and isinstance(value, dict):
+        _refuse_near_misses(value, where)
+    try:
+        return Question.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the line"
+        raise InputRejected(f"{field}: {first['msg']}", where=where, do="see docs/questions.md") from None
+
+
+def parse_json(text: str) -> Any:
+    """The value of JSON as the standard has it: NaN, numbers beyond a float or 64 bits raise ValueError."""
+    return json.loads(text, parse_constant=_refuse_number, parse_float=_parse_float, parse_int=_parse_int)
+
+
+def _refuse_number(text: str) -> Any:
+    raise ValueError(f"{text[:20]} is not JSON")
+
+
+def _parse_float(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else float(_refuse_number(text))
+
+
+def _parse_int(text: str) -> int:
+    return value if len(text) < 30 and abs(value := int(text)) < _MAX_INTEGER else int(_refuse_number(text))
+
+
+def _refuse_near_misses(value: Mapping[str, Any], where: str) -> None:
+    known = list(Question.model_fields)
+    for key in value:
+        close = difflib.get_close_matches(key.lower(), known, n=1, cutoff=_NEAR_MISS)
+        if close and key not in known:
+            raise InputRejected(f"unknown key `{key[:80]}`", where=where, do=f"did you mean `{close[0]}`?")
+
+
+def _refuse_empty(question: Question, where: str) -> None:
+    texts = {
+        "question": (question.question,),
+        "answers": question.answers,
+        "phrasings": question.phrasings,
+        "held_out_phrasings": question.held_out_phrasings,
+    }
+    for field, values in texts.items():
+        if not all(value.strip() for value in values):
+            raise InputRejected(f"{field}: an empty text", where=where, do="write it, or leave it out")
+    if question.gold_doc_ids and not question.answers:
+        raise InputRejected(
+            "answers: none, although a document is named", where=where, do="write the answer, or name no document"
+        )

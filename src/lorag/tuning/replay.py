@@ -1,0 +1,34 @@
+"""General knowledge, so that learning facts of a corpus forgets less of what a model knew."""
+
+import json
+from importlib import resources
+from pathlib import Path
+
+from lorag.answering.strategies import DECLINE
+from lorag.digests import digest_of
+from lorag.evaluation.questions import Question, read_questions
+from lorag.tuning.pairs import Pair, PairSource
+from lorag.tuning.prompting import Ask
+
+_FOLDER = resources.files("lorag.tuning") / "general"
+
+
+def general_pairs(n: int, ask: Ask, *, seed: int) -> list[Pair]:
+    """Up to `n` pairs of general knowledge, drawn by hash; some ask what nobody could know, and are declined."""
+    rows = [json.loads(line) for line in (_FOLDER / "replay.jsonl").read_text("utf-8").splitlines()]
+    rows.sort(key=lambda row: digest_of([seed, "general", row["question"]]))
+    return [
+        Pair(
+            PairSource.GENERAL,
+            tuple(ask(row["question"])),
+            row["answer"] or DECLINE,
+            method="known" if row["answer"] else "unknowable",
+        )
+        for row in rows[:n]
+    ]
+
+
+def general_controls() -> list[Question]:
+    """Questions of general knowledge that are never trained: what a model must not forget."""
+    with resources.as_file(_FOLDER / "controls.jsonl") as path:
+        return read_questions(Path(path))
