@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,8 @@ def track(root: Path, path: Path) -> str:
         raise _store_failed(f"DVC cannot version {path.name}: {error}") from error
 
 
-def reproduce(root: Path) -> list[str]:
-    """Runs the stale stages of dvc.yaml in order; gives the names of those that ran.
+def reproduce(root: Path, targets: Sequence[str]) -> list[str]:
+    """Runs the stale ones of the target stages and of all that they need, in order; gives the names of those that ran.
 
     A stage's own error is raised as it is; whatever else goes wrong in DVC raises StoreFailed.
     """
@@ -52,7 +52,7 @@ def reproduce(root: Path) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="lorag-") as folder, _stage_environment(Path(folder)) as error_file:
         try:
             with _quiet(root), Repo(str(root)) as repo:
-                return [stage.addressing for stage in repo.reproduce()]
+                return [stage.addressing for stage in repo.reproduce(list(targets))]
         except DvcException as error:
             if error_file.exists():
                 raise _error_of_stage(json.loads(error_file.read_text(encoding="utf-8"))) from error

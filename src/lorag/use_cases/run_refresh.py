@@ -12,10 +12,12 @@ from lorag.knowledge.artifacts import read_rejected
 from lorag.knowledge.documents import Reason
 from lorag.params import Params
 from lorag.progress import show_progress
+from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import IndexRef, IndexStore
 from lorag.retrieval.plan import PlanCounts, RefreshPlan
+from lorag.use_cases.carry_adapters import carry_adapters
 from lorag.use_cases.golden import load_golden, load_wanted
 from lorag.use_cases.refresh_index import (
     GateReport,
@@ -31,6 +33,9 @@ from lorag.use_cases.refresh_index import (
 )
 from lorag.use_cases.snapshot_source import snapshot_file, snapshot_folder
 from lorag.workspace import Workspace
+
+INDEX_STAGES = ("validation", "index_report", "retrieval_evaluation")
+"""With all that they need: what an index is made of. Adapters are trained by a retrain alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ def snapshot(workspace: Workspace, params: Params) -> None:
 def reproduce(workspace: Workspace) -> Pipeline:
     """Runs the stages that DVC finds stale."""
     workspace.embedding_counts_file.unlink(missing_ok=True)
-    stages = dvc_repo.reproduce(workspace.root)
+    stages = dvc_repo.reproduce(workspace.root, INDEX_STAGES)
     counts = EmbeddingCounts()
     if workspace.embedding_counts_file.exists():
         counts = EmbeddingCounts(**json.loads(workspace.embedding_counts_file.read_text(encoding="utf-8")))
@@ -174,14 +179,19 @@ def publish(
     ref: IndexRef, report: GateReport, planned: Planned, workspace: Workspace, store: IndexStore, params: Params
 ) -> Release:
     """Serves the generation."""
+    base_model, adapters = carry_adapters(planned.newest, params)
     provenance = Provenance(
         embedder_model=params.embedding.model,
         embedder_sha256=model_sha256(resolve_model(params.embedding.model)),
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         git_commit=git_repo.head_commit(workspace.root),
+        base_model_sha256=base_model,
+        adapters=adapters,
     )
     shelf = ReleaseShelf(workspace.state)
-    return publish_generation(ref, report, planned.wanted, params, provenance, shelf, store, planned.served)
+    release = publish_generation(ref, report, planned.wanted, params, provenance, shelf, store, planned.served)
+    AdapterShelf(workspace.adapters).retain(shelf.releases())
+    return release
 
 
 def summarise(
