@@ -23,14 +23,13 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 def frame_documents(documents: Sequence[Document]) -> pd.DataFrame:
     """One row a document: id, version, lengths in characters, number of control characters."""
     texts = [document.text for document in documents]
-    return _frame(
+    return frame(
         [document.id for document in documents],
         version=pd.Series([document.version for document in documents], dtype=object),
-        title_chars=_integers(len(document.title.strip()) for document in documents),
-        text_chars=_integers(len(text.strip()) for text in texts),
-        control_chars=_integers(
-            _count_control(document.title) + _count_control(text)
-            for document, text in zip(documents, texts, strict=True)
+        title_chars=integers(len(document.title.strip()) for document in documents),
+        text_chars=integers(len(text.strip()) for text in texts),
+        control_chars=integers(
+            count_control(document.title) + count_control(text) for document, text in zip(documents, texts, strict=True)
         ),
     )
 
@@ -44,14 +43,14 @@ def frame_chunks(
     """
     if len(token_counts) != len(chunks):
         raise ValueError(f"{len(token_counts)} token counts for {len(chunks)} chunks")
-    return _frame(
+    return frame(
         [chunk.id for chunk in chunks],
-        document_known=_booleans(chunk.document_id in document_ids for chunk in chunks),
-        tokens=_integers(token_counts),
-        text_chars=_integers(len(chunk.text.strip()) for chunk in chunks),
-        control_chars=_integers(_count_control(chunk.embedded_text) for chunk in chunks),
-        id_names_content=_booleans(_ids_name_content(chunks)),
-        has_vector=_booleans(row < n_vectors for row in range(len(chunks))),
+        document_known=booleans(chunk.document_id in document_ids for chunk in chunks),
+        tokens=integers(token_counts),
+        text_chars=integers(len(chunk.text.strip()) for chunk in chunks),
+        control_chars=integers(count_control(chunk.embedded_text) for chunk in chunks),
+        id_names_content=booleans(_ids_name_content(chunks)),
+        has_vector=booleans(row < n_vectors for row in range(len(chunks))),
     )
 
 
@@ -63,33 +62,37 @@ def frame_vectors(chunks: Sequence[Chunk], vectors: NDArray[np.float32], fingerp
     any_set = np.asarray(vectors.any(axis=1))
     # Squares of float32 overflow; a norm of an infinite vector is not finite and is told by its own column.
     norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
-    return _frame(
+    return frame(
         [chunks[row].id if row < len(chunks) else None for row in range(len(vectors))],
-        dimension=_integers([vectors.shape[1]] * len(vectors)),
-        finite=_booleans(bool(value) for value in finite),
-        zero=_booleans(not value for value in any_set),
+        dimension=integers([vectors.shape[1]] * len(vectors)),
+        finite=booleans(bool(value) for value in finite),
+        zero=booleans(not value for value in any_set),
         norm=pd.Series(np.where(finite, norms, -1.0), dtype="float64"),
-        own_vector=_booleans(_have_own_vector(chunks, vectors)),
+        own_vector=booleans(_have_own_vector(chunks, vectors)),
         fingerprint=pd.Series([fingerprint] * len(vectors), dtype=object),
     )
 
 
-def _frame(ids: Sequence[str | None], **columns: "pd.Series[Any]") -> pd.DataFrame:
+def frame(ids: Sequence[str | None], **columns: "pd.Series[Any]") -> pd.DataFrame:
+    """The columns next to `row`, counted from 0, and `id`, which is None where it is empty."""
     shown = [None if value is None else value.encode("utf-8", "backslashreplace").decode() for value in ids]
     return pd.DataFrame(
-        {"row": _integers(range(len(ids))), "id": pd.Series([value or None for value in shown], dtype=object)} | columns
+        {"row": integers(range(len(ids))), "id": pd.Series([value or None for value in shown], dtype=object)} | columns
     )
 
 
-def _integers(values: Iterable[int]) -> "pd.Series[Any]":
+def integers(values: Iterable[int]) -> "pd.Series[Any]":
+    """A column of whole numbers, also without rows."""
     return pd.Series(list(values), dtype="int64")
 
 
-def _booleans(values: Iterable[bool]) -> "pd.Series[Any]":
+def booleans(values: Iterable[bool]) -> "pd.Series[Any]":
+    """A column of truth values, also without rows."""
     return pd.Series(list(values), dtype=bool)
 
 
-def _count_control(text: str) -> int:
+def count_control(text: str) -> int:
+    """Characters that no text should hold."""
     return len(_CONTROL.findall(text))
 
 

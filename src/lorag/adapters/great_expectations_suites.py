@@ -4,7 +4,7 @@ import json
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -67,24 +67,41 @@ def validate_corpus(
     the vectors carry. An empty corpus passes. Whatever keeps an expectation from being evaluated raises GateRefused.
     Equal input gives equal files. Not covered: whether a text is true, readable or in the right language.
     """
-    # No report of an earlier run may stand for one that broke off.
-    (out_dir / "report.json").unlink(missing_ok=True)
     frames = {
         "documents": frame_documents(documents),
         "chunks": frame_chunks(chunks, token_counts, {document.id for document in documents}, len(vectors)),
         "embeddings": frame_vectors(chunks, vectors, fingerprint),
     }
+    flags = Counter(flag.value for document in documents for flag in document.flags)
+
+    def expect(gxe: Any) -> dict[str, list[Any]]:
+        return {
+            "documents": _expect_of_documents(gxe),
+            "chunks": _expect_of_chunks(gxe, max_tokens),
+            "embeddings": _expect_of_vectors(gxe, expected, len(chunks)),
+        }
+
+    return run_suites(frames, expect, flags, out_dir)
+
+
+def run_suites(
+    frames: Mapping[str, pd.DataFrame],
+    expect: Callable[[Any], Mapping[str, list[Any]]],
+    flags: Mapping[str, int],
+    out_dir: Path,
+) -> ValidationReport:
+    """One suite a frame; `expect` gets the library's expectations and gives those of each suite, by the same names.
+
+    Writes and raises as `validate_corpus` says.
+    """
+    # No report of an earlier run may stand for one that broke off.
+    (out_dir / "report.json").unlink(missing_ok=True)
     # Read when the package is imported, which takes seconds: hence not at the head of this module.
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations.expectations as gxe
 
-    expectations = {
-        "documents": _expect_of_documents(gxe),
-        "chunks": _expect_of_chunks(gxe, max_tokens),
-        "embeddings": _expect_of_vectors(gxe, expected, len(chunks)),
-    }
     try:
-        suites = _run_suites(frames, expectations, out_dir / "data_docs")
+        suites = _run_suites(frames, expect(gxe), out_dir / "data_docs")
     except GateRefused:
         raise
     except Exception as error:
@@ -92,7 +109,6 @@ def validate_corpus(
         raise GateRefused(
             f"validation broke off: {type(error).__name__}: {error}", do="mend the cause and run it again"
         ) from error
-    flags = Counter(flag.value for document in documents for flag in document.flags)
     report = ValidationReport(suites, dict(flags))
     (out_dir / "report.json").write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
     return report
@@ -100,7 +116,7 @@ def validate_corpus(
 
 def _expect_of_documents(gxe: Any) -> list[Any]:
     return [
-        *_expect_ids(gxe),
+        *expect_ids(gxe),
         gxe.ExpectColumnValuesToMatchRegex(column="version", regex=_SHA256),
         gxe.ExpectColumnValuesToBeBetween(column="title_chars", min_value=1),
         gxe.ExpectColumnValuesToBeBetween(column="text_chars", min_value=1),
@@ -110,7 +126,7 @@ def _expect_of_documents(gxe: Any) -> list[Any]:
 
 def _expect_of_chunks(gxe: Any, max_tokens: int) -> list[Any]:
     return [
-        *_expect_ids(gxe),
+        *expect_ids(gxe),
         gxe.ExpectColumnValuesToMatchRegex(column="id", regex=_CHUNK_ID),
         gxe.ExpectColumnValuesToBeInSet(column="id_names_content", value_set=[True]),
         gxe.ExpectColumnValuesToBeInSet(column="document_known", value_set=[True]),
@@ -133,7 +149,8 @@ def _expect_of_vectors(gxe: Any, expected: ExpectedEmbedder, n_chunks: int) -> l
     ]
 
 
-def _expect_ids(gxe: Any) -> list[Any]:
+def expect_ids(gxe: Any) -> list[Any]:
+    """Each row has an id of its own."""
     return [gxe.ExpectColumnValuesToNotBeNull(column="id"), gxe.ExpectColumnValuesToBeUnique(column="id")]
 
 

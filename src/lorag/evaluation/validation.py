@@ -66,14 +66,14 @@ class ValidationReport:
         }
 
 
-def refuse_failures(report: ValidationReport) -> None:
-    """Raises GateRefused with the first failure and the number of others, unless the report passed."""
+def refuse_failures(report: ValidationReport, folder: str = "artifacts/validation") -> None:
+    """Raises GateRefused with the first failure and the number of others, unless the report in `folder` passed."""
     if report.passed:
         return
     first, *others = [failure.line() for failure in report.failed] or ["no suite was run"]
     more = f" (and {len(others)} more)" if others else ""
     raise GateRefused(
         f"validation failed: {first}{more}",
-        where="artifacts/validation",
-        do="open artifacts/validation/data_docs/index.html, mend the rows it names, and run it again",
+        where=folder,
+        do=f"open {folder}/data_docs/index.html, mend the rows it names, and run it again",
     )

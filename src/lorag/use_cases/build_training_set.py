@@ -15,18 +15,20 @@ from lorag.adapters.blob_cache import BlobCache
 from lorag.adapters.chat_encoding import ChatEncoder, open_chat_encoder
 from lorag.adapters.embedders import open_embedder
 from lorag.adapters.generators import open_generator
+from lorag.adapters.great_expectations_pairs import PairOrigins, validate_pairs
 from lorag.adapters.lancedb_index import LanceDbIndex
 from lorag.adapters.model_files import convert_base_model
 from lorag.adapters.reranker import open_reranker
 from lorag.answering.strategies import select_context
 from lorag.evaluation.questions import Question, TrainingQuestions, read_questions, read_training_questions
+from lorag.evaluation.validation import refuse_failures
 from lorag.knowledge.documents import Chunk
 from lorag.params import AdapterKind, Params
 from lorag.progress import show_progress
 from lorag.retrieval.embed import embed_texts
 from lorag.retrieval.index.store import IndexRow
 from lorag.retrieval.search import Searcher
-from lorag.tuning.facts import Fact, RefusedReason, RefusedRow, collect_facts
+from lorag.tuning.facts import Fact, RefusedReason, RefusedRow, collect_facts, find_conflicts
 from lorag.tuning.leakage import refuse_leakage
 from lorag.tuning.pairs import Pair, training_set_digest, write_pairs
 from lorag.tuning.prompting import ASK
@@ -108,7 +110,17 @@ def build_training_set(
         params=params.training_set,
     )
     kept_out = _kept_out(asked.questions, unknown.questions, workspace, params)
-    refuse_leakage(built.train, kept_out, versions, {chunk.id for chunk in wanted.chunks})
+    chunk_ids = {chunk.id for chunk in wanted.chunks}
+    refuse_leakage(built.train, kept_out, versions, chunk_ids)
+    report = validate_pairs(
+        built.train,
+        built.validation,
+        origins=PairOrigins(versions, chunk_ids, find_conflicts([*asked.questions, *unknown.questions])),
+        count=partial(_count, encoder),
+        params=params.training_set,
+        out_dir=folder / "validation",
+    )
+    refuse_failures(report, f"artifacts/training/{adapter.value}/validation")
     return _write(folder, adapter, built, material, encoder)
 
 
