@@ -50,7 +50,7 @@ class Fact:
     @property
     def digest(self) -> str:
         """Names the answers: a fact with another digest has changed."""
-        return digest_of(list(self.question.answers))
+        return answers_digest(self.question)
 
     @property
     def training_wordings(self) -> list[tuple[str, str]]:
@@ -62,6 +62,11 @@ class Fact:
 def fact_of(question: Question) -> str:
     """The id of the fact that a question asks for: its own id where it names none."""
     return question.fact_id or question.id
+
+
+def answers_digest(question: Question) -> str:
+    """Names the answers of a question."""
+    return digest_of(list(question.answers))
 
 
 def collect_facts(
