@@ -78,6 +78,37 @@ class Rewriting(StrEnum):
     HYDE = "hyde"
 
 
+class AdapterKind(StrEnum):
+    """What an adapter is trained for, and the strategy that it serves."""
+
+    TUNED = "tuned"
+    HYBRID = "hybrid"
+
+
+class LoraMethod(StrEnum):
+    """How the low-rank update is trained."""
+
+    LORA = "lora"
+    DORA = "dora"
+    RSLORA = "rslora"
+    QLORA = "qlora"
+
+
+class TrainingStart(StrEnum):
+    """Where training begins."""
+
+    SCRATCH = "scratch"
+    CHAMPION = "champion"
+
+
+class LearningRateSchedule(StrEnum):
+    """What the learning rate does after the warm-up."""
+
+    COSINE = "cosine"
+    LINEAR = "linear"
+    CONSTANT = "constant"
+
+
 class ParserParams(Section):
     """Limits of the child process that parses one document."""
 
@@ -92,6 +123,8 @@ class KnowledgeParams(Section):
 
     source: str = Field(min_length=1)
     questions: str = Field(min_length=1)
+    controls: str | None
+    unanswerable: str | None
     origin: str | None
     questions_origin: str | None
     max_file_bytes: int = Field(ge=1, le=1_000_000_000)
@@ -196,6 +229,126 @@ class EvaluationParams(Section):
     k: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(min_length=1)
 
 
+class TuningParams(Section):
+    """Which adapters are retrained."""
+
+    adapters: tuple[AdapterKind, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.adapters)) < len(self.adapters):
+            raise ValueError("adapters names one twice")
+        return self
+
+
+class TrainingSetParams(Section):
+    """What adapters are trained on."""
+
+    questions: bool
+    text: bool
+    raft: bool
+    raft_without_gold_share: Share
+    raft_changed_share: Share
+    raft_quote: bool
+    summarisation: bool
+    classification: bool
+    extraction: bool
+    style: str | None
+    synthetic_per_chunk: int = Field(ge=0, le=20)
+    general_share: float = Field(ge=0, lt=1)
+    older_share: Share
+    max_pair_tokens: int = Field(ge=16, le=131_072)
+    max_answer_tokens: int = Field(ge=1, le=131_072)
+    min_pairs: int = Field(ge=1, le=1_000_000)
+    seed: int = Field(ge=0, le=2**31)
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        if self.raft_without_gold_share + self.raft_changed_share > 1:
+            raise ValueError("raft_without_gold_share and raft_changed_share exceed 1 together")
+        if self.max_answer_tokens >= self.max_pair_tokens:
+            raise ValueError(
+                f"max_answer_tokens {self.max_answer_tokens} must be below max_pair_tokens {self.max_pair_tokens}"
+            )
+        return self
+
+
+class TrainingParams(Section):
+    """How one adapter is trained."""
+
+    method: LoraMethod
+    start: TrainingStart
+    target_modules: Literal["all-linear"] | tuple[Annotated[str, Field(min_length=1)], ...]
+    rank: int = Field(ge=1, le=1_024)
+    alpha: float = Field(gt=0, le=4_096)
+    dropout: float = Field(ge=0, lt=1)
+    learning_rate: float = Field(gt=0, le=1, allow_inf_nan=False)
+    schedule: LearningRateSchedule
+    warmup_share: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0, le=10)
+    max_grad_norm: float = Field(gt=0, le=1_000)
+    epochs: int = Field(ge=1, le=1_000)
+    batch_tokens: int = Field(ge=32, le=10_000_000)
+    gradient_accumulation: int = Field(ge=1, le=10_000)
+    gradient_checkpointing: bool
+    patience_epochs: int | None = Field(ge=1, le=1_000)
+    precision: Precision
+    threads: int = Field(ge=0, le=1_024)
+    seed: int = Field(ge=0, le=2**31)
+
+
+class TrainingByAdapter(Section):
+    """The training of each adapter."""
+
+    tuned: TrainingParams
+    hybrid: TrainingParams
+
+    def of(self, adapter: AdapterKind) -> TrainingParams:
+        """Those of one adapter."""
+        return self.tuned if adapter is AdapterKind.TUNED else self.hybrid
+
+
+class AdapterGateParams(Section):
+    """What a new adapter must show before it is served; None for a probe that is measured only."""
+
+    min_new_facts: Share
+    max_old_loss: Share
+    max_control_loss: Share
+    min_refusal: Share
+    min_context_reading: Share | None
+    max_irrelevant_answered: Share | None
+    min_gain_over_base: float = Field(ge=-1, le=1)
+    min_gain_over_champion: float = Field(ge=-1, le=1)
+
+
+class AdapterGates(Section):
+    """The gate of each adapter."""
+
+    tuned: AdapterGateParams
+    hybrid: AdapterGateParams
+
+    def of(self, adapter: AdapterKind) -> AdapterGateParams:
+        """That of one adapter."""
+        return self.tuned if adapter is AdapterKind.TUNED else self.hybrid
+
+
+class ParameterSearchParams(Section):
+    """What `lorag search-params` tries, and for how long."""
+
+    minutes: float = Field(gt=0, le=100_000)
+    trials: int = Field(ge=1, le=100_000)
+    epochs: int = Field(ge=1, le=1_000)
+    rank: tuple[Annotated[int, Field(ge=1, le=1_024)], ...] = Field(min_length=1)
+    learning_rate: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]]
+    dropout: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _least_first(self) -> Self:
+        if self.learning_rate[0] > self.learning_rate[1]:
+            raise ValueError("learning_rate names the least value first")
+        return self
+
+
 class PriceParams(Section):
     """The price book, in `costs.currency`."""
 
@@ -233,6 +386,11 @@ class Params(Section):
     answering: AnsweringParams
     gate: GateParams
     evaluation: EvaluationParams
+    tuning: TuningParams
+    training_set: TrainingSetParams
+    training: TrainingByAdapter
+    adapter_gate: AdapterGates
+    parameter_search: ParameterSearchParams
     costs: CostParams
     tracking: TrackingParams
 
@@ -349,5 +507,5 @@ def _known_keys(path: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-Strategy = Literal["base", "rag"]
-"""The ways to answer that exist so far."""
+Strategy = Literal["base", "rag", "tuned", "hybrid"]
+"""The ways to answer: from memory, from documents, from memory after training, from documents after training."""

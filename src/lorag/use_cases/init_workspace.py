@@ -9,11 +9,14 @@ from ruamel.yaml import YAML
 from lorag.adapters import dvc_repo, git_repo
 from lorag.errors import InputRejected, WorkspaceError
 from lorag.params import load_params
+from lorag.use_cases.starting_adapter import write_starts
 from lorag.workspace import Workspace
 
 IGNORED = "/.lorag/\n/artifacts/\n"
 SOURCE = "data/source"
 QUESTIONS = "data/questions.jsonl"
+OPTIONAL_QUESTIONS = {"controls": "data/controls.jsonl", "unanswerable": "data/unanswerable.jsonl"}
+"""Empty until somebody fills them: a stage of dvc.yaml needs a file to look at."""
 
 
 def init_workspace(root: Path, source: Path, questions: Path | None) -> Workspace:
@@ -32,6 +35,7 @@ def init_workspace(root: Path, source: Path, questions: Path | None) -> Workspac
     shutil.copyfile(str(_template("dvc.yaml")), root / "dvc.yaml")
     with (root / ".gitignore").open("a", encoding="utf-8") as file:
         file.write(IGNORED)
+    write_starts(Workspace(root), {})
     dvc_repo.init_dvc(root)
     if own_repository:
         git_repo.commit(root, _versioned_by_git(root), "Start the workspace")
@@ -40,7 +44,8 @@ def init_workspace(root: Path, source: Path, questions: Path | None) -> Workspac
 
 def _versioned_by_git(root: Path) -> list[str]:
     knowledge = load_params(root / "params.yaml").knowledge
-    paths = [".gitignore", ".dvc/config", ".dvc/.gitignore", ".dvcignore", "dvc.yaml", "params.yaml"]
+    paths = [".gitignore", ".dvc/config", ".dvc/.gitignore", ".dvcignore", "dvc.yaml", "params.yaml", "starts.json"]
+    paths += OPTIONAL_QUESTIONS.values()
     # What is copied from elsewhere is versioned by DVC, what lies here by git.
     paths += [] if knowledge.origin else [knowledge.source]
     paths += [] if knowledge.questions_origin else [knowledge.questions]
@@ -78,6 +83,10 @@ def _write_params(root: Path, source: Path, questions: Path | None) -> None:
     tree["knowledge"]["source"] = str(source.relative_to(root)) if inside else SOURCE
     tree["knowledge"]["origin"] = None if inside else str(source)
     tree["knowledge"]["commit"] = True
+    for key, name in OPTIONAL_QUESTIONS.items():
+        tree["knowledge"][key] = name
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
     if questions is not None and questions.is_relative_to(root):
         tree["knowledge"]["questions"] = str(questions.relative_to(root))
     else:
