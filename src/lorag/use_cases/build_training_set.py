@@ -76,7 +76,7 @@ def build_training_set(
     lines of a questions file may be bad. Raises InputRejected for a file that cannot be used and for too few pairs, and
     GateRefused for leakage and for a failed expectation; the folder then holds no training set.
     """
-    folder = training_folder(workspace, adapter)
+    folder = workspace.training_folder(adapter)
     for name in ("train.jsonl", "validation.jsonl", "lineage.json"):
         (folder / name).unlink(missing_ok=True)
     wanted = load_wanted(workspace)
@@ -121,12 +121,7 @@ def build_training_set(
         out_dir=folder / "validation",
     )
     refuse_failures(report, f"artifacts/training/{adapter.value}/validation")
-    return _write(folder, adapter, built, material, encoder)
-
-
-def training_folder(workspace: Workspace, adapter: AdapterKind) -> Path:
-    """Output of the training_set stage of one adapter."""
-    return workspace.root / "artifacts" / "training" / adapter.value
+    return _write(folder, adapter, built, material, encoder, seen)
 
 
 def read_seen(lineage: Path) -> Seen:
@@ -225,7 +220,12 @@ def _count(encoder: ChatEncoder, pair: Pair) -> PairTokens:
 
 
 def _write(
-    folder: Path, adapter: AdapterKind, built: TrainingSet, material: Material, encoder: ChatEncoder
+    folder: Path,
+    adapter: AdapterKind,
+    built: TrainingSet,
+    material: Material,
+    encoder: ChatEncoder,
+    seen: Seen | None,
 ) -> BuiltTrainingSet:
     totals = np.array([_count(encoder, pair).total for pair in built.train])
     tokens = {
@@ -235,10 +235,13 @@ def _write(
         "max": int(totals.max()),
     }
     digest = training_set_digest(built.train)
+    # What the adapter to go on from has seen stays in its weights, also where it is gone from the corpus.
+    documents = dict(seen.documents) if seen is not None else {}
+    documents |= {name: version for pair in built.train for name, version in pair.documents.items()}
     lineage: dict[str, Any] = {
         "adapter": adapter.value,
         "training_set_digest": digest,
-        "documents": dict(sorted({k: v for pair in built.train for k, v in pair.documents.items()}.items())),
+        "documents": dict(sorted(documents.items())),
         "facts": dict(sorted((fact.id, fact.digest) for fact in material.all_facts)),
         "counts": built.counts,
         "n_train": len(built.train),
