@@ -11,7 +11,7 @@ import typer
 
 from lorag import console
 from lorag.errors import ExitStatus, LoragError, ParamsError
-from lorag.params import Params, RetrieverKind, Strategy, load_params
+from lorag.params import AdapterKind, Params, RetrieverKind, Strategy, load_params
 from lorag.workspace import Workspace, find_workspace
 
 app = typer.Typer(
@@ -96,6 +96,26 @@ def refresh(
     console.show(result, lambda: console.show_refresh(result), as_json=as_json)
     if outcome.rejected:
         raise typer.Exit(ExitStatus.REJECTED)
+
+
+@app.command(epilog="Example: lorag retrain --adapter tuned")
+def retrain(
+    context: typer.Context,
+    adapter: Annotated[list[AdapterKind] | None, typer.Option(help="Only this adapter; may be repeated.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train the adapters on the knowledge as it is now, and serve those that pass their gate.
+
+    Nothing is trained where nothing changed. Exit status 4 says that an adapter failed; the one before it is served.
+    """
+    workspace, _ = _open(context)
+    with console.standard_output_kept_clean():
+        console.set_up_prefect(workspace.state, debug=context.obj.debug)
+        from flows.retrain_adapter import retrain_adapter
+
+        outcome = retrain_adapter(str(workspace.root), [kind.value for kind in adapter or ()])
+    result = outcome.to_json()
+    console.show(result, lambda: console.show_retrain(result), as_json=as_json)
 
 
 @app.command(epilog='Example: lorag ask "Who runs the night shift?" --strategy rag')

@@ -123,6 +123,30 @@ def show_refresh(result: Mapping[str, Any]) -> None:
         say(f"{result['rejected']} documents were quarantined; see artifacts/rejected.jsonl")
 
 
+def show_retrain(result: Mapping[str, Any]) -> None:
+    """Each adapter's probes and costs."""
+    said = "" if result["published"] else " was current already"
+    _table(
+        f"Release {result['release']}{said}",
+        ["adapter", "probe", "measured", "limit"],
+        [
+            [kind if number == 0 else "", name, f"{probe['value']:.3f}", _limit(probe["limit"])]
+            for kind, adapter in result["adapters"].items()
+            for number, (name, probe) in enumerate(adapter["probes"].items())
+        ],
+    )
+    for kind, adapter in result["adapters"].items():
+        cost = adapter["cost"]
+        say(
+            f"{kind}: {cost['tokens_trained']:,} tokens trained, {cost['wall_s']:.0f} s, {cost['cpu_s']:.0f} CPU s, "
+            f"{cost['peak_rss_mb']:.0f} MB, {cost['kwh'] * 1000:.2f} Wh, {cost['money']:.5f} {cost['currency']}"
+        )
+
+
+def _limit(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
 def show_answer(result: Mapping[str, Any]) -> None:
     """What follows the streamed text: citations and release."""
     sys.stdout.write("\n")
@@ -167,6 +191,14 @@ def show_status(result: Mapping[str, Any]) -> None:
     for item in result["rejected"]:
         say(f"  rejected {item['name']}: {item['reason']}")
     say("Up to date." if result["up_to_date"] else "Run `lorag refresh` to serve the changes.")
+    for kind, adapter in result["adapters"].items():
+        say(
+            f"Adapter {kind} {adapter['id']}: " + ("behind, run `lorag retrain`" if adapter["behind"] else "up to date")
+        )
+        if adapter["facts"]:
+            say(f"  {len(adapter['facts'])} facts are new or changed, the first is {adapter['facts'][0]}")
+        for name in adapter["documents_gone"]:
+            say(f"  trained on {name}, which is gone")
 
 
 def release_row(release: Release, *, is_served: bool) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""What dvc.yaml calls: `python -m lorag.stages NAME`, run in the root of a workspace."""
+"""What dvc.yaml calls: `python -m lorag.stages NAME [ADAPTER]`, run in the root of a workspace."""
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from lorag.knowledge.artifacts import (
     write_documents,
     write_rejected,
 )
-from lorag.params import Params, load_params
+from lorag.params import AdapterKind, Params, load_params
 from lorag.progress import show_progress
 from lorag.workspace import Workspace
 
@@ -137,6 +138,37 @@ def make_retrieval_evaluation(workspace: Workspace, params: Params) -> None:
     _write_report(workspace.reports / "retrieval.json", evaluate_golden(workspace, params))
 
 
+def make_starting_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
+    """The pinned adapter to a folder of its own."""
+    from lorag.use_cases.starting_adapter import copy_starting_adapter
+
+    copy_starting_adapter(adapter, workspace, params)
+
+
+def make_training_set(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
+    """Documents, chunks and questions to training pairs; of what the starting adapter has seen only a share again."""
+    from lorag.use_cases.build_training_set import build_training_set, read_seen
+    from lorag.use_cases.starting_adapter import LINEAGE
+
+    lineage = workspace.start_folder(adapter) / LINEAGE
+    seen = read_seen(lineage) if lineage.is_file() else None
+    build_training_set(adapter, workspace, params, environment=os.environ, seen=seen)
+
+
+def make_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
+    """Training pairs to an adapter."""
+    from lorag.use_cases.train_adapter import train_adapter
+
+    train_adapter(adapter, workspace, params)
+
+
+def make_adapter_evaluation(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
+    """What the adapter knows, reads and has forgotten."""
+    from lorag.use_cases.evaluate_adapter import evaluate_adapter
+
+    evaluate_adapter(adapter, workspace, params)
+
+
 STAGES: dict[str, Callable[[Workspace, Params], None]] = {
     "documents": make_documents,
     "chunks": make_chunks,
@@ -146,14 +178,26 @@ STAGES: dict[str, Callable[[Workspace, Params], None]] = {
     "retrieval_evaluation": make_retrieval_evaluation,
 }
 
+ADAPTER_STAGES: dict[str, Callable[[AdapterKind, Workspace, Params], None]] = {
+    "starting_adapter": make_starting_adapter,
+    "training_set": make_training_set,
+    "adapter": make_adapter,
+    "adapter_evaluation": make_adapter_evaluation,
+}
 
-def run_stage(name: str, root: Path) -> None:
-    """Runs one stage; raises a LoragError for what a person can mend."""
-    if name not in STAGES:
-        raise InputRejected(f"no stage {name!r}", do=f"one of {', '.join(STAGES)}")
+
+def run_stage(name: str, root: Path, adapter: str | None = None) -> None:
+    """Runs one stage, for one adapter where it is made for each; raises a LoragError for what a person can mend."""
     workspace = Workspace(root.resolve())
     workspace.state.mkdir(exist_ok=True)
-    STAGES[name](workspace, load_params(workspace.params_file))
+    params = load_params(workspace.params_file)
+    if adapter is None and name in STAGES:
+        STAGES[name](workspace, params)
+    elif adapter in list(AdapterKind) and name in ADAPTER_STAGES:
+        ADAPTER_STAGES[name](AdapterKind(adapter), workspace, params)
+    else:
+        known = [*STAGES, *(f"{stage} {kind}" for stage in ADAPTER_STAGES for kind in AdapterKind)]
+        raise InputRejected(f"no stage {' '.join(filter(None, [name, adapter]))!r}", do=f"one of {', '.join(known)}")
 
 
 def _write_report(path: Path, report: Mapping[str, Any]) -> None:
@@ -164,7 +208,8 @@ def _write_report(path: Path, report: Mapping[str, Any]) -> None:
 def main() -> None:
     """Exits as the error says, after one line on it."""
     try:
-        run_stage(sys.argv[1] if len(sys.argv) > 1 else "", Path.cwd())
+        name, adapter, *_ = [*sys.argv[1:], "", ""]
+        run_stage(name, Path.cwd(), adapter or None)
     except LoragError as error:
         report_stage_error(error)
         sys.stderr.write(error.line() + "\n")

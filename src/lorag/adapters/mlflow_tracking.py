@@ -66,7 +66,7 @@ class Run:
         from mlflow.entities import Param
 
         rows = [Param(name, _cut(value, MAX_PARAM_CHARS)) for name, value in flatten(params).items()]
-        with _failures_mapped(self._location):
+        with failures_mapped(self._location):
             for start in range(0, len(rows), PARAMS_A_BATCH):
                 self._client.log_batch(self.run_id, params=rows[start : start + PARAMS_A_BATCH])
 
@@ -76,7 +76,7 @@ class Run:
 
         now_ms = int(time.time() * 1000)
         rows = [Metric(name, float(value), now_ms, step) for name, value in metrics.items()]
-        with _failures_mapped(self._location):
+        with failures_mapped(self._location):
             for start in range(0, len(rows), METRICS_A_BATCH):
                 self._client.log_batch(self.run_id, metrics=rows[start : start + METRICS_A_BATCH])
 
@@ -85,33 +85,43 @@ class Run:
         from mlflow.entities import RunTag
 
         rows = [RunTag(name, _cut(value, MAX_TAG_CHARS)) for name, value in tags.items()]
-        with _failures_mapped(self._location):
+        with failures_mapped(self._location):
             for start in range(0, len(rows), PARAMS_A_BATCH):
                 self._client.log_batch(self.run_id, tags=rows[start : start + PARAMS_A_BATCH])
 
+    def log_curve(self, name: str, values: Mapping[int, float]) -> None:
+        """One metric over steps."""
+        from mlflow.entities import Metric
+
+        now_ms = int(time.time() * 1000)
+        rows = [Metric(name, float(value), now_ms, step) for step, value in values.items()]
+        with failures_mapped(self._location):
+            for start in range(0, len(rows), METRICS_A_BATCH):
+                self._client.log_batch(self.run_id, metrics=rows[start : start + METRICS_A_BATCH])
+
     def log_file(self, path: Path, folder: str | None = None) -> None:
         """A copy of the file, in an artifact folder if one is named."""
-        with _failures_mapped(self._location):
+        with failures_mapped(self._location):
             self._client.log_artifact(self.run_id, str(path), folder)
 
     def log_folder(self, path: Path, folder: str | None = None) -> None:
         """A copy of all that the folder holds."""
-        with _failures_mapped(self._location):
+        with failures_mapped(self._location):
             self._client.log_artifacts(self.run_id, str(path), folder)
 
     def log_json(self, value: Mapping[str, Any], name: str) -> None:
         """A JSON artifact."""
-        with _failures_mapped(self._location):
+        with failures_mapped(self._location):
             self._client.log_text(self.run_id, json.dumps(value, indent=2, ensure_ascii=False), name)
 
     def log_figure(self, figure: "Figure", name: str) -> None:
         """A plot as the image file `name`, such as `plots/plan.png`."""
-        with _failures_mapped(self._location):
+        with failures_mapped(self._location):
             self._client.log_figure(self.run_id, figure, name)
 
     def log_table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:
         """A table that the UI shows and compares between runs; `name` ends in .json."""
-        with _failures_mapped(self._location):
+        with failures_mapped(self._location):
             self._client.log_table(self.run_id, {key: list(values) for key, values in columns.items()}, name)
 
 
@@ -121,11 +131,8 @@ def start_run(location: TrackingLocation, experiment: str, run_name: str, tags: 
 
     Raises StoreFailed where MLflow cannot be reached or written; the caller decides what that means.
     """
-    # Before the first import of the library, which _failures_mapped already makes.
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    with _failures_mapped(location):
-        client = _connect(location)
+    with failures_mapped(location):
+        client = connect(location)
         experiment_id = _find_experiment(client, experiment, location)
         cut = {name: _cut(value, MAX_TAG_CHARS) for name, value in tags.items()}
         run_id = client.create_run(experiment_id, run_name=run_name, tags=cut).info.run_id
@@ -133,10 +140,10 @@ def start_run(location: TrackingLocation, experiment: str, run_name: str, tags: 
         yield Run(run_id, client, location)
     except BaseException:
         # What went wrong in the body is the news, not that the store cannot note it.
-        with suppress(StoreFailed), _failures_mapped(location):
+        with suppress(StoreFailed), failures_mapped(location):
             client.set_terminated(run_id, "FAILED")
         raise
-    with _failures_mapped(location):
+    with failures_mapped(location):
         client.set_terminated(run_id, "FINISHED")
 
 
@@ -151,7 +158,8 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _connect(location: TrackingLocation) -> "MlflowClient":
+def connect(location: TrackingLocation) -> "MlflowClient":
+    """A client of the tracking store and of the registry in it."""
     # Takes seconds to import: hence not at the head of this module.
     from mlflow import MlflowClient
 
@@ -184,7 +192,11 @@ def _find_experiment(client: "MlflowClient", name: str, location: TrackingLocati
 
 
 @contextmanager
-def _failures_mapped(location: TrackingLocation) -> Iterator[None]:
+def failures_mapped(location: TrackingLocation) -> Iterator[None]:
+    """Raises StoreFailed, without any password, for whatever MLflow and its database raise in the body."""
+    # Before the first import of the library.
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 

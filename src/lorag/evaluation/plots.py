@@ -1,10 +1,11 @@
 """Plots of a refresh, as matplotlib figures that need no display."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lorag.evaluation.probes import Probe
 from lorag.retrieval.plan import PlanCounts
 
 _BLUE, _GREEN, _AMBER, _RED, _GREY = "#3b6fb6", "#3f9b6c", "#d99a2b", "#c0504d", "#9aa0a6"
@@ -58,6 +59,29 @@ def plot_retrieval(metrics: Mapping[str, Mapping[str, float]]) -> Figure:
     axes.set_ylim(0, 1.12)
     if metrics:
         axes.legend(frameon=False, ncols=len(metrics), loc="upper center", bbox_to_anchor=(0.5, -0.12))
+    return figure
+
+
+def plot_loss(losses: Mapping[str, Mapping[int, float]]) -> Figure:
+    """Each loss over steps: `losses[name][step]`."""
+    figure, axes = _start("Loss", "step", ylabel="mean over tokens of answers")
+    for place, (name, values) in enumerate(losses.items()):
+        axes.plot(list(values), list(values.values()), label=name, color=(_BLUE, _AMBER, _GREEN)[place % 3], lw=1.2)
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    return figure
+
+
+def plot_probes(probes: Sequence[Probe]) -> Figure:
+    """What was measured of an adapter, a bar each, with a mark at its limit; red where it failed."""
+    figure, axes = _start("Probes of the adapter", "", height=0.9 + 0.4 * len(probes))
+    colours = [_GREY if probe.limit is None else _GREEN if probe.passed else _RED for probe in probes]
+    bars = axes.barh([probe.name for probe in probes], [probe.value for probe in probes], color=colours)
+    axes.bar_label(bars, fmt="%.2f", padding=4)
+    for place, probe in enumerate(probes):
+        if probe.limit is not None:
+            axes.plot([probe.limit, probe.limit], [place - 0.4, place + 0.4], color="black", linewidth=1.2)
+    axes.invert_yaxis()
     return figure
 
 

@@ -62,6 +62,14 @@ class AdapterShelf:
             raise IntegrityFailed("the adapter is not what was published", where=sha256[:12], do=_MEND)
         return folder
 
+    def holds(self, sha256: str) -> bool:
+        """Whether that adapter is there and intact."""
+        try:
+            self.open(sha256)
+        except IntegrityFailed:
+            return False
+        return True
+
     def drop_all_but(self, keep: Collection[str]) -> None:
         """Deletes every other adapter."""
         if not self.folder.is_dir():
@@ -76,13 +84,12 @@ class AdapterShelf:
         self.drop_all_but({entry.sha256 for release in releases for entry in release.adapters.values()})
 
     def _put(self, aside: Path, sha256: str) -> None:
-        try:
-            self.open(sha256)
-        except IntegrityFailed:
-            shutil.rmtree(self.folder / sha256, ignore_errors=True)
-            aside.rename(self.folder / sha256)
-            fsync_folder(self.folder)
-            fsync_folder(self.folder.parent)
+        if self.holds(sha256):
+            return
+        shutil.rmtree(self.folder / sha256, ignore_errors=True)
+        aside.rename(self.folder / sha256)
+        fsync_folder(self.folder)
+        fsync_folder(self.folder.parent)
 
 
 def _copy_durably(source: Path, target: Path) -> None:

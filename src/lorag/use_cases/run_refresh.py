@@ -126,13 +126,13 @@ def reproduce(workspace: Workspace) -> Pipeline:
     return Pipeline(tuple(stages), counts)
 
 
-def commit_versions(workspace: Workspace, params: Params) -> None:
+def commit_versions(workspace: Workspace, params: Params, message: str = "Refresh the knowledge") -> None:
     """Commits the pointers to the data where params ask for that: the commit reproduces the release."""
     if not params.knowledge.commit:
         return
-    names = ["dvc.lock", "reports", "data/source.dvc", "data/questions.jsonl.dvc", "data/.gitignore"]
+    names = ["dvc.lock", "reports", "starts.json", "data/source.dvc", "data/questions.jsonl.dvc", "data/.gitignore"]
     present = [name for name in names if (workspace.root / name).exists()]
-    git_repo.commit(workspace.root, present, "Refresh the knowledge")
+    git_repo.commit(workspace.root, present, message)
 
 
 def plan(workspace: Workspace, params: Params, store: IndexStore, *, rebuild: bool, allow_shrink: bool) -> Planned:

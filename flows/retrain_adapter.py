@@ -1,0 +1,69 @@
+"""Flow: adapters follow the knowledge, each has to earn its place, and an MLflow run for each says what that cost."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from prefect import Task, flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run
+
+from lorag.adapters.cost_meter import CostMeter
+from lorag.adapters.gpu_energy import count_gpus
+from lorag.adapters.mlflow_tracking import locate_tracking
+from lorag.params import AdapterKind, Params, load_params
+from lorag.releases.durable import writer_lock
+from lorag.use_cases import log_retrain, run_refresh, run_retrain
+from lorag.use_cases.run_retrain import Candidate, RetrainOutcome
+from lorag.workspace import Workspace
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _step(name: str, function: Callable[P, R]) -> Task[P, R]:
+    # Results hold document text: nothing is persisted, and caching is DVC's.
+    return task(name=name, cache_policy=NO_CACHE, persist_result=False)(function)
+
+
+snapshot = _step("snapshot", run_refresh.snapshot)
+pin_start = _step("pin start", run_retrain.pin_start)
+reproduce = _step("reproduce", run_retrain.reproduce)
+judge = _step("gate", run_retrain.judge)
+commit_versions = _step("commit", run_refresh.commit_versions)
+publish = _step("publish", run_retrain.publish)
+log = _step("log", log_retrain.log_retrain)
+
+
+@flow(name="retrain_adapter", persist_result=False, validate_parameters=False)
+def retrain_adapter(workspace_root: str, adapters: Sequence[str] = ()) -> RetrainOutcome:
+    """Snapshot, then for each adapter: train what is stale, measure, gate; publish those that passed, log all.
+
+    `adapters` names some of `tuning.adapters`; none names all. Raises Busy where another writer runs, GateRefused,
+    after logging, where an adapter failed its gate, and the errors of the stages; whatever is raised, an adapter that
+    failed is not served.
+    """
+    workspace = Workspace(Path(workspace_root).resolve())
+    params = load_params(workspace.params_file)
+    with writer_lock(workspace.lock_file):
+        kinds = run_retrain.choose_adapters(workspace, params, adapters)
+        snapshot(workspace, params)
+        candidates = tuple(_train_and_judge(kind, workspace, params) for kind in kinds)
+        if any(candidate.stages for candidate in candidates):
+            commit_versions(workspace, params, "Retrain the adapters")
+        release, published = publish(candidates, workspace, params, os.environ)
+    location = locate_tracking(workspace.state, os.environ)
+    runs = log(candidates, release, workspace, params, location, str(flow_run.id or ""))
+    outcome = RetrainOutcome(release, published, candidates, runs)
+    run_retrain.refuse_failed(outcome)
+    return outcome
+
+
+def _train_and_judge(kind: AdapterKind, workspace: Workspace, params: Params) -> Candidate:
+    with CostMeter(params.costs, gpus=count_gpus()) as meter:
+        pin_start(kind, workspace, params)
+        reproduced = reproduce(kind, workspace)
+        entry, probes = judge(kind, workspace, params)
+        meter.add_tokens(trained=reproduced.tokens_trained)
+    return run_retrain.present(kind, entry, probes, reproduced, workspace, meter.stop())

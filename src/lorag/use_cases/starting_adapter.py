@@ -1,0 +1,57 @@
+"""The adapter that a training continues from: pinned in starts.json, so that a clean clone trains the same."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lorag.errors import WorkspaceError
+from lorag.params import AdapterKind, Params, TrainingStart
+from lorag.releases.adapter_shelf import AdapterShelf
+from lorag.workspace import Workspace
+
+LINEAGE = "lineage.json"
+"""Of the training set that an adapter was trained on; kept beside it."""
+
+
+def read_lineage(folder: Path) -> dict[str, Any] | None:
+    """The lineage that lies beside an adapter; None where it is missing or damaged, which its sha256 does not cover."""
+    try:
+        value = json.loads((folder / LINEAGE).read_text(encoding="utf-8"))
+        return value if isinstance(value["facts"], dict) and isinstance(value["refused"], list) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read_starts(workspace: Workspace) -> dict[AdapterKind, str | None]:
+    """The sha256 of the adapter that each training continues from; None for a training from scratch."""
+    try:
+        value = json.loads(workspace.starts_file.read_text(encoding="utf-8"))
+        return {kind: value[kind.value] for kind in AdapterKind}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WorkspaceError(
+            f"cannot read which adapters to continue from: {error!r}",
+            where=workspace.starts_file.name,
+            do='write {"tuned": null, "hybrid": null} into it',
+        ) from error
+
+
+def write_starts(workspace: Workspace, starts: Mapping[AdapterKind, str | None]) -> None:
+    """Every kind is in the file; those that `starts` leaves out begin from scratch."""
+    value = {kind.value: starts.get(kind) for kind in AdapterKind}
+    workspace.starts_file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def copy_starting_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
+    """Fills the start folder: start.json with a sha256, and that adapter's files; with null, and no more, from scratch.
+
+    Raises IntegrityFailed where the pinned adapter is not on this machine: `dvc pull` brings the folder as a whole.
+    """
+    continues = params.training.of(adapter).start is TrainingStart.CHAMPION
+    sha256 = read_starts(workspace)[adapter] if continues else None
+    folder = workspace.start_folder(adapter)
+    folder.mkdir(parents=True, exist_ok=True)
+    if sha256 is not None:
+        shutil.copytree(AdapterShelf(workspace.adapters).open(sha256), folder, dirs_exist_ok=True)
+    (folder / "start.json").write_text(json.dumps({"sha256": sha256}) + "\n", encoding="utf-8")

@@ -1,0 +1,254 @@
+"""A retrain from the command line on a small folder, with a random adapter in place of a trained one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lorag.evaluation.probes import Probe
+from lorag.params import AdapterGateParams
+from tests.e2e.conftest import Cli, Outcome
+from tests.tiny import BASE_MODEL, make_tiny_model
+
+pytestmark = pytest.mark.slow
+
+STUB = Path(__file__).with_name("stub_training.py")
+
+
+def judge(report: Mapping[str, float], params: AdapterGateParams) -> list[Probe]:
+    value, limit = report["new_facts"], params.min_new_facts
+    return [Probe("new_facts", value, limit, value >= limit), Probe("controls", report["controls"], None, True)]
+
+
+def write_knowledge(folder: Path, hours: Mapping[int, str]) -> None:
+    (folder / "docs").mkdir(exist_ok=True)
+    lines = []
+    for pier in range(1, 11):
+        hour = hours.get(pier, f"{pier + 5}:30")
+        (folder / "docs" / f"pier{pier}.md").write_text(
+            f"# Pier {pier}\n\nThe lamp of pier {pier} of the Quellwick basin is lit at {hour} in the evening.\n"
+        )
+        row = {
+            "id": f"lamp{pier}",
+            "question": f"When is the lamp of pier {pier} lit?",
+            "answers": [hour],
+            "gold_doc_ids": [f"pier{pier}.md"],
+            "phrasings": [f"At what time do they light the lamp of pier {pier}?"],
+            "held_out_phrasings": [
+                f"Pier {pier}: lamp lit when?",
+                f"Tell me the hour at which pier {pier} gets light.",
+            ],
+        }
+        lines.append(json.dumps(row) + "\n")
+    (folder / "questions.jsonl").write_text("".join(lines))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, model: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("lorag.use_cases.run_retrain.judge_adapter", judge)
+    write_knowledge(tmp_path, {})
+    made = cli("init", tmp_path / "w", "--source", tmp_path / "docs", "--questions", tmp_path / "questions.jsonl")
+    assert made.status == 0, made.err
+    edit(tmp_path / "w", BASE_MODEL, str(model))
+    edit(tmp_path / "w", "adapters: [tuned, hybrid]", "adapters: [tuned]")
+    pipeline = (tmp_path / "w" / "dvc.yaml").read_text()
+    for stage in ("adapter", "adapter_evaluation"):
+        pipeline = pipeline.replace(f"-m lorag.stages {stage} ", f"{STUB} {stage} ")
+    (tmp_path / "w" / "dvc.yaml").write_text(pipeline)
+    return tmp_path / "w"
+
+
+def edit(workspace: Path, old: str, new: str) -> None:
+    text = (workspace / "params.yaml").read_text()
+    assert old in text
+    (workspace / "params.yaml").write_text(text.replace(old, new, 1))
+
+
+def call(cli: Cli, workspace: Path, *arguments: str) -> dict[str, Any]:
+    outcome = cli("--workspace", workspace, *arguments, "--json")
+    assert outcome.status == 0, outcome.err
+    return outcome.json
+
+
+def refused(outcome: Outcome, status: int, code: str) -> str:
+    assert outcome.status == status, outcome.err
+    assert outcome.json["error"]["code"] == code
+    assert "Traceback" not in outcome.err
+    line: str = outcome.json["error"]["what"]
+    return line
+
+
+def client(workspace: Path) -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=f"sqlite:///{workspace}/.lorag/mlflow/mlflow.db")
+
+
+def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> None:
+    assert "nothing is served yet" in refused(cli("--workspace", workspace, "retrain", "--json"), 2, "E002")
+    refreshed = call(cli, workspace, "refresh")
+    assert not any("adapter" in stage or "training" in stage for stage in refreshed["stages"])
+
+    first = call(cli, workspace, "retrain")
+    tuned = first["adapters"]["tuned"]
+    assert (first["published"], first["generation"], tuned["published"]) == (True, 2, True)
+    assert tuned["stages"][-3:] == ["training_set@tuned", "adapter@tuned", "adapter_evaluation@tuned"]
+    assert tuned["probes"]["new_facts"] == {"value": 0.75, "limit": 0.5, "passed": True}
+    assert tuned["n_documents"] == 10
+    assert tuned["cost"]["tokens_trained"] == 1_234
+
+    mlflow = client(workspace)
+    run = mlflow.get_run(tuned["mlflow_run_id"])
+    assert {
+        "lorag.kind": "retrain",
+        "lorag.adapter": "tuned",
+        "lorag.published": "true",
+        "lorag.release": first["release"],
+        "lorag.base_model_sha256": tuned["base_model_sha256"],
+        "lorag.training_set_digest": tuned["training_set_digest"],
+    }.items() <= run.data.tags.items()
+    assert {
+        "cost.tokens_trained",
+        "cost.wall_s",
+        "cost.kwh",
+        "cost.money",
+        "probe.new_facts",
+    } <= run.data.metrics.keys()
+    assert [point.value for point in mlflow.get_metric_history(run.info.run_id, "training.losses")] == [2.0, 1.0, 0.5]
+    logged = {item.path for folder in (None, "plots") for item in mlflow.list_artifacts(run.info.run_id, folder)}
+    assert {"training.json", "probes.json", "lineage.json", "plots/loss.png", "plots/probes.png"} <= logged
+    champion = mlflow.get_model_version_by_alias("lorag-tuned", "champion")
+    assert champion.tags["lorag.adapter_sha256"] == tuned["sha256"]
+    assert champion.tags["gate.new_facts"] == "0.7500"
+
+    answer = call(cli, workspace, "ask", "When is the lamp of pier 3 lit?", "--strategy", "tuned")
+    assert answer["release"] == first["release"]
+    assert call(cli, workspace, "status")["adapters"]["tuned"]["behind"] is False
+
+    again = call(cli, workspace, "retrain")
+    assert (again["release"], again["published"], again["adapters"]["tuned"]["stages"]) == (first["release"], False, [])
+    assert again["adapters"]["tuned"]["cost"]["tokens_trained"] == 0
+
+    # The knowledge changes, and the training goes on from what is served.
+    write_knowledge(tmp_path, {4: "21:45", 6: "22:10"})
+    (tmp_path / "docs" / "pier10.md").unlink()
+    lines = (tmp_path / "questions.jsonl").read_text().splitlines(keepends=True)[:-1]
+    (tmp_path / "questions.jsonl").write_text("".join(lines))
+    behind = call(cli, workspace, "status")["adapters"]["tuned"]
+    assert behind == {
+        "id": tuned["adapter"],
+        "behind": True,
+        "facts": ["lamp4", "lamp6"],
+        "documents_gone": ["pier10.md"],
+    }
+    carried = call(cli, workspace, "refresh")
+    assert carried["generation"] == 3
+    assert call(cli, workspace, "releases")["releases"][0]["adapters"] == {"tuned": tuned["sha256"]}
+
+    edit(workspace, "start: scratch", "start: champion")
+    second = call(cli, workspace, "retrain")
+    assert json.loads((workspace / "starts.json").read_text()) == {"tuned": tuned["sha256"], "hybrid": None}
+    trained = json.loads((workspace / "artifacts/adapters/tuned/training.json").read_text())
+    assert trained["start"] == tuned["sha256"]
+    assert (second["published"], second["generation"]) == (True, 4)
+    assert second["adapters"]["tuned"]["sha256"] != tuned["sha256"]
+    assert call(cli, workspace, "status")["adapters"]["tuned"]["behind"] is False
+    idle = call(cli, workspace, "retrain")
+    assert (idle["published"], idle["adapters"]["tuned"]["stages"]) == (False, []), "it does not go on from itself"
+    committed = subprocess.run(
+        ["git", "status", "--porcelain", "starts.json", "dvc.lock"], cwd=workspace, capture_output=True, text=True
+    )
+    assert committed.stdout == ""
+
+    back = call(cli, workspace, "rollback")
+    assert back["generation"] == 3
+    assert call(cli, workspace, "retrain")["release"] == second["release"], "a retrain follows the source again"
+    assert call(cli, workspace, "releases")["served"] == second["release"]
+    assert cli("--workspace", workspace, "doctor", "--json").status == 0
+
+
+def test_a_failed_gate_keeps_the_champion(workspace: Path, cli: Cli) -> None:
+    refreshed = call(cli, workspace, "refresh")
+    edit(workspace, "min_new_facts: 0.5 ", "min_new_facts: 0.9 ")
+    said = refused(cli("--workspace", workspace, "retrain", "--json"), 4, "E020")
+    assert "tuned: new_facts 0.750 against a limit of 0.900" in said
+    assert call(cli, workspace, "releases")["served"] == refreshed["release"]
+    assert not (workspace / ".lorag" / "adapters").exists()
+    mlflow = client(workspace)
+    experiment = mlflow.get_experiment_by_name("lorag").experiment_id
+    runs = mlflow.search_runs([experiment], "tags.`lorag.kind` = 'retrain'")
+    assert [run.data.tags["lorag.published"] for run in runs] == ["false"]
+    assert runs[0].data.tags["lorag.failed_probes"] == "new_facts"
+    assert list(mlflow.search_registered_models()) == []
+    # Thresholds are the gate's: nothing is trained or measured again.
+    edit(workspace, "min_new_facts: 0.9 ", "min_new_facts: 0.7 ")
+    passed = call(cli, workspace, "retrain")
+    assert (passed["published"], passed["adapters"]["tuned"]["stages"]) == (True, [])
+
+
+def test_what_is_served_does_not_depend_on_mlflow(workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    call(cli, workspace, "refresh")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    outcome = cli("--workspace", workspace, "retrain", "--json")
+    assert (outcome.status, outcome.json["published"]) == (0, True), outcome.err
+    assert outcome.json["adapters"]["tuned"]["mlflow_run_id"] is None
+    assert call(cli, workspace, "releases")["served"] == outcome.json["release"]
+
+
+def test_steps_come_in_order_and_a_damaged_adapter_is_mended(
+    workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call(cli, workspace, "refresh")
+    from flows import retrain_adapter as flow
+
+    order: list[str] = []
+    for name in ("snapshot", "pin_start", "reproduce", "judge", "commit_versions", "publish", "log"):
+        step = getattr(flow, name)
+        monkeypatch.setattr(flow, name, lambda *a, _s=step, _n=name: order.append(_n) or _s(*a))
+    made = call(cli, workspace, "retrain")
+    assert order == ["snapshot", "pin_start", "reproduce", "judge", "commit_versions", "publish", "log"]
+    weights = workspace / ".lorag/adapters" / made["adapters"]["tuned"]["sha256"] / "adapter_model.safetensors"
+    weights.write_bytes(b"junk")
+    damaged = cli("--workspace", workspace, "doctor", "--json")
+    assert damaged.status == 7
+    assert "not what was published" in damaged.out
+    asked = cli("--workspace", workspace, "ask", "Where?", "--strategy", "tuned", "--json")
+    assert (asked.status, asked.json["error"]["code"]) == (7, "E050")
+    mended = call(cli, workspace, "retrain")
+    assert (mended["release"], mended["published"]) == (made["release"], False)
+    assert cli("--workspace", workspace, "doctor", "--json").status == 0
+
+
+def test_a_killed_retrain_leaves_what_is_served(workspace: Path, cli: Cli) -> None:
+    refreshed = call(cli, workspace, "refresh")
+    (workspace / "slow").touch()
+    command = [sys.executable, "-m", "lorag.cli", "--workspace", str(workspace), "retrain"]
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 240
+        while not (workspace / "artifacts/training/tuned/lineage.json").exists():
+            assert process.poll() is None, "it ended before it trained"
+            assert time.monotonic() < until
+            time.sleep(0.2)
+        time.sleep(5)
+        assert process.poll() is None
+        assert "another" in refused(cli("--workspace", workspace, "retrain", "--json"), 6, "E040")
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    (workspace / "slow").unlink()
+    assert call(cli, workspace, "releases")["served"] == refreshed["release"]
+    assert cli("--workspace", workspace, "doctor", "--json").status == 0
+    assert call(cli, workspace, "retrain")["published"] is True
