@@ -26,7 +26,7 @@ if stage == "adapter":
         "losses": [2.0, 1.0, 0.5],
         "steps": 3,
         "tokens": 1_234,
-        "epochs": 1,
+        "epochs": [{"epoch": 1, "loss": 1.2, "validation_loss": 0.7, "validation_accuracy": 0.5}],
         "base_model_sha256": base_model_sha256(params.generation.model),
         "training_set_digest": training_set,
         "start": start,

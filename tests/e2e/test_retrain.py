@@ -126,7 +126,7 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
         "cost.money",
         "probe.new_facts",
     } <= run.data.metrics.keys()
-    assert [point.value for point in mlflow.get_metric_history(run.info.run_id, "training.losses")] == [2.0, 1.0, 0.5]
+    assert [point.value for point in mlflow.get_metric_history(run.info.run_id, "training.loss")] == [2.0, 1.0, 0.5]
     logged = {item.path for folder in (None, "plots") for item in mlflow.list_artifacts(run.info.run_id, folder)}
     assert {"training.json", "probes.json", "lineage.json", "plots/loss.png", "plots/probes.png"} <= logged
     champion = mlflow.get_model_version_by_alias("lorag-tuned", "champion")
@@ -174,6 +174,8 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
 
     back = call(cli, workspace, "rollback")
     assert back["generation"] == 3
+    champion = mlflow.get_model_version_by_alias("lorag-tuned", "champion")
+    assert champion.tags["lorag.adapter_sha256"] == tuned["sha256"], "the alias follows what is served"
     assert call(cli, workspace, "retrain")["release"] == second["release"], "a retrain follows the source again"
     assert call(cli, workspace, "releases")["served"] == second["release"]
     assert cli("--workspace", workspace, "doctor", "--json").status == 0

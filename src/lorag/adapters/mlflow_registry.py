@@ -4,11 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lorag.adapters.mlflow_tracking import TrackingLocation, connect, failures_mapped
+from lorag.params import AdapterKind
 
 CHAMPION = "champion"
 """The alias of the version that is served."""
 
 SHA256_TAG = "lorag.adapter_sha256"
+
+
+def registered_name(experiment: str, kind: AdapterKind) -> str:
+    """The adapter's name in the registry."""
+    return f"{experiment}-{kind}"
 
 
 def register_adapter(

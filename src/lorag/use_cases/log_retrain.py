@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from lorag.adapters.mlflow_registry import point_champion_at, register_adapter
+from lorag.adapters.mlflow_registry import point_champion_at, register_adapter, registered_name
 from lorag.adapters.mlflow_tracking import Run, TrackingLocation, start_run
 from lorag.errors import StoreFailed
 from lorag.evaluation.plots import plot_loss, plot_probes
@@ -42,11 +42,6 @@ def log_retrain(
     return runs
 
 
-def registered_name(kind: AdapterKind, params: Params) -> str:
-    """The adapter's name in the registry."""
-    return f"{params.tracking.experiment}-{kind}"
-
-
 def _log_candidate(
     candidate: Candidate,
     release: Release,
@@ -78,7 +73,7 @@ def _log_candidate(
 
 def _register(run: Run, candidate: Candidate, workspace: Workspace, params: Params, location: TrackingLocation) -> None:
     entry = candidate.entry
-    name = registered_name(candidate.kind, params)
+    name = registered_name(params.tracking.experiment, candidate.kind)
     folder = AdapterShelf(workspace.adapters).open(entry.sha256)
     tags = {
         "lorag.base_model_sha256": entry.base_model_sha256,
@@ -94,11 +89,11 @@ def _register(run: Run, candidate: Candidate, workspace: Workspace, params: Para
 def _log_content(run: Run, candidate: Candidate, workspace: Workspace, params: Params) -> None:
     run.log_params(params.model_dump(mode="json"))
     run.log_metrics({**candidate.cost.as_metrics(), **_metrics(candidate)})
-    losses = _losses(candidate.training)
-    for name, values in losses.items():
+    curves = _curves(candidate.training)
+    for name, values in curves.items():
         run.log_curve(f"training.{name}", values)
-    if losses:
-        run.log_figure(plot_loss(losses), "plots/loss.png")
+    losses = {name: values for name, values in curves.items() if name.endswith("loss")}
+    run.log_figure(plot_loss(losses), "plots/loss.png")
     run.log_figure(plot_probes(candidate.probes), "plots/probes.png")
     run.log_table(
         {
@@ -123,17 +118,17 @@ def _log_content(run: Run, candidate: Candidate, workspace: Workspace, params: P
 
 def _metrics(candidate: Candidate) -> dict[str, float]:
     metrics = {f"probe.{probe.name}": float(probe.value) for probe in candidate.probes}
-    for name in ("steps", "epochs", "tokens", "seconds"):
-        value = candidate.training.get(name)
-        if isinstance(value, int | float):
-            metrics[f"training.{name}"] = float(value)
-    return metrics
+    training = {f"training.{n}": float(v) for n, v in candidate.training.items() if isinstance(v, int | float)}
+    return {**metrics, **training}
 
 
-def _losses(training: Mapping[str, Any]) -> dict[str, dict[int, float]]:
-    """Each list of numbers in the training report whose name says loss, by step from 1."""
-    return {
-        name: {step: float(value) for step, value in enumerate(values, start=1)}
-        for name, values in training.items()
-        if "loss" in name and isinstance(values, list) and all(isinstance(v, int | float) for v in values)
-    }
+def _curves(training: Mapping[str, Any]) -> dict[str, dict[int, float]]:
+    """The loss by step, and what was measured after each epoch by that epoch's last step; names to steps to values."""
+    losses = [float(value) for value in training["losses"]]
+    curves: dict[str, dict[int, float]] = {"loss": dict(enumerate(losses, start=1))}
+    for number, epoch in enumerate(training["epochs"], start=1):
+        step = round(number * len(losses) / len(training["epochs"]))
+        for name in ("validation_loss", "validation_accuracy"):
+            if epoch[name] is not None:
+                curves.setdefault(name, {})[step] = float(epoch[name])
+    return curves

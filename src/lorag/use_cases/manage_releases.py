@@ -1,9 +1,12 @@
 """Roll back, and find out whether what is served is what was published."""
 
+import logging
 from collections.abc import Mapping, Sequence
 
+from lorag.adapters.mlflow_registry import point_champion_at, registered_name
+from lorag.adapters.mlflow_tracking import locate_tracking
 from lorag.adapters.stores import open_store
-from lorag.errors import IntegrityFailed, LoragError, WorkspaceError
+from lorag.errors import IntegrityFailed, LoragError, StoreFailed, WorkspaceError
 from lorag.params import Params
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.checks import Check
@@ -13,12 +16,15 @@ from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import IndexStore
 from lorag.workspace import Workspace
 
+logger = logging.getLogger(__name__)
+
 
 def roll_back(workspace: Workspace, params: Params, environment: Mapping[str, str], to: str | None) -> Release:
     """Serves an older release again: the one named by id or generation, or the one before the served.
 
     Only the pointer moves, after the release's index was opened and counted and its adapters were compared byte for
-    byte. The next refresh or retrain follows the source again. Raises WorkspaceError where there is nothing to roll
+    byte; the registry's aliases follow where MLflow can be reached. The next refresh or retrain follows the source
+    again. Raises WorkspaceError where there is nothing to roll
     back to, Busy while a writer runs.
     """
     shelf = ReleaseShelf(workspace.state)
@@ -33,7 +39,17 @@ def roll_back(workspace: Workspace, params: Params, environment: Mapping[str, st
         for entry in target.adapters.values():
             AdapterShelf(workspace.adapters).open(entry.sha256)
         shelf.point_at(target, expected_served=shelf.served_id())
+    _point_champions_at(target, workspace, params, environment)
     return target
+
+
+def _point_champions_at(release: Release, workspace: Workspace, params: Params, environment: Mapping[str, str]) -> None:
+    location = locate_tracking(workspace.state, environment)
+    try:
+        for kind, entry in release.adapters.items():
+            point_champion_at(location, registered_name(params.tracking.experiment, kind), entry.sha256)
+    except StoreFailed as error:
+        logger.warning("the release is served, but the registry does not say so: %s", error)
 
 
 def _before_served(shelf: ReleaseShelf) -> Release:
