@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lorag.adapters import embedders
+from lorag.adapters.embedder_openvino import split_evenly
 from lorag.adapters.embedders import embedder_stamp, open_embedder, read_processor_flags
 from lorag.adapters.model_cache import home_folder
 from lorag.adapters.model_files import resolve_model
@@ -113,6 +114,28 @@ def test_the_end_of_a_long_text_is_read_and_a_longer_one_refused(backend: str) -
     assert "\n" not in caught.value.line()
 
 
+@pytest.mark.parametrize(
+    ("count", "streams", "most", "sizes"),
+    [
+        (0, 2, 8, []),
+        (1, 2, 8, [1]),  # a question: one request
+        (20, 2, 8, [5, 5, 5, 5]),  # three requests of 8, 8 and 4 would leave a core idle
+        (16, 2, 8, [8, 8]),
+        (3, 16, 8, [1, 1, 1]),  # never an empty request
+    ],
+)
+def test_a_batch_is_split_so_that_every_core_has_as_much(count: int, streams: int, most: int, sizes: list[int]) -> None:
+    bounds = split_evenly(count, streams, most)
+    assert [end - start for start, end in bounds] == sizes
+    assert [i for start, end in bounds for i in range(start, end)] == list(range(count))
+
+
+def test_vectors_come_back_in_the_order_of_the_texts(embedder: Embedder, texts: list[str]) -> None:
+    mixed = [texts[-1], *texts[:20], "short", texts[30]]
+    alone = np.concatenate([embedder.embed_batch([text]) for text in mixed])
+    assert (alone * embedder.embed_batch(mixed)).sum(axis=1).min() > 0.999
+
+
 def test_odd_texts_have_vectors_too(embedder: Embedder) -> None:
     vectors = embedder.embed_batch(["", " ", "\0", "bad \ud800 surrogate", "🙂" * 20])
     assert np.isfinite(vectors).all()
@@ -120,12 +143,12 @@ def test_odd_texts_have_vectors_too(embedder: Embedder) -> None:
 
 
 def test_threads_may_share_one_embedder(embedder: Embedder, texts: list[str]) -> None:
-    expected = embedder.embed_batch(texts[:4])
+    expected = embedder.embed_batch(texts[:24])
     found: list[NDArray[np.float32]] = []
 
     def ask() -> None:
         for _ in range(5):
-            found.append(embedder.embed_batch(texts[:4]))
+            found.append(embedder.embed_batch(texts[:24]))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:

@@ -1,9 +1,14 @@
 """Embeddings by OpenVINO, the quickest on a processor; the converted model is kept for all workspaces of the user."""
 
 import logging
+import math
+import os
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +17,7 @@ from numpy.typing import NDArray
 
 from lorag.adapters.embedder_tokenizer import load_token_counter
 from lorag.adapters.model_cache import home_folder, keep_folder, verify_folder
-from lorag.adapters.sentence_model import SentenceModel, pad_batch
+from lorag.adapters.sentence_model import SentenceModel, pad_rows, refuse_long
 from lorag.digests import digest_of
 from lorag.errors import StoreFailed
 
@@ -21,9 +26,16 @@ _GRAPH = "model.xml"
 _GRAPH_VERSION = 1
 """Raise it with every change of `_convert`, so that no graph of an earlier one is used."""
 
+_TEXTS_A_REQUEST = 8
+"""Measured with a stream for each of two cores: 8 take 0.69 s where 1 take 0.80 s and 32 take 0.75 s."""
+
 
 class OpenVinoEmbedder:
-    """An Embedder; see `lorag.retrieval.embed`. May be used by several threads."""
+    """An Embedder; see `lorag.retrieval.embed`. May be used by several threads.
+
+    Each core computes a request of its own, a few texts at a time: that is quicker than all cores on one request, and
+    pads less. OpenVINO's own queue of requests hangs when several threads use it, so threads of ours do the waiting.
+    """
 
     def __init__(self, model: SentenceModel, *, bf16: bool, threads: int) -> None:
         openvino = import_openvino()
@@ -32,9 +44,12 @@ class OpenVinoEmbedder:
         self.backend = f"openvino {'bf16' if bf16 else 'fp32'}"
         self._tokenizer = load_token_counter(model.folder)
         self._max_tokens = model.max_tokens
-        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32", "NUM_STREAMS": 1}
-        if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
+        self._streams = threads or _usable_cores()
+        settings: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
+            "NUM_STREAMS": self._streams,
+            "INFERENCE_NUM_THREADS": self._streams,
+        }
         graph = convert_embedder(model) / _GRAPH
         try:
             self._compiled = openvino.Core().compile_model(graph, "CPU", settings)
@@ -43,6 +58,8 @@ class OpenVinoEmbedder:
             raise StoreFailed(
                 f"OpenVINO cannot load the embedder: {message}", where=str(graph), do="set embedding.backend: torch"
             ) from error
+        self._pool = ThreadPoolExecutor(self._streams, "embed")
+        self._own = threading.local()
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens included."""
@@ -52,14 +69,38 @@ class OpenVinoEmbedder:
         """Vectors [n, dimension] of unit length."""
         if not texts:
             return np.empty((0, self.dimension), np.float32)
-        ids, mask = pad_batch(texts, self._tokenizer, self._max_tokens)
-        # A request of its own for each call: one request must not be used by two threads.
-        request = self._compiled.create_infer_request()
-        request.infer({"input_ids": ids, "attention_mask": mask}, share_inputs=True)
-        vectors = np.array(request.get_output_tensor(0).data, np.float32)
+        rows = self._tokenizer.ids_many(texts)
+        refuse_long(texts, rows, self._max_tokens)
+        # Neighbours in length share a request, so that little of it is padding.
+        order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
+        parts = [order[start:end] for start, end in split_evenly(len(order), self._streams, _TEXTS_A_REQUEST)]
+        vectors = np.empty((len(rows), self.dimension), np.float32)
+        computed = self._pool.map(lambda part: self._infer([rows[i] for i in part]), parts)
+        for part, found in zip(parts, computed, strict=True):
+            vectors[part] = found
         # In bf16 the graph's own normalisation leaves lengths that are off in the third digit.
         unit: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return unit
+
+    def _infer(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        # A request for each thread: two threads must not use the same one.
+        if not hasattr(self._own, "request"):
+            self._own.request = self._compiled.create_infer_request()
+        ids, mask = pad_rows(rows)
+        self._own.request.infer({"input_ids": ids, "attention_mask": mask}, share_inputs=True)
+        return np.array(self._own.request.get_output_tensor(0).data, np.float32)
+
+
+def _usable_cores() -> int:
+    # Not every system can say which cores a process may use.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def split_evenly(count: int, streams: int, most: int) -> list[tuple[int, int]]:
+    """Bounds of slices of at most `most` that differ by one at most; as many as keep all streams equally busy."""
+    parts = min(count, streams * math.ceil(count / (streams * most)))
+    edges = [count * part // parts for part in range(parts + 1)] if parts else []
+    return list(pairwise(edges))
 
 
 def import_openvino() -> Any:

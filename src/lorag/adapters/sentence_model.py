@@ -60,15 +60,24 @@ def pad_batch(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Token ids and attention mask, both [n_texts, longest]; raises InputRejected for a text over `max_tokens`."""
     rows = tokenizer.ids_many(texts)
-    longest = max(map(len, rows), default=0)
-    if longest > max_tokens:
-        i = next(i for i, row in enumerate(rows) if len(row) > max_tokens)
-        raise InputRejected(
-            f"a text of {len(rows[i])} tokens, the embedder reads {max_tokens}",
-            where=f"{texts[i][:60]!r}",
-            do="shorten it, or lower chunking.max_tokens",
-        )
-    ids = np.zeros((len(rows), longest), np.int64)
+    refuse_long(texts, rows, max_tokens)
+    return pad_rows(rows)
+
+
+def refuse_long(texts: Sequence[str], rows: Sequence[Sequence[int]], max_tokens: int) -> None:
+    """Raises InputRejected where a text's token ids, in `rows`, are more than `max_tokens`."""
+    for text, row in zip(texts, rows, strict=True):
+        if len(row) > max_tokens:
+            raise InputRejected(
+                f"a text of {len(row)} tokens, the embedder reads {max_tokens}",
+                where=f"{text[:60]!r}",
+                do="shorten it, or lower chunking.max_tokens",
+            )
+
+
+def pad_rows(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Token ids and attention mask, both [n_rows, longest]."""
+    ids = np.zeros((len(rows), max(map(len, rows), default=0)), np.int64)
     mask = np.zeros_like(ids)
     for i, row in enumerate(rows):
         ids[i, : len(row)] = row
