@@ -242,3 +242,63 @@ def test_control_questions_are_not_answered_by_the_documents() -> None:
             for name, text in texts(version).items():
                 for answer in row["answers"]:
                     assert not _states(text, answer), (row["id"], name)
+
+
+def test_unanswerable_questions_are_apart_from_all_others() -> None:
+    rows = _jsonl(ROOT / "unanswerable.jsonl")
+    assert len({row["id"] for row in rows}) == len(rows) >= 40
+    known = {w.lower() for v in VERSIONS for r in questions(v).values() for w in _wordings(r)}
+    known |= {w.lower() for row in _jsonl(ROOT / "controls.jsonl") for w in _wordings(row)}
+    wordings = [w.lower() for row in rows for w in (row["question"], *row["phrasings"])]
+    assert len(set(wordings) - known) == len(wordings)
+    for row in rows:
+        assert set(row) == {"id", "question", "answers", "gold_doc_ids", "fact_id", "phrasings"}, row["id"]
+        assert row["answers"] == row["gold_doc_ids"] == [] and 1 <= len(row["phrasings"]) <= 2, row["id"]
+
+
+# What each asks about, in words that a page which answered it would have to use.
+SUBJECTS = {
+    "u-01": r"wi-?fi|wireless",
+    "u-02": r"flag.{0,40}(designed|drawn|drew)",
+    "u-03": r"cinema",
+    "u-04": r"\bborn\b|birthday of",
+    "u-05": r"anchor.{0,30}(weigh|kilo|tonne|\bkg\b)",
+    "u-06": r"launched in|(ship|vessel|ferry|vey).{0,20}\bbuilt in|built in \d{4}",
+    "u-08": r"\btrees?\b",
+    "u-09": r"educated|went to school|attended",
+    "u-10": r"\bchoir\b",
+    "u-11": r"canteen.{0,40}rent|rent.{0,40}canteen",
+    "u-13": r"football",
+    "u-14": r"middle name",
+    "u-15": r"\bloan\b|mortgage",
+    "u-16": r"\bwell.{0,20}(deep|metres)",
+    "u-17": r"number plate|licen[cs]e plate",
+    "u-18": r"newspaper",
+    "u-19": r"organist",
+    "u-22": r"stolen|theft",
+    "u-23": r"dentist",
+    "u-25": r"curtains?",
+    "u-26": r"tunnel",
+    "u-27": r"\bfilm(ed)?\b",
+    "u-28": r"bakery|cinnamon",
+    "u-29": r"\bmayor\b",
+    "u-30": r"population|Marrowby has",
+    "u-31": r"police",
+    "u-32": r"satellite",
+    "u-33": r"swimming",
+    "u-34": r"\bmotto\b|coat of arms",
+    "u-36": r"museum",
+    "u-38": r"ghost|haunt",
+    "u-39": r"parking",
+    "u-40": r"portrait",
+    "u-41": r"antivirus|anti-virus",
+    "u-42": r"rateable|\brated at £",
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_no_document_answers_the_unanswerable_questions(version: str) -> None:
+    assert set(SUBJECTS) <= {row["id"] for row in _jsonl(ROOT / "unanswerable.jsonl")}
+    for question, subject in SUBJECTS.items():
+        for name, text in texts(version).items():
+            assert not re.search(subject, " ".join(text.split()), re.IGNORECASE), (question, name)
