@@ -243,3 +243,11 @@ def test_home_is_the_environments_or_the_users(monkeypatch: pytest.MonkeyPatch, 
     assert model_cache.home_folder() == tmp_path
     monkeypatch.delenv("LORAG_HOME")
     assert model_cache.home_folder().name == "lorag"
+
+
+def test_a_model_that_is_changed_in_place_has_another_name(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    before = model_sha256(tmp_path)
+    assert model_sha256(tmp_path) == before
+    (tmp_path / "model.safetensors").write_bytes(b"two")
+    assert model_sha256(tmp_path) != before

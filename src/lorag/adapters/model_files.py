@@ -6,6 +6,7 @@ import io
 import logging
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from lorag.adapters.model_cache import MANIFEST, file_sha256, home_folder, keep_folder, verify_folder
@@ -44,7 +45,18 @@ def model_sha256(path: Path) -> str:
     names = (p.relative_to(path) for p in path.rglob("*") if p.suffix in _HASHED and p.is_file())
     # A manifest repeats the digests of the others; READMEs and hidden folders do not change what a model computes.
     chosen = sorted(n.as_posix() for n in names if n.name != MANIFEST and not any(p.startswith(".") for p in n.parts))
-    return digest_of({name: file_sha256(path / name) for name in chosen})
+    return digest_of({name: _sha256_of_unchanged(path / name) for name in chosen})
+
+
+def _sha256_of_unchanged(path: Path) -> str:
+    """As `file_sha256`, but a file that one process asks about again is read again only if it was touched since."""
+    state = path.stat()
+    return _read_sha256(path, state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _read_sha256(path: Path, *_state: int) -> str:
+    return file_sha256(path)
 
 
 def base_model_sha256(reference: str) -> str:
