@@ -198,7 +198,7 @@ def show_status(result: Mapping[str, Any]) -> None:
         if adapter["facts"]:
             say(f"  {len(adapter['facts'])} facts are new or changed, the first is {adapter['facts'][0]}")
         for name in adapter["documents_gone"]:
-            say(f"  trained on {name}, which is gone")
+            say(f"  trained on {name}, which is gone; training.{kind}.start: scratch forgets it")
 
 
 def release_row(release: Release, *, is_served: bool) -> dict[str, Any]:

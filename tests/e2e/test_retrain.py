@@ -164,7 +164,8 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     assert trained["start"] == tuned["sha256"]
     assert (second["published"], second["generation"]) == (True, 4)
     assert second["adapters"]["tuned"]["sha256"] != tuned["sha256"]
-    assert call(cli, workspace, "status")["adapters"]["tuned"]["behind"] is False
+    state = call(cli, workspace, "status")["adapters"]["tuned"]
+    assert (state["facts"], state["documents_gone"]) == ([], ["pier10.md"]), "what it went on from has seen that page"
     idle = call(cli, workspace, "retrain")
     assert (idle["published"], idle["adapters"]["tuned"]["stages"]) == (False, []), "it does not go on from itself"
     committed = subprocess.run(

@@ -24,7 +24,7 @@ class AdapterState:
     """A served adapter against the knowledge as it is now.
 
     `facts` are those that are new, or have another answer than the one it was trained on; `documents_gone` those that
-    it was trained on and that are no more.
+    it was trained on and that are no more; where it went on from another adapter, those that one saw too.
     """
 
     id: str
@@ -33,7 +33,7 @@ class AdapterState:
 
     @property
     def is_behind(self) -> bool:
-        """Whether a retrain would teach it something or make it forget something."""
+        """Whether a retrain would teach it something, or one from scratch make it forget something."""
         return bool(self.facts or self.documents_gone)
 
     def to_json(self) -> dict[str, Any]:
