@@ -1,6 +1,7 @@
 """Documents, chunks and questions to what an adapter is trained on."""
 
 import json
+import logging
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -41,6 +42,8 @@ from lorag.tuning.training_set import PairTokens, Seen, TrainingSet, assemble_tr
 from lorag.use_cases.golden import load_wanted
 from lorag.use_cases.refresh_index import Wanted
 from lorag.workspace import Workspace
+
+logger = logging.getLogger(__name__)
 
 _SPARE_HITS = 5
 """Taken beyond what is read, so that a context without its gold chunks is as long as one with them."""
@@ -112,10 +115,13 @@ def build_training_set(
     kept_out = _kept_out(asked.questions, unknown.questions, workspace, params)
     chunk_ids = {chunk.id for chunk in wanted.chunks}
     refuse_leakage(built.train, kept_out, versions, chunk_ids)
+    conflicting = find_conflicts([*asked.questions, *unknown.questions])
+    if conflicting:
+        logger.warning("facts whose wordings have different answers: %s", ", ".join(sorted(conflicting)))
     report = validate_pairs(
         built.train,
         built.validation,
-        origins=PairOrigins(versions, chunk_ids, find_conflicts([*asked.questions, *unknown.questions])),
+        origins=PairOrigins(versions, chunk_ids, conflicting),
         count=partial(_count, encoder),
         params=params.training_set,
         out_dir=folder / "validation",
