@@ -3,7 +3,8 @@ import io
 import pytest
 from matplotlib.figure import Figure
 
-from lorag.evaluation.plots import plot_chunk_tokens, plot_plan, plot_retrieval
+from lorag.evaluation.plots import plot_chunk_tokens, plot_loss, plot_plan, plot_probes, plot_retrieval
+from lorag.evaluation.probes import Probe
 from lorag.retrieval.plan import PlanCounts
 
 
@@ -43,3 +44,17 @@ def test_the_histogram_holds_every_chunk_even_beyond_the_limit() -> None:
     axes = plot_chunk_tokens({0: 1, 100: 1, 200: 1, 260: 1}, 200).axes[0]
 
     assert sum(bar.get_height() for bar in axes.patches) == 4  # type: ignore[attr-defined]
+
+
+def test_probes_are_red_where_they_failed() -> None:
+    probes = [Probe("new_facts", 0.4, 0.5, False), Probe("refusal", 0.9, 0.5, True), Probe("controls", 0.2, None, True)]
+    figure = plot_probes(probes)
+    colours = [bar.get_facecolor() for bar in figure.axes[0].patches]
+    assert len(set(colours)) == 3
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [0.4, 0.9, 0.2]
+    assert len(figure.axes[0].lines) == 2, "a mark for each limit"
+
+
+def test_losses_are_drawn_over_their_own_steps() -> None:
+    figure = plot_loss({"loss": {1: 2.0, 2: 1.0}, "validation_loss": {2: 1.5}})
+    assert [list(line.get_xdata()) for line in figure.axes[0].lines] == [[1, 2], [2]]

@@ -42,7 +42,9 @@ def writer_lock(path: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         raise Busy(
-            "another refresh, retrain or rollback is running", where=str(path), do="wait until it ends, then run this again"
+            "another refresh, retrain or rollback is running",
+            where=str(path),
+            do="wait until it ends, then run this again",
         ) from None
     try:
         yield
