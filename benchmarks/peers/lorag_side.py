@@ -4,9 +4,10 @@ The same calls as in a refresh by Prefect and DVC, without these two. There are 
 the gate asks none; it looks for every new chunk by its own vector and reads the whole generation back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from corpus import knowledge_params, read_corpus, read_params
@@ -44,7 +45,7 @@ def prepare(phase: str, state: Path, corpus: Path) -> Run:
     embedder = _open_warm(params)
 
     def run() -> Work:
-        return _refresh(state, documents, chunks, embedder, params, Clock())
+        return refresh(state, documents, chunks, embedder, params, Clock())
 
     return run
 
@@ -63,7 +64,7 @@ def prepare_whole(phase: str, state: Path, corpus: Path) -> Run:
                 loaded = read_source((corpus / version_of(phase)).resolve(), knowledge_params(), cache)
             with clock.part("chunk"):
                 chunks = chunk_corpus(loaded.documents, params.chunking, tokens, tokens_id, cache, lambda n: None)
-        return _refresh(state, loaded.documents, chunks, embedder, params, clock)
+        return refresh(state, loaded.documents, chunks, embedder, params, clock)
 
     return run
 
@@ -93,19 +94,21 @@ def _open_warm(params: Params) -> Embedder:
     return embedder
 
 
-def _refresh(
+def refresh(
     state: Path,
     documents: Sequence[Document],
     chunks: Sequence[Chunk],
     embedder: Embedder,
     params: Params,
     clock: Clock,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Work:
+    """One refresh of the index in `state`; the seconds of its parts go to `clock`."""
     with clock.part("embed"), BlobCache(state / "cache.sqlite") as cache:
         texts = [chunk.embedded_text for chunk in chunks]
         vectors, count = embed_texts(texts, embedder, cache, batch_tokens=params.embedding.batch_tokens)
     wanted = Wanted(documents, chunks, vectors, embedder.fingerprint)
-    store, shelf = open_store(params.index, state, {}), ReleaseShelf(state)
+    store, shelf = open_store(params.index, state, environment), ReleaseShelf(state)
     with clock.part("plan"):
         newest = next(iter(shelf.releases()), None)
         start = start_from(newest, params.index, wanted.fingerprint)

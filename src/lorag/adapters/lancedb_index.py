@@ -248,14 +248,10 @@ class LanceDbIndex:
     def _drop_versions(self, name: str, versions: set[int]) -> None:
         self._set_aside_broken(name)
         table = self._connect().open_table(name)
+        # The newest manifest stays, so that no later version takes its number. It is made one without rows: the
+        # client cleans up only after it has merged files and extended indexes, and here it finds none.
+        table.delete("true")
         newest = table.version
-        if newest not in versions:
-            # The newest manifest stays, so that no later version takes its number; this one shares its data with a
-            # version that is kept.
-            table.checkout(max(versions))
-            table.restore()
-            table.checkout_latest()
-            newest = table.version
         drop_manifests(self._path(name), versions | {newest})
         # A connection remembers manifests, and would protect the files that they name.
         self._connection = None
