@@ -90,7 +90,9 @@ def refresh(
     with console.standard_output_kept_clean():
         console.set_up_prefect(workspace.state, debug=context.obj.debug)
         from flows.refresh_index import refresh_index
+        from lorag.adapters.import_ahead import import_ahead
 
+        import_ahead()
         outcome = refresh_index(str(workspace.root), rebuild=rebuild, allow_shrink=allow_shrink)
     result = outcome.to_json()
     console.show(result, lambda: console.show_refresh(result), as_json=as_json)

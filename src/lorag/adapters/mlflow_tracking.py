@@ -125,6 +125,12 @@ class Run:
             self._client.log_table(self.run_id, {key: list(values) for key, values in columns.items()}, name)
 
 
+def set_up_mlflow() -> None:
+    """Settings that MLflow reads at its first import; call it before that, which every use of a run does."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
 @contextmanager
 def start_run(location: TrackingLocation, experiment: str, run_name: str, tags: Mapping[str, str]) -> Iterator[Run]:
     """A run that is FINISHED, or FAILED where its body raises, in an experiment that is made if need be.
@@ -194,9 +200,7 @@ def _find_experiment(client: "MlflowClient", name: str, location: TrackingLocati
 @contextmanager
 def failures_mapped(location: TrackingLocation) -> Iterator[None]:
     """Raises StoreFailed, without any password, for whatever MLflow and its database raise in the body."""
-    # Before the first import of the library.
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    set_up_mlflow()
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from lorag.adapters.mlflow_tracking import Run, TrackingLocation, start_run
 from lorag.errors import StoreFailed
-from lorag.evaluation.plots import plot_chunk_tokens, plot_plan, plot_retrieval
 from lorag.params import Params
 from lorag.use_cases.run_refresh import RefreshOutcome
 from lorag.workspace import Workspace
@@ -48,6 +47,9 @@ def _log_content(run: Run, outcome: RefreshOutcome, workspace: Workspace, params
     run.log_json(outcome.to_json(), "refresh.json")
     if not outcome.published:
         return
+    # Matplotlib takes half a second to import, and a refresh without change draws nothing.
+    from lorag.evaluation.plots import plot_chunk_tokens, plot_plan, plot_retrieval
+
     run.log_figure(plot_plan(outcome.counts), "plots/plan.png")
     with (workspace.reports / "chunk_tokens.csv").open(encoding="utf-8", newline="") as file:
         spread = {int(row["tokens"]): int(row["chunks"]) for row in csv.DictReader(file)}

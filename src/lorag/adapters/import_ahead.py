@@ -1,0 +1,43 @@
+"""The slow imports of a refresh, made while it waits for Prefect's server to come up."""
+
+import importlib
+import logging
+import threading
+
+from lorag.adapters.mlflow_tracking import set_up_mlflow
+
+_LOG = logging.getLogger(__name__)
+_SLOW = (
+    "dvc.repo.reproduce",
+    # DVC imports these when it first looks into a repository.
+    "dvc.repo.index",
+    "dvc.repo.stage",
+    "dvc.data_cloud",
+    "dvc.scm",
+    "dulwich.repo",
+    "dulwich.client",
+    "mlflow",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "alembic.command",
+    "lancedb",
+)
+
+
+def import_ahead() -> threading.Thread:
+    """Imports DVC, MLflow and LanceDB in a thread of its own, which is returned.
+
+    Together they take seconds of one core, and the server takes longer in a process of its own. What cannot be
+    imported is told where it is used.
+    """
+    set_up_mlflow()
+    thread = threading.Thread(target=_import_all, name="import-ahead", daemon=True)
+    thread.start()
+    return thread
+
+
+def _import_all() -> None:
+    for name in _SLOW:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            _LOG.debug("%s was not imported ahead: %s", name, error)
