@@ -85,6 +85,10 @@ class Workspace:
         """Output of the adapter stage: weights, config and training.json."""
         return self.root / "artifacts" / "adapters" / adapter
 
+    def evaluation_folder(self, adapter: AdapterKind) -> Path:
+        """Every answer of an adapter's exam."""
+        return self.root / "artifacts" / "evaluation" / adapter.value
+
     def adapter_report(self, adapter: AdapterKind) -> Path:
         """Output of the adapter_evaluation stage."""
         return self.reports / f"adapter_{adapter}.json"

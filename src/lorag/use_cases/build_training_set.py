@@ -2,7 +2,6 @@
 
 import json
 import logging
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -10,25 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lorag.adapters.blob_cache import BlobCache
 from lorag.adapters.chat_encoding import ChatEncoder, open_chat_encoder
-from lorag.adapters.embedders import open_embedder
 from lorag.adapters.generators import open_generator
 from lorag.adapters.great_expectations_pairs import PairOrigins, validate_pairs
-from lorag.adapters.lancedb_index import LanceDbIndex
 from lorag.adapters.model_files import convert_base_model
-from lorag.adapters.reranker import open_reranker
 from lorag.answering.strategies import select_context
 from lorag.evaluation.questions import Question, TrainingQuestions, read_questions, read_training_questions
 from lorag.evaluation.validation import refuse_failures
 from lorag.knowledge.documents import Chunk
 from lorag.params import AdapterKind, Params
-from lorag.progress import show_progress
-from lorag.retrieval.embed import embed_texts
-from lorag.retrieval.index.store import IndexRow
-from lorag.retrieval.search import Searcher
 from lorag.tuning.facts import Fact, RefusedReason, RefusedRow, collect_facts, find_conflicts
 from lorag.tuning.leakage import refuse_leakage
 from lorag.tuning.pairs import Pair, training_set_digest, write_pairs
@@ -41,12 +32,10 @@ from lorag.tuning.synthesis import synthesise_facts
 from lorag.tuning.training_set import PairTokens, Seen, TrainingSet, assemble_training_set
 from lorag.use_cases.golden import load_wanted
 from lorag.use_cases.refresh_index import Wanted
+from lorag.use_cases.search_contexts import search_contexts
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)
-
-_SPARE_HITS = 5
-"""Taken beyond what is read, so that a context without its gold chunks is as long as one with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,41 +171,9 @@ def _open_raft(
 ) -> RaftMaker:
     ranked: Mapping[str, Sequence[Chunk]] = {}
     if reads_context(adapter, params.training_set):
-        ranked = _search_all(searched_wordings(material), wanted, workspace, params)
+        ranked = search_contexts(searched_wordings(material), wanted, workspace, params)
     select = partial(select_context, generator=encoder, params=params.answering, generation=params.generation)
     return RaftMaker(material.facts, ranked, versions, select, params.answering, params.training_set)
-
-
-def _search_all(
-    wordings: Sequence[str], wanted: Wanted, workspace: Workspace, params: Params
-) -> dict[str, list[Chunk]]:
-    """What the search that serves finds for each wording, from a throw-away store; questions are not rewritten."""
-    embedder = open_embedder(params.embedding)
-    with BlobCache(workspace.cache_file) as cache:
-        vectors, _ = embed_texts(list(wordings), embedder, cache, batch_tokens=params.embedding.batch_tokens)
-    top_k = max(params.search.top_k, params.answering.context_chunks) + _SPARE_HITS
-    search = params.search.model_copy(update={"top_k": top_k, "candidates": max(top_k, params.search.candidates)})
-    reranker = open_reranker(search.reranker) if search.reranker else None
-    rows = [IndexRow(c, wanted.fingerprint, v) for c, v in zip(wanted.chunks, wanted.vectors, strict=True)]
-    with (
-        tempfile.TemporaryDirectory(prefix="lorag-") as scratch,
-        show_progress("Searching contexts", len(wordings)) as advance,
-    ):
-        store = LanceDbIndex(Path(scratch), params.index.ann_from_rows)
-        try:
-            ref = store.write_generation(None, "training", 1, rows, ())
-            found = {}
-            for wording, vector in zip(wordings, vectors, strict=True):
-                searcher = Searcher(store, ref, partial(_known_vector, vector), reranker)
-                found[wording] = [hit.chunk for hit in searcher.search([wording], search).hits]
-                advance(1)
-            return found
-        finally:
-            store.close()
-
-
-def _known_vector(vector: NDArray[np.float32], queries: Sequence[str]) -> NDArray[np.float32]:
-    return vector[None, :]
 
 
 def _count(encoder: ChatEncoder, pair: Pair) -> PairTokens:

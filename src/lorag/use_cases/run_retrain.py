@@ -11,14 +11,15 @@ from lorag.adapters.model_files import base_model_sha256
 from lorag.costs.records import Cost
 from lorag.digests import digest_of
 from lorag.errors import GateRefused, IntegrityFailed, ParamsError
-from lorag.evaluation.adapter_gate import judge_adapter
+from lorag.evaluation.adapter_gate import Champion, judge_adapter
 from lorag.evaluation.probes import Probe
 from lorag.params import AdapterKind, Params, TrainingStart
 from lorag.releases.adapter_shelf import AdapterShelf, adapter_sha256
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
+from lorag.use_cases.evaluate_adapter import examine_champion, read_exam
 from lorag.use_cases.publish_adapters import newest_release, publish_adapters
-from lorag.use_cases.starting_adapter import LINEAGE, read_starts, write_starts
+from lorag.use_cases.starting_adapter import LINEAGE, read_lineage, read_starts, write_starts
 from lorag.workspace import Workspace
 
 REPORT = "evaluation.json"
@@ -160,8 +161,10 @@ def judge(kind: AdapterKind, workspace: Workspace, params: Params) -> tuple[Adap
             do=f"run `dvc repro --force adapter@{kind}`",
         )
     lineage = _read_json(workspace.training_folder(kind) / LINEAGE)
-    probes = tuple(judge_adapter(_read_json(workspace.adapter_report(kind)), params.adapter_gate.of(kind)))
     sha256 = adapter_sha256(folder)
+    candidate, base_model, digests = read_exam(kind, workspace)
+    champion = _examine_champion(kind, sha256, workspace, params)
+    probes = tuple(judge_adapter(candidate, base_model, champion, digests, params.adapter_gate.of(kind)))
     entry = AdapterEntry(
         id=f"{kind}-{sha256[:10]}",
         sha256=sha256,
@@ -172,6 +175,18 @@ def judge(kind: AdapterKind, workspace: Workspace, params: Params) -> tuple[Adap
         gate={probe.name: probe.value for probe in probes},
     )
     return entry, probes
+
+
+def _examine_champion(kind: AdapterKind, candidate: str, workspace: Workspace, params: Params) -> Champion | None:
+    """The served adapter's exam; None where there is none, it is the candidate, or it is of another base model."""
+    champion = served_adapter(kind, workspace)
+    if champion is None or champion.sha256 == candidate:
+        return None
+    if champion.base_model_sha256 != base_model_sha256(params.generation.model):
+        return None
+    folder = AdapterShelf(workspace.adapters).open(champion.sha256)
+    lineage = read_lineage(folder)
+    return examine_champion(kind, folder, lineage["facts"] if lineage else {}, workspace, params)
 
 
 def present(

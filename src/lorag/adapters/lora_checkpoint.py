@@ -1,0 +1,56 @@
+"""Where a training run stands, as one safetensors file that is whole or absent."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from lorag.releases.durable import fsync_folder
+from lorag.tuning.report import EpochResult
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A run by the digest of what decides it: the losses of its steps and the epochs that are over."""
+
+    digest: str
+    losses: Sequence[float]
+    epochs: Sequence[EpochResult]
+    best_epoch: int
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint, tensors: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
+    """Replaces the file at once; `tensors` by group and name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    flat = {f"{group}/{name}": t.detach().contiguous() for group, named in tensors.items() for name, t in named.items()}
+    save_file(flat, temporary, metadata={"checkpoint": json.dumps(asdict(checkpoint))})
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    fsync_folder(path.parent)
+
+
+def read_checkpoint(path: Path, digest: str) -> tuple[Checkpoint, dict[str, dict[str, torch.Tensor]]] | None:
+    """The checkpoint and its tensors by group and name; None for none, for a damaged one, and for another run's."""
+    if not path.exists():
+        return None
+    groups: dict[str, dict[str, torch.Tensor]] = {"weight": {}, "best": {}, "exp_avg": {}, "exp_avg_sq": {}, "step": {}}
+    try:
+        with safe_open(path, framework="pt") as file:
+            value = json.loads(file.metadata()["checkpoint"])
+            if value["digest"] != digest:
+                return None
+            for key in file.keys():
+                group, _, name = key.partition("/")
+                groups[group][name] = file.get_tensor(key)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        # Training begins anew: slower, never wrong.
+        return None
+    epochs = tuple(EpochResult(**epoch) for epoch in value["epochs"])
+    return Checkpoint(digest, value["losses"], epochs, value["best_epoch"]), groups

@@ -1,0 +1,126 @@
+"""A causal language model with a LoRA adapter on it, and the adapter as a folder of its own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.lora import LoraLayer
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+from lorag.adapters.embedders import read_processor_flags
+from lorag.adapters.lora_fused import fuse_lora
+from lorag.adapters.model_files import quieten_transformers
+from lorag.errors import IntegrityFailed, ParamsError, WorkspaceError
+from lorag.params import LoraMethod, Precision, TrainingParams
+
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+
+
+def choose_bf16(precision: Precision, device: torch.device) -> bool:
+    """Whether to compute in bf16: where the hardware does, for emulated it is several times slower than fp32."""
+    if device.type == "cuda":
+        hardware = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        hardware = bool(read_processor_flags() & {"avx512_bf16", "amx_bf16"})
+    if precision is Precision.BF16 and not hardware:
+        raise ParamsError("this machine has no bf16 arithmetic", where="training.precision", do="set it to auto")
+    return hardware and precision is not Precision.FP32
+
+
+def load_trainable(
+    base: Path, params: TrainingParams, device: torch.device, *, bf16: bool, start: Path | None = None
+) -> Any:
+    """The base model, frozen, with an adapter in fp32 that is new or continues the one in the folder `start`.
+
+    A new adapter's weights depend on the seed alone.
+    """
+    quieten_transformers()
+    dtype = torch.bfloat16 if bf16 else torch.float32
+    options: dict[str, Any] = {}
+    if params.method is LoraMethod.QLORA:
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+        )
+        options["device_map"] = {"": device}
+    try:
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            str(base), dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False, **options
+        )
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(
+            f"cannot load the language model: {error}", where="generation.model", do="name a folder with safetensors"
+        ) from error
+    model = model.to(device)
+    torch.manual_seed(params.seed)
+    try:
+        model = get_peft_model(model, _lora_config(params), autocast_adapter_dtype=True)
+    except ValueError as error:
+        raise ParamsError(
+            f"no adapter fits this model: {str(error).splitlines()[0][:200]}",
+            where="training.target_modules",
+            do="name linear layers of the model, or all-linear",
+        ) from error
+    for module in model.modules():
+        if isinstance(module, LoraLayer):
+            # Autocast brings the adapter's weights to the arithmetic of its input; peft would do it the other way.
+            module.cast_input_dtype_enabled = False
+            fuse_lora(module)
+    if start is not None:
+        load_adapter_weights(model, start)
+    if params.gradient_checkpointing:
+        model.enable_input_require_grads()
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    return model
+
+
+def load_adapter_weights(model: Any, folder: Path) -> None:
+    """Puts the weights of an adapter's folder into the model's own; raises ParamsError where they are of other shape."""
+    try:
+        found = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise IntegrityFailed(
+            f"cannot read the adapter: {error}", where=str(folder), do="run `lorag doctor`"
+        ) from error
+    own = get_peft_model_state_dict(model)
+    if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in found.items()}:
+        raise ParamsError(
+            "the adapter to continue from has another rank, method or target modules",
+            where="training.start",
+            do="set training.start to scratch, or the other values back",
+        )
+    set_peft_model_state_dict(model, found)
+
+
+def save_adapter(model: Any, folder: Path, base_reference: str) -> None:
+    """Weights in fp32 and a config that names the base as params do, not by a path of this machine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.detach().float().cpu().contiguous() for name, tensor in adapter_state(model).items()}
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    config = model.peft_config["default"].to_dict()
+    config |= {"base_model_name_or_path": base_reference, "inference_mode": True}
+    plain = {name: sorted(value) if isinstance(value, set) else value for name, value in config.items()}
+    (folder / CONFIG).write_text(json.dumps(plain, indent=2, sort_keys=True, default=str) + "\n", encoding="utf-8")
+
+
+def adapter_state(model: Any) -> dict[str, torch.Tensor]:
+    """The adapter's weights by name, in order of names."""
+    return dict(sorted(get_peft_model_state_dict(model).items()))
+
+
+def _lora_config(params: TrainingParams) -> LoraConfig:
+    targets = params.target_modules
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=params.rank,
+        lora_alpha=params.alpha,
+        lora_dropout=params.dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        use_dora=params.method is LoraMethod.DORA,
+        use_rslora=params.method is LoraMethod.RSLORA,
+        bias="none",
+    )

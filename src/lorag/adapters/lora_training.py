@@ -1,0 +1,323 @@
+"""The training loop of an adapter: loss on answers alone, batches of like length, exact to resume."""
+
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer, get_scheduler
+
+from lorag.adapters.chat_encoding import ChatEncoder
+from lorag.adapters.lora_checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from lorag.adapters.lora_model import choose_bf16, load_trainable
+from lorag.errors import GateRefused, InputRejected
+from lorag.params import LearningRateSchedule, TrainingParams
+from lorag.tuning.batches import Step, plan_epoch
+from lorag.tuning.pairs import Pair
+from lorag.tuning.report import EpochResult, TrainingReport
+
+VALIDATION_TOKENS = 8_192
+"""Of a batch of validation: nothing is kept for a backward pass, so it may be larger than a training batch."""
+
+_SCHEDULES = {
+    LearningRateSchedule.COSINE: "cosine",
+    LearningRateSchedule.LINEAR: "linear",
+    LearningRateSchedule.CONSTANT: "constant_with_warmup",
+}
+
+Advance = Callable[[int], None]
+"""Called with the number of tokens done since the last call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Token ids of a pair; those from `n_prompt` on are learned."""
+
+    ids: list[int]
+    n_prompt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """One run. `digest` names all that decides its result: a checkpoint of another digest is not continued."""
+
+    base: Path
+    train: Sequence[Encoded]
+    validation: Sequence[Encoded]
+    params: TrainingParams
+    start: Path | None
+    checkpoint: Path | None
+    digest: str
+    checkpoint_every_steps: int = 50
+
+
+def load_tokenizer(base: Path) -> Any:
+    """The base model's, with its chat template."""
+    return AutoTokenizer.from_pretrained(str(base), local_files_only=True, trust_remote_code=False)
+
+
+def is_main_process() -> bool:
+    """Whether this is the process that writes files; always so for a single one."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def encode_pairs(pairs: Sequence[Pair], tokenizer: Any, max_tokens: int) -> list[Encoded]:
+    """Prompt by the chat template, answer as plain text with the token that ends a turn.
+
+    Raises InputRejected for a pair over `max_tokens`: nothing is cut in silence.
+    """
+    encoder = ChatEncoder(tokenizer)
+    encoded = []
+    for pair in pairs:
+        prompt = encoder.encode(pair.messages) if pair.messages else []
+        ids = [*prompt, *encoder.encode_content(pair.answer), tokenizer.eos_token_id]
+        if len(ids) > max_tokens:
+            raise InputRejected(
+                f"a training pair of {len(ids)} tokens, the limit is {max_tokens}",
+                where=f"pair {pair.id[:12]}, from {', '.join(pair.documents) or pair.source}",
+                do="shorten it, or raise training_set.max_pair_tokens",
+            )
+        # A text without a prompt is predicted from its first token on.
+        encoded.append(Encoded(ids, max(len(prompt), 1)))
+    return encoded
+
+
+def train_lora(job: TrainingJob, advance: Advance = lambda n: None) -> tuple[Any, TrainingReport]:
+    """The model with the trained adapter, and the report; the weights are those of the best epoch.
+
+    Under `accelerate launch` each process computes its share of every step and the gradients are added up, so that
+    the result is that of one process with as many more accumulated batches. Raises GateRefused where the loss is no
+    longer a number.
+    """
+    return _Run(job, advance).finish()
+
+
+class _Run:
+    """The state of a run between two steps."""
+
+    def __init__(self, job: TrainingJob, advance: Advance) -> None:
+        self.job, self.params, self.advance = job, job.params, advance
+        if self.params.threads:
+            torch.set_num_threads(self.params.threads)
+        self.rank, self.world_size, self.device = _join_processes()
+        self.bf16 = choose_bf16(self.params.precision, self.device)
+        self.model = load_trainable(job.base, self.params, self.device, bf16=self.bf16, start=job.start)
+        self.weights = {name: p for name, p in sorted(self.model.named_parameters()) if p.requires_grad}
+        self.lengths = [len(pair.ids) for pair in job.train]
+        self.steps_an_epoch = len(self._plan(0))
+        total = self.steps_an_epoch * self.params.epochs
+        self.optimizer = torch.optim.AdamW(
+            list(self.weights.values()), lr=self.params.learning_rate, weight_decay=self.params.weight_decay, fused=True
+        )
+        self.scheduler = get_scheduler(
+            _SCHEDULES[self.params.schedule],
+            self.optimizer,
+            num_warmup_steps=math.ceil(self.params.warmup_share * total),
+            num_training_steps=total,
+        )
+        self.losses: list[float] = []
+        self.epochs: list[EpochResult] = []
+        self.best: dict[str, torch.Tensor] | None = None
+        self.best_epoch = 0
+        self._resume()
+
+    def finish(self) -> tuple[Any, TrainingReport]:
+        """Trains to the end, or until no epoch has been better for `patience_epochs`."""
+        self.model.train()
+        while len(self.epochs) < self.params.epochs and not self._has_stalled():
+            epoch = len(self.epochs)
+            steps = self._plan(epoch)
+            for step in steps[len(self.losses) - epoch * self.steps_an_epoch :]:
+                self._take(step)
+                if len(self.losses) % self.job.checkpoint_every_steps == 0:
+                    self._save()
+            self._end_epoch(steps)
+            self._save()
+        if self.best is not None:
+            with torch.no_grad():
+                for name, weight in self.weights.items():
+                    weight.copy_(self.best[name])
+        self.model.eval()
+        read = len(self.epochs)
+        labels = sum(len(pair.ids) - pair.n_prompt for pair in self.job.train)
+        return self.model, TrainingReport(
+            epochs=tuple(self.epochs),
+            best_epoch=self.best_epoch or read,
+            stopped_early=read < self.params.epochs,
+            steps=len(self.losses),
+            tokens=sum(self.lengths) * read,
+            label_tokens=labels * read,
+            trainable_parameters=sum(weight.numel() for weight in self.weights.values()),
+            losses=tuple(self.losses),
+            backend=f"{self.device.type} {'bf16' if self.bf16 else 'fp32'}, {self.world_size} processes",
+        )
+
+    def _plan(self, epoch: int) -> list[Step]:
+        return plan_epoch(self.lengths, self.params, epoch, world_size=self.world_size)
+
+    def _take(self, step: Step) -> None:
+        # Dropout depends on the step alone, so that a resumed run draws what an uninterrupted one draws.
+        torch.manual_seed(self.params.seed * 1_000_003 + len(self.losses) * self.world_size + self.rank)
+        pairs = [[self.job.train[at] for at in batch] for batch in step]
+        labels = sum(len(pair.ids) - pair.n_prompt for batch in pairs for pair in batch)
+        loss = torch.zeros((), device=self.device)
+        for batch in pairs[self.rank :: self.world_size]:
+            part = self._loss(batch).sum() / labels
+            part.backward()
+            loss += part.detach()
+        self._add_up(loss)
+        if not math.isfinite(value := float(loss)):
+            raise GateRefused(
+                f"the loss became {value} at step {len(self.losses) + 1}",
+                where="training",
+                do="lower training.learning_rate, or set training.precision to fp32; the adapter that is served stays",
+            )
+        torch.nn.utils.clip_grad_norm_(list(self.weights.values()), self.params.max_grad_norm)
+        self.optimizer.step()
+        self.scheduler.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.losses.append(value)
+        self.advance(sum(len(pair.ids) for batch in pairs for pair in batch))
+
+    def _loss(self, batch: Sequence[Encoded]) -> torch.Tensor:
+        """Of each label of the batch [n_labels]."""
+        logits, labels = self._predict(batch)
+        return torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+
+    def _predict(self, batch: Sequence[Encoded]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits [n_labels, vocabulary] float32 and labels [n_labels] of a batch, row by row.
+
+        Padding stands on the left, so that the labels of all rows end together. Logits are computed where there is a
+        label only: the output layer is a fifth of a small model.
+        """
+        width = max(len(pair.ids) for pair in batch)
+        kept = max(len(pair.ids) - pair.n_prompt for pair in batch)
+        ids = torch.zeros((len(batch), width), dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        labels = torch.full((len(batch), kept), -100)
+        for row, pair in enumerate(batch):
+            ids[row, width - len(pair.ids) :] = torch.tensor(pair.ids)
+            mask[row, width - len(pair.ids) :] = 1
+            labels[row, kept - (len(pair.ids) - pair.n_prompt) :] = torch.tensor(pair.ids[pair.n_prompt :])
+        learned = (labels != -100).to(self.device)
+        padded = bool((mask == 0).any())
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16), self._logits_at(learned):
+            output = self.model(
+                input_ids=ids.to(self.device),
+                # Without a mask attention takes its quick causal path.
+                attention_mask=mask.to(self.device) if padded else None,
+                position_ids=(mask.cumsum(1) - 1).clamp(min=0).to(self.device) if padded else None,
+                use_cache=False,
+                logits_to_keep=kept + 1,
+            )
+        return output.logits.float(), labels.to(self.device)[learned]
+
+    @contextmanager
+    def _logits_at(self, places: torch.Tensor) -> Iterator[None]:
+        # Between the model's body and its output layer, so that whatever a model does to its logits still happens.
+        head = self.model.get_output_embeddings()
+        handle = head.register_forward_pre_hook(lambda _, inputs: (inputs[0][:, :-1][places],))
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def _end_epoch(self, steps: Sequence[Step]) -> None:
+        epoch = len(self.epochs) + 1
+        loss = sum(self.losses[-len(steps) :]) / len(steps)
+        asked = self.job.validation and (self.params.patience_epochs is not None or epoch == self.params.epochs)
+        validation_loss, accuracy = self._validate() if asked else (None, None)
+        self.epochs.append(EpochResult(epoch, loss, validation_loss, accuracy))
+        if self.params.patience_epochs is None or accuracy is None:
+            return
+        best = self.epochs[self.best_epoch - 1].validation_accuracy if self.best_epoch else None
+        if best is None or accuracy > best:
+            self.best_epoch = epoch
+            self.best = {name: weight.detach().clone() for name, weight in self.weights.items()}
+
+    def _validate(self) -> tuple[float, float]:
+        """Mean loss a label, and the share of pairs whose every answer token is the likeliest one."""
+        self.model.eval()
+        order = sorted(range(len(self.job.validation)), key=lambda at: len(self.job.validation[at].ids))
+        batches: list[list[Encoded]] = [[]]
+        for at in order:
+            pair = self.job.validation[at]
+            if batches[-1] and (len(batches[-1]) + 1) * len(pair.ids) > VALIDATION_TOKENS:
+                batches.append([])
+            batches[-1].append(pair)
+        total, right, labels_read = 0.0, 0, 0
+        with torch.inference_mode():
+            for batch in batches:
+                logits, labels = self._predict(batch)
+                total += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
+                hits = (logits.argmax(-1) == labels).tolist()
+                labels_read += len(hits)
+                for pair in batch:
+                    n = len(pair.ids) - pair.n_prompt
+                    right += all(hits[:n])
+                    hits = hits[n:]
+        self.model.train()
+        return total / labels_read, right / len(order)
+
+    def _has_stalled(self) -> bool:
+        patience = self.params.patience_epochs
+        return patience is not None and self.best_epoch > 0 and len(self.epochs) - self.best_epoch >= patience
+
+    def _add_up(self, loss: torch.Tensor) -> None:
+        """Sums loss and gradients over the processes."""
+        if self.world_size == 1:
+            return
+        torch.distributed.all_reduce(loss)
+        for weight in self.weights.values():
+            # A process without a batch in this step has no gradient.
+            weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+            torch.distributed.all_reduce(weight.grad)
+
+    def _save(self) -> None:
+        if self.job.checkpoint is None or self.rank != 0:
+            return
+        write_checkpoint(
+            self.job.checkpoint,
+            Checkpoint(self.job.digest, self.losses, self.epochs, self.best_epoch),
+            {"weight": self.weights, "best": self.best or {}} | self._moments(),
+        )
+
+    def _moments(self) -> dict[str, dict[str, torch.Tensor]]:
+        state = self.optimizer.state
+        return {
+            moment: {name: state[weight][moment] for name, weight in self.weights.items() if weight in state}
+            for moment in ("exp_avg", "exp_avg_sq", "step")
+        }
+
+    def _resume(self) -> None:
+        found = read_checkpoint(self.job.checkpoint, self.job.digest) if self.job.checkpoint else None
+        if found is None:
+            return
+        checkpoint, tensors = found
+        self.losses, self.epochs = list(checkpoint.losses), list(checkpoint.epochs)
+        self.best_epoch, self.best = checkpoint.best_epoch, tensors["best"] or None
+        with torch.no_grad():
+            for name, weight in self.weights.items():
+                weight.copy_(tensors["weight"][name])
+                self.optimizer.state[weight] = {
+                    moment: tensors[moment][name].to(self.device if moment != "step" else "cpu")
+                    for moment in ("exp_avg", "exp_avg_sq", "step")
+                }
+        for _ in self.losses:
+            self.optimizer._opt_called = True
+            self.scheduler.step()
+        self.advance(sum(self.lengths) * len(self.losses) // max(self.steps_an_epoch, 1))
+
+
+def _join_processes() -> tuple[int, int, torch.device]:
+    """Rank, number of processes and device; more than one process under `accelerate launch` or torchrun only."""
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
+    if world_size > 1 and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return int(os.environ.get("RANK", "0")), world_size, device

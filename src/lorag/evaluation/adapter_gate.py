@@ -1,0 +1,82 @@
+"""Whether an adapter has earned its place: new facts learned, little forgotten, and better than what serves."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lorag.evaluation.exam import Marks, mean_over
+from lorag.evaluation.probes import Probe
+from lorag.params import AdapterGateParams
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One model's exam: its marks, and the share of right answers by fact."""
+
+    marks: Marks
+    facts: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """The adapter that is served, asked the same questions; `known` are the digests of the facts it was trained on."""
+
+    examined: Examined
+    known: Mapping[str, str]
+
+
+def judge_adapter(
+    candidate: Examined,
+    base: Examined,
+    champion: Champion | None,
+    fact_digests: Mapping[str, str],
+    params: AdapterGateParams,
+) -> list[Probe]:
+    """Every probe with its verdict; a figure that is missing or not a number where there is a limit fails.
+
+    A fact is new where the champion was not trained on its present answers, so without a champion all are. Not
+    covered: whether the facts are true, and questions of other kinds than those of the questions file.
+    """
+    known = champion.known if champion else {}
+    new = [fact for fact in candidate.facts if known.get(fact) != fact_digests.get(fact)]
+    old = [fact for fact in candidate.facts if fact not in new]
+    probes = []
+    if new:
+        probes.append(_at_least("new_facts", mean_over(candidate.facts, new), params.min_new_facts))
+    if champion and old:
+        loss = _minus(mean_over(champion.examined.facts, old), mean_over(candidate.facts, old))
+        probes.append(_at_most("old_facts_lost", loss, params.max_old_loss))
+    if base.marks.controls is not None:
+        loss = _minus(base.marks.controls, candidate.marks.controls)
+        probes.append(_at_most("controls_lost", loss, params.max_control_loss))
+    if candidate.marks.refusal is not None:
+        probes.append(_at_least("refusal", candidate.marks.refusal, params.min_refusal))
+    probes += _reading(candidate.marks, params)
+    gain = _minus(candidate.marks.accuracy, base.marks.accuracy)
+    probes.append(_at_least("gain_over_base", gain, params.min_gain_over_base))
+    if champion:
+        gain = _minus(candidate.marks.accuracy, champion.examined.marks.accuracy)
+        probes.append(_at_least("gain_over_champion", gain, params.min_gain_over_champion))
+    return probes
+
+
+def _reading(marks: Marks, params: AdapterGateParams) -> Sequence[Probe]:
+    probes = []
+    if marks.context_reading is not None or params.min_context_reading is not None:
+        probes.append(_at_least("context_reading", marks.context_reading, params.min_context_reading))
+    if marks.irrelevant_answered is not None or params.max_irrelevant_answered is not None:
+        probes.append(_at_most("irrelevant_answered", marks.irrelevant_answered, params.max_irrelevant_answered))
+    return probes
+
+
+def _at_least(name: str, value: float | None, limit: float | None) -> Probe:
+    number = float("nan") if value is None else value
+    return Probe(name, number, limit, limit is None or number >= limit)
+
+
+def _at_most(name: str, value: float | None, limit: float | None) -> Probe:
+    number = float("nan") if value is None else value
+    return Probe(name, number, limit, limit is None or number <= limit)
+
+
+def _minus(left: float | None, right: float | None) -> float | None:
+    return None if left is None or right is None else left - right

@@ -1,0 +1,112 @@
+"""What an adapter is asked before it may serve, and what it gets for its answers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from lorag.answering.generator import Message
+from lorag.answering.strategies import DECLINE, NOTHING_FOUND
+from lorag.evaluation.answers import answer_words, contains_answer, exact_match, token_f1
+
+
+class Topic(StrEnum):
+    """What a question of the exam is about."""
+
+    FACT = "fact"
+    CONTROL = "control"
+    REFUSAL = "refusal"
+    CHANGED_CONTEXT = "changed_context"
+    IRRELEVANT_CONTEXT = "irrelevant_context"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question as the model reads it; without accepted answers it is to be declined. `fact_id` for facts."""
+
+    topic: Topic
+    question: str
+    messages: tuple[Message, ...]
+    accepted: tuple[str, ...]
+    fact_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Shares (0..1) over the questions of each topic; None where none was asked.
+
+    `accuracy` counts an answer that holds an accepted one, `exact_match` one that says nothing else.
+    """
+
+    accuracy: float | None
+    exact_match: float | None
+    f1: float | None
+    controls: float | None
+    refusal: float | None
+    context_reading: float | None
+    irrelevant_answered: float | None
+
+
+def is_declined(text: str) -> bool:
+    """Whether the model said that it does not know, in the words it was taught or such as models use of themselves."""
+    words = answer_words(text)
+    openings = [answer_words(opening) for opening in (DECLINE, NOTHING_FOUND, "I don't know", "not known", "unknown")]
+    return any(words[: len(opening)] == opening for opening in openings)
+
+
+def is_right(asked: Asked, text: str) -> bool:
+    """Whether an answer holds an accepted one, or declines where there is none."""
+    return contains_answer(text, asked.accepted) if asked.accepted else is_declined(text)
+
+
+def mark(paper: Sequence[Asked], answers: Sequence[str]) -> Marks:
+    """The marks of answers that stand in the order of the questions."""
+    rows = list(zip(paper, answers, strict=True))
+    facts = [(asked, text) for asked, text in rows if asked.topic is Topic.FACT]
+    irrelevant = _share_right(rows, Topic.IRRELEVANT_CONTEXT)
+    return Marks(
+        accuracy=_mean([is_right(asked, text) for asked, text in facts]),
+        exact_match=_mean([exact_match(text, asked.accepted) for asked, text in facts]),
+        f1=_mean([token_f1(text, asked.accepted) for asked, text in facts]),
+        controls=_share_right(rows, Topic.CONTROL),
+        refusal=_share_right(rows, Topic.REFUSAL),
+        context_reading=_share_right(rows, Topic.CHANGED_CONTEXT),
+        irrelevant_answered=None if irrelevant is None else 1 - irrelevant,
+    )
+
+
+def mark_facts(paper: Sequence[Asked], answers: Sequence[str]) -> dict[str, float]:
+    """The share of right answers by fact."""
+    by_fact: dict[str, list[bool]] = {}
+    for asked, text in zip(paper, answers, strict=True):
+        if asked.topic is Topic.FACT:
+            by_fact.setdefault(asked.fact_id, []).append(is_right(asked, text))
+    return {fact: sum(right) / len(right) for fact, right in sorted(by_fact.items())}
+
+
+def answer_table(paper: Sequence[Asked], answers: Sequence[str]) -> list[dict[str, Any]]:
+    """Each question with what was given for it, for a person to read."""
+    return [
+        {
+            "topic": asked.topic.value,
+            "fact_id": asked.fact_id,
+            "question": asked.question,
+            "accepted": list(asked.accepted),
+            "answer": text,
+            "right": is_right(asked, text),
+        }
+        for asked, text in zip(paper, answers, strict=True)
+    ]
+
+
+def _share_right(rows: Sequence[tuple[Asked, str]], topic: Topic) -> float | None:
+    return _mean([is_right(asked, text) for asked, text in rows if asked.topic is topic])
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def mean_over(facts: Mapping[str, float], chosen: Sequence[str]) -> float | None:
+    """The mean share of the chosen facts; None for none."""
+    return _mean([facts[fact] for fact in chosen if fact in facts])

@@ -1,0 +1,45 @@
+"""What a training run did."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """One epoch: mean loss a label on the training pairs, and on the validation pairs where they were asked.
+
+    `validation_accuracy` is the share of validation pairs whose whole answer the model would write, word by word.
+    """
+
+    epoch: int
+    loss: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingReport:
+    """A finished run; `best_epoch` is the one whose weights were kept.
+
+    `tokens` counts all that were read, padding left out, `label_tokens` those with a loss, both over all epochs.
+    """
+
+    epochs: Sequence[EpochResult]
+    best_epoch: int
+    stopped_early: bool
+    steps: int
+    tokens: int
+    label_tokens: int
+    trainable_parameters: int
+    losses: Sequence[float]
+    backend: str
+
+    @property
+    def final_loss(self) -> float:
+        """That of the epoch whose weights were kept."""
+        return self.epochs[self.best_epoch - 1].loss
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values: equal for equal runs, so without times."""
+        return asdict(self) | {"final_loss": self.final_loss}

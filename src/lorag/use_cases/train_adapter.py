@@ -1,0 +1,66 @@
+"""Training pairs to an adapter: a function of the pairs, the params, the base model and the start."""
+
+import json
+from pathlib import Path
+
+from lorag.adapters.lora_model import save_adapter
+from lorag.adapters.lora_training import TrainingJob, encode_pairs, is_main_process, load_tokenizer, train_lora
+from lorag.adapters.model_files import base_model_sha256, convert_base_model
+from lorag.digests import digest_of
+from lorag.params import AdapterKind, Params
+from lorag.progress import show_progress
+from lorag.tuning.pairs import read_pairs, training_set_digest
+from lorag.workspace import Workspace
+
+LOOP_VERSION = 1
+"""Raise it with every change of the loop that changes its result: no checkpoint of an earlier one is continued."""
+
+
+def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
+    """Writes the adapter's folder: weights, config, and training.json.
+
+    A run that was killed goes on from its last checkpoint, to the same adapter. Raises InputRejected for a pair over
+    the limit and GateRefused where the loss is no longer a number; the folder then holds no adapter.
+    """
+    folder = workspace.training_folder(adapter)
+    train, validation = read_pairs(folder / "train.jsonl"), read_pairs(folder / "validation.jsonl")
+    base = convert_base_model(params.generation.model)
+    base_sha256 = base_model_sha256(params.generation.model)
+    start = _read_start(workspace.start_folder(adapter))
+    settings = params.training.of(adapter)
+    tokenizer = load_tokenizer(base)
+    limit = params.training_set.max_pair_tokens
+    set_digest = training_set_digest(train)
+    decisive = [LOOP_VERSION, [pair.id for pair in train], training_set_digest(validation), base_sha256, start]
+    checkpoint = workspace.state / "training" / f"{adapter.value}.safetensors"
+    job = TrainingJob(
+        base=base,
+        train=encode_pairs(train, tokenizer, limit),
+        validation=encode_pairs(validation, tokenizer, limit),
+        params=settings,
+        start=workspace.start_folder(adapter) if start else None,
+        checkpoint=checkpoint,
+        digest=digest_of([*decisive, settings.model_dump(mode="json")]),
+    )
+    total = settings.epochs * sum(len(pair.ids) for pair in job.train)
+    with show_progress(f"Training {adapter.value}, tokens", total) as advance:
+        model, report = train_lora(job, advance)
+    if not is_main_process():
+        return
+    save_adapter(model, workspace.adapter_folder(adapter), params.generation.model)
+    record = {
+        **report.to_json(),
+        "base_model_sha256": base_sha256,
+        "training_set_digest": set_digest,
+        "start": start,
+        "method": settings.method.value,
+    }
+    (workspace.adapter_folder(adapter) / "training.json").write_text(
+        json.dumps(record, indent=2) + "\n", encoding="utf-8"
+    )
+    checkpoint.unlink(missing_ok=True)
+
+
+def _read_start(folder: Path) -> str | None:
+    value: str | None = json.loads((folder / "start.json").read_text(encoding="utf-8"))["sha256"]
+    return value
