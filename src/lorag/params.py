@@ -123,8 +123,8 @@ class KnowledgeParams(Section):
 
     source: str = Field(min_length=1)
     questions: str = Field(min_length=1)
-    controls: str | None
-    unanswerable: str | None
+    controls: str = Field(min_length=1)
+    unanswerable: str = Field(min_length=1)
     origin: str | None
     questions_origin: str | None
     max_file_bytes: int = Field(ge=1, le=1_000_000_000)

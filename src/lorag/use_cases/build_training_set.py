@@ -126,17 +126,13 @@ def read_seen(lineage: Path) -> Seen:
 
 
 def _read_unanswerable(workspace: Workspace, params: Params, *, skip_bad: bool) -> TrainingQuestions:
-    if params.knowledge.unanswerable is None:
-        return TrainingQuestions((), ())
     return read_training_questions(workspace.resolve(params.knowledge.unanswerable), skip_bad=skip_bad)
 
 
 def _kept_out(
     asked: Sequence[Question], unknown: Sequence[Question], workspace: Workspace, params: Params
 ) -> list[str]:
-    controls = general_controls()
-    if params.knowledge.controls is not None:
-        controls += read_questions(workspace.resolve(params.knowledge.controls))
+    controls = [*general_controls(), *read_questions(workspace.resolve(params.knowledge.controls))]
     held_out = [text for question in (*asked, *unknown) for text in question.held_out_phrasings]
     wordings = [text for q in controls for text in (q.question, *q.phrasings, *q.held_out_phrasings)]
     return [*held_out, *wordings]

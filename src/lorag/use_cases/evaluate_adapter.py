@@ -96,7 +96,7 @@ def set_exam(adapter: AdapterKind, workspace: Workspace, params: Params) -> Exam
         wanted.documents,
         wanted.chunks,
     )
-    own_controls = read_questions(workspace.resolve(params.knowledge.controls)) if params.knowledge.controls else []
+    own_controls = read_questions(workspace.resolve(params.knowledge.controls))
     controls = [q for q in [*general_controls(), *own_controls] if q.answers]
     unknown = [q for q in own_controls if not q.answers]
     asked = [(fact, wording) for fact in facts for wording in _wordings(fact.question)]

@@ -98,9 +98,6 @@ def choose_adapters(workspace: Workspace, params: Params, names: Sequence[str]) 
     """The named ones of `tuning.adapters`, all where none is named; raises where a retrain could not even begin."""
     newest_release(workspace)
     read_starts(workspace)
-    for key in ("controls", "unanswerable"):
-        if getattr(params.knowledge, key) is None:
-            raise ParamsError("names no file", where=f"knowledge.{key}", do="name a JSONL file, which may be empty")
     unknown = [name for name in names if name not in params.tuning.adapters]
     if unknown:
         known = ", ".join(params.tuning.adapters)
