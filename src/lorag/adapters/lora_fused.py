@@ -49,6 +49,7 @@ def fuse_lora(module: Any) -> None:
     def forward(x: torch.Tensor, *_: Any, **__: Any) -> Any:
         if not torch.is_grad_enabled():
             return Linear.forward(module, x)
-        return _LoraLinear.apply(x, base.weight, base.bias, low.weight, up.weight, scale)
+        apply: Any = _LoraLinear.apply
+        return apply(x, base.weight, base.bias, low.weight, up.weight, scale)
 
     module.forward = forward

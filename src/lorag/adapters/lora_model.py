@@ -79,7 +79,7 @@ def load_trainable(
 
 
 def load_adapter_weights(model: Any, folder: Path) -> None:
-    """Puts the weights of an adapter's folder into the model's own; raises ParamsError where they are of other shape."""
+    """Puts the weights of an adapter's folder into the model's own; ParamsError where shapes differ."""
     try:
         found = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:

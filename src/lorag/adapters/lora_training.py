@@ -14,6 +14,7 @@ from transformers import AutoTokenizer, get_scheduler
 from lorag.adapters.chat_encoding import ChatEncoder
 from lorag.adapters.lora_checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from lorag.adapters.lora_model import choose_bf16, load_trainable
+from lorag.digests import digest_of
 from lorag.errors import GateRefused, InputRejected
 from lorag.params import LearningRateSchedule, TrainingParams
 from lorag.tuning.batches import Step, plan_epoch
@@ -31,6 +32,9 @@ _SCHEDULES = {
 
 Advance = Callable[[int], None]
 """Called with the number of tokens done since the last call."""
+
+OnEpoch = Callable[[EpochResult], bool]
+"""Called after each epoch; where it says True, training ends as if its last epoch were over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +90,16 @@ def encode_pairs(pairs: Sequence[Pair], tokenizer: Any, max_tokens: int) -> list
     return encoded
 
 
-def train_lora(job: TrainingJob, advance: Advance = lambda n: None) -> tuple[Any, TrainingReport]:
+def train_lora(
+    job: TrainingJob, advance: Advance = lambda n: None, on_epoch: OnEpoch = lambda result: False
+) -> tuple[Any, TrainingReport]:
     """The model with the trained adapter, and the report; the weights are those of the best epoch.
 
     Under `accelerate launch` each process computes its share of every step and the gradients are added up, so that
     the result is that of one process with as many more accumulated batches. Raises GateRefused where the loss is no
     longer a number.
     """
-    return _Run(job, advance).finish()
+    return _Run(job, advance).finish(on_epoch)
 
 
 class _Run:
@@ -105,6 +111,8 @@ class _Run:
             torch.set_num_threads(self.params.threads)
         self.rank, self.world_size, self.device = _join_processes()
         self.bf16 = choose_bf16(self.params.precision, self.device)
+        # Another number of processes has other steps, and other arithmetic another result.
+        self.digest = digest_of([job.digest, self.world_size, self.device.type, self.bf16])
         self.model = load_trainable(job.base, self.params, self.device, bf16=self.bf16, start=job.start)
         self.weights = {name: p for name, p in sorted(self.model.named_parameters()) if p.requires_grad}
         self.lengths = [len(pair.ids) for pair in job.train]
@@ -113,20 +121,21 @@ class _Run:
         self.optimizer = torch.optim.AdamW(
             list(self.weights.values()), lr=self.params.learning_rate, weight_decay=self.params.weight_decay, fused=True
         )
-        self.scheduler = get_scheduler(
+        # A function of the step alone: a resumed run has nothing to catch up with.
+        self.rate_at = get_scheduler(
             _SCHEDULES[self.params.schedule],
             self.optimizer,
             num_warmup_steps=math.ceil(self.params.warmup_share * total),
             num_training_steps=total,
-        )
+        ).lr_lambdas[0]
         self.losses: list[float] = []
         self.epochs: list[EpochResult] = []
         self.best: dict[str, torch.Tensor] | None = None
         self.best_epoch = 0
         self._resume()
 
-    def finish(self) -> tuple[Any, TrainingReport]:
-        """Trains to the end, or until no epoch has been better for `patience_epochs`."""
+    def finish(self, on_epoch: OnEpoch) -> tuple[Any, TrainingReport]:
+        """Trains to the end, until no epoch has been better for `patience_epochs`, or until `on_epoch` says so."""
         self.model.train()
         while len(self.epochs) < self.params.epochs and not self._has_stalled():
             epoch = len(self.epochs)
@@ -137,6 +146,8 @@ class _Run:
                     self._save()
             self._end_epoch(steps)
             self._save()
+            if on_epoch(self.epochs[-1]):
+                break
         if self.best is not None:
             with torch.no_grad():
                 for name, weight in self.weights.items():
@@ -167,18 +178,21 @@ class _Run:
         loss = torch.zeros((), device=self.device)
         for batch in pairs[self.rank :: self.world_size]:
             part = self._loss(batch).sum() / labels
-            part.backward()
+            torch.autograd.backward(part)
             loss += part.detach()
         self._add_up(loss)
-        if not math.isfinite(value := float(loss)):
+        value = float(loss)
+        norm = float(torch.nn.utils.clip_grad_norm_(list(self.weights.values()), self.params.max_grad_norm))
+        # A gradient that overflowed would leave weights that are no numbers, and the last step's nobody would see.
+        if not (math.isfinite(value) and math.isfinite(norm)):
             raise GateRefused(
-                f"the loss became {value} at step {len(self.losses) + 1}",
+                f"the loss became {value} and its gradient {norm} at step {len(self.losses) + 1}",
                 where="training",
                 do="lower training.learning_rate, or set training.precision to fp32; the adapter that is served stays",
             )
-        torch.nn.utils.clip_grad_norm_(list(self.weights.values()), self.params.max_grad_norm)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.params.learning_rate * self.rate_at(len(self.losses))
         self.optimizer.step()
-        self.scheduler.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.losses.append(value)
         self.advance(sum(len(pair.ids) for batch in pairs for pair in batch))
@@ -282,7 +296,7 @@ class _Run:
             return
         write_checkpoint(
             self.job.checkpoint,
-            Checkpoint(self.job.digest, self.losses, self.epochs, self.best_epoch),
+            Checkpoint(self.digest, self.losses, self.epochs, self.best_epoch),
             {"weight": self.weights, "best": self.best or {}} | self._moments(),
         )
 
@@ -294,7 +308,7 @@ class _Run:
         }
 
     def _resume(self) -> None:
-        found = read_checkpoint(self.job.checkpoint, self.job.digest) if self.job.checkpoint else None
+        found = read_checkpoint(self.job.checkpoint, self.digest) if self.job.checkpoint else None
         if found is None:
             return
         checkpoint, tensors = found
@@ -307,9 +321,6 @@ class _Run:
                     moment: tensors[moment][name].to(self.device if moment != "step" else "cpu")
                     for moment in ("exp_avg", "exp_avg_sq", "step")
                 }
-        for _ in self.losses:
-            self.optimizer._opt_called = True
-            self.scheduler.step()
         self.advance(sum(self.lengths) * len(self.losses) // max(self.steps_an_epoch, 1))
 
 

@@ -78,7 +78,7 @@ def read_exam(adapter: AdapterKind, workspace: Workspace) -> tuple[Examined, Exa
 def examine_champion(
     adapter: AdapterKind, folder: Path, known: Mapping[str, str], workspace: Workspace, params: Params
 ) -> Champion:
-    """The adapter in `folder` asked what the candidate was asked; answers that are known already come from the cache."""
+    """The adapter in `folder`, asked what the candidate was asked; answers given before come from the cache."""
     exam = set_exam(adapter, workspace, params)
     answers = _answer(exam.paper, folder, workspace, params, "champion")
     return Champion(Examined(mark(exam.paper, answers), mark_facts(exam.paper, answers)), known)
