@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lorag.adapters.dvc_repo import report_stage_error
+from lorag.console import set_up_logging
 from lorag.errors import InputRejected, LoragError
 from lorag.knowledge.artifacts import (
     read_chunks,
@@ -207,6 +208,7 @@ def _write_report(path: Path, report: Mapping[str, Any]) -> None:
 
 def main() -> None:
     """Exits as the error says, after one line on it."""
+    set_up_logging(debug=False)
     try:
         name, adapter, *_ = [*sys.argv[1:], "", ""]
         run_stage(name, Path.cwd(), adapter or None)
