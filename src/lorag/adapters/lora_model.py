@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from bitsandbytes.nn import Linear4bit
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
@@ -66,6 +67,9 @@ def load_trainable(
             do="name linear layers of the model, or all-linear",
         ) from error
     for module in model.modules():
+        if isinstance(module, Linear4bit):
+            # bitsandbytes would repack the weights at the first validation, and training would go on with others.
+            module.support_avx512bf16_for_cpu = False
         if isinstance(module, LoraLayer):
             # Autocast brings the adapter's weights to the arithmetic of its input; peft would do it the other way.
             module.cast_input_dtype_enabled = False
