@@ -38,7 +38,7 @@ def judge_adapter(
     """
     known = champion.known if champion else {}
     new = [fact for fact in candidate.facts if known.get(fact) != fact_digests.get(fact)]
-    old = [fact for fact in candidate.facts if fact not in new]
+    old = [fact for fact in candidate.facts if known.get(fact) == fact_digests.get(fact)]
     probes = []
     if new:
         probes.append(_at_least("new_facts", mean_over(candidate.facts, new), params.min_new_facts))

@@ -11,14 +11,19 @@ _PUNCTUATION = re.compile(rf"(?<!\d)[{re.escape(string.punctuation)}]|[{re.escap
 
 
 def answer_words(text: str) -> list[str]:
-    """Lower case, without punctuation and articles (Rajpurkar et al. 2016, evaluation of SQuAD)."""
-    return [word for word in _PUNCTUATION.sub(" ", text.casefold()).split() if word not in _ARTICLES]
+    """Lower case, without punctuation and articles (Rajpurkar et al. 2016, evaluation of SQuAD).
+
+    Other than there, a capital A after another word is a name and stays, so that pier B is no answer for pier A.
+    """
+    words = _PUNCTUATION.sub(" ", text).split()
+    kept = [word for at, word in enumerate(words) if word.casefold() not in _ARTICLES or (word == "A" and at > 0)]
+    return [word.casefold() for word in kept or words]
 
 
 def exact_match(given: str, accepted: Sequence[str]) -> bool:
     """Whether the answer is an accepted one and nothing else."""
     words = answer_words(given)
-    return any(words == answer_words(answer) for answer in accepted)
+    return bool(words) and any(words == answer_words(answer) for answer in accepted)
 
 
 def contains_answer(given: str, accepted: Sequence[str]) -> bool:
