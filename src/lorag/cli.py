@@ -120,6 +120,30 @@ def retrain(
     console.show(result, lambda: console.show_retrain(result), as_json=as_json)
 
 
+@app.command("search-params", epilog="Example: lorag search-params --adapter hybrid --minutes 30")
+def search_params_command(
+    context: typer.Context,
+    adapter: Annotated[AdapterKind, typer.Option(help="The adapter to search for.")] = AdapterKind.TUNED,
+    minutes: Annotated[float | None, typer.Option(min=0.01, max=100_000, help="No new trial after so long.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, max=100_000, help="At most so many.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Search for better training settings within a time, and print what to put in params.yaml.
+
+    Trains on the pairs of the last retrain and judges by their validation pairs; changes neither params.yaml nor what
+    is served.
+    """
+    workspace, params = _open(context)
+    given = {"minutes": minutes, "trials": trials}
+    search = params.parameter_search.model_copy(update={k: v for k, v in given.items() if v is not None})
+    params = params.model_copy(update={"parameter_search": search})
+    from lorag.use_cases.search_params import search_params
+
+    with console.standard_output_kept_clean():
+        result = search_params(adapter, workspace, params, os.environ).to_json()
+    console.show(result, lambda: console.show_search_params(result), as_json=as_json)
+
+
 @app.command(epilog='Example: lorag ask "Who runs the night shift?" --strategy rag')
 def ask(
     context: typer.Context,

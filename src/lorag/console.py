@@ -52,6 +52,9 @@ def show_error(error: LoragError, *, as_json: bool) -> None:
 def set_up_logging(*, debug: bool) -> None:
     """Library messages: warnings for everybody, all of them with --debug."""
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
+    for handler in logging.getLogger().handlers:
+        # Some libraries set levels of their own.
+        handler.setLevel(logging.DEBUG if debug else logging.WARNING)
     logging.getLogger("lorag").setLevel(logging.DEBUG if debug else logging.WARNING)
     if not debug:
         # Notes of libraries to their own callers, such as on names that they are about to change.
@@ -180,6 +183,22 @@ def show_retrieval(result: Mapping[str, Any]) -> None:
     _table(f"{result['n_questions']} questions, {result['n_documents']} documents", ["retriever", *names], rows)
     if not result.get("reranked"):
         say("reranked: no cross-encoder is named in search.reranker")
+
+
+def show_search_params(result: Mapping[str, Any]) -> None:
+    """A row for each trial, the best first, and what to do with the best."""
+    names = ["number", "rank", "learning_rate", "dropout", "validation_accuracy", "validation_loss", "epochs", "state"]
+    best = result["best"]["number"]
+    ranked = sorted(result["trials"], key=lambda row: (row["number"] != best, -(row["validation_accuracy"] or 0)))
+    digits = {"validation_accuracy": ".3f", "validation_loss": ".3f", "learning_rate": ".2e"}
+    rows = [["" if row[name] is None else format(row[name], digits.get(name, "")) for name in names] for row in ranked]
+    _table(f"Trials for {result['adapter']}, the best first", [name.replace("_", " ") for name in names], rows)
+    say("For params.yaml:")
+    for line in result["params_yaml"]:
+        say(line)
+    say(f"Or as an experiment: {result['dvc']}")
+    cost = result["cost"]
+    say(f"{cost['wall_s'] / 60:.1f} minutes, {cost['money']:.4f} {cost['currency']}, MLflow run {result['mlflow_run']}")
 
 
 def show_status(result: Mapping[str, Any]) -> None:
