@@ -13,7 +13,7 @@ ShouldStop = Callable[[int, float], bool]
 """Takes a trial's figure after an epoch, and says whether it lags behind the median of those before."""
 
 RunTrial = Callable[[int, TrialValues, ShouldStop], float | None]
-"""Takes number (from 1) and values of a trial, and gives its figure (more is better); None where it was stopped or failed."""
+"""Takes a trial's number, from 1, and values; gives its figure, more is better, or None where it stopped or failed."""
 
 
 def search_values(
@@ -31,7 +31,7 @@ def search_values(
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=present.seed),
         # The first epoch is mostly the warm-up.
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
     )
     first = {"rank": present.rank, "learning_rate": present.learning_rate, "dropout": present.dropout}
     least, greatest = ranges.learning_rate

@@ -1,6 +1,7 @@
 """Training pairs to an adapter: a function of the pairs, the params, the base model and the start."""
 
 import json
+import shutil
 from pathlib import Path
 
 from lorag.adapters.lora_model import save_adapter
@@ -23,6 +24,8 @@ def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) ->
     the limit and GateRefused where the loss is no longer a number; the folder then holds no adapter.
     """
     folder = workspace.training_folder(adapter)
+    if is_main_process() and workspace.adapter_folder(adapter).exists():
+        shutil.rmtree(workspace.adapter_folder(adapter))
     train, validation = read_pairs(folder / "train.jsonl"), read_pairs(folder / "validation.jsonl")
     base = convert_base_model(params.generation.model)
     base_sha256 = base_model_sha256(params.generation.model)
