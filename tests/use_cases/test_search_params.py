@@ -30,7 +30,14 @@ def ready(place: Place) -> Place:
 def narrow(place: Place, **search: Any) -> Params:
     params = place.params
     settings = params.training.tuned.model_copy(
-        update={"precision": Precision.FP32, "threads": 1, "batch_tokens": 128, "rank": 4, "alpha": 8.0, "learning_rate": 0.01}
+        update={
+            "precision": Precision.FP32,
+            "threads": 1,
+            "batch_tokens": 128,
+            "rank": 4,
+            "alpha": 8.0,
+            "learning_rate": 0.01,
+        }
     )
     ranges = {"minutes": 5.0, "trials": 3, "epochs": 2, "rank": (4, 8), "learning_rate": (1e-3, 5e-2)} | search
     update = {
