@@ -318,7 +318,8 @@ class _Run:
             for name, weight in self.weights.items():
                 weight.copy_(tensors["weight"][name])
                 self.optimizer.state[weight] = {
-                    moment: tensors[moment][name].to(self.device if moment != "step" else "cpu")
+                    # The fused optimiser counts steps where the weights are.
+                    moment: tensors[moment][name].to(self.device)
                     for moment in ("exp_avg", "exp_avg_sq", "step")
                 }
         self.advance(sum(self.lengths) * len(self.losses) // max(self.steps_an_epoch, 1))
