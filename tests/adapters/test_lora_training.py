@@ -226,6 +226,16 @@ def test_a_checkpoint_of_another_run_is_left_alone(base: Path, encoded: list[Enc
     assert second.losses != first.losses
 
 
+def test_a_checkpoint_of_another_number_of_processes_is_left_alone(
+    base: Path, encoded: list[Encoded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(base, encoded, checkpoint=tmp_path / "checkpoint.safetensors")
+    report = train_lora(job)[1]
+    assert _Run(job, lambda n: None).losses == list(report.losses)
+    monkeypatch.setattr("lorag.adapters.lora_training._join_processes", lambda: (0, 2, CPU))
+    assert _Run(job, lambda n: None).losses == []
+
+
 def test_training_stops_early_and_keeps_the_best_epoch(
     base: Path, encoded: list[Encoded], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
