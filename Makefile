@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo test lint bench ui prefect-ui weaviate lock clean
+.PHONY: setup demo test lint bench bench-retrain ui prefect-ui weaviate lock clean
 
 setup: $(VENV)/.models
 
@@ -58,6 +58,9 @@ build/bench-venv/.installed: benchmarks/requirements.lock $(VENV)/.installed
 
 bench: setup build/bench-venv/.installed
 	$(BIN)/python benchmarks/refresh.py
+
+bench-retrain: setup build/bench-venv/.installed
+	$(BIN)/python benchmarks/retrain.py
 
 lock: $(VENV)/.installed
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --extra dev --quiet \
