@@ -192,7 +192,8 @@ def show_search_params(result: Mapping[str, Any]) -> None:
     ranked = sorted(result["trials"], key=lambda row: (row["number"] != best, -(row["validation_accuracy"] or 0)))
     digits = {"validation_accuracy": ".3f", "validation_loss": ".3f", "learning_rate": ".2e"}
     rows = [["" if row[name] is None else format(row[name], digits.get(name, "")) for name in names] for row in ranked]
-    _table(f"Trials for {result['adapter']}, the best first", [name.replace("_", " ") for name in names], rows)
+    headings = ["trial", "rank", "rate", "dropout", "accuracy", "loss", "epochs", "state"]
+    _table(f"Trials for {result['adapter']}, the best first", headings, rows)
     say("For params.yaml:")
     for line in result["params_yaml"]:
         say(line)
