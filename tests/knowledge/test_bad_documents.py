@@ -25,6 +25,8 @@ PARSER = ParserParams(memory_mb=512, timeout_s=10, max_depth=200, max_characters
 PARAMS = KnowledgeParams(
     source="x",
     questions="x",
+    controls="x",
+    unanswerable="x",
     origin=None,
     questions_origin=None,
     max_file_bytes=10_000_000,

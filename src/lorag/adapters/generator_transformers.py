@@ -23,7 +23,7 @@ class TransformersGenerator:
     """Reads a model folder once, and merges an adapter into it; several threads may ask, one at a time is served."""
 
     def __init__(
-        self, folder: Path, *, temperature: float, seed: int, batch_size: int = 8, adapter: Path | None = None
+        self, folder: Path, *, temperature: float, seed: int, batch_size: int = 32, adapter: Path | None = None
     ) -> None:
         self._folder = folder
         self._adapter = adapter
