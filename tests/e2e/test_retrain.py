@@ -65,6 +65,7 @@ def workspace(tmp_path: Path, model: Path, cli: Cli) -> Path:
     for old, new in GATE_OF_NOTHING.items():
         edit(tmp_path / "w", old, new)
     edit(tmp_path / "w", "epochs: 8", "epochs: 2")
+    edit(tmp_path / "w", "patience_epochs: 3 ", "patience_epochs: null ")
     edit(tmp_path / "w", "max_new_tokens: 64", "max_new_tokens: 4")
     return tmp_path / "w"
 
@@ -240,7 +241,6 @@ def test_steps_come_in_order_and_a_damaged_adapter_is_mended(
 def test_a_killed_retrain_leaves_what_is_served(workspace: Path, cli: Cli) -> None:
     refreshed = call(cli, workspace, "refresh")
     edit(workspace, "epochs: 2", "epochs: 1000")
-    edit(workspace, "patience_epochs: 3 ", "patience_epochs: null ")
     command = [sys.executable, "-m", "lorag.cli", "--workspace", str(workspace), "retrain"]
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

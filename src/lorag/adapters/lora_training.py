@@ -248,8 +248,7 @@ class _Run:
         self.epochs.append(EpochResult(epoch, loss, validation_loss, accuracy))
         if self.params.patience_epochs is None or accuracy is None:
             return
-        best = self.epochs[self.best_epoch - 1].validation_accuracy if self.best_epoch else None
-        if best is None or accuracy > best:
+        if not self.best_epoch or _merit(self.epochs[-1]) > _merit(self.epochs[self.best_epoch - 1]):
             self.best_epoch = epoch
             self.best = {name: weight.detach().clone() for name, weight in self.weights.items()}
 
@@ -323,6 +322,11 @@ class _Run:
                     for moment in ("exp_avg", "exp_avg_sq", "step")
                 }
         self.advance(sum(self.lengths) * len(self.losses) // max(self.steps_an_epoch, 1))
+
+
+def _merit(epoch: EpochResult) -> tuple[float, float]:
+    """Accuracy first; between equals the lower loss, so that a model that knows nothing yet is still seen to learn."""
+    return epoch.validation_accuracy or 0.0, -(epoch.validation_loss or 0.0)
 
 
 def _join_processes() -> tuple[int, int, torch.device]:
