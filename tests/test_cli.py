@@ -64,7 +64,7 @@ def test_a_second_init_and_a_workspace_inside_its_source_are_refused(
 
 
 def command_names() -> list[list[str]]:
-    names = [[command.callback.__name__] for command in app.registered_commands if command.callback]
+    names = [[command.name or command.callback.__name__] for command in app.registered_commands if command.callback]
     return [*names, ["evaluate", "retrieval"]]
 
 

@@ -49,12 +49,15 @@ def test_the_alias_follows_what_is_served(location: TrackingLocation, client: An
     assert (str(back.version), back.run_id) == (first, run_id)
 
 
-def test_a_version_holds_the_adapters_files_and_nothing_else(location: TrackingLocation, tmp_path: Path) -> None:
+def test_a_version_holds_the_adapters_files_and_nothing_else(
+    location: TrackingLocation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import mlflow
 
     register(location, "ccc", tmp_path / "c")
     assert point_champion_at(location, NAME, "ccc")
-    mlflow.set_tracking_uri(location.uri)
+    # The library puts it into the environment, where other tests would find it.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", location.uri)
     found = Path(mlflow.artifacts.download_artifacts(f"models:/{NAME}@{CHAMPION}", dst_path=str(tmp_path / "got")))
     files = {path.name: path.read_bytes() for path in found.rglob("*") if path.is_file()}
     files.pop("registered_model_meta", None)
