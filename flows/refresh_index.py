@@ -1,15 +1,13 @@
 """Flow: the index follows the knowledge, and one MLflow run says what that cost."""
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
-from prefect import Task, flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 from prefect.runtime import flow_run
 
+from flows.steps import as_step
 from lorag.adapters.cost_meter import CostMeter
 from lorag.adapters.mlflow_tracking import locate_tracking
 from lorag.adapters.stores import open_store
@@ -19,23 +17,14 @@ from lorag.use_cases import log_refresh, run_refresh
 from lorag.use_cases.run_refresh import RefreshOutcome
 from lorag.workspace import Workspace
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _step(name: str, function: Callable[P, R]) -> Task[P, R]:
-    # Results hold document text: nothing is persisted, and caching is DVC's.
-    return task(name=name, cache_policy=NO_CACHE, persist_result=False)(function)
-
-
-snapshot = _step("snapshot", run_refresh.snapshot)
-reproduce = _step("reproduce", run_refresh.reproduce)
-commit_versions = _step("commit", run_refresh.commit_versions)
-plan = _step("plan", run_refresh.plan)
-apply = _step("apply", run_refresh.apply)
-gate = _step("gate", run_refresh.gate)
-publish = _step("publish", run_refresh.publish)
-log = _step("log", log_refresh.log_refresh)
+snapshot = as_step("snapshot", run_refresh.snapshot)
+reproduce = as_step("reproduce", run_refresh.reproduce)
+commit_versions = as_step("commit", run_refresh.commit_versions)
+plan = as_step("plan", run_refresh.plan)
+apply = as_step("apply", run_refresh.apply)
+gate = as_step("gate", run_refresh.gate)
+publish = as_step("publish", run_refresh.publish)
+log = as_step("log", log_refresh.log_refresh)
 
 
 @flow(name="refresh_index", persist_result=False, validate_parameters=False)

@@ -1,14 +1,13 @@
 """Flow: adapters follow the knowledge, each has to earn its place, and an MLflow run for each says what that cost."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
-from prefect import Task, flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow
 from prefect.runtime import flow_run
 
+from flows.steps import as_step
 from lorag.adapters.cost_meter import CostMeter
 from lorag.adapters.gpu_energy import count_gpus
 from lorag.adapters.mlflow_tracking import locate_tracking
@@ -18,22 +17,13 @@ from lorag.use_cases import log_retrain, run_refresh, run_retrain
 from lorag.use_cases.run_retrain import Candidate, RetrainOutcome
 from lorag.workspace import Workspace
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _step(name: str, function: Callable[P, R]) -> Task[P, R]:
-    # Results hold document text: nothing is persisted, and caching is DVC's.
-    return task(name=name, cache_policy=NO_CACHE, persist_result=False)(function)
-
-
-snapshot = _step("snapshot", run_refresh.snapshot)
-pin_start = _step("pin start", run_retrain.pin_start)
-reproduce = _step("reproduce", run_retrain.reproduce)
-judge = _step("gate", run_retrain.judge)
-commit_versions = _step("commit", run_refresh.commit_versions)
-publish = _step("publish", run_retrain.publish)
-log = _step("log", log_retrain.log_retrain)
+snapshot = as_step("snapshot", run_refresh.snapshot)
+pin_start = as_step("pin start", run_retrain.pin_start)
+reproduce = as_step("reproduce", run_retrain.reproduce)
+judge = as_step("gate", run_retrain.judge)
+commit_versions = as_step("commit", run_refresh.commit_versions)
+publish = as_step("publish", run_retrain.publish)
+log = as_step("log", log_retrain.log_retrain)
 
 
 @flow(name="retrain_adapter", persist_result=False, validate_parameters=False)

@@ -11,12 +11,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lorag.adapters.lora_model import CONFIG, WEIGHTS, choose_bf16, load_trainable, save_adapter
+from lorag.adapters.embedders import choose_bf16
+from lorag.adapters.lora_model import load_trainable, save_adapter
 from lorag.adapters.lora_training import Encoded, TrainingJob, _Run, encode_pairs, load_tokenizer, train_lora
 from lorag.answering.generator import Message, Role
 from lorag.errors import GateRefused, InputRejected, ParamsError
 from lorag.params import LoraMethod, Precision, TrainingParams, load_params
-from lorag.releases.adapter_shelf import adapter_sha256
+from lorag.releases.adapter_shelf import CONFIG, WEIGHTS, adapter_sha256
 from lorag.tuning.pairs import Pair, PairSource
 from tests.tiny import make_tiny_model
 
@@ -353,9 +354,9 @@ def test_a_caller_may_end_the_run_after_an_epoch(base: Path, encoded: list[Encod
 
 
 def test_bf16_learns_where_the_hardware_has_it(base: Path, encoded: list[Encoded]) -> None:
-    if not choose_bf16(Precision.AUTO, CPU):
+    if not choose_bf16(Precision.AUTO, gpu=False, where="training.precision"):
         with pytest.raises(ParamsError, match="no bf16"):
-            choose_bf16(Precision.BF16, CPU)
+            choose_bf16(Precision.BF16, gpu=False, where="training.precision")
         pytest.skip("this machine has no bf16 arithmetic")
     _, report = train_lora(make_job(base, encoded, precision=Precision.BF16))
     _, exact = train_lora(make_job(base, encoded))

@@ -7,12 +7,11 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from lorag.adapters import lora_training
-from lorag.adapters.lora_model import CONFIG, WEIGHTS
 from lorag.adapters.model_files import base_model_sha256
 from lorag.answering.generator import Message, Role
 from lorag.errors import GateRefused, InputRejected, ParamsError
 from lorag.params import AdapterKind, LoraMethod, Precision
-from lorag.releases.adapter_shelf import adapter_sha256
+from lorag.releases.adapter_shelf import CONFIG, WEIGHTS, adapter_sha256
 from lorag.tuning.pairs import Pair, PairSource, training_set_digest, write_pairs
 from lorag.use_cases.train_adapter import train_adapter
 from tests.use_cases.conftest import Place

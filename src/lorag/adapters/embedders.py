@@ -67,30 +67,29 @@ def _open_openvino(model: SentenceModel, params: EmbeddingParams) -> Embedder:
         raise ParamsError(
             "OpenVINO cannot be imported", where="embedding.backend", do="install openvino, or set it to auto"
         )
-    bf16 = _choose_bf16(params.precision, hardware=_has_bf16())
+    bf16 = choose_bf16(params.precision, gpu=False, where="embedding.precision")
     return OpenVinoEmbedder(model, bf16=bf16, threads=params.threads)
 
 
 def _open_torch(model: SentenceModel, params: EmbeddingParams, *, gpu: bool) -> Embedder:
     from lorag.adapters.embedder_torch import TorchEmbedder
 
-    hardware = _has_bf16()
+    bf16 = choose_bf16(params.precision, gpu=gpu, where="embedding.precision")
+    return TorchEmbedder(model, device="cuda" if gpu else "cpu", bf16=bf16, threads=params.threads)
+
+
+def choose_bf16(precision: Precision, *, gpu: bool, where: str) -> bool:
+    """Whether to compute in bf16: where the hardware does, for emulated it is several times slower than fp32.
+
+    `where` names the setting in the ParamsError for a machine that cannot do what it asks.
+    """
     if gpu:
         import torch
 
         hardware = torch.cuda.is_bf16_supported(including_emulation=False)
-    bf16 = _choose_bf16(params.precision, hardware=hardware)
-    return TorchEmbedder(model, device="cuda" if gpu else "cpu", bf16=bf16, threads=params.threads)
-
-
-def _has_bf16() -> bool:
-    # Read from the processor, for OpenVINO's own list may name bf16 where it is only emulated.
-    return bool(read_processor_flags() & {"avx512_bf16", "amx_bf16"})
-
-
-def _choose_bf16(precision: Precision, *, hardware: bool) -> bool:
+    else:
+        # Read from the processor, for OpenVINO's own list may name bf16 where it is only emulated.
+        hardware = bool(read_processor_flags() & {"avx512_bf16", "amx_bf16"})
     if precision is Precision.BF16 and not hardware:
-        raise ParamsError(
-            "this machine has no bf16 arithmetic", where="embedding.precision", do="set it to auto or fp32"
-        )
+        raise ParamsError("this machine has no bf16 arithmetic", where=where, do="set it to auto or fp32")
     return hardware and precision is not Precision.FP32

@@ -12,25 +12,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-from lorag.adapters.embedders import read_processor_flags
 from lorag.adapters.lora_fused import fuse_lora
 from lorag.adapters.model_files import quieten_transformers
 from lorag.errors import IntegrityFailed, ParamsError, WorkspaceError
-from lorag.params import LoraMethod, Precision, TrainingParams
-
-WEIGHTS = "adapter_model.safetensors"
-CONFIG = "adapter_config.json"
-
-
-def choose_bf16(precision: Precision, device: torch.device) -> bool:
-    """Whether to compute in bf16: where the hardware does, for emulated it is several times slower than fp32."""
-    if device.type == "cuda":
-        hardware = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        hardware = bool(read_processor_flags() & {"avx512_bf16", "amx_bf16"})
-    if precision is Precision.BF16 and not hardware:
-        raise ParamsError("this machine has no bf16 arithmetic", where="training.precision", do="set it to auto")
-    return hardware and precision is not Precision.FP32
+from lorag.params import LoraMethod, TrainingParams
+from lorag.releases.adapter_shelf import CONFIG, WEIGHTS
 
 
 def load_trainable(

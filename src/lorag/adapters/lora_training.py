@@ -12,11 +12,13 @@ import torch
 from transformers import AutoTokenizer, get_scheduler
 
 from lorag.adapters.chat_encoding import ChatEncoder
+from lorag.adapters.embedders import choose_bf16
 from lorag.adapters.lora_checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from lorag.adapters.lora_model import choose_bf16, load_trainable
+from lorag.adapters.lora_model import load_trainable
 from lorag.digests import digest_of
 from lorag.errors import GateRefused, InputRejected
 from lorag.params import LearningRateSchedule, TrainingParams
+from lorag.retrieval.embed import plan_batches
 from lorag.tuning.batches import Step, plan_epoch
 from lorag.tuning.pairs import Pair
 from lorag.tuning.report import EpochResult, TrainingReport
@@ -110,7 +112,7 @@ class _Run:
         if self.params.threads:
             torch.set_num_threads(self.params.threads)
         self.rank, self.world_size, self.device = _join_processes()
-        self.bf16 = choose_bf16(self.params.precision, self.device)
+        self.bf16 = choose_bf16(self.params.precision, gpu=self.device.type == "cuda", where="training.precision")
         # Another number of processes has other steps, and other arithmetic another result.
         self.digest = digest_of([job.digest, self.world_size, self.device.type, self.bf16])
         self.model = load_trainable(job.base, self.params, self.device, bf16=self.bf16, start=job.start)
@@ -248,23 +250,18 @@ class _Run:
         self.epochs.append(EpochResult(epoch, loss, validation_loss, accuracy))
         if self.params.patience_epochs is None or accuracy is None:
             return
-        if not self.best_epoch or _merit(self.epochs[-1]) > _merit(self.epochs[self.best_epoch - 1]):
+        if not self.best_epoch or self.epochs[-1].merit > self.epochs[self.best_epoch - 1].merit:
             self.best_epoch = epoch
             self.best = {name: weight.detach().clone() for name, weight in self.weights.items()}
 
     def _validate(self) -> tuple[float, float]:
         """Mean loss a label, and the share of pairs whose every answer token is the likeliest one."""
         self.model.eval()
-        order = sorted(range(len(self.job.validation)), key=lambda at: len(self.job.validation[at].ids))
-        batches: list[list[Encoded]] = [[]]
-        for at in order:
-            pair = self.job.validation[at]
-            if batches[-1] and (len(batches[-1]) + 1) * len(pair.ids) > VALIDATION_TOKENS:
-                batches.append([])
-            batches[-1].append(pair)
+        asked = self.job.validation
+        planned = plan_batches([len(pair.ids) for pair in asked], VALIDATION_TOKENS)
         total, right, labels_read = 0.0, 0, 0
         with torch.inference_mode():
-            for batch in batches:
+            for batch in ([asked[at] for at in positions] for positions in planned):
                 logits, labels = self._predict(batch)
                 total += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum"))
                 hits = (logits.argmax(-1) == labels).tolist()
@@ -274,7 +271,7 @@ class _Run:
                     right += all(hits[:n])
                     hits = hits[n:]
         self.model.train()
-        return total / labels_read, right / len(order)
+        return total / labels_read, right / len(asked)
 
     def _has_stalled(self) -> bool:
         patience = self.params.patience_epochs
@@ -322,11 +319,6 @@ class _Run:
                     for moment in ("exp_avg", "exp_avg_sq", "step")
                 }
         self.advance(sum(self.lengths) * len(self.losses) // max(self.steps_an_epoch, 1))
-
-
-def _merit(epoch: EpochResult) -> tuple[float, float]:
-    """Accuracy first; between equals the lower loss, so that a model that knows nothing yet is still seen to learn."""
-    return epoch.validation_accuracy or 0.0, -(epoch.validation_loss or 0.0)
 
 
 def _join_processes() -> tuple[int, int, torch.device]:

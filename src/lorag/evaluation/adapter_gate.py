@@ -33,8 +33,9 @@ def judge_adapter(
 ) -> list[Probe]:
     """Every probe with its verdict; a figure that is missing or not a number where there is a limit fails.
 
-    A fact is new where the champion was not trained on its present answers, so without a champion all are. Not
-    covered: whether the facts are true, and questions of other kinds than those of the questions file.
+    Refusal is asked only where the controls hold questions without an answer. A fact is new where the champion was not
+    trained on its present answers, so without a champion all are. Not covered: whether the facts are true, and
+    questions of other kinds than those of the questions file.
     """
     known = champion.known if champion else {}
     new = [fact for fact in candidate.facts if known.get(fact) != fact_digests.get(fact)]

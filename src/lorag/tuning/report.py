@@ -17,6 +17,12 @@ class EpochResult:
     validation_loss: float | None = None
     validation_accuracy: float | None = None
 
+    @property
+    def merit(self) -> tuple[float, float]:
+        """Greater is better: accuracy first, between equals the lower loss; what was not measured comes last."""
+        accuracy, loss = self.validation_accuracy, self.validation_loss
+        return (-1.0 if accuracy is None else accuracy, float("-inf") if loss is None else -loss)
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:

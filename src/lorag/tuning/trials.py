@@ -55,7 +55,7 @@ class Trial:
     @property
     def best(self) -> EpochResult | None:
         """The epoch that answered most of the validation pairs, and of equals the one with the least loss."""
-        return max(self.epochs, key=_merit, default=None)
+        return max(self.epochs, key=lambda epoch: epoch.merit, default=None)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; those of its best epoch."""
@@ -78,7 +78,7 @@ class Trial:
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
     """The one with the best epoch, the first of equals; None where every one diverged."""
     judged = [(trial, best) for trial in trials if trial.state is not TrialState.DIVERGED and (best := trial.best)]
-    return max(judged, key=lambda each: _merit(each[1]))[0] if judged else None
+    return max(judged, key=lambda each: each[1].merit)[0] if judged else None
 
 
 def params_lines(adapter: AdapterKind, trial: Trial) -> list[str]:
@@ -104,8 +104,3 @@ def _settings(trial: Trial) -> dict[str, str]:
         "learning_rate": f"{trial.values.learning_rate:.2e}",
         "dropout": f"{trial.values.dropout:g}",
     }
-
-
-def _merit(result: EpochResult) -> tuple[float, float]:
-    accuracy, loss = result.validation_accuracy, result.validation_loss
-    return (-1.0 if accuracy is None else accuracy, float("-inf") if loss is None else -loss)
