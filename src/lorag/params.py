@@ -109,6 +109,17 @@ class LearningRateSchedule(StrEnum):
     CONSTANT = "constant"
 
 
+Strategy = Literal["base", "rag", "tuned", "hybrid"]
+"""The ways to answer: from memory, from documents, from memory after training, from documents after training."""
+
+
+class Wording(StrEnum):
+    """In which words the questions of a comparison are asked."""
+
+    HELD_OUT = "held_out"
+    QUESTION = "question"
+
+
 class ParserParams(Section):
     """Limits of the child process that parses one document."""
 
@@ -349,6 +360,24 @@ class ParameterSearchParams(Section):
         return self
 
 
+class ComparisonParams(Section):
+    """What is compared, on which questions, and how sure the figures are."""
+
+    strategies: tuple[Strategy, ...] = Field(min_length=1)
+    wording: Wording
+    limit: int | None = Field(ge=1, le=1_000_000)
+    bootstrap_samples: int = Field(ge=100, le=100_000)
+    confidence: float = Field(ge=0.5, le=0.999)
+    latency_questions: int = Field(ge=1, le=10_000)
+    seed: int = Field(ge=0, le=2**31)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.strategies)) < len(self.strategies):
+            raise ValueError("strategies names one twice")
+        return self
+
+
 class PriceParams(Section):
     """The price book, in `costs.currency`."""
 
@@ -391,6 +420,7 @@ class Params(Section):
     training: TrainingByAdapter
     adapter_gate: AdapterGates
     parameter_search: ParameterSearchParams
+    comparison: ComparisonParams
     costs: CostParams
     tracking: TrackingParams
 
@@ -505,7 +535,3 @@ def _known_keys(path: tuple[int | str, ...]) -> list[str]:
     for part in path:
         model = model.model_fields[part].annotation
     return list(model.model_fields)
-
-
-Strategy = Literal["base", "rag", "tuned", "hybrid"]
-"""The ways to answer: from memory, from documents, from memory after training, from documents after training."""

@@ -94,6 +94,16 @@ class Workspace:
         return self.reports / f"adapter_{adapter}.json"
 
     @property
+    def answers(self) -> Path:
+        """Output of the answers stages: a folder for each strategy."""
+        return self.root / "artifacts" / "answers"
+
+    @property
+    def batches(self) -> Path:
+        """What the last answers stages really generated, and at what cost; not a result, so not an output of them."""
+        return self.state / "batches"
+
+    @property
     def reports(self) -> Path:
         """Metrics and plots that DVC shows."""
         return self.root / "reports"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lorag.answering.generator import LanguageModel, Role
-from lorag.answering.strategies import NOTHING_FOUND, Answer, answer_question
+from lorag.answering.strategies import NOTHING_FOUND, Answer, answer_question, assemble_answer, make_prompt
 from lorag.errors import ParamsError
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams
@@ -98,3 +98,23 @@ def test_the_question_comes_behind_the_context_and_a_system_message_first(
     system, user = model.asked[0][0], model.asked[0][-1]
     assert system.role is Role.SYSTEM
     assert user.content.index(HARBOUR.text) < user.content.index("When was it opened?")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It was opened in 1874.",
+        "See [the port](https://evil.example/x) or https://evil.example for 1874.",
+        "![pixel](https://evil.example/p.png) 1874",
+        "",
+    ],
+)
+def test_an_answer_from_a_batch_is_the_streamed_one(
+    text: str, scripted: MakeModel, generation: GenerationParams
+) -> None:
+    question = "When was the harbour of Veldmark opened?"
+    streamed = ask(question, scripted(text), generation)
+    prompt = make_prompt(question, "rag", [hit.chunk for hit in HITS], scripted(text), PARAMS, generation)
+    (written,) = scripted(text).generate_batch([prompt.messages], max_new_tokens=generation.max_new_tokens)
+    assert assemble_answer(prompt, written, VERSIONS, PARAMS) == streamed
+    assert "evil" not in streamed.text

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from lorag.answering.citations import Citation, find_support
 from lorag.answering.context import condense
-from lorag.answering.generator import CountsTokens, LanguageModel, Message, drain
-from lorag.answering.links import LinkFilter, links_in
+from lorag.answering.generator import CountsTokens, Generation, LanguageModel, Message, drain
+from lorag.answering.links import LinkFilter, links_in, strip_links
 from lorag.answering.prompts import base_messages, rag_messages, tuned_messages
 from lorag.errors import ParamsError
 from lorag.knowledge.documents import Chunk
@@ -37,6 +37,23 @@ class Answer:
     generated_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model is asked, and the chunks that it reads of, best first.
+
+    Without messages there is nothing to answer from, and no model is asked.
+    """
+
+    question: str
+    messages: tuple[Message, ...]
+    chunks: tuple[Chunk, ...] = ()
+
+    @property
+    def links(self) -> frozenset[str]:
+        """Those that an answer may hold."""
+        return links_in(chunk.text for chunk in self.chunks)
+
+
 def answer_question(
     question: str,
     strategy: Strategy,
@@ -55,16 +72,52 @@ def answer_question(
     `versions` maps document ids to document versions. A link stays only where a chunk that the model read
     holds it, which is then cited.
     """
-    if strategy in ("base", "tuned"):
-        asked = base_messages(question) if strategy == "base" else tuned_messages(question)
-        return _generate(question, asked, [], generator, versions, params, generation, on_text)
-    if not hits:
+    prompt = make_prompt(question, strategy, [hit.chunk for hit in hits], generator, params, generation)
+    shown: list[str] = []
+
+    def show(piece: str) -> None:
+        shown.append(piece)
         if on_text is not None:
-            on_text(NOTHING_FOUND)
-        return Answer(NOTHING_FOUND, (), False, True, (), 0, 0)
-    chunks = select_context([hit.chunk for hit in hits], generator, params, generation)
-    messages = rag_messages(question, read_passages(question, chunks, params))
-    return _generate(question, messages, chunks, generator, versions, params, generation, on_text)
+            on_text(piece)
+
+    if not prompt.messages:
+        show(NOTHING_FOUND)
+        return nothing_found()
+    links = LinkFilter(prompt.links, show)
+    written = drain(generator.stream(prompt.messages, max_new_tokens=generation.max_new_tokens), links.feed)
+    links.finish()
+    return _assemble("".join(shown), prompt, written, versions, params)
+
+
+def make_prompt(
+    question: str,
+    strategy: Strategy,
+    chunks: Sequence[Chunk],
+    counter: CountsTokens,
+    params: AnsweringParams,
+    generation: GenerationParams,
+) -> Prompt:
+    """What the strategy asks a model; of `chunks`, best first, it reads those that fit."""
+    if strategy in ("base", "tuned"):
+        messages = base_messages(question) if strategy == "base" else tuned_messages(question)
+        return Prompt(question, tuple(messages))
+    if not chunks:
+        return Prompt(question, ())
+    chosen = select_context(chunks, counter, params, generation)
+    messages = rag_messages(question, read_passages(question, chosen, params))
+    return Prompt(question, tuple(messages), tuple(chosen))
+
+
+def nothing_found() -> Answer:
+    """The answer to a prompt without messages."""
+    return Answer(NOTHING_FOUND, (), False, True, (), 0, 0)
+
+
+def assemble_answer(
+    prompt: Prompt, written: Generation, versions: Mapping[str, str], params: AnsweringParams
+) -> Answer:
+    """The answer that streaming the same text would have given."""
+    return _assemble(strip_links(written.text, prompt.links), prompt, written, versions, params)
 
 
 def select_context(
@@ -94,34 +147,17 @@ def read_passages(question: str, chunks: Sequence[Chunk], params: AnsweringParam
     return condense(question, chunks, params.context_sentences)
 
 
-def _generate(
-    question: str,
-    messages: Sequence[Message],
-    chunks: Sequence[Chunk],
-    generator: LanguageModel,
-    versions: Mapping[str, str],
-    params: AnsweringParams,
-    generation: GenerationParams,
-    on_text: Callable[[str], None] | None,
+def _assemble(
+    shown: str, prompt: Prompt, written: Generation, versions: Mapping[str, str], params: AnsweringParams
 ) -> Answer:
-    shown: list[str] = []
-
-    def show(piece: str) -> None:
-        shown.append(piece)
-        if on_text is not None:
-            on_text(piece)
-
-    links = LinkFilter(links_in(chunk.text for chunk in chunks), show)
-    written = drain(generator.stream(messages, max_new_tokens=generation.max_new_tokens), links.feed)
-    links.finish()
-    text = "".join(shown).strip()
-    support = find_support(text, question, chunks, versions, params.min_support)
+    text = shown.strip()
+    support = find_support(text, prompt.question, prompt.chunks, versions, params.min_support)
     return Answer(
         text=text,
         citations=support.citations,
         supported=support.complete,
         abstained=False,
-        context=tuple(chunk.id for chunk in chunks),
+        context=tuple(chunk.id for chunk in prompt.chunks),
         prompt_tokens=written.prompt_tokens,
         generated_tokens=written.generated_tokens,
     )
