@@ -38,6 +38,23 @@ def test_bad_flags(
     assert list(tmp_path.iterdir()) == [], "nothing is made on the way"
 
 
+HELP_TO_READ = {
+    "unknown command": (["statu"], "lorag"),
+    "unknown subcommand": (["evaluate", "retrievl"], "lorag evaluate"),
+    "no subcommand": (["evaluate"], "lorag evaluate"),
+    "unknown flag of a subcommand": (["evaluate", "retrieval", "--jsn"], "lorag evaluate retrieval"),
+    "unknown flag after a value": (["--workspace", ".", "status", "--jsn"], "lorag status"),
+    "option without its value": (["--workspace"], "lorag"),
+}
+
+
+@pytest.mark.parametrize("case", HELP_TO_READ)
+def test_a_bad_command_line_names_a_help_that_exists(case: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments, command = HELP_TO_READ[case]
+    assert run(arguments) == 2
+    assert f"see `{command} --help`" in capsys.readouterr().err
+
+
 def test_outside_a_workspace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from lorag import console
+from lorag import console, console_costs
 from lorag.errors import ExitStatus, LoragError, ParamsError
 from lorag.params import AdapterKind, Params, RetrieverKind, Strategy, load_params
 from lorag.workspace import Workspace, find_workspace
@@ -228,6 +228,23 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     console.show(result, lambda: console.show_status(result), as_json=as_json)
 
 
+@app.command(epilog="Example: lorag costs --last 10")
+def costs(
+    context: typer.Context,
+    last: Annotated[int, typer.Option(min=1, max=100_000, help="How many rows to show, the newest.")] = 20,
+    reprice: Annotated[bool, typer.Option("--reprice", help="At the prices of params.yaml as they are now.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what every update and every batch of answers cost, newest first, with totals."""
+    from lorag.use_cases.read_ledger import read_ledger
+
+    workspace, params = _open(context)
+    with console.standard_output_kept_clean():
+        ledger = read_ledger(workspace, params, os.environ)
+    result = (ledger.repriced(params.costs) if reprice else ledger).to_json(last)
+    console.show(result, lambda: console_costs.show_costs(result), as_json=as_json)
+
+
 @app.command(epilog="Example: lorag releases")
 def releases(context: typer.Context, as_json: Json = False) -> None:
     """List the retained releases, newest first."""
@@ -303,7 +320,6 @@ def main() -> None:
 def run(arguments: list[str], environment: Mapping[str, str] = os.environ) -> int:
     """The exit status of `lorag ARGUMENTS`."""
     debug, as_json = "--debug" in arguments, "--json" in arguments
-    command = next((word for word in arguments if not word.startswith("-")), "")
     try:
         status = app(arguments or ["--help"], prog_name="lorag", standalone_mode=False)
         return int(status or 0)
@@ -316,7 +332,10 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ) -> in
         return int(error.exit_code)
     except typer.TyperException as error:
         what = error.format_message() if hasattr(error, "format_message") else str(error)
-        console.show_error(ParamsError(" ".join(what.split()), do=f"see `lorag {command} --help`"), as_json=as_json)
+        # The deepest command that was understood; none where the options before it were not.
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "lorag"
+        console.show_error(ParamsError(" ".join(what.split()), do=f"see `{command} --help`"), as_json=as_json)
         return int(ExitStatus.USAGE)
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("interrupted; the served release is as it was\n")
