@@ -15,6 +15,9 @@ _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _OPEN_FOLDER = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 _READ_BYTES = 1 << 20
 
+REJECTED_FILE = ".rejected.jsonl"
+"""In a copy of a source: what could not be copied and why, so that it is versioned and shows in every report."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
@@ -39,30 +42,32 @@ class SourceListing:
 
 def escape_name(name: str) -> str:
     r"""`name` as printable text that names one file only: `\n` becomes `\x0a`, a byte that is not UTF-8 `\udcff`."""
-    if name.isprintable() and "\\" not in name:
-        return name
-    return "".join(_escape(character) for character in name)
+    return _escape_unprintable(name.replace("\\", "\\\\"))
 
 
 def list_source(source: Path, *, max_file_bytes: int) -> SourceListing:
     """Every file below `source`, or `source` itself if it is one `documents.jsonl`; nothing is opened.
 
-    Names that begin with a dot are passed over. Links are followed to files inside the source only, links to folders
-    inside it lead to what is listed anyway. Raises InputRejected when there is no such folder.
+    A copy of a source, which has a `REJECTED_FILE`, gives the ids that the source gave. Names that begin with a dot
+    are passed over. Links are followed to files inside the source only, links to folders inside it lead to what is
+    listed anyway. Raises InputRejected when there is no such folder.
     """
+    places: list[tuple[str, ...]]
     try:
         root = source.resolve(strict=True)
     except (OSError, RuntimeError):
         raise InputRejected("no such source", where=str(source), do="set knowledge.source to a folder") from None
     if root.is_file() and format_of(root.name):
-        found = [_classify(root.parent, (root.name,), max_file_bytes)]
-        root = root.parent
+        root, places = root.parent, [(root.name,)]
     elif root.is_dir():
-        found = [_classify(root, parts, max_file_bytes) for parts in _walk(root)]
+        places = list(_walk(root))
     else:
         raise InputRejected(
             "the source is neither a folder nor a file that can be read", where=str(source), do="name a folder"
         )
+    # The files of a copy are called by their ids: escaped once more, they would be other ids.
+    name_of = _escape_unprintable if (root / REJECTED_FILE).is_file() else escape_name
+    found = [_classify(root, parts, name_of("/".join(parts)), max_file_bytes) for parts in places]
     files = sorted((item for item in found if isinstance(item, SourceFile)), key=lambda file: file.id)
     rejected = sorted((item for item in found if isinstance(item, Rejected)), key=lambda item: item.name)
     return SourceListing(root, tuple(files), tuple(rejected))
@@ -117,8 +122,7 @@ def _repeats_listed_folder(root: Path, parts: tuple[str, ...]) -> bool:
     return inside and not path.parent.resolve().is_relative_to(target)
 
 
-def _classify(root: Path, parts: tuple[str, ...], max_file_bytes: int) -> SourceFile | Rejected:
-    name = escape_name("/".join(parts))
+def _classify(root: Path, parts: tuple[str, ...], name: str, max_file_bytes: int) -> SourceFile | Rejected:
     try:
         real, status = _locate(root, parts)
         kind = format_of(parts[-1])
@@ -215,9 +219,11 @@ def _explain(error: OSError) -> Exception:
     return Quarantine(Reason.UNREADABLE, error.strerror or "cannot be read")
 
 
+def _escape_unprintable(name: str) -> str:
+    return name if name.isprintable() else "".join(_escape(character) for character in name)
+
+
 def _escape(character: str) -> str:
-    if character == "\\":
-        return "\\\\"
     if character.isprintable():
         return character
     code = ord(character)

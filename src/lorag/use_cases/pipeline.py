@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from lorag.adapters.blob_cache import BlobCache
+from lorag.adapters.source_folder import REJECTED_FILE
 from lorag.digests import canonical_json, digest_of, sha256_hex
 from lorag.errors import IntegrityFailed
 from lorag.knowledge.artifacts import chunk_to_json, corpus_digest, read_rejected
@@ -21,7 +22,6 @@ from lorag.knowledge.documents import Chunk, Corpus, Document
 from lorag.params import ChunkingParams, KnowledgeParams
 from lorag.releases.record import content_digest
 from lorag.use_cases.load_corpus import load_corpus
-from lorag.use_cases.snapshot_source import REJECTED_FILE
 
 CHUNKER_VERSION = 1
 """Raise it with every change of what the chunkers give, so that no cached chunk is stale."""

@@ -4,15 +4,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lorag.adapters.source_folder import SourceListing, list_source, read_file
+from lorag.adapters.source_folder import REJECTED_FILE, SourceListing, list_source, read_file
 from lorag.errors import InputRejected
 from lorag.knowledge.artifacts import write_rejected
 from lorag.knowledge.documents import Reason, Rejected
 from lorag.knowledge.formats import Quarantine
 from lorag.params import KnowledgeParams
-
-REJECTED_FILE = ".rejected.jsonl"
-"""In the copy: what could not be copied and why, so that it is versioned with the rest and shows in every report."""
 
 MAX_NAME_BYTES = 255
 
