@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -17,6 +18,8 @@ from rich.table import Table
 from lorag.errors import LoragError
 from lorag.releases.checks import Check
 from lorag.releases.record import Release
+
+_MANY_COLUMNS = 8
 
 _out = Console(highlight=False, soft_wrap=True)
 
@@ -96,13 +99,16 @@ def standard_output_kept_clean(*, streaming: bool = False) -> Iterator[None]:
         os.close(saved)
 
 
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    table = Table(title=title, title_justify="left", header_style="bold")
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, n_texts: int = 1) -> None:
+    """Rows below a title; all columns but the first `n_texts` are flush right. Eight and more stand without lines."""
+    drawn = Table(title=title, title_justify="left", header_style="bold")
+    if len(columns) >= _MANY_COLUMNS:
+        drawn.box, drawn.pad_edge, drawn.collapse_padding = SIMPLE_HEAD, False, True
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+        drawn.add_column(column, justify="left" if number < n_texts else "right", overflow="fold")
     for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
-    Console(highlight=False).print(table)
+        drawn.add_row(*(escape(str(cell)) for cell in row))
+    Console(highlight=False).print(drawn)
 
 
 def show_init(root: Path) -> None:
@@ -116,7 +122,7 @@ def show_init(root: Path) -> None:
 def show_refresh(result: Mapping[str, Any]) -> None:
     """The plan's counts and the costs of a refresh."""
     plan, cost = result["plan"], result["cost"]
-    _table(
+    table(
         f"Release {result['release']}" + ("" if result["published"] else " was current already"),
         ["chunks", "added", "changed", "removed", "kept", "embedded"],
         [[result["n_chunks"], *(plan[key] for key in ("added", "changed", "removed", "kept", "embedded"))]],
@@ -132,7 +138,7 @@ def show_refresh(result: Mapping[str, Any]) -> None:
 def show_retrain(result: Mapping[str, Any]) -> None:
     """Each adapter's probes and costs."""
     said = "" if result["published"] else " was current already"
-    _table(
+    table(
         f"Release {result['release']}{said}",
         ["adapter", "probe", "measured", "limit"],
         [
@@ -180,7 +186,7 @@ def show_retrieval(result: Mapping[str, Any]) -> None:
     kinds = [kind for kind in ("dense", "bm25", "hybrid", "reranked") if result.get(kind)]
     names = list(result[kinds[0]]) if kinds else []
     rows = [[kind, *(f"{result[kind][name]:.4f}" for name in names)] for kind in kinds]
-    _table(f"{result['n_questions']} questions, {result['n_documents']} documents", ["retriever", *names], rows)
+    table(f"{result['n_questions']} questions, {result['n_documents']} documents", ["retriever", *names], rows)
     if not result.get("reranked"):
         say("reranked: no cross-encoder is named in search.reranker")
 
@@ -193,7 +199,7 @@ def show_search_params(result: Mapping[str, Any]) -> None:
     digits = {"validation_accuracy": ".3f", "validation_loss": ".3f", "learning_rate": ".2e"}
     rows = [["" if row[name] is None else format(row[name], digits.get(name, "")) for name in names] for row in ranked]
     headings = ["trial", "rank", "rate", "dropout", "accuracy", "loss", "epochs", "state"]
-    _table(f"Trials for {result['adapter']}, the best first", headings, rows)
+    table(f"Trials for {result['adapter']}, the best first", headings, rows)
     say("For params.yaml:")
     for line in result["params_yaml"]:
         say(line)
@@ -253,7 +259,7 @@ def show_releases(rows: Sequence[Mapping[str, Any]]) -> None:
         ]
         for row in rows
     ]
-    _table("Releases (* is served)", ["release", "created", "documents", "chunks", "recall@10", "adapters"], cells)
+    table("Releases (* is served)", ["release", "created", "documents", "chunks", "recall@10", "adapters"], cells)
 
 
 def show_checks(checks: Sequence[Check]) -> None:

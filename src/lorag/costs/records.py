@@ -1,7 +1,8 @@
 """What an update or a query used, and what that cost: one schema for every strategy."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,11 @@ class Use:
     kwh: float = 0.0
     co2_kg: float | None = None
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of all kinds."""
+        return self.tokens_embedded + self.tokens_prompt + self.tokens_generated + self.tokens_trained
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -40,6 +46,21 @@ class Cost:
         values = asdict(self.use) | {"money": self.money}
         return {f"cost.{name}": float(value) for name, value in values.items() if value is not None}
 
+    @classmethod
+    def from_metrics(cls, metrics: Mapping[str, float], currency: str) -> Self | None:
+        """The inverse of `as_metrics`; None where time or money was not logged."""
+        if "cost.wall_s" not in metrics or "cost.money" not in metrics:
+            return None
+        values: dict[str, Any] = {f.name: metrics[f"cost.{f.name}"] for f in fields(Use) if f"cost.{f.name}" in metrics}
+        return cls(
+            Use(**values | {name: int(values[name]) for name in _COUNTS & values.keys()}),
+            metrics["cost.money"],
+            currency,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, unknown ones as None."""
         return asdict(self.use) | {"money": self.money, "currency": self.currency}
+
+
+_COUNTS = {"bytes_written", "tokens_embedded", "tokens_prompt", "tokens_generated", "tokens_trained"}

@@ -1,0 +1,167 @@
+"""Every update and every batch of answers that was measured, and what they cost by kind and strategy."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from statistics import median
+from typing import Any, Self
+
+from lorag.costs.prices import cost_of
+from lorag.costs.records import Cost
+from lorag.params import CostParams, Strategy
+
+
+class EntryKind(StrEnum):
+    """What was paid for."""
+
+    REFRESH = "refresh"
+    RETRAIN = "retrain"
+    ANSWERS = "answers"
+
+
+class Extent(StrEnum):
+    """How much of the knowledge an update went through."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """An update, or a batch of `n_queries` answers.
+
+    `strategy` is the adapter of a retrain, and None for a refresh, which serves rag and hybrid alike. `extent` is None
+    where it cannot be told. `quality` and `speed` hold what was measured of a batch of answers, by names such as
+    `accuracy` and `p95_s`.
+    """
+
+    kind: EntryKind
+    strategy: Strategy | None
+    run_id: str
+    release: str | None
+    started_utc: str
+    cost: Cost
+    extent: Extent | None = None
+    n_queries: int | None = None
+    quality: Mapping[str, float] | None = None
+    speed: Mapping[str, float] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self) | {"cost": self.cost.to_json()}
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Entries, newest first; `n_skipped` runs told no cost. `fresh_s` holds the measured times to fresh."""
+
+    entries: tuple[LedgerEntry, ...] = ()
+    n_skipped: int = 0
+    fresh_s: Mapping[Strategy, tuple[float, ...]] | None = None
+
+    def of(self, kind: EntryKind, strategy: Strategy | None) -> tuple[LedgerEntry, ...]:
+        """The entries of one kind and strategy, newest first."""
+        return tuple(entry for entry in self.entries if (entry.kind, entry.strategy) == (kind, strategy))
+
+    def repriced(self, params: CostParams) -> "Ledger":
+        """The same use at today's prices."""
+        entries = (replace(entry, cost=cost_of(entry.cost.use, params)) for entry in self.entries)
+        return replace(self, entries=tuple(entries))
+
+    def to_json(self, last: int) -> dict[str, Any]:
+        """The object that `lorag costs --json` prints: the `last` newest entries, and totals of all."""
+        return {
+            "n_entries": len(self.entries),
+            "n_skipped": self.n_skipped,
+            "entries": [entry.to_json() for entry in self.entries[:last]],
+            "totals": [summary.to_json() for summary in summarise(self.entries)],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Of several numbers."""
+
+    median: float
+    least: float
+    greatest: float
+    total: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Self | None:
+        """None of no numbers."""
+        known = list(values)
+        return cls(median(known), min(known), max(known), sum(known)) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What `count` entries of one sort cost together; bytes are None where no entry knows them."""
+
+    kind: EntryKind
+    strategy: Strategy | None
+    extent: Extent | None
+    currency: str
+    count: int
+    n_queries: int
+    wall_s: Spread
+    cpu_s: Spread
+    gpu_s: Spread
+    tokens: Spread
+    bytes_written: Spread | None
+    kwh: Spread
+    money: Spread
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def extent_of_refresh(*, added: float, changed: float, removed: float, kept: float) -> Extent:
+    """By what became of the chunks."""
+    if not added + changed + removed:
+        return Extent.UNCHANGED
+    return Extent.INCREMENTAL if kept else Extent.FULL
+
+
+def extent_of_retrain(tokens_trained: int, start: str | None) -> Extent | None:
+    """By whether anything was trained, and by `training.<adapter>.start`; None where that was not logged."""
+    if not tokens_trained:
+        return Extent.UNCHANGED
+    return {"scratch": Extent.FULL, "champion": Extent.INCREMENTAL}.get(start or "")
+
+
+def summarise(entries: Sequence[LedgerEntry]) -> list[Summary]:
+    """A summary for each kind, strategy, extent and currency: refreshes first, then retrains, then answers."""
+    groups: dict[tuple[EntryKind, Strategy | None, Extent | None, str], list[LedgerEntry]] = {}
+    for entry in entries:
+        groups.setdefault((entry.kind, entry.strategy, entry.extent, entry.cost.currency), []).append(entry)
+    ordered = sorted(groups.items(), key=lambda item: (list(EntryKind).index(item[0][0]), *map(str, item[0][1:])))
+    return [_summarise_group(*key, group) for key, group in ordered]
+
+
+def _summarise_group(
+    kind: EntryKind, strategy: Strategy | None, extent: Extent | None, currency: str, group: Sequence[LedgerEntry]
+) -> Summary:
+    def spread(value: Callable[[LedgerEntry], float]) -> Spread:
+        values = [value(entry) for entry in group]
+        return Spread(median(values), min(values), max(values), sum(values))
+
+    return Summary(
+        kind,
+        strategy,
+        extent,
+        currency,
+        len(group),
+        sum(entry.n_queries or 0 for entry in group),
+        wall_s=spread(lambda entry: entry.cost.use.wall_s),
+        cpu_s=spread(lambda entry: entry.cost.use.cpu_s),
+        gpu_s=spread(lambda entry: entry.cost.use.gpu_s),
+        tokens=spread(lambda entry: entry.cost.use.tokens),
+        bytes_written=Spread.of(
+            entry.cost.use.bytes_written for entry in group if entry.cost.use.bytes_written is not None
+        ),
+        kwh=spread(lambda entry: entry.cost.use.kwh),
+        money=spread(lambda entry: entry.cost.money),
+    )

@@ -1,0 +1,15 @@
+"""What every update and every batch of answers of a workspace cost."""
+
+from collections.abc import Mapping
+
+from lorag.adapters.mlflow_ledger import read_runs
+from lorag.adapters.mlflow_tracking import locate_tracking
+from lorag.costs.ledger import Ledger
+from lorag.params import Params
+from lorag.workspace import Workspace
+
+
+def read_ledger(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Ledger:
+    """The ledger of the workspace's experiment, empty where nothing was run yet; raises StoreFailed."""
+    location = locate_tracking(workspace.state, environment)
+    return read_runs(location, params.tracking.experiment, params.costs.currency)

@@ -1,0 +1,88 @@
+import pytest
+
+from lorag.costs.ledger import (
+    EntryKind,
+    Extent,
+    Ledger,
+    Spread,
+    extent_of_refresh,
+    extent_of_retrain,
+    summarise,
+)
+from lorag.costs.records import Cost, Use
+from tests.costs.measured import COSTS, entry
+
+
+@pytest.mark.parametrize(
+    ("plan", "extent"),
+    [
+        ((0, 0, 0, 90), Extent.UNCHANGED),
+        ((90, 0, 0, 0), Extent.FULL),
+        ((1, 0, 0, 89), Extent.INCREMENTAL),
+        ((0, 0, 1, 89), Extent.INCREMENTAL),
+        ((0, 90, 0, 0), Extent.FULL),
+    ],
+    ids=["nothing to do", "first build", "one more", "one less", "every chunk replaced, as by another embedder"],
+)
+def test_the_extent_of_a_refresh_is_what_its_plan_kept(plan: tuple[int, int, int, int], extent: Extent) -> None:
+    added, changed, removed, kept = plan
+    assert extent_of_refresh(added=added, changed=changed, removed=removed, kept=kept) is extent
+
+
+@pytest.mark.parametrize(
+    ("tokens", "start", "extent"),
+    [
+        (0, "scratch", Extent.UNCHANGED),
+        (9, "scratch", Extent.FULL),
+        (9, "champion", Extent.INCREMENTAL),
+        (9, None, None),
+    ],
+)
+def test_the_extent_of_a_retrain_is_where_it_started(tokens: int, start: str | None, extent: Extent | None) -> None:
+    assert extent_of_retrain(tokens, start) is extent
+
+
+def test_an_update_without_change_is_no_update_of_its_kind() -> None:
+    entries = [
+        entry(EntryKind.REFRESH, None, cpu_s=100, extent=Extent.FULL),
+        entry(EntryKind.REFRESH, None, cpu_s=8, extent=Extent.INCREMENTAL),
+        entry(EntryKind.REFRESH, None, cpu_s=12, extent=Extent.INCREMENTAL),
+        entry(EntryKind.REFRESH, None, cpu_s=1, extent=Extent.UNCHANGED),
+        entry(EntryKind.ANSWERS, "rag", cpu_s=30, n_queries=10),
+        entry(EntryKind.RETRAIN, "tuned", cpu_s=600, extent=Extent.FULL),
+    ]
+    summaries = summarise(entries)
+
+    assert [(s.kind, s.extent, s.cpu_s.median) for s in summaries] == [
+        (EntryKind.REFRESH, Extent.FULL, 100),
+        (EntryKind.REFRESH, Extent.INCREMENTAL, 10),
+        (EntryKind.REFRESH, Extent.UNCHANGED, 1),
+        (EntryKind.RETRAIN, Extent.FULL, 600),
+        (EntryKind.ANSWERS, None, 30),
+    ]
+    assert summaries[1].cpu_s == Spread(median=10, least=8, greatest=12, total=20)
+    assert summaries[-1].n_queries == 10
+
+
+def test_money_of_two_currencies_is_not_added_up() -> None:
+    euros = entry(EntryKind.REFRESH, None, cpu_s=1, extent=Extent.FULL)
+    dollars = entry(EntryKind.REFRESH, None, cpu_s=1, extent=Extent.FULL, currency="USD")
+    assert [(s.currency, s.count) for s in summarise([euros, dollars])] == [("EUR", 1), ("USD", 1)]
+
+
+def test_bytes_that_no_machine_told_stay_unknown() -> None:
+    (summary,) = summarise([entry(EntryKind.REFRESH, None, cpu_s=1)])
+    assert summary.bytes_written is None
+    assert summary.to_json()["bytes_written"] is None
+
+
+def test_repricing_keeps_the_use_and_takes_the_price_book() -> None:
+    ledger = Ledger((entry(EntryKind.REFRESH, None, cpu_s=3600, money=99.0, currency="USD"),))
+    (repriced,) = ledger.repriced(COSTS).entries
+    assert repriced.cost == Cost(Use(wall_s=3600, cpu_s=3600), 0.04, "EUR")
+
+
+def test_a_cost_comes_back_from_its_metrics() -> None:
+    cost = Cost(Use(1.0, 2.0, 0.0, 300.0, None, 5, 6, 7, 8, 0.1, None), 0.5, "EUR")
+    assert Cost.from_metrics(cost.as_metrics(), "EUR") == cost
+    assert Cost.from_metrics({"probe.new_facts": 0.5}, "EUR") is None
