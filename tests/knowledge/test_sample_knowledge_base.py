@@ -22,6 +22,7 @@ KEYS = {
     "fact_id",
     "phrasings",
     "held_out_phrasings",
+    "oblique_phrasings",
     "change",
     "valid_from",
     "valid_to",
@@ -97,7 +98,7 @@ def _states(text: str, answer: str) -> bool:
 
 
 def _wordings(row: dict) -> list[str]:
-    return [row["question"], *row["phrasings"], *row["held_out_phrasings"]]
+    return [row["question"], *row["phrasings"], *row["held_out_phrasings"], *row.get("oblique_phrasings", [])]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -156,7 +157,7 @@ def test_first_answers_are_distinct(version: str) -> None:
 def test_wordings_are_distinct_and_do_not_give_the_answer(version: str) -> None:
     seen: Counter[str] = Counter()
     for row in questions(version).values():
-        assert len(row["phrasings"]) == len(row["held_out_phrasings"]) == 2, row["id"]
+        assert len(row["phrasings"]) == len(row["held_out_phrasings"]) == len(row["oblique_phrasings"]) == 2, row["id"]
         for wording in _wordings(row):
             seen[wording.lower()] += 1
             assert not _states(wording.lower(), row["answers"][0].lower()), wording

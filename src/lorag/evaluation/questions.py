@@ -24,7 +24,9 @@ class Question(BaseModel):
     """One line of a questions file; other keys are allowed and ignored.
 
     `gold_doc_ids` are paths relative to the source, or document ids. `phrasings` may be trained on,
-    `held_out_phrasings` never. `valid_from` and `valid_to` name versions of the knowledge, the latter exclusive.
+    `held_out_phrasings` and `oblique_phrasings` never: the latter ask by allusion, which takes the documents to
+    understand. `valid_from` and `valid_to` name versions of the
+    knowledge, the latter exclusive.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -36,6 +38,7 @@ class Question(BaseModel):
     fact_id: str | None = None
     phrasings: tuple[str, ...] = ()
     held_out_phrasings: tuple[str, ...] = ()
+    oblique_phrasings: tuple[str, ...] = ()
     change: str | None = None
     valid_from: str | None = None
     valid_to: str | None = None
@@ -177,6 +180,7 @@ def _refuse_empty(question: Question, where: str) -> None:
         "answers": question.answers,
         "phrasings": question.phrasings,
         "held_out_phrasings": question.held_out_phrasings,
+        "oblique_phrasings": question.oblique_phrasings,
     }
     for field, values in texts.items():
         if not all(value.strip() for value in values):

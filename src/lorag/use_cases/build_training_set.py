@@ -133,9 +133,12 @@ def _kept_out(
     asked: Sequence[Question], unknown: Sequence[Question], workspace: Workspace, params: Params
 ) -> list[str]:
     controls = [*general_controls(), *read_questions(workspace.resolve(params.knowledge.controls))]
-    held_out = [text for question in (*asked, *unknown) for text in question.held_out_phrasings]
-    wordings = [text for q in controls for text in (q.question, *q.phrasings, *q.held_out_phrasings)]
-    return [*held_out, *wordings]
+    held_out = [
+        text
+        for question in (*asked, *unknown, *controls)
+        for text in (*question.held_out_phrasings, *question.oblique_phrasings)
+    ]
+    return [*held_out, *(text for question in controls for text in (question.question, *question.phrasings))]
 
 
 def _synthesise(
