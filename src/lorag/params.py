@@ -23,6 +23,9 @@ Price = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 ModelReference = Annotated[str, Field(min_length=1, max_length=500)]
 """`package:<import name>[/<path>]`, `hub:<org/name>` or a folder."""
 
+Strategy = Literal["base", "rag", "tuned", "hybrid"]
+"""The ways to answer: from memory, from documents, from memory after training, from documents after training."""
+
 
 class Section(BaseModel):
     """Frozen, and refuses a key that it does not know."""
@@ -107,10 +110,6 @@ class LearningRateSchedule(StrEnum):
     COSINE = "cosine"
     LINEAR = "linear"
     CONSTANT = "constant"
-
-
-Strategy = Literal["base", "rag", "tuned", "hybrid"]
-"""The ways to answer: from memory, from documents, from memory after training, from documents after training."""
 
 
 class Wording(StrEnum):
@@ -397,6 +396,35 @@ class CostParams(Section):
     prices: PriceParams
 
 
+Axis = tuple[Annotated[float, Field(gt=0, le=1e12)], Annotated[float, Field(gt=0, le=1e12)]]
+
+
+class BreakEvenParams(Section):
+    """The chart of what is cheapest; ranges name the least value first."""
+
+    updates_per_day: Axis
+    queries_per_day: Axis
+    points: int = Field(ge=2, le=1_000)
+    strategies: tuple[Strategy, ...] = Field(min_length=1)
+    min_accuracy: Share
+
+    @model_validator(mode="after")
+    def _least_first(self) -> Self:
+        for least, greatest in (self.updates_per_day, self.queries_per_day):
+            if least >= greatest:
+                raise ValueError(f"a range from {least:g} to {greatest:g}: the least value stands first")
+        return self
+
+
+class AdviceParams(Section):
+    """From where on a figure decides for or against a strategy."""
+
+    max_accuracy_loss: Share
+    max_update_share: Share
+    max_extrapolation: float = Field(ge=1, le=1e6)
+    retrain_from_share: Share
+
+
 class TrackingParams(Section):
     """Where runs are logged."""
 
@@ -422,6 +450,8 @@ class Params(Section):
     parameter_search: ParameterSearchParams
     comparison: ComparisonParams
     costs: CostParams
+    break_even: BreakEvenParams
+    advice: AdviceParams
     tracking: TrackingParams
 
     @model_validator(mode="after")
