@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args
 import typer
 
 from lorag import console, console_costs
+from lorag.costs.unit_costs import Unit
 from lorag.errors import ExitStatus, LoragError, ParamsError
 from lorag.params import AdapterKind, Params, RetrieverKind, Strategy, load_params
 from lorag.workspace import Workspace, find_workspace
@@ -243,6 +244,25 @@ def costs(
         ledger = read_ledger(workspace, params, os.environ)
     result = (ledger.repriced(params.costs) if reprice else ledger).to_json(last)
     console.show(result, lambda: console_costs.show_costs(result), as_json=as_json)
+
+
+@app.command("break-even", epilog="Example: lorag break-even --plot break_even.png")
+def break_even_command(
+    context: typer.Context,
+    unit: Annotated[Unit, typer.Option(help="Add up money, or the seconds that processors worked.")] = Unit.MONEY,
+    plot: Annotated[Path | None, typer.Option(help="Draw the chart to this file.", metavar="FILE")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which strategy is the cheapest over updates a day x queries a day, from what was measured."""
+    from lorag.use_cases.weigh_costs import draw_break_even, weigh_costs
+
+    workspace, params = _open(context)
+    with console.standard_output_kept_clean():
+        found = weigh_costs(workspace, params, os.environ, unit)
+        if plot is not None:
+            draw_break_even(found, plot)
+    result = found.to_json() | {"plot": None if plot is None else str(plot)}
+    console.show(result, lambda: console_costs.show_break_even(result), as_json=as_json)
 
 
 @app.command(epilog="Example: lorag releases")

@@ -62,3 +62,60 @@ def _short(value: float) -> str:
         if value >= limit:
             return f"{value / (1e3 if letter == 'k' else limit):.3g}{letter}"
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def show_break_even(result: Mapping[str, Any]) -> None:
+    """What each strategy costs, where two cost the same, and what moves that."""
+    unit = result["currency"] if result["unit"] == "money" else "CPU and GPU s"
+    rows = [
+        [
+            name,
+            _band(one["update"]),
+            _band(one["query"]),
+            f"{one['storage_a_day']:.3g}",
+            "?" if one["accuracy"] is None else f"{one['accuracy']:.3f}",
+            "?" if one["time_to_fresh_s"] is None else f"{one['time_to_fresh_s']:.0f}",
+        ]
+        for name, one in result["strategies"].items()
+    ]
+    if rows:
+        columns = ["strategy", "an update", "a question", "storage/day", "accuracy", "fresh s"]
+        table(f"In {unit}: median (least - greatest)", columns, rows)
+    for line in result["crossings"]:
+        say(_crossing(line))
+    for name, why in result["left_out"].items():
+        say(f"{name} is not in the chart: {why}.")
+    for moved in result["sensitivity"]:
+        if moved["slope"] != moved["slope_doubled"]:
+            say(
+                f"Twice {moved['price']}: {moved['first']} and {moved['second']} meet at "
+                f"{_queries(moved['slope_doubled'])} instead of {_queries(moved['slope'])}."
+            )
+    for name, missing in result["missing"].items():
+        for one in missing:
+            say(f"{name} lacks {one['what']}: {one['do']}")
+    if result["plot"]:
+        say(f"The chart is in {result['plot']}.")
+
+
+def _crossing(line: Mapping[str, Any]) -> str:
+    first, second = line["first"], line["second"]
+    if not line["exists"]:
+        cheaper = line["always_cheaper"]
+        return f"{first} and {second} never cross: " + (f"{cheaper} is cheaper" if cheaper else "they cost the same")
+    if line["queries_per_update"] is None:
+        return f"{first} and {second} cross at a number of updates alone"
+    low, high = line["queries_per_update_range"]
+    unsure = "" if line["sure"] else "; within what was measured they may not cross"
+    return (
+        f"{first} = {second} at {_queries(line['queries_per_update'])} ({low:,.0f} - {high:,.0f}){unsure}; "
+        f"with more {line['cheaper_above']} is cheaper"
+    )
+
+
+def _queries(slope: float | None) -> str:
+    return "no point" if slope is None else f"{slope:,.1f} queries an update"
+
+
+def _band(band: Mapping[str, float]) -> str:
+    return f"{band['median']:.3g} ({band['least']:.3g} - {band['greatest']:.3g})"

@@ -1,0 +1,157 @@
+"""Which strategy is the cheapest over updates a day x queries a day, where that changes, and what moves it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lorag.costs.crossing import Crossing, SlopeRange, cross, pairs, slope_range
+from lorag.costs.unit_costs import Measured, Missing, Unit, UnitCosts, unit_costs
+from lorag.params import BreakEvenParams, PriceParams, Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """How the line of two strategies moves if one price doubles: slopes in queries for each update."""
+
+    price: str
+    first: Strategy
+    second: Strategy
+    slope: float | None
+    slope_doubled: float | None
+    offset: float | None
+    offset_doubled: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """`cheapest[row][column]` at `queries[row]` and `updates[column]` a day, among `strategies`; empty without any."""
+
+    strategies: tuple[Strategy, ...]
+    updates: tuple[float, ...]
+    queries: tuple[float, ...]
+    cheapest: tuple[tuple[Strategy, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEven:
+    """Costs of the strategies that were measured, in one unit; `left_out` says why one is not in the grid.
+
+    `ranges` belong to `crossings`, one for one.
+    """
+
+    unit: Unit
+    currency: str
+    costs: tuple[UnitCosts, ...]
+    measured: tuple[Measured, ...]
+    crossings: tuple[Crossing, ...]
+    ranges: tuple[SlopeRange, ...]
+    grid: Grid
+    left_out: dict[Strategy, str]
+    sensitivity: tuple[Sensitivity, ...]
+
+    @property
+    def unit_name(self) -> str:
+        """For labels."""
+        return self.currency if self.unit is Unit.MONEY else "processor seconds"
+
+    @property
+    def missing(self) -> dict[Strategy, list[Missing]]:
+        """What has to be measured, for each strategy that lacks something."""
+        return {one.strategy: one.missing() for one in self.measured if one.missing()}
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `lorag break-even --json` prints."""
+        known = {one.strategy: one for one in self.measured}
+        return {
+            "unit": self.unit.value,
+            "currency": self.currency,
+            "strategies": {
+                cost.strategy: {
+                    "update": asdict(cost.update),
+                    "query": asdict(cost.query),
+                    "storage_a_day": cost.storage_a_day,
+                    "accuracy": known[cost.strategy].accuracy,
+                    "time_to_fresh_s": known[cost.strategy].time_to_fresh_s,
+                    "stored_bytes": known[cost.strategy].stored_bytes,
+                    "n_updates": [len(entries) for entries in known[cost.strategy].updates],
+                    "n_batches": len(known[cost.strategy].answers),
+                }
+                for cost in self.costs
+            },
+            "crossings": [_crossing_json(line, span) for line, span in zip(self.crossings, self.ranges, strict=True)],
+            "grid": asdict(self.grid),
+            "left_out": self.left_out,
+            "sensitivity": [asdict(one) for one in self.sensitivity],
+            "missing": {name: [asdict(one) for one in missing] for name, missing in self.missing.items()},
+        }
+
+
+def find_break_even(
+    measured: Sequence[Measured], unit: Unit, currency: str, prices: PriceParams, params: BreakEvenParams
+) -> BreakEven:
+    """Everything about the strategies of which nothing is missing; the others are named with what they lack."""
+    complete = [one for one in measured if not one.missing()]
+    costs = [unit_costs(one, unit, prices) for one in complete]
+    left_out = {one.strategy: why for one in complete if (why := _why_left_out(one, params))}
+    shown = [cost for cost in costs if cost.strategy not in left_out]
+    return BreakEven(
+        unit,
+        currency,
+        tuple(costs),
+        tuple(measured),
+        tuple(cross(*pair) for pair in pairs(costs)),
+        tuple(slope_range(*pair) for pair in pairs(costs)),
+        fill_grid(shown, params),
+        left_out,
+        tuple(_sensitivities(complete, prices)) if unit is Unit.MONEY else (),
+    )
+
+
+def fill_grid(costs: Sequence[UnitCosts], params: BreakEvenParams) -> Grid:
+    """The cheapest at each point of a logarithmic grid."""
+    updates = _log_steps(*params.updates_per_day, params.points)
+    queries = _log_steps(*params.queries_per_day, params.points)
+    cheapest = [
+        tuple(min(costs, key=lambda cost: cost.a_day(u, q)).strategy for u in updates) for q in queries if costs
+    ]
+    return Grid(tuple(cost.strategy for cost in costs), updates, queries, tuple(cheapest))
+
+
+def _why_left_out(one: Measured, params: BreakEvenParams) -> str | None:
+    if one.strategy not in params.strategies:
+        return "not among break_even.strategies"
+    if one.accuracy is not None and one.accuracy < params.min_accuracy:
+        return f"accuracy {one.accuracy:.3f} is below {params.min_accuracy:.3f}"
+    return None
+
+
+def _sensitivities(complete: Sequence[Measured], prices: PriceParams) -> list[Sensitivity]:
+    found = []
+    for first, second in pairs([unit_costs(one, Unit.MONEY, prices) for one in complete]):
+        for price in type(prices).model_fields:
+            doubled = prices.model_copy(update={price: 2 * getattr(prices, price)})
+            known = {one.strategy: unit_costs(one, Unit.MONEY, doubled) for one in complete}
+            now, then = cross(first, second), cross(known[first.strategy], known[second.strategy])
+            found.append(
+                Sensitivity(price, first.strategy, second.strategy, now.slope, then.slope, now.offset, then.offset)
+            )
+    return found
+
+
+def _crossing_json(line: Crossing, span: SlopeRange) -> dict[str, Any]:
+    return {
+        "first": line.first,
+        "second": line.second,
+        "exists": line.exists,
+        "queries_per_update": line.slope,
+        "queries_offset": line.offset,
+        "queries_per_update_range": [span.least, span.greatest],
+        "sure": span.sure,
+        "cheaper_above": line.cheaper_above,
+        "always_cheaper": line.always_cheaper,
+    }
+
+
+def _log_steps(least: float, greatest: float, points: int) -> tuple[float, ...]:
+    ratio = greatest / least
+    return tuple(least * ratio ** (step / (points - 1)) for step in range(points))

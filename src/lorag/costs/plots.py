@@ -1,0 +1,115 @@
+"""The break-even as a matplotlib figure that needs no display."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from lorag.costs.break_even import BreakEven
+from lorag.costs.crossing import Crossing, SlopeRange
+from lorag.costs.unit_costs import Measured, UnitCosts
+from lorag.params import Strategy
+
+_COLOURS: dict[Strategy, str] = {"base": "#9aa0a6", "rag": "#3b6fb6", "tuned": "#d99a2b", "hybrid": "#3f9b6c"}
+SECONDS_A_MINUTE = 60
+SECONDS_AN_HOUR = 3600
+
+
+def plot_break_even(found: BreakEven) -> Figure:
+    """Regions of the cheapest strategy on logarithmic axes, the lines between them, and what each strategy is worth."""
+    figure = Figure(figsize=(9.6, 4.6), dpi=120, layout="constrained")
+    axes, notes = figure.subplots(1, 2, width_ratios=[2.2, 1])
+    axes.set_title(f"The cheapest way, in {found.unit_name}", loc="left", fontweight="bold")
+    axes.set_xlabel("updates a day")
+    axes.set_ylabel("queries a day")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    if found.grid.cheapest:
+        _draw_regions(axes, found)
+        for line, span in zip(found.crossings, found.ranges, strict=True):
+            if {line.first, line.second} <= set(found.grid.strategies):
+                _draw_line(axes, found.grid.updates, line, span)
+        axes.set_xlim(found.grid.updates[0], found.grid.updates[-1])
+        axes.set_ylim(found.grid.queries[0], found.grid.queries[-1])
+    _write_notes(notes, found)
+    return figure
+
+
+def _draw_regions(axes: Axes, found: BreakEven) -> None:
+    grid = found.grid
+    numbers = np.array([[grid.strategies.index(name) for name in row] for row in grid.cheapest])
+    colours = ListedColormap([_COLOURS[name] for name in grid.strategies])
+    limits = (-0.5, len(grid.strategies) - 0.5)
+    axes.pcolormesh(
+        grid.updates,
+        grid.queries,
+        numbers,
+        cmap=colours,
+        vmin=limits[0],
+        vmax=limits[1],
+        alpha=0.25,
+        linewidth=0,
+        rasterized=True,
+    )
+    for number, name in enumerate(grid.strategies):
+        rows, columns = np.nonzero(numbers == number)
+        if rows.size:
+            row, column = int(np.median(rows)), int(np.median(columns[rows == int(np.median(rows))]))
+            place = (grid.updates[column], grid.queries[row])
+            axes.text(*place, name, color=_COLOURS[name], fontsize=13, fontweight="bold", ha="center", va="center")
+
+
+def _draw_line(axes: Axes, updates: tuple[float, ...], line: Crossing, span: SlopeRange) -> None:
+    fine = np.geomspace(updates[0], updates[-1], 400)
+    if line.slope is None or line.offset is None:
+        if line.exists and (place := line.updates_at(1.0)):
+            axes.axvline(place, color="black", linewidth=1.2)
+        return
+    queries = line.slope * fine + line.offset
+    axes.plot(fine, np.where(queries > 0, queries, np.nan), color="black", linewidth=1.2)
+    if span.least is not None and span.greatest is not None and span.least > 0:
+        low, high = (np.maximum(slope * fine + line.offset, 1e-9) for slope in (span.least, span.greatest))
+        axes.fill_between(fine, low, high, color="black", alpha=0.12, linewidth=0)
+    place = float(fine[int(0.62 * len(fine))])
+    if (height := line.queries_at(place)) is not None:
+        axes.annotate(
+            f"{line.first} = {line.second}: {line.slope:,.0f} queries an update",
+            (place, height),
+            textcoords="offset points",
+            xytext=(-4, 6),
+            fontsize=8,
+            ha="right",
+        )
+
+
+def _write_notes(axes: Axes, found: BreakEven) -> None:
+    axes.axis("off")
+    known = {one.strategy: one for one in found.measured}
+    top = 1.0
+    for cost in found.costs:
+        lines = _note(cost, known[cost.strategy], found.unit_name)
+        if why := found.left_out.get(cost.strategy):
+            lines.append(f"not shown: {why}")
+        axes.text(0, top, cost.strategy, color=_COLOURS[cost.strategy], fontweight="bold", va="top", fontsize=10)
+        axes.text(0, top - 0.05, "\n".join(lines), va="top", fontsize=8)
+        top -= 0.11 + 0.042 * len(lines)
+    for strategy in found.missing:
+        axes.text(0, top, f"{strategy}: not measured yet", color=_COLOURS[strategy], va="top", fontsize=8)
+        top -= 0.06
+
+
+def _note(cost: UnitCosts, measured: Measured, unit: str) -> list[str]:
+    right = "accuracy not measured" if measured.accuracy is None else f"{measured.accuracy:.0%} right"
+    seconds = measured.time_to_fresh_s
+    fresh = "freshness not measured" if seconds is None else f"fresh after {show_seconds(seconds)}"
+    return [f"{right}, {fresh}", f"{cost.update.median:.3g} {unit} an update", f"{cost.query.median:.3g} a question"]
+
+
+def show_seconds(seconds: float) -> str:
+    """In the unit that reads best."""
+    if seconds < 2 * SECONDS_A_MINUTE:
+        return f"{seconds:.3g} s"
+    if seconds < 2 * SECONDS_AN_HOUR:
+        return f"{seconds / SECONDS_A_MINUTE:.3g} min"
+    return f"{seconds / SECONDS_AN_HOUR:.3g} h"

@@ -1,0 +1,154 @@
+"""What one update and one question cost with each strategy, as the ledger measured them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import median
+from typing import Self, get_args
+
+from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry
+from lorag.costs.prices import price_of, price_storage
+from lorag.costs.records import Use
+from lorag.params import PriceParams, Strategy
+
+DAYS_A_MONTH = 365.25 / 12
+
+UPDATES: Mapping[Strategy, tuple[tuple[EntryKind, Strategy | None], ...]] = {
+    "base": (),
+    "rag": ((EntryKind.REFRESH, None),),
+    "tuned": ((EntryKind.RETRAIN, "tuned"),),
+    "hybrid": ((EntryKind.REFRESH, None), (EntryKind.RETRAIN, "hybrid")),
+}
+"""What has to be done for a change of the knowledge to reach the answers."""
+
+
+class Unit(StrEnum):
+    """What is added up: money by the price book, or the seconds that processors and GPUs worked."""
+
+    MONEY = "money"
+    SECONDS = "seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A figure that was not measured, and the command that measures it."""
+
+    what: str
+    do: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBytes:
+    """What lies on disk for good; `index` is None where the store does not tell."""
+
+    index: int | None
+    adapters: Mapping[Strategy, int]
+
+    def of(self, strategy: Strategy) -> int | None:
+        """For one strategy."""
+        adapter = self.adapters.get(strategy, 0)
+        if strategy in ("base", "tuned"):
+            return adapter
+        return None if self.index is None else self.index + adapter
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The entries that tell what a strategy costs: a group for each part of an update, and batches of answers."""
+
+    strategy: Strategy
+    updates: tuple[tuple[LedgerEntry, ...], ...]
+    answers: tuple[LedgerEntry, ...]
+    stored_bytes: int | None
+    fresh_s: tuple[float, ...]
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of the newest batch that tells it."""
+        return next((e.quality["accuracy"] for e in self.answers if e.quality and "accuracy" in e.quality), None)
+
+    @property
+    def time_to_fresh_s(self) -> float | None:
+        """The median, from a change to the first right answer."""
+        return median(self.fresh_s) if self.fresh_s else None
+
+    def missing(self) -> list[Missing]:
+        """What has to be measured before its costs are known."""
+        parts = zip(UPDATES[self.strategy], self.updates, strict=True)
+        found = [_MISSING_UPDATE[part] for part, entries in parts if not entries]
+        if not self.answers:
+            found.append(Missing(f"a batch of answers by {self.strategy}", "lorag compare"))
+        return found
+
+
+_MISSING_UPDATE = {
+    (EntryKind.REFRESH, None): Missing("a refresh after a change", "change a document, then lorag refresh"),
+    (EntryKind.RETRAIN, "tuned"): Missing("a retrain of tuned", "lorag retrain --adapter tuned"),
+    (EntryKind.RETRAIN, "hybrid"): Missing("a retrain of hybrid", "lorag retrain --adapter hybrid"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The median of what was measured, between the least and the greatest."""
+
+    least: float
+    median: float
+    greatest: float
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Self:
+        """Of at least one value."""
+        known = list(values)
+        return cls(min(known), median(known), max(known))
+
+    def __add__(self, other: "Band") -> "Band":
+        return Band(self.least + other.least, self.median + other.median, self.greatest + other.greatest)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitCosts:
+    """What an update, a question and a day of storage cost with one strategy, all in one unit."""
+
+    strategy: Strategy
+    update: Band
+    query: Band
+    storage_a_day: float
+
+    def a_day(self, updates: float, queries: float) -> float:
+        """By the medians."""
+        return updates * self.update.median + queries * self.query.median + self.storage_a_day
+
+
+def measure(ledger: Ledger, stored: StoredBytes) -> list[Measured]:
+    """What the ledger tells of each strategy: refreshes that kept something, and retrains that trained something."""
+    return [
+        Measured(
+            strategy,
+            tuple(_updates(ledger, *part) for part in UPDATES[strategy]),
+            ledger.of(EntryKind.ANSWERS, strategy),
+            stored.of(strategy),
+            (ledger.fresh_s or {}).get(strategy, ()),
+        )
+        for strategy in get_args(Strategy)
+    ]
+
+
+def unit_costs(measured: Measured, unit: Unit, prices: PriceParams) -> UnitCosts:
+    """Of a strategy of which nothing is missing; storage of unknown size counts as nothing, as it does in seconds."""
+    update = Band(0.0, 0.0, 0.0)
+    for entries in measured.updates:
+        update += Band.of(_value(entry.cost.use, unit, prices) for entry in entries)
+    query = Band.of(_value(entry.cost.use, unit, prices) / (entry.n_queries or 1) for entry in measured.answers)
+    storage = price_storage(measured.stored_bytes or 0, prices) / DAYS_A_MONTH
+    return UnitCosts(measured.strategy, update, query, storage if unit is Unit.MONEY else 0.0)
+
+
+def _updates(ledger: Ledger, kind: EntryKind, strategy: Strategy | None) -> tuple[LedgerEntry, ...]:
+    # A first build is paid once, and an update that found no change is none.
+    skipped = {Extent.FULL, Extent.UNCHANGED, None} if kind is EntryKind.REFRESH else {Extent.UNCHANGED}
+    return tuple(entry for entry in ledger.of(kind, strategy) if entry.extent not in skipped)
+
+
+def _value(use: Use, unit: Unit, prices: PriceParams) -> float:
+    return price_of(use, prices) if unit is Unit.MONEY else use.cpu_s + use.gpu_s
