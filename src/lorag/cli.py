@@ -265,6 +265,39 @@ def break_even_command(
     console.show(result, lambda: console_costs.show_break_even(result), as_json=as_json)
 
 
+@app.command(epilog="Example: lorag advise --updates-per-day 4 --queries-per-day 2000 --citations-needed")
+def advise(
+    context: typer.Context,
+    updates_per_day: Annotated[float | None, typer.Option(min=0, help="How often the documents change.")] = None,
+    queries_per_day: Annotated[float | None, typer.Option(min=0, help="How often something is asked.")] = None,
+    corpus_chunks: Annotated[int | None, typer.Option(min=1, help="The size; of what is served if left out.")] = None,
+    citations_needed: Annotated[bool, typer.Option("--citations-needed", help="Answers must name passages.")] = False,
+    private_documents: Annotated[
+        bool, typer.Option("--private-documents", help="What is removed must be gone at once.")
+    ] = False,
+    style_needed: Annotated[bool, typer.Option("--style-needed", help="Answers must keep a voice.")] = False,
+    latency_ms: Annotated[float | None, typer.Option(min=1, help="95 % of answers within so long.")] = None,
+    pending: Annotated[bool, typer.Option("--pending", help="Advise on the changes that wait now.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say which strategy a workload asks for, or what the pending changes ask for, with the measured figures."""
+    from lorag.costs.needs import Workload
+    from lorag.use_cases.advise import advise_pending, advise_workload
+
+    workload = None
+    if updates_per_day is not None and queries_per_day is not None:
+        needs = (citations_needed, private_documents, style_needed, latency_ms)
+        workload = Workload(updates_per_day, queries_per_day, corpus_chunks, *needs)
+    elif not pending:
+        raise ParamsError("no workload", do="give --updates-per-day and --queries-per-day, or --pending")
+    workspace, params = _open(context)
+    with console.standard_output_kept_clean():
+        advice = advise_workload(workload, workspace, params, os.environ) if workload else None
+        change = advise_pending(workspace, params, os.environ) if pending else None
+    result = {"advice": advice and advice.to_json(), "pending": change and change.to_json()}
+    console.show(result, lambda: console_costs.show_advice(result), as_json=as_json)
+
+
 @app.command(epilog="Example: lorag releases")
 def releases(context: typer.Context, as_json: Json = False) -> None:
     """List the retained releases, newest first."""

@@ -1,6 +1,6 @@
 """What a person sees of the ledger, the break-even and the advice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lorag.console import say, table
@@ -24,7 +24,7 @@ def show_costs(result: Mapping[str, Any]) -> None:
     rows = [_total_row(total, part) for total in result["totals"] for part in ("median", "total")]
     table("By kind and strategy", ["what", "runs", "", *_MEASURES, "money"], rows)
     if result["n_skipped"]:
-        say(f"{result['n_skipped']} runs tell no cost and were left out.")
+        say(f"{result['n_skipped']} runs were left out: they tell no cost, or belong to no strategy.")
 
 
 def _entry_row(entry: Mapping[str, Any]) -> list[str]:
@@ -70,17 +70,18 @@ def show_break_even(result: Mapping[str, Any]) -> None:
     rows = [
         [
             name,
-            _band(one["update"]),
-            _band(one["query"]),
-            f"{one['storage_a_day']:.3g}",
+            *_band(one["update"], 1),
+            *_band(one["query"], 1000),
             "?" if one["accuracy"] is None else f"{one['accuracy']:.3f}",
             "?" if one["time_to_fresh_s"] is None else f"{one['time_to_fresh_s']:.0f}",
         ]
         for name, one in result["strategies"].items()
     ]
     if rows:
-        columns = ["strategy", "an update", "a question", "storage/day", "accuracy", "fresh s"]
-        table(f"In {unit}: median (least - greatest)", columns, rows)
+        columns = ["strategy", "update", "least", "most", "1k asks", "least", "most", "right", "fresh s"]
+        table(f"{unit}, as measured: the median of an update and of 1,000 questions", columns, rows)
+        stored = [f"{name} {one['storage_a_day']:.2g}" for name, one in result["strategies"].items()]
+        say(f"Storage a day: {', '.join(stored)}")
     for line in result["crossings"]:
         say(_crossing(line))
     for name, why in result["left_out"].items():
@@ -88,14 +89,19 @@ def show_break_even(result: Mapping[str, Any]) -> None:
     for moved in result["sensitivity"]:
         if moved["slope"] != moved["slope_doubled"]:
             say(
-                f"Twice {moved['price']}: {moved['first']} and {moved['second']} meet at "
-                f"{_queries(moved['slope_doubled'])} instead of {_queries(moved['slope'])}."
+                f"Twice {moved['price']}: {moved['first']} = {moved['second']} at "
+                f"{_queries(moved['slope_doubled'])}, not {_queries(moved['slope'])}"
             )
     for name, missing in result["missing"].items():
         for one in missing:
             say(f"{name} lacks {one['what']}: {one['do']}")
     if result["plot"]:
         say(f"The chart is in {result['plot']}.")
+
+
+def _band(band: Mapping[str, float], factor: float) -> list[str]:
+    least, greatest = (f"{band[part] * factor:.2g}" for part in ("least", "greatest"))
+    return [f"{band['median'] * factor:.3g}", least, greatest]
 
 
 def _crossing(line: Mapping[str, Any]) -> str:
@@ -117,5 +123,47 @@ def _queries(slope: float | None) -> str:
     return "no point" if slope is None else f"{slope:,.1f} queries an update"
 
 
-def _band(band: Mapping[str, float]) -> str:
-    return f"{band['median']:.3g} ({band['least']:.3g} - {band['greatest']:.3g})"
+def show_advice(result: Mapping[str, Any]) -> None:
+    """The advice, and below each strategy what speaks for and against it."""
+    if advice := result["advice"]:
+        say(f"{advice['strategy'] or 'No advice'}: {advice['reason']}.")
+        for verdict in advice["verdicts"]:
+            say("")
+            cost = verdict["cost_a_day"]
+            price = "cost not measured" if cost is None else f"{cost:.3g} {advice['currency']} a day"
+            say(f"{verdict['strategy']}{'' if verdict['fits'] else ' is ruled out'}, {price}")
+            _say_findings(verdict["findings"], _STANCES)
+        _say_missing(advice["missing"])
+    if pending := result["pending"]:
+        say(f"For the pending changes: {_ACTIONS[pending['action']]}.")
+        for kind, when in pending["retrain"].items():
+            say(f"  {kind}: {_WHEN[when]}")
+        _say_findings(pending["findings"], dict.fromkeys(_STANCES, "-"))
+        _say_missing(pending["missing"])
+
+
+_STANCES = {"for": "+", "against": "-", "rules_out": "x"}
+_ACTIONS = {
+    "nothing": "nothing to do",
+    "index_only": "the index only, run `lorag refresh`",
+    "schedule_retrain": "a retrain, the index is current",
+    "both": "the index, run `lorag refresh`, and a retrain",
+}
+_WHEN = {
+    "now": "run `lorag retrain` now",
+    "scheduled": "with the next scheduled `lorag retrain`",
+    "not": "no retrain is needed",
+}
+
+
+def _say_findings(findings: Sequence[Mapping[str, Any]], signs: Mapping[str, str]) -> None:
+    for finding in findings:
+        run = f" [run {finding['run_id'][:6]}]" if finding["run_id"] else ""
+        say(f"  {signs[finding['stance']]} {finding['sentence']}{run}")
+
+
+def _say_missing(missing: Sequence[Mapping[str, str]]) -> None:
+    if missing:
+        say("")
+    for one in missing:
+        say(f"Not measured: {one['what']}. To measure it: {one['do']}")

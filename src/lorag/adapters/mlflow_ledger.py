@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from lorag.adapters.mlflow_tracking import TrackingLocation, connect, failures_mapped
-from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry, extent_of_refresh, extent_of_retrain
+from lorag.costs.ledger import (
+    EntryKind,
+    Extent,
+    Ledger,
+    LedgerEntry,
+    TimeToFresh,
+    extent_of_refresh,
+    extent_of_retrain,
+)
 from lorag.costs.records import Cost
 from lorag.params import Strategy
 
@@ -36,10 +44,10 @@ def read_runs(location: TrackingLocation, experiment: str, currency: str, *, pag
             for kind in EntryKind
             for run in _search(client, found.experiment_id, f"tags.`lorag.kind` = '{kind}'", page)
         ]
-        fresh_s = _read_fresh(client, found.experiment_id, page)
+        fresh = tuple(_read_fresh(client, found.experiment_id, page))
     entries = [_entry(kind, run, currency) for kind, run in runs]
     known = sorted((entry for entry in entries if entry), key=lambda entry: entry.started_utc, reverse=True)
-    return Ledger(tuple(known), len(entries) - len(known), fresh_s)
+    return Ledger(tuple(known), len(entries) - len(known), fresh)
 
 
 def _search(client: "MlflowClient", experiment_id: str, wanted: str, page: int) -> "Iterator[Run]":
@@ -54,14 +62,12 @@ def _search(client: "MlflowClient", experiment_id: str, wanted: str, page: int) 
             return
 
 
-def _read_fresh(client: "MlflowClient", experiment_id: str, page: int) -> dict[Strategy, tuple[float, ...]]:
-    """The times to fresh of each strategy, whatever kind of run they stand on, newest first."""
-    fresh: dict[Strategy, tuple[float, ...]] = {}
+def _read_fresh(client: "MlflowClient", experiment_id: str, page: int) -> Iterator[TimeToFresh]:
+    """Newest first, whatever kind of run they stand on."""
     for run in _search(client, experiment_id, f"metrics.`{_FRESH}` >= 0", page):
         strategy = _strategy(run.data.tags, "lorag.strategy")
         if strategy is not None:
-            fresh[strategy] = (*fresh.get(strategy, ()), float(run.data.metrics[_FRESH]))
-    return fresh
+            yield TimeToFresh(strategy, float(run.data.metrics[_FRESH]), run.info.run_id)
 
 
 def _entry(kind: EntryKind, run: "Run", currency: str) -> LedgerEntry | None:

@@ -53,12 +53,21 @@ class LedgerEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeToFresh:
+    """How long after a change a strategy first answered it right from what was served."""
+
+    strategy: Strategy
+    seconds: float
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
-    """Entries, newest first; `n_skipped` runs told no cost. `fresh_s` holds the measured times to fresh."""
+    """Entries, newest first, and the measured times to fresh; `n_skipped` runs told no cost or no strategy."""
 
     entries: tuple[LedgerEntry, ...] = ()
     n_skipped: int = 0
-    fresh_s: Mapping[Strategy, tuple[float, ...]] | None = None
+    fresh: tuple[TimeToFresh, ...] = ()
 
     def of(self, kind: EntryKind, strategy: Strategy | None) -> tuple[LedgerEntry, ...]:
         """The entries of one kind and strategy, newest first."""

@@ -7,12 +7,11 @@ from matplotlib.figure import Figure
 
 from lorag.costs.break_even import BreakEven
 from lorag.costs.crossing import Crossing, SlopeRange
+from lorag.costs.evidence import show_seconds
 from lorag.costs.unit_costs import Measured, UnitCosts
 from lorag.params import Strategy
 
 _COLOURS: dict[Strategy, str] = {"base": "#9aa0a6", "rag": "#3b6fb6", "tuned": "#d99a2b", "hybrid": "#3f9b6c"}
-SECONDS_A_MINUTE = 60
-SECONDS_AN_HOUR = 3600
 
 
 def plot_break_even(found: BreakEven) -> Figure:
@@ -104,12 +103,3 @@ def _note(cost: UnitCosts, measured: Measured, unit: str) -> list[str]:
     seconds = measured.time_to_fresh_s
     fresh = "freshness not measured" if seconds is None else f"fresh after {show_seconds(seconds)}"
     return [f"{right}, {fresh}", f"{cost.update.median:.3g} {unit} an update", f"{cost.query.median:.3g} a question"]
-
-
-def show_seconds(seconds: float) -> str:
-    """In the unit that reads best."""
-    if seconds < 2 * SECONDS_A_MINUTE:
-        return f"{seconds:.3g} s"
-    if seconds < 2 * SECONDS_AN_HOUR:
-        return f"{seconds / SECONDS_A_MINUTE:.3g} min"
-    return f"{seconds / SECONDS_AN_HOUR:.3g} h"

@@ -1,7 +1,7 @@
 """What an update or a query used, and what that cost: one schema for every strategy."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 
@@ -31,6 +31,11 @@ class Use:
     def tokens(self) -> int:
         """Tokens of all kinds."""
         return self.tokens_embedded + self.tokens_prompt + self.tokens_generated + self.tokens_trained
+
+    def times(self, factor: float) -> "Use":
+        """So many times as much of all that adds up; the peak of memory stays."""
+        values = {name: value for name, value in asdict(self).items() if value is not None and name != "peak_rss_mb"}
+        return replace(self, **{n: round(v * factor) if n in _COUNTS else v * factor for n, v in values.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """What one update and one question cost with each strategy, as the ledger measured them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median
 from typing import Self, get_args
 
-from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry
+from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry, TimeToFresh
 from lorag.costs.prices import price_of, price_storage
 from lorag.costs.records import Use
 from lorag.params import PriceParams, Strategy
@@ -60,7 +60,7 @@ class Measured:
     updates: tuple[tuple[LedgerEntry, ...], ...]
     answers: tuple[LedgerEntry, ...]
     stored_bytes: int | None
-    fresh_s: tuple[float, ...]
+    fresh: tuple[TimeToFresh, ...]
 
     @property
     def accuracy(self) -> float | None:
@@ -70,7 +70,12 @@ class Measured:
     @property
     def time_to_fresh_s(self) -> float | None:
         """The median, from a change to the first right answer."""
-        return median(self.fresh_s) if self.fresh_s else None
+        return median(one.seconds for one in self.fresh) if self.fresh else None
+
+    def grown(self, growth: float) -> "Measured":
+        """With retrains that use `growth` times as much; a refresh goes by the change, not by the corpus."""
+        updates = tuple(tuple(_grown(entry, growth) for entry in entries) for entries in self.updates)
+        return replace(self, updates=updates)
 
     def missing(self) -> list[Missing]:
         """What has to be measured before its costs are known."""
@@ -128,7 +133,7 @@ def measure(ledger: Ledger, stored: StoredBytes) -> list[Measured]:
             tuple(_updates(ledger, *part) for part in UPDATES[strategy]),
             ledger.of(EntryKind.ANSWERS, strategy),
             stored.of(strategy),
-            (ledger.fresh_s or {}).get(strategy, ()),
+            tuple(one for one in ledger.fresh if one.strategy == strategy),
         )
         for strategy in get_args(Strategy)
     ]
@@ -142,6 +147,12 @@ def unit_costs(measured: Measured, unit: Unit, prices: PriceParams) -> UnitCosts
     query = Band.of(_value(entry.cost.use, unit, prices) / (entry.n_queries or 1) for entry in measured.answers)
     storage = price_storage(measured.stored_bytes or 0, prices) / DAYS_A_MONTH
     return UnitCosts(measured.strategy, update, query, storage if unit is Unit.MONEY else 0.0)
+
+
+def _grown(entry: LedgerEntry, growth: float) -> LedgerEntry:
+    if entry.kind is not EntryKind.RETRAIN or growth == 1:
+        return entry
+    return replace(entry, cost=replace(entry.cost, use=entry.cost.use.times(growth)))
 
 
 def _updates(ledger: Ledger, kind: EntryKind, strategy: Strategy | None) -> tuple[LedgerEntry, ...]:

@@ -48,7 +48,7 @@ class AdapterState:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The served release against the source as it is now."""
+    """The served release against the source as it is now; `versions` are those of the source's documents."""
 
     served: Release | None
     newest: str | None
@@ -56,6 +56,7 @@ class Status:
     rejected: Sequence[Rejected]
     params_changed: bool
     adapters: Mapping[AdapterKind, AdapterState]
+    versions: Mapping[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """The object that `lorag status --json` prints."""
@@ -92,6 +93,7 @@ def read_status(workspace: Workspace, params: Params) -> Status:
         corpus.rejected,
         served is not None and served.params_digest != params.digest,
         _adapter_states(served, workspace, params, versions),
+        versions,
     )
 
 

@@ -1,0 +1,129 @@
+"""Which strategy a described workload asks for, with the figures that say so and those that speak against it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lorag.costs.evidence import Finding, Stance, newest_quality, newest_speed
+from lorag.costs.needs import CITES, NEEDS, Case, Workload, judge_quality
+from lorag.costs.unit_costs import Measured, Missing, Unit, unit_costs
+from lorag.params import AdviceParams, CostParams, Strategy
+
+COMPARE = "lorag compare"
+TIMELINE = "lorag timeline"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A strategy with all that was found about it; `cost_a_day` is None where something was not measured."""
+
+    strategy: Strategy
+    findings: tuple[Finding, ...]
+    cost_a_day: float | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether nothing rules it out."""
+        return not any(finding.stance is Stance.RULES_OUT for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """`strategy` is None where nothing fits, or where too little was measured to tell; `reason` says which."""
+
+    strategy: Strategy | None
+    reason: str
+    verdicts: tuple[Verdict, ...]
+    missing: tuple[Missing, ...]
+    currency: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Part of what `lorag advise --json` prints."""
+        return {
+            "strategy": self.strategy,
+            "reason": self.reason,
+            "currency": self.currency,
+            "verdicts": [asdict(verdict) | {"fits": verdict.fits} for verdict in self.verdicts],
+            "missing": [asdict(one) for one in self.missing],
+        }
+
+
+def advise(
+    measured: Sequence[Measured], workload: Workload, served_chunks: int | None, params: AdviceParams, costs: CostParams
+) -> Advice:
+    """The cheapest of the strategies that meet every need and answer about as well as the best of these."""
+    growth = (workload.corpus_chunks or 1) / served_chunks if workload.corpus_chunks and served_chunks else 1.0
+    cases = [Case(one.grown(growth), workload, growth, params) for one in measured]
+    needs = {case.strategy: [finding for rule in NEEDS for finding in rule(case)] for case in cases}
+    able = [case for case in cases if all(f.stance is not Stance.RULES_OUT for f in needs[case.strategy])]
+    for case in able:
+        needs[case.strategy] += judge_quality(case, able)
+    able = [case for case in able if all(f.stance is not Stance.RULES_OUT for f in needs[case.strategy])]
+    a_day = {case.strategy: cost for case in cases if (cost := _cost_a_day(case, costs)) is not None}
+    for case in able:
+        needs[case.strategy] += _price(
+            case, {c.strategy: a_day[c.strategy] for c in able if c.strategy in a_day}, costs
+        )
+    verdicts = tuple(Verdict(case.strategy, tuple(needs[case.strategy]), a_day.get(case.strategy)) for case in cases)
+    missing = list(_missing(able, workload, served_chunks, growth, params))
+    return Advice(*_choose(verdicts, able, costs.currency), verdicts, tuple(dict.fromkeys(missing)), costs.currency)
+
+
+def _choose(verdicts: Sequence[Verdict], able: Sequence[Case], currency: str) -> tuple[Strategy | None, str]:
+    if not able:
+        return None, "nothing meets all of these needs; what rules each strategy out stands below"
+    names = ", ".join(case.strategy for case in able)
+    if len(able) == 1:
+        return able[0].strategy, "the only one that nothing rules out"
+    judged = {case.strategy for case in able if newest_quality(case.measured, "accuracy")}
+    priced = {verdict.strategy: verdict.cost_a_day for verdict in verdicts if verdict.strategy in judged}
+    known = {name: cost for name, cost in priced.items() if cost is not None}
+    if not known:
+        return None, f"too little was measured to choose among {names}"
+    best = min(known, key=lambda name: known[name])
+    unknown = [case.strategy for case in able if case.strategy not in known]
+    but = f"; not measured enough to compare: {', '.join(unknown)}" if unknown else ""
+    return best, f"the cheapest of {names} at {known[best]:.3g} {currency} a day{but}"
+
+
+def _cost_a_day(case: Case, costs: CostParams) -> float | None:
+    if case.measured.missing():
+        return None
+    found = unit_costs(case.measured, Unit.MONEY, costs.prices)
+    return found.a_day(case.workload.updates_per_day, case.workload.queries_per_day)
+
+
+def _price(case: Case, a_day: Mapping[Strategy, float], costs: CostParams) -> Iterator[Finding]:
+    if case.strategy not in a_day:
+        return
+    cheapest, cost = min(a_day, key=lambda name: a_day[name]), a_day[case.strategy]
+    run = next((entry.run_id for entry in case.measured.answers), None)
+    if case.strategy == cheapest:
+        yield Finding(Stance.FOR, f"It costs {cost:.3g} {costs.currency} a day, the least.", cost, run)
+    else:
+        times = f", {cost / a_day[cheapest]:.1f} times {cheapest}" if a_day[cheapest] else ""
+        yield Finding(Stance.AGAINST, f"It costs {cost:.3g} {costs.currency} a day{times}.", cost, run)
+
+
+def _missing(
+    able: Sequence[Case], workload: Workload, served_chunks: int | None, growth: float, params: AdviceParams
+) -> Iterator[Missing]:
+    for case in able:
+        yield from case.measured.missing()
+        wanted = {"accuracy": True, "style": workload.style_needed}
+        wanted["citation_precision"] = workload.citations_needed and case.strategy in CITES
+        for name, is_wanted in wanted.items():
+            if is_wanted and case.measured.answers and newest_quality(case.measured, name) is None:
+                yield Missing(f"{name.replace('_', ' ')} of {case.strategy}", COMPARE)
+        has_speed = newest_speed(case.measured, "p95_s") is not None
+        if workload.latency_ms is not None and case.measured.answers and not has_speed:
+            yield Missing(f"the p95 of {case.strategy}", COMPARE)
+        if workload.updates_per_day and case.measured.time_to_fresh_s is None:
+            yield Missing(f"the time to fresh of {case.strategy}", TIMELINE)
+    if workload.corpus_chunks is not None and served_chunks is None:
+        yield Missing("the size of the corpus that was measured", "lorag refresh")
+    if not 1 / params.max_extrapolation <= growth <= params.max_extrapolation:
+        yield Missing(
+            f"anything on {workload.corpus_chunks} chunks: measured on {served_chunks}, all else is extrapolated",
+            "lorag init a workspace of that size, then lorag refresh, lorag retrain and lorag compare",
+        )

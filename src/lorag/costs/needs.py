@@ -1,0 +1,153 @@
+"""What speaks for a strategy, against it, or rules it out, need by need."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from lorag.costs.evidence import (
+    Finding,
+    Stance,
+    newest_quality,
+    newest_speed,
+    show_seconds,
+    time_to_fresh,
+    update_seconds,
+)
+from lorag.costs.unit_costs import Measured
+from lorag.params import AdviceParams, Strategy
+
+SECONDS_A_DAY = 86_400
+CITES: frozenset[Strategy] = frozenset({"rag", "hybrid"})
+TRAINED: frozenset[Strategy] = frozenset({"tuned", "hybrid"})
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What the system is for; `corpus_chunks` is None for the corpus that is served."""
+
+    updates_per_day: float
+    queries_per_day: float
+    corpus_chunks: int | None = None
+    citations_needed: bool = False
+    private_documents: bool = False
+    style_needed: bool = False
+    latency_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One strategy for one workload; what its retrains used was taken `growth` times already."""
+
+    measured: Measured
+    workload: Workload
+    growth: float
+    params: AdviceParams
+
+    @property
+    def strategy(self) -> Strategy:
+        """Its name."""
+        return self.measured.strategy
+
+    @property
+    def assumed(self) -> str:
+        """What a sentence about the time of an update adds where it was not measured as it stands there."""
+        if self.growth == 1 or self.strategy not in TRAINED:
+            return ""
+        return f", if a retrain grows with the corpus, here {self.growth:.3g} times"
+
+
+def _follows(case: Case) -> Iterator[Finding]:
+    if case.strategy == "base" and case.workload.updates_per_day:
+        yield Finding(
+            Stance.RULES_OUT, f"It never hears of a change, and there are {case.workload.updates_per_day:g} a day."
+        )
+
+
+def _citations(case: Case) -> Iterator[Finding]:
+    if not case.workload.citations_needed:
+        return
+    if case.strategy not in CITES:
+        yield Finding(Stance.RULES_OUT, "It answers from memory and has nothing to cite.")
+    elif found := newest_quality(case.measured, "citation_precision"):
+        yield Finding.on(found, Stance.FOR, f"{found.value:.0%} of its citations hold the answer.")
+    else:
+        yield Finding(Stance.FOR, "It cites passages that code verifies; how many hold the answer was not measured.")
+
+
+def _privacy(case: Case) -> Iterator[Finding]:
+    if not case.workload.private_documents or case.strategy == "base":
+        return
+    found = update_seconds(case.measured)
+    lasts = f" ({show_seconds(found.value)}{case.assumed})" if found else ""
+    figure = (found.value, found.run_id) if found else (None, None)
+    if case.strategy in TRAINED:
+        sentence = f"A removed document stays in the weights until the next retrain is published{lasts}."
+        yield Finding(Stance.RULES_OUT, sentence, *figure)
+    else:
+        yield Finding(Stance.FOR, f"A removed document is gone with the next refresh{lasts}.", *figure)
+
+
+def _style(case: Case) -> Iterator[Finding]:
+    if case.workload.style_needed and newest_quality(case.measured, "style") is None and case.strategy not in TRAINED:
+        yield Finding(Stance.AGAINST, "Documents change what it says, not how; its style was not measured.")
+
+
+def _latency(case: Case) -> Iterator[Finding]:
+    limit, found = case.workload.latency_ms, newest_speed(case.measured, "p95_s")
+    if limit is None or found is None:
+        return
+    ms = found.value * 1000
+    if ms > limit:
+        yield Finding.on(found, Stance.RULES_OUT, f"95 % of its answers take up to {ms:.0f} ms, over {limit:.0f} ms.")
+    else:
+        yield Finding.on(found, Stance.FOR, f"95 % of its answers take at most {ms:.0f} ms, of {limit:.0f} ms allowed.")
+
+
+def _update_time(case: Case) -> Iterator[Finding]:
+    found, updates = update_seconds(case.measured), case.workload.updates_per_day
+    if found is None or not updates:
+        return
+    share = found.value * updates / SECONDS_A_DAY
+    busy = f"{updates:g} a day are {share:.2%} of the day{case.assumed}"
+    sentence = f"An update takes {show_seconds(found.value)}: {busy}."
+    too_much = share > case.params.max_update_share
+    yield Finding.on(found, Stance.RULES_OUT if too_much else Stance.FOR, sentence)
+
+
+def _freshness(case: Case) -> Iterator[Finding]:
+    found, updates = time_to_fresh(case.measured), case.workload.updates_per_day
+    if found is None or not updates:
+        return
+    sentence = f"A change is answered right {show_seconds(found.value)} after it was made."
+    yield Finding.on(found, Stance.AGAINST if found.value * updates > SECONDS_A_DAY else Stance.FOR, sentence)
+
+
+NEEDS: Sequence[Callable[[Case], Iterator[Finding]]] = (
+    _follows,
+    _citations,
+    _privacy,
+    _style,
+    _latency,
+    _update_time,
+    _freshness,
+)
+"""One rule a need; each says nothing where the workload does not have that need."""
+
+
+def judge_quality(case: Case, able: Sequence[Case]) -> Iterator[Finding]:
+    """Accuracy, and style where it is needed, against the best of the strategies that meet every need."""
+    yield from _judge_share(case, able, "accuracy", "of the questions right")
+    if case.workload.style_needed:
+        yield from _judge_share(case, able, "style", "in the wanted style")
+
+
+def _judge_share(case: Case, able: Sequence[Case], name: str, how: str) -> Iterator[Finding]:
+    known = {other.strategy: found for other in able if (found := newest_quality(other.measured, name))}
+    if case.strategy not in known:
+        return
+    best = max(known, key=lambda strategy: known[strategy].value)
+    found, loss = known[case.strategy], known[best].value - known[case.strategy].value
+    if not loss:
+        yield Finding.on(found, Stance.FOR, f"It answers {found.value:.1%} {how}, the most of what is left.")
+        return
+    stance = Stance.RULES_OUT if loss > case.params.max_accuracy_loss else Stance.AGAINST
+    yield Finding.on(found, stance, f"It answers {found.value:.1%} {how}, {best} {known[best].value:.1%}.")

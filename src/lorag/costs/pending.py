@@ -1,0 +1,164 @@
+"""What a pending change of the documents asks for: the index, the adapters, or both."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from lorag.costs.evidence import Figure, Finding, Stance, middle
+from lorag.costs.ledger import LedgerEntry
+from lorag.costs.unit_costs import Measured, Missing
+from lorag.knowledge.changes import CorpusChanges
+from lorag.params import AdapterKind, AdviceParams, Strategy
+
+_NAMED = 3
+
+
+class Action(StrEnum):
+    """What to do about a change set."""
+
+    NOTHING = "nothing"
+    INDEX_ONLY = "index_only"
+    SCHEDULE_RETRAIN = "schedule_retrain"
+    BOTH = "both"
+
+
+class When(StrEnum):
+    """How soon an adapter is to be trained again."""
+
+    NOW = "now"
+    SCHEDULED = "scheduled"
+    NOT = "not"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An adapter against the documents as they are now.
+
+    `n_documents` is how many it was trained on; of these `stale` have another version now and `gone` are no more.
+    `n_facts` are new, or have another answer than it learned.
+    """
+
+    kind: AdapterKind
+    n_documents: int
+    stale: tuple[str, ...]
+    gone: tuple[str, ...]
+    n_facts: int
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAdvice:
+    """The action, when to train each adapter, and a sentence for each reason and each cost."""
+
+    action: Action
+    retrain: Mapping[AdapterKind, When]
+    findings: tuple[Finding, ...]
+    missing: tuple[Missing, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Part of what `lorag advise --json` prints."""
+        return {
+            "action": self.action.value,
+            "retrain": {kind.value: when.value for kind, when in self.retrain.items()},
+            "findings": [asdict(finding) for finding in self.findings],
+            "missing": [asdict(one) for one in self.missing],
+        }
+
+
+def hold(
+    kind: AdapterKind, trained_on: Mapping[str, str], versions: Mapping[str, str], changes: CorpusChanges, n_facts: int
+) -> Held:
+    """Compares an adapter's lineage with the versions of now; a renamed document is neither stale nor gone."""
+    renamed = dict(changes.renamed)
+    now = {name: versions.get(renamed.get(name, name)) for name in trained_on}
+    stale = sorted(name for name, version in now.items() if version is not None and version != trained_on[name])
+    gone = sorted(name for name, version in now.items() if version is None)
+    return Held(kind, len(trained_on), tuple(stale), tuple(gone), n_facts)
+
+
+def advise_change(
+    changes: CorpusChanges,
+    held: Sequence[Held],
+    measured: Sequence[Measured],
+    params: AdviceParams,
+    *,
+    params_changed: bool,
+) -> PendingAdvice:
+    """The index follows every change; an adapter only where that is worth a retrain.
+
+    It is trained now where its weights hold what was removed, or where much changed of what a closed-book adapter
+    knows; otherwise it waits for its schedule, which shares one retrain among more changes.
+    """
+    index = params_changed or not changes.is_empty
+    findings: list[Finding] = list(_index_reasons(changes, params_changed=params_changed))
+    retrain: dict[AdapterKind, When] = {}
+    for one in held:
+        when, reason = _when(one, changes, params)
+        retrain[one.kind] = when
+        findings.append(reason)
+    wanted = [kind for kind, when in retrain.items() if when is not When.NOT]
+    known = {one.strategy: one for one in measured}
+    if index:
+        findings += _cost_of("A refresh", known["rag"].updates[-1])
+    for kind in wanted:
+        findings += _cost_of(f"A retrain of {kind}", known[_strategy(kind)].updates[-1])
+    unknown = [_strategy(kind) for kind in wanted] + (["rag"] if index else [])
+    missing = [one for name in unknown for one in known[name].missing() if one.do != "lorag compare"]
+    return PendingAdvice(
+        _action(index=index, retrain=bool(wanted)), retrain, tuple(findings), tuple(dict.fromkeys(missing))
+    )
+
+
+def _action(*, index: bool, retrain: bool) -> Action:
+    if retrain:
+        return Action.BOTH if index else Action.SCHEDULE_RETRAIN
+    return Action.INDEX_ONLY if index else Action.NOTHING
+
+
+def _index_reasons(changes: CorpusChanges, *, params_changed: bool) -> Iterator[Finding]:
+    counts = {name: len(getattr(changes, name)) for name in ("added", "changed", "removed", "renamed")}
+    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    if said:
+        yield Finding(Stance.FOR, f"The index does not know these documents yet: {said}.", sum(counts.values()))
+    if params_changed:
+        yield Finding(Stance.FOR, "The served index was made with other params.")
+
+
+def _when(held: Held, changes: CorpusChanges, params: AdviceParams) -> tuple[When, Finding]:
+    if held.gone:
+        sentence = f"The weights of {held.kind} hold {len(held.gone)} removed documents ({_named(held.gone)})."
+        return When.NOW, Finding(Stance.AGAINST, sentence, len(held.gone))
+    affected = {*held.stale, *changes.added}
+    if not affected and not held.n_facts:
+        return When.NOT, Finding(Stance.FOR, f"Nothing that {held.kind} was trained on changed.")
+    share = len(affected) / max(1, held.n_documents)
+    figures = f"{len(affected)} of {held.n_documents} documents and {held.n_facts} facts"
+    if held.kind is AdapterKind.HYBRID:
+        return When.SCHEDULED, Finding(
+            Stance.FOR, f"hybrid reads what changed from the index; for it {figures} are new or other.", share
+        )
+    if share >= params.retrain_from_share:
+        sentence = f"For tuned {figures} are new or other, {share:.0%}, and it has nothing but its weights."
+        return When.NOW, Finding(Stance.AGAINST, sentence, share)
+    sentence = (
+        f"For tuned {figures} are new or other, {share:.0%}, less than {params.retrain_from_share:.0%}: they wait."
+    )
+    return When.SCHEDULED, Finding(Stance.FOR, sentence, share)
+
+
+def _cost_of(what: str, entries: Sequence[LedgerEntry]) -> Iterator[Finding]:
+    seconds: Figure | None = middle(entries, lambda entry: entry.cost.use.wall_s)
+    money = middle(entries, lambda entry: entry.cost.money)
+    if seconds and money:
+        currency = entries[0].cost.currency
+        sentence = f"{what} took {seconds.value:.3g} s and {money.value:.3g} {currency} (median of {seconds.n_runs})."
+        yield Finding.on(seconds, Stance.FOR, sentence)
+
+
+def _strategy(kind: AdapterKind) -> Strategy:
+    return "tuned" if kind is AdapterKind.TUNED else "hybrid"
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
