@@ -100,8 +100,9 @@ def show_break_even(result: Mapping[str, Any]) -> None:
 
 
 def _band(band: Mapping[str, float], factor: float) -> list[str]:
-    least, greatest = (f"{band[part] * factor:.2g}" for part in ("least", "greatest"))
-    return [f"{band['median'] * factor:.3g}", least, greatest]
+    least, middle, greatest = (band[part] * factor for part in ("least", "median", "greatest"))
+    spread = [f"{value:.2g}" if value < 1 else _short(value) for value in (least, greatest)]
+    return [_short(middle), *spread]
 
 
 def _crossing(line: Mapping[str, Any]) -> str:

@@ -1,0 +1,173 @@
+import json
+
+import pytest
+
+from lorag.costs.break_even import BreakEven, find_break_even
+from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry, TimeToFresh
+from lorag.costs.plots import plot_break_even
+from lorag.costs.records import Use
+from lorag.costs.unit_costs import StoredBytes, Unit, measure, unit_costs
+from lorag.params import BreakEvenParams
+from tests.costs.measured import PRICES, entry
+
+NOTHING_STORED = StoredBytes(0, {})
+CHART = BreakEvenParams(
+    updates_per_day=(0.01, 1000.0),
+    queries_per_day=(1.0, 1e6),
+    points=9,
+    strategies=("rag", "tuned", "hybrid"),
+    min_accuracy=0.0,
+)
+REFRESHES = [
+    entry(EntryKind.REFRESH, None, cpu_s=900, extent=Extent.FULL),
+    entry(EntryKind.REFRESH, None, cpu_s=36, extent=Extent.INCREMENTAL),
+    entry(EntryKind.REFRESH, None, cpu_s=18, extent=Extent.INCREMENTAL),
+    entry(EntryKind.REFRESH, None, cpu_s=72, extent=Extent.INCREMENTAL),
+    entry(EntryKind.REFRESH, None, cpu_s=1, extent=Extent.UNCHANGED),
+]
+RETRAINS = [
+    entry(EntryKind.RETRAIN, "tuned", cpu_s=3600, extent=Extent.FULL),
+    entry(EntryKind.RETRAIN, "tuned", cpu_s=2, extent=Extent.UNCHANGED),
+    entry(EntryKind.RETRAIN, "hybrid", cpu_s=5400, extent=Extent.FULL),
+]
+ANSWERS = [
+    entry(EntryKind.ANSWERS, "rag", cpu_s=360, n_queries=100, quality={"accuracy": 0.8}),
+    entry(EntryKind.ANSWERS, "rag", cpu_s=180, n_queries=50),
+    entry(EntryKind.ANSWERS, "tuned", cpu_s=36, n_queries=100, quality={"accuracy": 0.4}),
+    entry(EntryKind.ANSWERS, "hybrid", cpu_s=360, n_queries=100, quality={"accuracy": 0.9}),
+    entry(EntryKind.ANSWERS, "base", cpu_s=36, n_queries=100),
+]
+ALL = [*REFRESHES, *RETRAINS, *ANSWERS]
+
+
+def found(
+    entries: list[LedgerEntry] = ALL,
+    unit: Unit = Unit.MONEY,
+    chart: BreakEvenParams = CHART,
+    stored: StoredBytes = NOTHING_STORED,
+) -> BreakEven:
+    ledger = Ledger(tuple(entries), fresh=(TimeToFresh("rag", 20.0, "run"), TimeToFresh("rag", 40.0, "run")))
+    return find_break_even(measure(ledger, stored), unit, "EUR", PRICES, chart)
+
+
+def test_an_update_is_what_has_to_run_for_a_change_to_reach_the_answers() -> None:
+    by_strategy = {cost.strategy: cost for cost in found(unit=Unit.SECONDS).costs}
+
+    assert by_strategy["base"].update.median == 0
+    assert by_strategy["rag"].update.median == 36, "the first build and a refresh without change do not count"
+    assert (by_strategy["rag"].update.least, by_strategy["rag"].update.greatest) == (18, 72)
+    assert by_strategy["tuned"].update.median == 3600, "a retrain that trained nothing does not count"
+    assert by_strategy["hybrid"].update.median == 36 + 5400
+    assert by_strategy["rag"].query.median == pytest.approx(3.6), "a question, however many were in the batch"
+
+
+def test_money_is_the_use_at_the_price_book_of_now_not_what_was_logged() -> None:
+    by_strategy = {cost.strategy: cost for cost in found().costs}
+    assert by_strategy["tuned"].update.median == pytest.approx(0.04), "an hour of a core"
+
+
+def test_storage_is_paid_by_the_day() -> None:
+    stored = StoredBytes(30_000_000_000, {"tuned": 10_000_000_000, "hybrid": 10_000_000_000})
+    a_day = {cost.strategy: cost.storage_a_day for cost in found(stored=stored).costs}
+    gigabyte = 0.02 * 12 / 365.25
+    assert a_day == pytest.approx({"base": 0, "rag": 30 * gigabyte, "tuned": 10 * gigabyte, "hybrid": 40 * gigabyte})
+    assert {cost.storage_a_day for cost in found(unit=Unit.SECONDS, stored=stored).costs} == {0.0}
+
+
+def test_a_store_that_does_not_tell_its_size_costs_nothing_and_is_said_to_be_unknown() -> None:
+    result = found(stored=StoredBytes(None, {"hybrid": 9})).to_json()["strategies"]
+    assert result["rag"]["stored_bytes"] is result["hybrid"]["stored_bytes"] is None
+    assert result["rag"]["storage_a_day"] == 0
+
+
+def test_the_grid_and_the_line_say_the_same() -> None:
+    result = found()
+    (line,) = (one for one in result.crossings if (one.first, one.second) == ("rag", "tuned"))
+    assert line.slope == pytest.approx((3600 - 36) / (3.6 - 0.36))
+    assert result.grid.cheapest[0][-1] == "rag", "many updates, few queries"
+    assert result.grid.cheapest[-1][0] == "tuned", "many queries, few updates"
+
+
+def test_what_a_strategy_lacks_is_named_with_the_command_and_the_rest_is_compared() -> None:
+    result = found([one for one in ALL if one.strategy != "tuned"])
+    assert {name: [one.do for one in missing] for name, missing in result.missing.items()} == {
+        "tuned": ["lorag retrain --adapter tuned", "lorag compare"]
+    }
+    assert [cost.strategy for cost in result.costs] == ["base", "rag", "hybrid"]
+
+
+def test_nothing_measured_gives_an_empty_grid_and_a_chart_that_says_so() -> None:
+    result = found([])
+    assert result.grid.cheapest == ()
+    assert set(result.missing) == {"base", "rag", "tuned", "hybrid"}
+    texts = [text.get_text() for text in plot_break_even(result).axes[1].texts]
+    assert "rag: not measured yet" in texts
+
+
+def test_strategies_that_answer_too_little_right_are_left_out_of_the_grid_alone() -> None:
+    result = found(chart=CHART.model_copy(update={"min_accuracy": 0.5}))
+    assert result.left_out == {
+        "base": "not among break_even.strategies",
+        "tuned": "accuracy 0.400 is below 0.500",
+    }
+    assert result.grid.strategies == ("rag", "hybrid")
+    assert len(result.crossings) == 6, "every pair is told all the same"
+
+
+def test_a_doubled_price_moves_the_line_as_the_costs_computed_anew() -> None:
+    gpu = Use(wall_s=100, cpu_s=10, gpu_s=100, kwh=0.01)
+    entries = [
+        entry(EntryKind.REFRESH, None, cpu_s=36, extent=Extent.INCREMENTAL),
+        entry(EntryKind.RETRAIN, "tuned", cpu_s=0, extent=Extent.FULL, use=gpu),
+        *ANSWERS[:3],
+    ]
+    moved = {one.price: one for one in found(entries).sensitivity if (one.first, one.second) == ("rag", "tuned")}
+
+    now = ((10 * 0.04 + 100 * 2.5) / 3600 + 0.01 * 0.3) - 36 * 0.04 / 3600
+    saved = 3.24 * 0.04 / 3600
+    assert moved["gpu_hour"].slope == pytest.approx(now / saved)
+    assert moved["gpu_hour"].slope_doubled == pytest.approx((now + 100 * 2.5 / 3600) / saved)
+    assert moved["kwh"].slope_doubled == pytest.approx((now + 0.01 * 0.3) / saved)
+    assert moved["cpu_hour"].slope_doubled == pytest.approx((now + (10 - 36) * 0.04 / 3600) / (2 * saved))
+    for price in ("million_input_tokens", "million_output_tokens", "storage_gb_month"):
+        assert moved[price].slope_doubled == moved[price].slope, "twice nothing"
+    assert found(entries, Unit.SECONDS).sensitivity == ()
+
+
+def test_doubled_storage_moves_the_start_of_the_line_not_its_slope() -> None:
+    stored = StoredBytes(40_000_000_000, {})
+    (moved,) = (
+        one
+        for one in found(stored=stored).sensitivity
+        if (one.price, one.first, one.second) == ("storage_gb_month", "rag", "tuned")
+    )
+    assert moved.slope_doubled == moved.slope
+    assert moved.offset is not None
+    assert moved.offset_doubled == pytest.approx(2 * moved.offset)
+
+
+def test_what_is_printed_is_plain_json_with_quality_and_freshness_beside_the_costs() -> None:
+    result = json.loads(json.dumps(found().to_json(), allow_nan=False))
+    assert result["strategies"]["rag"]["accuracy"] == 0.8
+    assert result["strategies"]["rag"]["time_to_fresh_s"] == 30
+    assert result["strategies"]["tuned"]["time_to_fresh_s"] is None
+    assert result["strategies"]["hybrid"]["n_updates"] == [3, 1]
+    assert len(result["grid"]["cheapest"]) == len(result["grid"]["queries"]) == 9
+
+
+def test_the_chart_labels_regions_and_lines_and_tells_what_each_side_is_worth() -> None:
+    axes, notes = plot_break_even(found()).axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert {text.get_text() for text in axes.texts} == {"rag", "tuned", "rag = tuned: 1,100 queries an update"}
+    x, y = axes.lines[0].get_data()
+    assert [float(b / a) for a, b in zip(x, y, strict=True)] == pytest.approx([1100] * len(x))
+    said = "\n".join(text.get_text() for text in notes.texts)
+    assert "80% right, fresh after 30 s" in said
+    assert "90% right, freshness not measured" in said
+
+
+def test_a_larger_corpus_makes_the_retrain_dearer_and_not_the_refresh() -> None:
+    hybrid = measure(Ledger(tuple(ALL)), NOTHING_STORED)[3]
+    grown = unit_costs(hybrid.grown(10), Unit.SECONDS, PRICES)
+    assert grown.update.median == 36 + 54_000
+    assert grown.query.median == pytest.approx(3.6)
