@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from lorag.costs.evidence import Figure, Finding, Stance, middle
+from lorag.costs.evidence import Figure, Finding, Stance, middle, show_seconds
 from lorag.costs.ledger import LedgerEntry
 from lorag.costs.unit_costs import Measured, Missing
-from lorag.knowledge.changes import CorpusChanges
+from lorag.knowledge.changes import CorpusChanges, compare_versions
 from lorag.params import AdapterKind, AdviceParams, Strategy
 
 _NAMED = 3
@@ -65,15 +65,10 @@ class PendingAdvice:
         }
 
 
-def hold(
-    kind: AdapterKind, trained_on: Mapping[str, str], versions: Mapping[str, str], changes: CorpusChanges, n_facts: int
-) -> Held:
+def hold(kind: AdapterKind, trained_on: Mapping[str, str], versions: Mapping[str, str], n_facts: int) -> Held:
     """Compares an adapter's lineage with the versions of now; a renamed document is neither stale nor gone."""
-    renamed = dict(changes.renamed)
-    now = {name: versions.get(renamed.get(name, name)) for name in trained_on}
-    stale = sorted(name for name, version in now.items() if version is not None and version != trained_on[name])
-    gone = sorted(name for name, version in now.items() if version is None)
-    return Held(kind, len(trained_on), tuple(stale), tuple(gone), n_facts)
+    since = compare_versions(trained_on, versions)
+    return Held(kind, len(trained_on), since.changed, since.removed, n_facts)
 
 
 def advise_change(
@@ -126,7 +121,7 @@ def _index_reasons(changes: CorpusChanges, *, params_changed: bool) -> Iterator[
 
 def _when(held: Held, changes: CorpusChanges, params: AdviceParams) -> tuple[When, Finding]:
     if held.gone:
-        sentence = f"The weights of {held.kind} hold {len(held.gone)} removed documents ({_named(held.gone)})."
+        sentence = f"The weights of {held.kind} hold what was removed: {_named(held.gone)}."
         return When.NOW, Finding(Stance.AGAINST, sentence, len(held.gone))
     affected = {*held.stale, *changes.added}
     if not affected and not held.n_facts:
@@ -151,7 +146,8 @@ def _cost_of(what: str, entries: Sequence[LedgerEntry]) -> Iterator[Finding]:
     money = middle(entries, lambda entry: entry.cost.money)
     if seconds and money:
         currency = entries[0].cost.currency
-        sentence = f"{what} took {seconds.value:.3g} s and {money.value:.3g} {currency} (median of {seconds.n_runs})."
+        took = f"{show_seconds(seconds.value)} and {money.value:.3g} {currency}"
+        sentence = f"{what} took {took} (median of {seconds.n_runs})."
         yield Finding.on(seconds, Stance.FOR, sentence)
 
 

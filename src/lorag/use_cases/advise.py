@@ -25,7 +25,7 @@ def advise_pending(workspace: Workspace, params: Params, environment: Mapping[st
     status = read_status(workspace, params)
     adapters = status.served.adapters if status.served else {}
     held = [
-        hold(kind, entry.documents, status.versions, status.changes, len(status.adapters[kind].facts))
+        hold(kind, entry.documents, status.versions, len(status.adapters[kind].facts))
         for kind, entry in adapters.items()
     ]
     measured = _measured(workspace, params, environment)
