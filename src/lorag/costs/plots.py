@@ -11,6 +11,9 @@ from lorag.costs.evidence import show_seconds
 from lorag.costs.unit_costs import Measured, UnitCosts
 from lorag.params import Strategy
 
+POINTS = 400
+"""Of a line, along each axis."""
+
 _COLOURS: dict[Strategy, str] = {"base": "#9aa0a6", "rag": "#3b6fb6", "tuned": "#d99a2b", "hybrid": "#3f9b6c"}
 
 
@@ -26,9 +29,13 @@ def plot_break_even(found: BreakEven) -> Figure:
     axes.set_yscale("log")
     if found.grid.cheapest:
         _draw_regions(axes, found)
-        for line, span in zip(found.crossings, found.ranges, strict=True):
-            if {line.first, line.second} <= set(found.grid.strategies):
-                _draw_line(axes, found.grid.updates, line, span)
+        drawn = [
+            (line, span)
+            for line, span in zip(found.crossings, found.ranges, strict=True)
+            if line.exists and {line.first, line.second} <= set(found.grid.strategies)
+        ]
+        for number, (line, span) in enumerate(drawn):
+            _draw_line(axes, found, line, span, label_at=0.5 - 0.2 * number)
         axes.set_xlim(found.grid.updates[0], found.grid.updates[-1])
         axes.set_ylim(found.grid.queries[0], found.grid.queries[-1])
     _write_notes(notes, found)
@@ -59,27 +66,35 @@ def _draw_regions(axes: Axes, found: BreakEven) -> None:
             axes.text(*place, name, color=_COLOURS[name], fontsize=13, fontweight="bold", ha="center", va="center")
 
 
-def _draw_line(axes: Axes, updates: tuple[float, ...], line: Crossing, span: SlopeRange) -> None:
-    fine = np.geomspace(updates[0], updates[-1], 400)
-    if line.slope is None or line.offset is None:
-        if line.exists and (place := line.updates_at(1.0)):
-            axes.axvline(place, color="black", linewidth=1.2)
+def _draw_line(axes: Axes, found: BreakEven, line: Crossing, span: SlopeRange, *, label_at: float) -> None:
+    """Solid where it bounds the region of the cheapest, dashed where a third strategy costs less than both."""
+    updates = np.geomspace(found.grid.updates[0], found.grid.updates[-1], POINTS)
+    queries = np.geomspace(found.grid.queries[0], found.grid.queries[-1], POINTS)
+    # From both axes, for where it is steep and where it is flat.
+    pairs: list[tuple[float | None, float | None]] = [(float(u), line.queries_at(float(u))) for u in updates]
+    pairs += [(line.updates_at(float(q)), float(q)) for q in queries]
+    points = sorted((u, q) for u, q in pairs if u is not None and q is not None)
+    seen = [(u, q) for u, q in points if updates[0] <= u <= updates[-1] and queries[0] <= q <= queries[-1]]
+    if not seen:
         return
-    queries = line.slope * fine + line.offset
-    axes.plot(fine, np.where(queries > 0, queries, np.nan), color="black", linewidth=1.2)
-    if span.least is not None and span.greatest is not None and span.least > 0:
-        low, high = (np.maximum(slope * fine + line.offset, 1e-9) for slope in (span.least, span.greatest))
-        axes.fill_between(fine, low, high, color="black", alpha=0.12, linewidth=0)
-    place = float(fine[int(0.62 * len(fine))])
-    if (height := line.queries_at(place)) is not None:
-        axes.annotate(
-            f"{line.first} = {line.second}: {line.slope:,.0f} queries an update",
-            (place, height),
-            textcoords="offset points",
-            xytext=(-4, 6),
-            fontsize=8,
-            ha="right",
-        )
+    place = seen[min(int(label_at * len(seen)), len(seen) - 1)]
+    is_border = _is_border(found, line, *place)
+    style = "-" if is_border else "--"
+    axes.plot([u for u, _ in seen], [q for _, q in seen], color="black", linewidth=1.2, linestyle=style)
+    if line.offset is not None and span.least is not None and span.greatest is not None and span.least > 0:
+        low, high = (np.maximum(slope * updates + line.offset, 1e-9) for slope in (span.least, span.greatest))
+        axes.fill_between(updates, low, high, color="black", alpha=0.12, linewidth=0)
+    what = "" if line.slope is None else f": {line.slope:,.0f} queries an update"
+    label = f"{line.first} = {line.second}{what}"
+    # Beside the line, on the other side than a dashed one's: two that lie close stay readable.
+    beside, side = ((6, -10), "left") if is_border else ((-6, 6), "right")
+    axes.annotate(label, place, textcoords="offset points", xytext=beside, fontsize=8, ha=side)
+
+
+def _is_border(found: BreakEven, line: Crossing, updates: float, queries: float) -> bool:
+    a_day = {cost.strategy: cost.a_day(updates, queries) for cost in found.costs}
+    least = min(a_day[name] for name in found.grid.strategies)
+    return a_day[line.first] <= least * (1 + 1e-9)
 
 
 def _write_notes(axes: Axes, found: BreakEven) -> None:
