@@ -1,4 +1,4 @@
-"""What dvc.yaml calls: `python -m lorag.stages NAME [ADAPTER]`, run in the root of a workspace."""
+"""What dvc.yaml calls: `python -m lorag.stages NAME [ADAPTER|STRATEGY]`, run in the root of a workspace."""
 
 import csv
 import json
@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from lorag.adapters.dvc_repo import report_stage_error
 from lorag.console import set_up_logging
@@ -18,7 +18,7 @@ from lorag.knowledge.artifacts import (
     write_documents,
     write_rejected,
 )
-from lorag.params import AdapterKind, Params, load_params
+from lorag.params import AdapterKind, Params, Strategy, load_params
 from lorag.progress import show_progress
 from lorag.workspace import Workspace
 
@@ -170,6 +170,20 @@ def make_adapter_evaluation(adapter: AdapterKind, workspace: Workspace, params: 
     evaluate_adapter(adapter, workspace, params)
 
 
+def make_answers(strategy: Strategy, workspace: Workspace, params: Params) -> None:
+    """A strategy's answers to the questions of a comparison."""
+    from lorag.use_cases.answer_questions import answer_questions
+
+    answer_questions(strategy, workspace, params, workspace.answers / strategy)
+
+
+def make_comparison(workspace: Workspace, params: Params) -> None:
+    """All answers to metrics with intervals."""
+    from lorag.use_cases.compare_answers import compare, write_comparison
+
+    write_comparison(compare(workspace.answers, workspace, params), workspace.reports)
+
+
 STAGES: dict[str, Callable[[Workspace, Params], None]] = {
     "documents": make_documents,
     "chunks": make_chunks,
@@ -177,6 +191,7 @@ STAGES: dict[str, Callable[[Workspace, Params], None]] = {
     "validation": make_validation,
     "index_report": make_index_report,
     "retrieval_evaluation": make_retrieval_evaluation,
+    "comparison": make_comparison,
 }
 
 ADAPTER_STAGES: dict[str, Callable[[AdapterKind, Workspace, Params], None]] = {
@@ -187,18 +202,24 @@ ADAPTER_STAGES: dict[str, Callable[[AdapterKind, Workspace, Params], None]] = {
 }
 
 
-def run_stage(name: str, root: Path, adapter: str | None = None) -> None:
-    """Runs one stage, for one adapter where it is made for each; raises a LoragError for what a person can mend."""
+STRATEGY_STAGES: dict[str, Callable[[Strategy, Workspace, Params], None]] = {"answers": make_answers}
+
+
+def run_stage(name: str, root: Path, variant: str | None = None) -> None:
+    """Runs one stage, for one adapter or strategy where it is made for each; raises a LoragError a person can mend."""
     workspace = Workspace(root.resolve())
     workspace.state.mkdir(exist_ok=True)
     params = load_params(workspace.params_file)
-    if adapter is None and name in STAGES:
+    if variant is None and name in STAGES:
         STAGES[name](workspace, params)
-    elif adapter in list(AdapterKind) and name in ADAPTER_STAGES:
-        ADAPTER_STAGES[name](AdapterKind(adapter), workspace, params)
+    elif variant in list(AdapterKind) and name in ADAPTER_STAGES:
+        ADAPTER_STAGES[name](AdapterKind(variant), workspace, params)
+    elif variant in get_args(Strategy) and name in STRATEGY_STAGES:
+        STRATEGY_STAGES[name](variant, workspace, params)  # type: ignore[arg-type]
     else:
         known = [*STAGES, *(f"{stage} {kind}" for stage in ADAPTER_STAGES for kind in AdapterKind)]
-        raise InputRejected(f"no stage {' '.join(filter(None, [name, adapter]))!r}", do=f"one of {', '.join(known)}")
+        known += [f"{stage} {strategy}" for stage in STRATEGY_STAGES for strategy in get_args(Strategy)]
+        raise InputRejected(f"no stage {' '.join(filter(None, [name, variant]))!r}", do=f"one of {', '.join(known)}")
 
 
 def _write_report(path: Path, report: Mapping[str, Any]) -> None:
@@ -210,8 +231,8 @@ def main() -> None:
     """Exits as the error says, after one line on it."""
     set_up_logging(debug=False)
     try:
-        name, adapter, *_ = [*sys.argv[1:], "", ""]
-        run_stage(name, Path.cwd(), adapter or None)
+        name, variant, *_ = [*sys.argv[1:], "", ""]
+        run_stage(name, Path.cwd(), variant or None)
     except LoragError as error:
         report_stage_error(error)
         sys.stderr.write(error.line() + "\n")

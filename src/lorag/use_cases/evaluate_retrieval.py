@@ -59,14 +59,17 @@ def evaluate_retrieval(
             store.close()
 
 
+def widen(search: SearchParams) -> SearchParams:
+    """For measuring whole rankings: nothing is capped or diversified."""
+    wide = {"top_k": QUESTION_CHUNKS, "max_per_document": QUESTION_CHUNKS, "mmr_lambda": None}
+    return search.model_copy(update={**wide, "candidates": max(search.candidates, QUESTION_CHUNKS)})
+
+
 def _variants(
     search: SearchParams, reranker: Reranker | None
 ) -> Mapping[str, tuple[SearchParams | None, Reranker | None]]:
-    # Whole rankings are measured: nothing is capped or diversified.
-    wide = {"top_k": QUESTION_CHUNKS, "max_per_document": QUESTION_CHUNKS, "mmr_lambda": None}
-    wide["candidates"] = max(search.candidates, QUESTION_CHUNKS)
     kinds: dict[str, tuple[SearchParams | None, Reranker | None]] = {
-        kind.value: (search.model_copy(update={**wide, "retriever": kind}), None) for kind in RetrieverKind
+        kind.value: (widen(search).model_copy(update={"retriever": kind}), None) for kind in RetrieverKind
     }
     hybrid = kinds[RetrieverKind.HYBRID][0]
     kinds["reranked"] = (hybrid, reranker) if reranker is not None else (None, None)

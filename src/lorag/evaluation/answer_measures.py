@@ -1,0 +1,100 @@
+"""What one answer adds to each figure of a comparison."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from lorag.answering.citations import Citation, is_verified
+from lorag.evaluation.answer_rows import AnswerRow
+from lorag.evaluation.answers import contains_answer, exact_match, token_f1
+from lorag.evaluation.bootstrap import Part
+from lorag.evaluation.exam import is_declined
+from lorag.evaluation.question_set import Topic
+from lorag.knowledge.documents import Chunk
+
+Chunks = Mapping[str, Chunk]
+"""The indexed chunks by their ids."""
+
+Measure = Callable[[AnswerRow, Chunks], tuple[float, float] | None]
+"""What an answer adds to the two sums of a ratio; None where the measure does not ask for it."""
+
+
+def is_right(row: AnswerRow) -> bool:
+    """Whether the answer holds an accepted one."""
+    return contains_answer(row.answer.text, row.question.accepted)
+
+
+def has_declined(row: AnswerRow) -> bool:
+    """Whether there was nothing to answer from, or the model said that it does not know."""
+    return row.answer.abstained or is_declined(row.answer.text)
+
+
+def holds_in_chunk(citation: Citation, chunks: Chunks) -> bool:
+    """Whether the quote stands literally where the citation says."""
+    chunk = chunks.get(citation.chunk_id)
+    return chunk is not None and is_verified(citation, chunk)
+
+
+def _of_topic(topic: Topic, value: Callable[[AnswerRow], float]) -> Measure:
+    def measure(row: AnswerRow, chunks: Chunks) -> tuple[float, float] | None:
+        return (float(value(row)), 1.0) if row.question.topic is topic else None
+
+    return measure
+
+
+def _quotes_literal(row: AnswerRow, chunks: Chunks) -> tuple[float, float]:
+    citations = row.answer.citations
+    return sum(holds_in_chunk(citation, chunks) for citation in citations), len(citations)
+
+
+def _citation_precision(row: AnswerRow, chunks: Chunks) -> tuple[float, float] | None:
+    if row.question.topic is not Topic.FACT:
+        return None
+    return sum(_proves(c, row, chunks) for c in row.answer.citations), len(row.answer.citations)
+
+
+def _citation_recall(row: AnswerRow, chunks: Chunks) -> tuple[float, float] | None:
+    if row.question.topic is not Topic.FACT or not is_right(row):
+        return None
+    gold = row.question.gold_documents
+    return float(any(_proves(c, row, chunks) and c.document_id in gold for c in row.answer.citations)), 1.0
+
+
+def _proves(citation: Citation, row: AnswerRow, chunks: Chunks) -> bool:
+    return holds_in_chunk(citation, chunks) and contains_answer(citation.quote, row.question.accepted)
+
+
+def _gold_in_context(row: AnswerRow, chunks: Chunks) -> tuple[float, float] | None:
+    if row.question.topic is not Topic.FACT or not row.answer.context:
+        return None
+    return float(bool(set(row.answer.context) & set(row.question.gold_chunks))), 1.0
+
+
+MEASURES: Mapping[str, Measure] = {
+    "accuracy": _of_topic(Topic.FACT, is_right),
+    "exact_match": _of_topic(Topic.FACT, lambda row: exact_match(row.answer.text, row.question.accepted)),
+    "f1": _of_topic(Topic.FACT, lambda row: token_f1(row.answer.text, row.question.accepted)),
+    "wrongly_declined": _of_topic(Topic.FACT, has_declined),
+    "abstention": _of_topic(Topic.UNANSWERABLE, has_declined),
+    "controls": _of_topic(Topic.CONTROL, is_right),
+    "citation_precision": _citation_precision,
+    "citation_recall": _citation_recall,
+    "quotes_literal": _quotes_literal,
+    "gold_in_context": _gold_in_context,
+}
+"""Shares, all of them.
+
+`accuracy`: of facts, the answer holds an accepted one, which with one answer a fact is answer recall. `exact_match`: it
+says nothing else. `f1`: its overlap in words with an accepted one. `wrongly_declined`: of facts. `abstention`: of
+questions that nothing answers, declined. `controls`: of questions on general knowledge, right. `citation_precision`: of
+citations, the quote stands in the cited chunk and holds an accepted answer. `citation_recall`: of right answers, one
+such quote is from a gold document. `quotes_literal`: of citations, the quote stands in the cited chunk.
+`gold_in_context`: of facts answered from a context, it held a chunk that states the fact.
+"""
+
+BY_STRATUM = ("accuracy", "exact_match", "f1", "wrongly_declined")
+"""Those that are also told by stratum."""
+
+
+def parts_of(measure: Measure, rows: Sequence[AnswerRow], chunks: Chunks) -> list[Part]:
+    """What the rows add, each under its fact."""
+    found = ((row.question.fact_id, measure(row, chunks)) for row in rows)
+    return [Part(fact, *sums) for fact, sums in found if sums is not None]

@@ -1,0 +1,81 @@
+"""What a strategy answered to each question, as JSON lines: what the answers stages hand to the comparison."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lorag.answering.citations import Citation
+from lorag.answering.strategies import Answer
+from lorag.digests import canonical_json
+from lorag.errors import IntegrityFailed
+from lorag.evaluation.question_set import SetQuestion, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """A question with the answer to it.
+
+    `retrieved` are the documents that the search found, best first; None for a strategy that does not search, or that
+    was given its context.
+    """
+
+    question: SetQuestion
+    answer: Answer
+    retrieved: tuple[str, ...] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, all on one level."""
+        question, answer = asdict(self.question), asdict(self.answer)
+        question["question"], answer["answer"] = question.pop("text"), answer.pop("text")
+        return {**question, **answer, "retrieved": self.retrieved}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "AnswerRow":
+        """The inverse of `to_json`."""
+        return cls(
+            SetQuestion(
+                id=value["id"],
+                topic=Topic(value["topic"]),
+                fact_id=value["fact_id"],
+                stratum=value["stratum"],
+                text=value["question"],
+                accepted=tuple(value["accepted"]),
+                gold_documents=tuple(value["gold_documents"]),
+                gold_chunks=tuple(value["gold_chunks"]),
+            ),
+            Answer(
+                text=value["answer"],
+                citations=tuple(Citation(**citation) for citation in value["citations"]),
+                supported=value["supported"],
+                abstained=value["abstained"],
+                context=tuple(value["context"]),
+                prompt_tokens=value["prompt_tokens"],
+                generated_tokens=value["generated_tokens"],
+            ),
+            None if value["retrieved"] is None else tuple(value["retrieved"]),
+        )
+
+
+def write_answers(path: Path, rows: Sequence[AnswerRow]) -> None:
+    """One answer a line, in the given order."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+        file.writelines(canonical_json(row.to_json()) + "\n" for row in rows)
+
+
+def read_answers(path: Path) -> list[AnswerRow]:
+    """What `write_answers` wrote; raises IntegrityFailed for a damaged line."""
+    rows = []
+    with path.open(encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                rows.append(AnswerRow.from_json(json.loads(line)))
+            except (ValueError, KeyError, TypeError) as error:
+                raise IntegrityFailed(
+                    f"damaged answers: {error!r}",
+                    where=f"{path.parent.name}/{path.name}:{number}",
+                    do="run the stage again with `dvc repro --force`",
+                ) from error
+    return rows

@@ -1,0 +1,113 @@
+"""The strategies side by side, each figure with an interval."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+from lorag.evaluation.answer_measures import BY_STRATUM, MEASURES, Chunks, parts_of
+from lorag.evaluation.answer_rows import AnswerRow
+from lorag.evaluation.bootstrap import Bootstrap, Estimate, Part
+from lorag.evaluation.question_set import Topic, question_set_digest
+from lorag.evaluation.questions import GoldenQuestion
+from lorag.evaluation.retrieval import retrieval_by_question
+
+IDEAL = "_ideal"
+"""Behind the name of a strategy that was given the chunks that state the answer, as by an ideal retriever."""
+
+COMPARED = ("accuracy", "exact_match", "f1", "abstention", "controls", "citation_recall")
+"""Measures whose differences between strategies are told."""
+
+Figures = Mapping[str, Estimate]
+"""Estimates by the name of the measure; a measure that nothing was asked for is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was asked, and how each strategy did.
+
+    `strata` maps a strategy to figures by stratum; `differences` maps `"rag - base"` to the first less the second,
+    on the same questions. `retrieval` is that of the search itself, None where no strategy searched.
+    """
+
+    questions: Mapping[str, int]
+    question_set_digest: str
+    confidence: float
+    strategies: Mapping[str, Figures]
+    strata: Mapping[str, Mapping[str, Figures]]
+    differences: Mapping[str, Figures]
+    retrieval: Figures | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; reports/comparison.json."""
+        return asdict(self)
+
+    def table(self) -> Iterator[dict[str, Any]]:
+        """A row for each figure of each strategy, for reports/comparison.csv."""
+        for strategy, figures in self.strategies.items():
+            yield from _table_rows(strategy, "all", figures)
+            for stratum, by_stratum in self.strata[strategy].items():
+                yield from _table_rows(strategy, stratum, by_stratum)
+
+
+def compare_answers(
+    answers: Mapping[str, Sequence[AnswerRow]], chunks: Chunks, cutoffs: Sequence[int], bootstrap: Bootstrap
+) -> Comparison:
+    """The comparison of at least one strategy; every real one answered the same questions."""
+    rows = next(iter(answers.values()))
+    parts = {
+        strategy: {name: parts_of(measure, given, chunks) for name, measure in MEASURES.items()}
+        for strategy, given in answers.items()
+    }
+    return Comparison(
+        questions={topic.value: sum(row.question.topic is topic for row in rows) for topic in Topic},
+        question_set_digest=question_set_digest([row.question for row in rows]),
+        confidence=bootstrap.confidence,
+        strategies={strategy: _estimate(found, bootstrap) for strategy, found in parts.items()},
+        strata={strategy: _by_stratum(given, chunks, bootstrap) for strategy, given in answers.items()},
+        differences={
+            f"{second} - {first}": _differences(parts[second], parts[first], bootstrap)
+            for first, second in combinations(parts, 2)
+        },
+        retrieval=_retrieval(answers, cutoffs, bootstrap),
+    )
+
+
+def _estimate(parts: Mapping[str, Sequence[Part]], bootstrap: Bootstrap) -> dict[str, Estimate]:
+    return {name: found for name, given in parts.items() if (found := bootstrap.estimate(given))}
+
+
+def _by_stratum(rows: Sequence[AnswerRow], chunks: Chunks, bootstrap: Bootstrap) -> dict[str, Figures]:
+    names = sorted({row.question.stratum for row in rows if row.question.topic is Topic.FACT})
+    within = {name: [row for row in rows if row.question.stratum == name] for name in names}
+    return {
+        name: _estimate({m: parts_of(MEASURES[m], given, chunks) for m in BY_STRATUM}, bootstrap)
+        for name, given in within.items()
+    }
+
+
+def _differences(
+    left: Mapping[str, Sequence[Part]], right: Mapping[str, Sequence[Part]], bootstrap: Bootstrap
+) -> dict[str, Estimate]:
+    return {name: found for name in COMPARED if (found := bootstrap.difference(left[name], right[name]))}
+
+
+def _retrieval(
+    answers: Mapping[str, Sequence[AnswerRow]], cutoffs: Sequence[int], bootstrap: Bootstrap
+) -> Figures | None:
+    searched = next((rows for rows in answers.values() if any(row.retrieved is not None for row in rows)), None)
+    if searched is None:
+        return None
+    asked = [row for row in searched if row.question.gold_documents]
+    golden = [GoldenQuestion(r.question.id, r.question.text, frozenset(r.question.gold_documents)) for r in asked]
+    rankings = {row.question.id: row.retrieved or () for row in asked}
+    found = retrieval_by_question(golden, rankings, cutoffs)
+    facts = {row.question.id: row.question.fact_id for row in asked}
+    return _estimate(
+        {name: [Part(facts[key], value) for key, value in values.items()] for name, values in found.items()}, bootstrap
+    )
+
+
+def _table_rows(strategy: str, stratum: str, figures: Figures) -> Iterator[dict[str, Any]]:
+    for measure, found in figures.items():
+        yield {"strategy": strategy, "stratum": stratum, "measure": measure, **asdict(found)}

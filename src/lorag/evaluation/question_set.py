@@ -1,0 +1,103 @@
+"""The questions that all strategies are asked, where possible in words that no adapter was trained on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lorag.digests import digest_of
+from lorag.evaluation.questions import Question
+from lorag.params import Wording
+from lorag.tuning.facts import Fact, fact_of
+
+UNLABELLED = "unlabelled"
+"""The stratum of a fact whose question says nothing of a change."""
+
+
+class Topic(StrEnum):
+    """What a question is asked for."""
+
+    FACT = "fact"
+    CONTROL = "control"
+    UNANSWERABLE = "unanswerable"
+
+
+@dataclass(frozen=True, slots=True)
+class SetQuestion:
+    """One question as it is asked. `gold_chunks` come best first; `stratum` is the topic where it is no fact.
+
+    Without accepted answers it is to be declined.
+    """
+
+    id: str
+    topic: Topic
+    fact_id: str
+    stratum: str
+    text: str
+    accepted: tuple[str, ...]
+    gold_documents: tuple[str, ...] = ()
+    gold_chunks: tuple[str, ...] = ()
+
+
+def compile_questions(
+    facts: Sequence[Fact],
+    controls: Sequence[Question],
+    unanswerable: Sequence[Question],
+    wording: Wording,
+    limit: int | None,
+) -> list[SetQuestion]:
+    """Facts, controls with an answer, and what no document answers, in a fixed order.
+
+    Controls are trained on in no wording: those without an answer are asked in all of theirs, since there are few of
+    them. Of `unanswerable`, which adapters learn to decline, only held-out phrasings are asked. Of more than `limit`
+    questions those stay whose ids hash lowest.
+    """
+    every = [
+        *(_of_fact(fact, wording) for fact in facts),
+        *(_of_control(question, wording) for question in controls if question.answers),
+        *(each for q in controls if not q.answers for each in _declined(q, _all_wordings(q))),
+        *(each for q in unanswerable for each in _declined(q, q.held_out_phrasings)),
+    ]
+    if limit is None or len(every) <= limit:
+        return every
+    chosen = set(sorted((question.id for question in every), key=lambda name: digest_of(["compared", name]))[:limit])
+    return [question for question in every if question.id in chosen]
+
+
+def question_set_digest(questions: Sequence[SetQuestion]) -> str:
+    """Names what is asked and which answers are accepted."""
+    return digest_of([[question.id, question.text, list(question.accepted)] for question in questions])
+
+
+def asked_wording(question: Question, wording: Wording) -> str:
+    """The last held-out phrasing, or the question's own words where there is none or `wording` wants them."""
+    return [question.question, *question.held_out_phrasings][-1 if wording is Wording.HELD_OUT else 0]
+
+
+def _all_wordings(question: Question) -> Sequence[str]:
+    return (question.question, *question.phrasings, *question.held_out_phrasings)
+
+
+def _of_fact(fact: Fact, wording: Wording) -> SetQuestion:
+    return SetQuestion(
+        id=fact.question.id,
+        topic=Topic.FACT,
+        fact_id=fact.id,
+        stratum=fact.question.change or UNLABELLED,
+        text=asked_wording(fact.question, wording),
+        accepted=fact.question.answers,
+        gold_documents=tuple(sorted(fact.documents)),
+        gold_chunks=tuple(chunk.id for chunk in fact.gold),
+    )
+
+
+def _of_control(question: Question, wording: Wording) -> SetQuestion:
+    text = asked_wording(question, wording)
+    return SetQuestion(
+        question.id, Topic.CONTROL, fact_of(question), Topic.CONTROL.value, text, accepted=question.answers
+    )
+
+
+def _declined(question: Question, wordings: Sequence[str]) -> Iterator[SetQuestion]:
+    topic = Topic.UNANSWERABLE
+    for number, text in enumerate(wordings, start=1):
+        yield SetQuestion(f"{question.id}#{number}", topic, fact_of(question), topic.value, text, accepted=())
