@@ -324,9 +324,9 @@ def test_modules_that_the_model_lacks_are_refused(base: Path, encoded: list[Enco
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [
-        ("cosine", [0.0, 1.0, 0.75, 0.25]),
-        ("linear", [0.0, 1.0, 2 / 3, 1 / 3]),
-        ("constant", [0.0, 1.0, 1.0, 1.0]),
+        ("cosine", [0.5, 0.933013, 0.5, 0.066987]),
+        ("linear", [0.5, 5 / 6, 1 / 2, 1 / 6]),
+        ("constant", [0.5, 1.0, 1.0, 1.0]),
     ],
 )
 def test_the_learning_rate_by_step(base: Path, encoded: list[Encoded], schedule: str, expected: list[float]) -> None:

@@ -193,7 +193,8 @@ class _Run:
                 do="lower training.learning_rate, or set training.precision to fp32; the adapter that is served stays",
             )
         for group in self.optimizer.param_groups:
-            group["lr"] = self.params.learning_rate * self.rate_at(len(self.losses))
+            # In the middle of the step: at its beginning the first rate would be nought, at its end the last one.
+            group["lr"] = self.params.learning_rate * self.rate_at(len(self.losses) + 0.5)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.losses.append(value)

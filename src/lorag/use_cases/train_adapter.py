@@ -13,7 +13,7 @@ from lorag.progress import show_progress
 from lorag.tuning.pairs import read_pairs, training_set_digest
 from lorag.workspace import Workspace
 
-LOOP_VERSION = 1
+LOOP_VERSION = 2
 """Raise it with every change of the loop that changes its result: no checkpoint of an earlier one is continued."""
 
 
