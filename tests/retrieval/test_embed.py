@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -140,6 +141,21 @@ def test_the_batches_before_a_bad_one_stay() -> None:
         embed_texts(TEXTS, BrokenEmbedder("one", [0, 0, 0, 0]), cache, batch_tokens=5)
     _, count = embed_texts(TEXTS, WordEmbedder(), cache, batch_tokens=5)
     assert count.n_embedded < 5
+
+
+def test_two_batches_are_computed_at_a_time_and_stay_in_order() -> None:
+    class Meeting(WordEmbedder):
+        both_there = threading.Barrier(2, timeout=20)
+
+        def embed_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            self.both_there.wait()
+            return super().embed_batch(texts)
+
+    embedder = Meeting()
+    vectors, _ = embed_texts(TEXTS[:4], embedder, DictCache(), batch_tokens=1)
+    assert len(embedder.batches) == 4
+    alone, _ = embed_texts(TEXTS[:4], WordEmbedder(), DictCache(), batch_tokens=1)
+    assert np.array_equal(vectors, alone)
 
 
 def test_vectors_of_wrong_shape_are_refused() -> None:

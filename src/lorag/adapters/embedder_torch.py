@@ -1,5 +1,6 @@
 """Embeddings by sentence-transformers on torch: for GPUs, and wherever OpenVINO does not run."""
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ class TorchEmbedder:
         self._max_tokens = model.max_tokens
         self._device = device
         self._network = load_network(model.folder, device, bf16=bf16)
+        # Two batches at once would need twice the memory and be no quicker.
+        self._computing = threading.Lock()
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens included."""
@@ -45,7 +48,7 @@ class TorchEmbedder:
             "attention_mask": torch.from_numpy(mask).to(self._device),
         }
         try:
-            with torch.inference_mode():
+            with self._computing, torch.inference_mode():
                 vectors = self._network(features)["sentence_embedding"].float()
                 unit: NDArray[np.float32] = torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()
         except torch.OutOfMemoryError as error:

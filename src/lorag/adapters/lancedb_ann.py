@@ -33,10 +33,11 @@ def update_indexes(table: Any, ann_from_rows: int) -> None:
     if VECTOR_INDEX in names and (rows < ann_from_rows or _scanned_rows(table, VECTOR_INDEX) > most):
         table.drop_index(VECTOR_INDEX)
         names.discard(VECTOR_INDEX)
-    is_text_stale = _TEXT_INDEX in names and _scanned_rows(table, _TEXT_INDEX) > _MAX_SCANNED_TEXTS
-    if is_text_stale and VECTOR_INDEX not in names:
+    new_texts = _scanned_rows(table, _TEXT_INDEX) if _TEXT_INDEX in names else rows
+    if _MAX_SCANNED_TEXTS < new_texts <= rows / 2 and VECTOR_INDEX not in names:
         table.optimize()
-    elif rows and (is_text_stale or _TEXT_INDEX not in names):
+    elif new_texts > _MAX_SCANNED_TEXTS or (rows and _TEXT_INDEX not in names):
+        # Where most rows are new, a new index is quicker than merging files and indexes.
         _build_text_index(table)
     if rows >= ann_from_rows and VECTOR_INDEX not in names:
         _build_vector_index(table, rows)

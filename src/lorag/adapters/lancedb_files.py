@@ -2,13 +2,17 @@
 
 import logging
 import os
+from collections import deque
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
 _MAGIC = b"LANC"
 _NEWEST_FIRST = 2**64 - 1
+_SYNCS_AT_ONCE = 8
+"""A file system commits what several threads wait for in one go."""
 
 
 def manifest_path(table: Path, version: int) -> Path:
@@ -44,11 +48,12 @@ def set_aside_broken_manifests(table: Path) -> int:
 
 def sync_tree(folder: Path) -> None:
     """Returns once every file and folder below `folder`, and its own entry, is on the disk."""
+    paths = [folder.parent]
     for parent, _, names in os.walk(folder):
-        for name in names:
-            _sync(Path(parent, name))
-        _sync(Path(parent))
-    _sync(folder.parent)
+        paths += [Path(parent), *(Path(parent, name) for name in names)]
+    with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
+        # Asked for every result, so that none of their errors is lost.
+        deque(pool.map(_sync, paths), maxlen=0)
 
 
 def _manifests(table: Path) -> Iterator[Path]:

@@ -37,6 +37,7 @@ from lorag.retrieval.index.store import (
 )
 
 _SLICE_ROWS = 1_000
+_DELETED_AT_ONCE = 5_000
 _OPEN_TABLES = 8
 _SOURCE_PLACE = re.compile(r",? ?/\S+\.rs:\d+(:\d+)?")
 _AGE_OF_NO_VERSION = timedelta(days=36_500)
@@ -282,8 +283,10 @@ def _check_dimension(base: IndexRef, dimension: int) -> None:
 
 
 def _delete(table: Any, ids: Sequence[str]) -> None:
-    for start in range(0, len(ids), _SLICE_ROWS):
-        table.delete(f"id IN ({quoted(ids[start : start + _SLICE_ROWS])})")
+    # An id may be there twice: to be removed, and to be written anew.
+    distinct = list(dict.fromkeys(ids))
+    for start in range(0, len(distinct), _DELETED_AT_ONCE):
+        table.delete(f"id IN ({quoted(distinct[start : start + _DELETED_AT_ONCE])})")
 
 
 def _insert(table: Any, rows: Sequence[IndexRow], dimension: int, progress: Progress | None) -> None:

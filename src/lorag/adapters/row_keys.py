@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,6 +14,8 @@ KEY_LENGTH = 32
 """Hexadecimal digits of a key: 128 bits."""
 
 
+# The chunks of a document share their metadata, so most values come many times in a row.
+@lru_cache(maxsize=10_000)
 def tag_of(key: str, value: str) -> str:
     """Stands for one metadata value: letters and digits only, so no store trims, splits or quotes it."""
     return digest_of([key, value])[:KEY_LENGTH]

@@ -1,7 +1,8 @@
 """Vectors for texts: each distinct text is embedded once, then comes from the cache."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +14,9 @@ from lorag.errors import GateRefused
 
 NORM_TOLERANCE = 1e-3
 """How far from 1 the length of a vector may be."""
+
+_BATCHES_AT_ONCE = 2
+"""While one batch ends, is checked and cached, the next one keeps the processor busy."""
 
 Progress = Callable[[int], None]
 """Called with the number of texts done since the last call."""
@@ -41,7 +45,10 @@ class Embedder(Protocol):
         """Tokens of each text, special tokens included."""
 
     def embed_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors [n, dimension] of unit length, all computed at once; raises InputRejected for too long a text."""
+        """Vectors [n, dimension] of unit length, all computed at once; raises InputRejected for too long a text.
+
+        Called by two threads at a time.
+        """
 
 
 class VectorCache(Protocol):
@@ -86,7 +93,7 @@ def embed_texts(
 ) -> tuple[NDArray[np.float32], EmbeddingCount]:
     """Vectors [n_texts, dimension] in the order of `texts`, and how much work they were.
 
-    Each batch is cached as soon as it is there, so a run that is killed loses one batch, and a text has bit for bit
+    Each batch is cached as soon as it is there, so a run that is killed loses three at most, and a text has bit for bit
     the same vector for as long as the cache lives. Raises GateRefused for a vector that cannot be right (NaN,
     infinite, zero, wrong dimension, not of unit length) and caches nothing of its batch; `names` says what to call
     the texts then, chunk ids for instance.
@@ -101,9 +108,9 @@ def embed_texts(
 
     missing = [key for key in copies if key not in vectors]
     lengths = embedder.count_tokens([texts[first[key]] for key in missing])
-    for positions in plan_batches(lengths, batch_tokens):
-        batch = [missing[i] for i in positions]
-        found = embedder.embed_batch([texts[first[key]] for key in batch])
+    batches = [[missing[i] for i in positions] for positions in plan_batches(lengths, batch_tokens)]
+    computed = _compute_ahead(embedder.embed_batch, [[texts[first[key]] for key in batch] for batch in batches])
+    for batch, found in zip(batches, computed, strict=True):
         _refuse_bad_vectors(found, [first[key] for key in batch], embedder, texts, names)
         cache.put_many(
             namespace, [(key, vector.astype("<f4").tobytes()) for key, vector in zip(batch, found, strict=True)]
@@ -132,6 +139,20 @@ def plan_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
             batches.append([i])
             longest = lengths[i]
     return batches
+
+
+def _compute_ahead(
+    embed: Callable[[Sequence[str]], NDArray[np.float32]], batches: Iterable[Sequence[str]]
+) -> Iterator[NDArray[np.float32]]:
+    """The vectors of each batch in turn, while threads work on the batches after it."""
+    with ThreadPoolExecutor(_BATCHES_AT_ONCE) as pool:
+        waiting: deque[Future[NDArray[np.float32]]] = deque()
+        for batch in batches:
+            waiting.append(pool.submit(embed, batch))
+            if len(waiting) > _BATCHES_AT_ONCE:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _read_cached(
