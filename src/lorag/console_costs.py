@@ -23,6 +23,8 @@ def show_costs(result: Mapping[str, Any]) -> None:
     )
     rows = [_total_row(total, part) for total in result["totals"] for part in ("median", "total")]
     table("By kind and strategy", ["what", "runs", "", *_MEASURES, "money"], rows)
+    if result["n_repeated"]:
+        say(f"{result['n_repeated']} runs tell once more what answers took that an older run tells; they do not count.")
     if result["n_skipped"]:
         say(f"{result['n_skipped']} runs were left out: they tell no cost, or belong to no strategy.")
 

@@ -48,7 +48,7 @@ def test_updates_and_answers_come_back_as_they_were_logged_newest_first(location
     answers = log(
         location,
         "all",
-        {"kind": "answers", "strategy": "rag"},
+        {"kind": "answers", "strategy": "rag", "cost_source": "streamed"},
         COST.as_metrics() | {"queries": 200, "quality.accuracy": 0.8, "speed.p95_s": 0.4},
     )
     ledger = read_runs(location, "all", "EUR")
@@ -63,6 +63,7 @@ def test_updates_and_answers_come_back_as_they_were_logged_newest_first(location
     assert (found[retrain].strategy, found[retrain].extent) == ("tuned", Extent.INCREMENTAL)
     assert found[retrain].cost.currency == "CHF", "as the run says, whatever params say today"
     assert (found[answers].kind, found[answers].n_queries) == (EntryKind.ANSWERS, 200)
+    assert found[answers].source == "streamed"
     assert found[answers].quality == {"accuracy": 0.8}
     assert found[answers].speed == {"p95_s": 0.4}
 

@@ -26,9 +26,11 @@ def entry(
     quality: dict[str, float] | None = None,
     speed: dict[str, float] | None = None,
     use: Use | None = None,
+    source: str | None = None,
 ) -> LedgerEntry:
     """One that took `cpu_s`; each has a run of its own."""
     used = use or Use(wall_s=cpu_s if wall_s is None else wall_s, cpu_s=cpu_s)
     run_id = f"run{next(_numbers)}"
     cost = Cost(used, money, currency)
-    return LedgerEntry(kind, strategy, run_id, "000001-a", "2030-01-01", cost, extent, n_queries, quality, speed)
+    day = "2030-01-01"
+    return LedgerEntry(kind, strategy, run_id, "000001-a", day, cost, extent, n_queries, source, quality, speed)

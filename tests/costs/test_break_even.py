@@ -7,7 +7,7 @@ from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry, TimeToFre
 from lorag.costs.plots import plot_break_even
 from lorag.costs.records import Use
 from lorag.costs.unit_costs import StoredBytes, Unit, measure, unit_costs
-from lorag.params import BreakEvenParams
+from lorag.params import BreakEvenParams, Strategy
 from tests.costs.measured import PRICES, entry
 
 NOTHING_STORED = StoredBytes(0, {})
@@ -94,6 +94,19 @@ def test_what_a_strategy_lacks_is_named_with_the_command_and_the_rest_is_compare
         "tuned": ["lorag retrain --adapter tuned", "lorag compare"]
     }
     assert [cost.strategy for cost in result.costs] == ["base", "rag", "hybrid"]
+
+
+def test_costs_of_answers_are_compared_where_they_were_measured_in_the_same_way() -> None:
+    def answers(strategy: Strategy, source: str, cpu_s: float) -> LedgerEntry:
+        return entry(EntryKind.ANSWERS, strategy, cpu_s=cpu_s, n_queries=10, source=source, quality={"accuracy": cpu_s})
+
+    updates = [*REFRESHES, *RETRAINS]
+    both = [answers("rag", "batch", 0.1), answers("rag", "streamed", 0.2), answers("tuned", "streamed", 0.3)]
+    seconds = {cost.strategy: cost.query.median for cost in found([*updates, *both], Unit.SECONDS).costs}
+    assert seconds == pytest.approx({"rag": 0.02, "tuned": 0.03})
+    other = found([*updates, *both, answers("hybrid", "batch", 0.4)])
+    assert [one.what for one in other.missing["hybrid"]] == ["the cost of answers by hybrid, measured as the others'"]
+    assert {one.strategy: one.accuracy for one in other.measured}["hybrid"] == 0.4, "its quality is known all the same"
 
 
 def test_nothing_measured_gives_an_empty_grid_and_a_chart_that_says_so() -> None:

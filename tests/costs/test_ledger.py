@@ -4,6 +4,7 @@ from lorag.costs.ledger import (
     EntryKind,
     Extent,
     Ledger,
+    LedgerEntry,
     Spread,
     extent_of_refresh,
     extent_of_retrain,
@@ -74,6 +75,17 @@ def test_bytes_that_no_machine_told_stay_unknown() -> None:
     (summary,) = summarise([entry(EntryKind.REFRESH, None, cpu_s=1)])
     assert summary.bytes_written is None
     assert summary.to_json()["bytes_written"] is None
+
+
+def test_answers_that_were_logged_again_count_once_and_equal_updates_count_each() -> None:
+    def batch(cpu_s: float) -> LedgerEntry:
+        return entry(EntryKind.ANSWERS, "rag", cpu_s=cpu_s, n_queries=10)
+
+    again, other, first = batch(30), batch(31), batch(30)
+    updates = [entry(EntryKind.REFRESH, None, cpu_s=30), entry(EntryKind.REFRESH, None, cpu_s=30)]
+    ledger = Ledger((again, other, *updates, first)).without_repeats()
+    assert ledger.entries == (other, *updates, first), "the oldest stays"
+    assert ledger.n_repeated == 1
 
 
 def test_repricing_keeps_the_use_and_takes_the_price_book() -> None:

@@ -47,7 +47,7 @@ def read_runs(location: TrackingLocation, experiment: str, currency: str, *, pag
         fresh = tuple(_read_fresh(client, found.experiment_id, page))
     entries = [_entry(kind, run, currency) for kind, run in runs]
     known = sorted((entry for entry in entries if entry), key=lambda entry: entry.started_utc, reverse=True)
-    return Ledger(tuple(known), len(entries) - len(known), fresh)
+    return Ledger(tuple(known), len(entries) - len(known), fresh=fresh)
 
 
 def _search(client: "MlflowClient", experiment_id: str, wanted: str, page: int) -> "Iterator[Run]":
@@ -89,6 +89,7 @@ def _entry(kind: EntryKind, run: "Run", currency: str) -> LedgerEntry | None:
         cost,
         _extent(kind, strategy, run, cost),
         n_queries if kind is EntryKind.ANSWERS else None,
+        tags.get("lorag.cost_source"),
         _below("quality.", metrics),
         _below("speed.", metrics),
     )

@@ -11,6 +11,7 @@ from lorag.params import AdviceParams, CostParams, Strategy
 
 COMPARE = "lorag compare"
 TIMELINE = "lorag timeline"
+BY_EYE = "no command measures it: compare answers of lorag ask --strategy rag and --strategy tuned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _price(case: Case, a_day: Mapping[Strategy, float], costs: CostParams) -> It
     if case.strategy not in a_day:
         return
     cheapest, cost = min(a_day, key=lambda name: a_day[name]), a_day[case.strategy]
-    run = next((entry.run_id for entry in case.measured.answers), None)
+    run = next((entry.run_id for entry in case.measured.priced), None)
     if case.strategy == cheapest:
         yield Finding(Stance.FOR, f"It costs {cost:.3g} {costs.currency} a day, the least.", cost, run)
     else:
@@ -114,7 +115,8 @@ def _missing(
         wanted["citation_precision"] = workload.citations_needed and case.strategy in CITES
         for name, is_wanted in wanted.items():
             if is_wanted and case.measured.answers and newest_quality(case.measured, name) is None:
-                yield Missing(f"{name.replace('_', ' ')} of {case.strategy}", COMPARE)
+                how = BY_EYE if name == "style" else COMPARE
+                yield Missing(f"{name.replace('_', ' ')} of {case.strategy}", how)
         has_speed = newest_speed(case.measured, "p95_s") is not None
         if workload.latency_ms is not None and case.measured.answers and not has_speed:
             yield Missing(f"the p95 of {case.strategy}", COMPARE)

@@ -74,7 +74,7 @@ class BreakEven:
                     "time_to_fresh_s": known[cost.strategy].time_to_fresh_s,
                     "stored_bytes": known[cost.strategy].stored_bytes,
                     "n_updates": [len(entries) for entries in known[cost.strategy].updates],
-                    "n_batches": len(known[cost.strategy].answers),
+                    "n_batches": len(known[cost.strategy].priced),
                 }
                 for cost in self.costs
             },

@@ -32,8 +32,8 @@ class LedgerEntry:
     """An update, or a batch of `n_queries` answers.
 
     `strategy` is the adapter of a retrain, and None for a refresh, which serves rag and hybrid alike. `extent` is None
-    where it cannot be told. `quality` and `speed` hold what was measured of a batch of answers, by names such as
-    `accuracy` and `p95_s`.
+    where it cannot be told. Of a batch of answers `source` says how its cost was measured (`streamed` one by one as
+    served, or in a `batch`), and `quality` and `speed` hold figures by names such as `accuracy` and `p95_s`.
     """
 
     kind: EntryKind
@@ -44,6 +44,7 @@ class LedgerEntry:
     cost: Cost
     extent: Extent | None = None
     n_queries: int | None = None
+    source: str | None = None
     quality: Mapping[str, float] | None = None
     speed: Mapping[str, float] | None = None
 
@@ -63,15 +64,34 @@ class TimeToFresh:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Entries, newest first, and the measured times to fresh; `n_skipped` runs told no cost or no strategy."""
+    """Entries, newest first, and the measured times to fresh.
+
+    `n_skipped` runs told no cost or no strategy; `n_repeated` told once more what an older run tells.
+    """
 
     entries: tuple[LedgerEntry, ...] = ()
     n_skipped: int = 0
+    n_repeated: int = 0
     fresh: tuple[TimeToFresh, ...] = ()
 
     def of(self, kind: EntryKind, strategy: Strategy | None) -> tuple[LedgerEntry, ...]:
         """The entries of one kind and strategy, newest first."""
         return tuple(entry for entry in self.entries if (entry.kind, entry.strategy) == (kind, strategy))
+
+    def without_repeats(self) -> "Ledger":
+        """Less the batches of answers that were logged again without having been asked again.
+
+        A comparison of answers that DVC kept logs what they once took; no two measurements agree to the last digit.
+        """
+        kept: list[LedgerEntry] = []
+        seen: set[object] = set()
+        for entry in reversed(self.entries):
+            key = (entry.strategy, entry.n_queries, entry.cost.use)
+            if entry.kind is not EntryKind.ANSWERS or key not in seen:
+                kept.append(entry)
+            seen.add(key)
+        repeated = len(self.entries) - len(kept)
+        return replace(self, entries=tuple(reversed(kept)), n_repeated=self.n_repeated + repeated)
 
     def repriced(self, params: CostParams) -> "Ledger":
         """The same use at today's prices."""
@@ -83,6 +103,7 @@ class Ledger:
         return {
             "n_entries": len(self.entries),
             "n_skipped": self.n_skipped,
+            "n_repeated": self.n_repeated,
             "entries": [entry.to_json() for entry in self.entries[:last]],
             "totals": [summary.to_json() for summary in summarise(self.entries)],
         }

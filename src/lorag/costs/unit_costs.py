@@ -1,5 +1,6 @@
 """What one update and one question cost with each strategy, as the ledger measured them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -54,11 +55,15 @@ class StoredBytes:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The entries that tell what a strategy costs: a group for each part of an update, and batches of answers."""
+    """The entries that tell what a strategy costs: a group for each part of an update, and batches of answers.
+
+    `answers` are all of them, for quality and speed; `priced` those whose cost can be held against other strategies'.
+    """
 
     strategy: Strategy
     updates: tuple[tuple[LedgerEntry, ...], ...]
     answers: tuple[LedgerEntry, ...]
+    priced: tuple[LedgerEntry, ...]
     stored_bytes: int | None
     fresh: tuple[TimeToFresh, ...]
 
@@ -83,6 +88,8 @@ class Measured:
         found = [_MISSING_UPDATE[part] for part, entries in parts if not entries]
         if not self.answers:
             found.append(Missing(f"a batch of answers by {self.strategy}", "lorag compare"))
+        elif not self.priced:
+            found.append(Missing(f"the cost of answers by {self.strategy}, measured as the others'", "lorag compare"))
         return found
 
 
@@ -126,12 +133,17 @@ class UnitCosts:
 
 
 def measure(ledger: Ledger, stored: StoredBytes) -> list[Measured]:
-    """What the ledger tells of each strategy: refreshes that kept something, and retrains that trained something."""
+    """What the ledger tells of each strategy: refreshes that kept something, and retrains that trained something.
+
+    Answers cost more streamed one by one than in a batch, so one way is taken for all: that of most strategies.
+    """
+    source = _common_source(ledger)
     return [
         Measured(
             strategy,
             tuple(_updates(ledger, *part) for part in UPDATES[strategy]),
             ledger.of(EntryKind.ANSWERS, strategy),
+            tuple(entry for entry in ledger.of(EntryKind.ANSWERS, strategy) if entry.source == source),
             stored.of(strategy),
             tuple(one for one in ledger.fresh if one.strategy == strategy),
         )
@@ -144,9 +156,15 @@ def unit_costs(measured: Measured, unit: Unit, prices: PriceParams) -> UnitCosts
     update = Band(0.0, 0.0, 0.0)
     for entries in measured.updates:
         update += Band.of(_value(entry.cost.use, unit, prices) for entry in entries)
-    query = Band.of(_value(entry.cost.use, unit, prices) / (entry.n_queries or 1) for entry in measured.answers)
+    query = Band.of(_value(entry.cost.use, unit, prices) / (entry.n_queries or 1) for entry in measured.priced)
     storage = price_storage(measured.stored_bytes or 0, prices) / DAYS_A_MONTH
     return UnitCosts(measured.strategy, update, query, storage if unit is Unit.MONEY else 0.0)
+
+
+def _common_source(ledger: Ledger) -> str | None:
+    told = {(entry.source, entry.strategy) for entry in ledger.entries if entry.kind is EntryKind.ANSWERS}
+    strategies = Counter(source for source, _ in told)
+    return max(strategies, key=lambda source: (strategies[source], source == "streamed"), default=None)
 
 
 def _grown(entry: LedgerEntry, growth: float) -> LedgerEntry:

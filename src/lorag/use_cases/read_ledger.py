@@ -12,4 +12,4 @@ from lorag.workspace import Workspace
 def read_ledger(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Ledger:
     """The ledger of the workspace's experiment, empty where nothing was run yet; raises StoreFailed."""
     location = locate_tracking(workspace.state, environment)
-    return read_runs(location, params.tracking.experiment, params.costs.currency)
+    return read_runs(location, params.tracking.experiment, params.costs.currency).without_repeats()
