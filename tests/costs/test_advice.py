@@ -86,6 +86,14 @@ def test_what_speaks_against_the_advised_one_is_said_too() -> None:
     assert "times tuned" in said(advice, "rag", Stance.AGAINST), "the others' price"
 
 
+def test_a_lead_within_the_spread_of_what_was_measured_is_said_to_be_one() -> None:
+    again = (answers("rag", 80, 0.8, 0.4), answers("rag", 140, 0.8, 0.4))
+    close = ask(Workload(0.001, 100, citations_needed=True), (*ALL, *again))
+    assert close.strategy == "rag"
+    assert "and hybrid less than that" in said(close, "rag", Stance.AGAINST)
+    assert "less than that" not in said(ask(Workload(10, 10)), "rag", Stance.AGAINST)
+
+
 def test_much_fewer_right_answers_rule_out_however_cheap() -> None:
     poor = answers("tuned", 10, 0.40, 0.1)
     advice = ask(Workload(1, 100_000), (*ALL[:5], poor, HYBRID_ANSWERS))

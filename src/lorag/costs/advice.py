@@ -6,7 +6,7 @@ from typing import Any
 
 from lorag.costs.evidence import Finding, Stance, newest_quality, newest_speed
 from lorag.costs.needs import CITES, NEEDS, Case, Workload, judge_quality
-from lorag.costs.unit_costs import Measured, Missing, Unit, unit_costs
+from lorag.costs.unit_costs import Band, Measured, Missing, Unit, unit_costs
 from lorag.params import AdviceParams, CostParams, Strategy
 
 COMPARE = "lorag compare"
@@ -60,11 +60,11 @@ def advise(
     for case in able:
         needs[case.strategy] += judge_quality(case, able)
     able = [case for case in able if all(f.stance is not Stance.RULES_OUT for f in needs[case.strategy])]
-    a_day = {case.strategy: cost for case in cases if (cost := _cost_a_day(case, costs)) is not None}
+    ranges = {case.strategy: cost for case in cases if (cost := _cost_a_day(case, costs)) is not None}
+    left = {case.strategy: ranges[case.strategy] for case in able if case.strategy in ranges}
     for case in able:
-        needs[case.strategy] += _price(
-            case, {c.strategy: a_day[c.strategy] for c in able if c.strategy in a_day}, costs
-        )
+        needs[case.strategy] += _price(case, left, costs)
+    a_day = {strategy: cost.median for strategy, cost in ranges.items()}
     verdicts = tuple(Verdict(case.strategy, tuple(needs[case.strategy]), a_day.get(case.strategy)) for case in cases)
     missing = list(_missing(able, workload, served_chunks, growth, params))
     return Advice(*_choose(verdicts, able, costs.currency), verdicts, tuple(dict.fromkeys(missing)), costs.currency)
@@ -87,23 +87,30 @@ def _choose(verdicts: Sequence[Verdict], able: Sequence[Case], currency: str) ->
     return best, f"the cheapest of {names} at {known[best]:.3g} {currency} a day{but}"
 
 
-def _cost_a_day(case: Case, costs: CostParams) -> float | None:
+def _cost_a_day(case: Case, costs: CostParams) -> Band | None:
     if case.measured.missing():
         return None
     found = unit_costs(case.measured, Unit.MONEY, costs.prices)
-    return found.a_day(case.workload.updates_per_day, case.workload.queries_per_day)
+    return found.range_a_day(case.workload.updates_per_day, case.workload.queries_per_day)
 
 
-def _price(case: Case, a_day: Mapping[Strategy, float], costs: CostParams) -> Iterator[Finding]:
+def _price(case: Case, a_day: Mapping[Strategy, Band], costs: CostParams) -> Iterator[Finding]:
     if case.strategy not in a_day:
         return
-    cheapest, cost = min(a_day, key=lambda name: a_day[name]), a_day[case.strategy]
+    cheapest, own = min(a_day, key=lambda name: a_day[name].median), a_day[case.strategy]
+    cost, least = own.median, a_day[cheapest].median
     run = next((entry.run_id for entry in case.measured.priced), None)
-    if case.strategy == cheapest:
-        yield Finding(Stance.FOR, f"It costs {cost:.3g} {costs.currency} a day, the least.", cost, run)
-    else:
-        times = f", {cost / a_day[cheapest]:.1f} times {cheapest}" if a_day[cheapest] else ""
+    if case.strategy != cheapest:
+        times = f", {cost / least:.1f} times {cheapest}" if least else ""
         yield Finding(Stance.AGAINST, f"It costs {cost:.3g} {costs.currency} a day{times}.", cost, run)
+        return
+    yield Finding(Stance.FOR, f"It costs {cost:.3g} {costs.currency} a day, the least.", cost, run)
+    close = [name for name, other in a_day.items() if name != cheapest and other.least < own.greatest]
+    if close:
+        sentence = (
+            f"It may cost up to {own.greatest:.3g} {costs.currency} a day, and {' or '.join(close)} less than that."
+        )
+        yield Finding(Stance.AGAINST, sentence, own.greatest, run)
 
 
 def _missing(

@@ -129,7 +129,12 @@ class UnitCosts:
 
     def a_day(self, updates: float, queries: float) -> float:
         """By the medians."""
-        return updates * self.update.median + queries * self.query.median + self.storage_a_day
+        return self.range_a_day(updates, queries).median
+
+    def range_a_day(self, updates: float, queries: float) -> Band:
+        """With each cost at its least, its median and its greatest."""
+        parts = ((getattr(self.update, part), getattr(self.query, part)) for part in ("least", "median", "greatest"))
+        return Band(*(updates * update + queries * query + self.storage_a_day for update, query in parts))
 
 
 def measure(ledger: Ledger, stored: StoredBytes) -> list[Measured]:
