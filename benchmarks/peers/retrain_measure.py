@@ -71,7 +71,12 @@ def run_lorag(folder: Path, settings: Result) -> Result:
     found = _read(folder)
     pairs = [Encoded(row["ids"], row["n_prompt"]) for row in found["pairs"][: settings.get("n_pairs")]]
     params = load_params(PARAMS).training.tuned.model_copy(
-        update={"epochs": settings["epochs"], "patience_epochs": None, "method": LoraMethod(settings["method"])}
+        update={
+            "epochs": settings["epochs"],
+            "patience_epochs": None,
+            "question_dropout": 0.0,
+            "method": LoraMethod(settings["method"]),
+        }
     )
     job = TrainingJob(Path(found["base"]), pairs, (), params, start=None, checkpoint=None, digest="benchmark")
     steps: list[tuple[float, int]] = []

@@ -292,6 +292,7 @@ class TrainingParams(Section):
     rank: int = Field(ge=1, le=1_024)
     alpha: float = Field(gt=0, le=4_096)
     dropout: float = Field(ge=0, lt=1)
+    question_dropout: float = Field(ge=0, lt=1)
     learning_rate: float = Field(gt=0, le=1, allow_inf_nan=False)
     schedule: LearningRateSchedule
     warmup_share: float = Field(ge=0, lt=1)

@@ -1,6 +1,7 @@
 """What a training run does to a tiny random model, and that nothing but its inputs decides the result."""
 
 import os
+import random
 import socket
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +14,15 @@ from safetensors.torch import load_file
 
 from lorag.adapters.embedders import choose_bf16
 from lorag.adapters.lora_model import load_trainable, save_adapter
-from lorag.adapters.lora_training import Encoded, TrainingJob, _Run, encode_pairs, load_tokenizer, train_lora
+from lorag.adapters.lora_training import (
+    Encoded,
+    TrainingJob,
+    _Run,
+    drop_asked,
+    encode_pairs,
+    load_tokenizer,
+    train_lora,
+)
 from lorag.answering.generator import Message, Role
 from lorag.errors import GateRefused, InputRejected, ParamsError
 from lorag.params import LoraMethod, Precision, TrainingParams, load_params
@@ -32,6 +41,7 @@ SETTINGS = (
             "epochs": 3,
             "batch_tokens": 64,
             "patience_epochs": None,
+            "question_dropout": 0.0,
             "precision": Precision.FP32,
             "threads": 1,
         }
@@ -189,7 +199,9 @@ class _Killed(BaseException):
 
 
 @pytest.mark.parametrize("at_step", [1, 4, 5, 8])
-@pytest.mark.parametrize("changes", [{"dropout": 0.2}, {"patience_epochs": 1, "learning_rate": 0.3}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{"dropout": 0.2, "question_dropout": 0.3}, {"patience_epochs": 1, "learning_rate": 0.3}], ids=str
+)
 def test_a_killed_run_goes_on_to_the_same_adapter(
     base: Path, encoded: list[Encoded], tmp_path: Path, at_step: int, changes: dict[str, Any]
 ) -> None:
@@ -338,6 +350,21 @@ def test_the_learning_rate_by_step(base: Path, encoded: list[Encoded], schedule:
         run._take(step)
         rates.append(run.optimizer.param_groups[0]["lr"] / params.learning_rate)
     assert rates == pytest.approx(expected, abs=1e-6)
+
+
+def test_only_what_the_user_says_is_thinned_out(encoded: list[Encoded]) -> None:
+    pair = encoded[0]
+    start, stop = pair.asked
+    assert 0 < start < stop < pair.n_prompt
+    assert drop_asked(pair, 0.0, random.Random(1)) == pair
+    thin = drop_asked(pair, 1.0, random.Random(1))
+    assert thin.ids == [*pair.ids[:start], *pair.ids[stop:]]
+    assert thin.ids[thin.n_prompt :] == pair.ids[pair.n_prompt :]
+
+
+def test_other_words_are_left_out_in_each_step(encoded: list[Encoded]) -> None:
+    chance = random.Random(1)
+    assert len({tuple(drop_asked(encoded[0], 0.5, chance).ids) for _ in range(10)}) > 1
 
 
 def test_a_caller_may_end_the_run_after_an_epoch(base: Path, encoded: list[Encoded]) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,10 +42,11 @@ OnEpoch = Callable[[EpochResult], bool]
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Token ids of a pair; those from `n_prompt` on are learned."""
+    """Token ids of a pair; those from `n_prompt` on are learned. `asked` are the bounds of what the user says."""
 
     ids: list[int]
     n_prompt: int
+    asked: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,25 @@ def encode_pairs(pairs: Sequence[Pair], tokenizer: Any, max_tokens: int) -> list
                 do="shorten it, or raise training_set.max_pair_tokens",
             )
         # A text without a prompt is predicted from its first token on.
-        encoded.append(Encoded(ids, max(len(prompt), 1)))
+        asked = _find(encoder.encode_content(pair.messages[-1].content), prompt) if pair.messages else (0, 0)
+        encoded.append(Encoded(ids, max(len(prompt), 1), asked))
     return encoded
+
+
+def _find(part: Sequence[int], ids: Sequence[int]) -> tuple[int, int]:
+    """The bounds of the last place where `part` stands in `ids`; an empty range where it does not."""
+    starts = range(len(ids) - len(part), -1, -1)
+    start = next((at for at in starts if list(ids[at : at + len(part)]) == list(part)), 0)
+    return (start, start + len(part)) if ids[start : start + len(part)] == list(part) else (0, 0)
+
+
+def drop_asked(pair: Encoded, share: float, chance: random.Random) -> Encoded:
+    """The pair with each token of what the user says left out with a probability of `share`, a prompt of its own."""
+    start, stop = pair.asked
+    kept = [token for token in pair.ids[start:stop] if chance.random() >= share]
+    n_left_out = stop - start - len(kept)
+    ids = [*pair.ids[:start], *kept, *pair.ids[stop:]]
+    return Encoded(ids, pair.n_prompt - n_left_out, (start, start + len(kept)))
 
 
 def train_lora(
@@ -175,7 +194,10 @@ class _Run:
     def _take(self, step: Step) -> None:
         # Dropout depends on the step alone, so that a resumed run draws what an uninterrupted one draws.
         torch.manual_seed(self.params.seed * 1_000_003 + len(self.losses) * self.world_size + self.rank)
-        pairs = [[self.job.train[at] for at in batch] for batch in step]
+        chance = random.Random(f"{self.params.seed} {len(self.losses)}")
+        pairs = [
+            [drop_asked(self.job.train[at], self.params.question_dropout, chance) for at in batch] for batch in step
+        ]
         labels = sum(len(pair.ids) - pair.n_prompt for batch in pairs for pair in batch)
         loss = torch.zeros((), device=self.device)
         for batch in pairs[self.rank :: self.world_size]:
