@@ -27,12 +27,12 @@ log = as_step("log", log_retrain.log_retrain)
 
 
 @flow(name="retrain_adapter", persist_result=False, validate_parameters=False)
-def retrain_adapter(workspace_root: str, adapters: Sequence[str] = ()) -> RetrainOutcome:
+def retrain_adapter(workspace_root: str, adapters: Sequence[str] = (), *, refuse: bool = True) -> RetrainOutcome:
     """Snapshot, then for each adapter: train what is stale, measure, gate; publish those that passed, log all.
 
     `adapters` names some of `tuning.adapters`; none names all. Raises Busy where another writer runs, GateRefused,
     after logging, where an adapter failed its gate, and the errors of the stages; whatever is raised, an adapter that
-    failed is not served.
+    failed is not served. With `refuse` False the outcome alone tells which failed.
     """
     workspace = Workspace(Path(workspace_root).resolve())
     params = load_params(workspace.params_file)
@@ -46,7 +46,8 @@ def retrain_adapter(workspace_root: str, adapters: Sequence[str] = ()) -> Retrai
     location = locate_tracking(workspace.state, os.environ)
     runs = log(candidates, release, workspace, params, location, str(flow_run.id or ""))
     outcome = RetrainOutcome(release, published, candidates, runs)
-    run_retrain.refuse_failed(outcome)
+    if refuse:
+        run_retrain.refuse_failed(outcome)
     return outcome
 
 

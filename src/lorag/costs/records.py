@@ -37,6 +37,13 @@ class Use:
         values = {name: value for name, value in asdict(self).items() if value is not None and name != "peak_rss_mb"}
         return replace(self, **{n: round(v * factor) if n in _COUNTS else v * factor for n, v in values.items()})
 
+    def plus(self, other: "Use") -> "Use":
+        """Both, one after the other; what either does not tell is not told, and memory is the greater peak."""
+        peak = max(self.peak_rss_mb, other.peak_rss_mb)
+        pairs = {name: (value, getattr(other, name)) for name, value in asdict(self).items()}
+        sums: dict[str, Any] = {name: None if None in pair else sum(pair) for name, pair in pairs.items()}
+        return Use(**sums | {"peak_rss_mb": peak})
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -45,6 +52,10 @@ class Cost:
     use: Use
     money: float
     currency: str
+
+    def plus(self, other: "Cost") -> "Cost":
+        """Both, in one currency."""
+        return Cost(self.use.plus(other.use), self.money + other.money, self.currency)
 
     def as_metrics(self) -> dict[str, float]:
         """`cost.<name>` for every number that is known, the same names for every kind of update."""
@@ -66,6 +77,12 @@ class Cost:
     def to_json(self) -> dict[str, Any]:
         """Plain values, unknown ones as None."""
         return asdict(self.use) | {"money": self.money, "currency": self.currency}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        use = {name: number for name, number in value.items() if name not in ("money", "currency")}
+        return cls(Use(**use), value["money"], value["currency"])
 
 
 _COUNTS = {"bytes_written", "tokens_embedded", "tokens_prompt", "tokens_generated", "tokens_trained"}

@@ -42,6 +42,10 @@ class ReleaseShelf:
         except (KeyError, TypeError) as error:
             raise IntegrityFailed("damaged pointer to the served release", where=self._pointer.name) from error
 
+    def pointed_at_s(self) -> float:
+        """When the pointer was moved last, in seconds since 1970; raises FileNotFoundError where it never was."""
+        return self._pointer.stat().st_mtime
+
     def served(self) -> Release | None:
         """The release in the pointer; raises IntegrityFailed where it cannot be read."""
         release_id = self.served_id()

@@ -60,6 +60,20 @@ def answer_questions(strategy: Strategy, workspace: Workspace, params: Params, f
         write_answers(folder / IDEAL_ANSWERS, asker.ask(facts, _ideal(facts, found, wanted.chunks))[0])
 
 
+def ask_with(
+    strategy: Strategy,
+    questions: Sequence[SetQuestion],
+    wanted: Wanted,
+    adapter: Path | None,
+    workspace: Workspace,
+    params: Params,
+) -> list[AnswerRow]:
+    """The answers to any questions, with the adapter in that folder; `wanted` are the artifacts of the pipeline."""
+    found = _search(strategy, questions, wanted, workspace, params)
+    generator = open_generator(params.generation, {}, adapter)
+    return _Asker(strategy, generator, wanted, workspace, params).ask(questions, found)[0]
+
+
 def read_batch(strategy: Strategy, workspace: Workspace) -> Batch | None:
     """What the last run of `answer_questions` generated; None where `forget_batch` came after it, or all was known."""
     try:
