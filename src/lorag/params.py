@@ -378,6 +378,12 @@ class ComparisonParams(Section):
         return self
 
 
+class TimelineParams(Section):
+    """A walk through the versions of the knowledge."""
+
+    fresh_questions: int = Field(ge=1, le=10_000)
+
+
 class PriceParams(Section):
     """The price book, in `costs.currency`."""
 
@@ -450,6 +456,7 @@ class Params(Section):
     adapter_gate: AdapterGates
     parameter_search: ParameterSearchParams
     comparison: ComparisonParams
+    timeline: TimelineParams
     costs: CostParams
     break_even: BreakEvenParams
     advice: AdviceParams
