@@ -268,15 +268,17 @@ def break_even_command(
 @app.command(epilog="Example: lorag advise --updates-per-day 4 --queries-per-day 2000 --citations-needed")
 def advise(
     context: typer.Context,
-    updates_per_day: Annotated[float | None, typer.Option(min=0, help="How often the documents change.")] = None,
-    queries_per_day: Annotated[float | None, typer.Option(min=0, help="How often something is asked.")] = None,
+    updates_per_day: Annotated[
+        float | None, typer.Option(min=0, max=1e9, help="How often the documents change.")
+    ] = None,
+    queries_per_day: Annotated[float | None, typer.Option(min=0, max=1e9, help="How often something is asked.")] = None,
     corpus_chunks: Annotated[int | None, typer.Option(min=1, help="The size; of what is served if left out.")] = None,
     citations_needed: Annotated[bool, typer.Option("--citations-needed", help="Answers must name passages.")] = False,
     private_documents: Annotated[
         bool, typer.Option("--private-documents", help="What is removed must be gone at once.")
     ] = False,
     style_needed: Annotated[bool, typer.Option("--style-needed", help="Answers must keep a voice.")] = False,
-    latency_ms: Annotated[float | None, typer.Option(min=1, help="95 % of answers within so long.")] = None,
+    latency_ms: Annotated[float | None, typer.Option(min=1, max=1e9, help="95 % of answers within so long.")] = None,
     pending: Annotated[bool, typer.Option("--pending", help="Advise on the changes that wait now.")] = False,
     as_json: Json = False,
 ) -> None:

@@ -124,6 +124,8 @@ def test_without_runs_each_command_says_what_to_run(place: Place, capfd: pytest.
     [
         (("advise",), "give --updates-per-day and --queries-per-day, or --pending"),
         (("advise", "--updates-per-day", "-1"), "--updates-per-day"),
+        (("advise", "--updates-per-day", "nan", "--queries-per-day", "1"), "--updates-per-day"),
+        (("advise", "--updates-per-day", "1", "--queries-per-day", "inf"), "--queries-per-day"),
         (("break-even", "--plot", "chart.docx"), "end it in ."),
     ],
 )
