@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from lorag import console, console_costs
+from lorag import console, console_compare, console_costs
 from lorag.costs.unit_costs import Unit
 from lorag.errors import ExitStatus, LoragError, ParamsError
 from lorag.params import AdapterKind, Params, RetrieverKind, Strategy, load_params
@@ -119,6 +119,28 @@ def retrain(
         outcome = retrain_adapter(str(workspace.root), [kind.value for kind in adapter or ()])
     result = outcome.to_json()
     console.show(result, lambda: console.show_retrain(result), as_json=as_json)
+
+
+@app.command(epilog="Example: lorag compare --limit 30")
+def compare(
+    context: typer.Context,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="A look at so many questions, chosen by hash.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask all strategies the same questions from the served release: quality, speed and cost side by side.
+
+    Answers that are known are not generated again. Nothing is trained: a strategy without an adapter is left out.
+    """
+    workspace, _ = _open(context)
+    with console.standard_output_kept_clean():
+        console.set_up_prefect(workspace.state, debug=context.obj.debug)
+        from flows.compare_strategies import compare_strategies
+
+        outcome = compare_strategies(str(workspace.root), limit=limit)
+    result = outcome.to_json()
+    console.show(result, lambda: console_compare.show_comparison(result), as_json=as_json)
 
 
 @app.command("search-params", epilog="Example: lorag search-params --adapter hybrid --minutes 30")

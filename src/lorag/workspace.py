@@ -104,6 +104,11 @@ class Workspace:
         return self.state / "batches"
 
     @property
+    def comparison_page(self) -> Path:
+        """The report of the last comparison; it holds times, so it is no output of a stage and not versioned."""
+        return self.reports / "comparison.html"
+
+    @property
     def reports(self) -> Path:
         """Metrics and plots that DVC shows."""
         return self.root / "reports"

@@ -41,10 +41,11 @@ def track(root: Path, path: Path) -> str:
         raise _store_failed(f"DVC cannot version {path.name}: {error}") from error
 
 
-def reproduce(root: Path, targets: Sequence[str]) -> list[str]:
+def reproduce(root: Path, targets: Sequence[str], *, alone: bool = False) -> list[str]:
     """Runs the stale ones of the target stages and of all that they need, in order; gives the names of those that ran.
 
-    A stage's own error is raised as it is; whatever else goes wrong in DVC raises StoreFailed.
+    With `alone` only the targets run, and what they need is taken as it lies there. A stage's own error is raised as it
+    is; whatever else goes wrong in DVC raises StoreFailed.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -52,7 +53,7 @@ def reproduce(root: Path, targets: Sequence[str]) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="lorag-") as folder, _stage_environment(Path(folder)) as error_file:
         try:
             with _quiet(root), Repo(str(root)) as repo:
-                return [stage.addressing for stage in repo.reproduce(list(targets))]
+                return [stage.addressing for stage in repo.reproduce(list(targets), single_item=alone)]
         except DvcException as error:
             if error_file.exists():
                 raise _error_of_stage(json.loads(error_file.read_text(encoding="utf-8"))) from error

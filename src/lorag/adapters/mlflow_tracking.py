@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 MAX_PARAM_CHARS = 6_000
 MAX_TAG_CHARS = 8_000
+MAX_DIGEST_CHARS = 36
 PARAMS_A_BATCH = 100
 METRICS_A_BATCH = 1_000
+
+PARENT_TAG = "mlflow.parentRunId"
+"""Makes a run a child of the run with that id."""
 
 # Read when MLflow is imported or first asked for something. A server that is down must cost seconds, not the minutes
 # of seven retries with ever longer pauses; what the environment says already, stays.
@@ -118,6 +122,22 @@ class Run:
         """A plot as the image file `name`, such as `plots/plan.png`."""
         with failures_mapped(self._location):
             self._client.log_figure(self.run_id, figure, name)
+
+    def log_dataset(self, name: str, digest: str, source: str, n_rows: int) -> None:
+        """A data set that the run read, by name and digest alone; `source` says where it lies."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        dataset = Dataset(
+            name=name,
+            # Longer ones are refused.
+            digest=digest[:MAX_DIGEST_CHARS],
+            source_type="lorag",
+            source=json.dumps({"path": source}),
+            profile=json.dumps({"num_rows": n_rows}),
+        )
+        with failures_mapped(self._location):
+            tags = [InputTag("mlflow.data.context", "evaluation")]
+            self._client.log_inputs(self.run_id, datasets=[DatasetInput(dataset, tags)])
 
     def log_table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:
         """A table that the UI shows and compares between runs; `name` ends in .json."""

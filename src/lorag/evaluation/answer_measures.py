@@ -80,15 +80,20 @@ MEASURES: Mapping[str, Measure] = {
     "quotes_literal": _quotes_literal,
     "gold_in_context": _gold_in_context,
 }
-"""Shares, all of them.
+"""Shares, all of them; `DESCRIPTIONS` says of what."""
 
-`accuracy`: of facts, the answer holds an accepted one, which with one answer a fact is answer recall. `exact_match`: it
-says nothing else. `f1`: its overlap in words with an accepted one. `wrongly_declined`: of facts. `abstention`: of
-questions that nothing answers, declined. `controls`: of questions on general knowledge, right. `citation_precision`: of
-citations, the quote stands in the cited chunk and holds an accepted answer. `citation_recall`: of right answers, one
-such quote is from a gold document. `quotes_literal`: of citations, the quote stands in the cited chunk.
-`gold_in_context`: of facts answered from a context, it held a chunk that states the fact.
-"""
+DESCRIPTIONS: Mapping[str, str] = {
+    "accuracy": "of facts: the answer holds an accepted one (answer recall)",
+    "exact_match": "of facts: the answer is an accepted one and nothing else",
+    "f1": "of facts: the overlap in words with an accepted answer",
+    "wrongly_declined": "of facts: declined, although the documents hold the answer",
+    "abstention": "of questions that nothing answers: declined",
+    "controls": "of questions on general knowledge: right",
+    "citation_precision": "of citations: the quote stands in the cited chunk and holds an accepted answer",
+    "citation_recall": "of right answers: such a quote is from a gold document",
+    "quotes_literal": "of citations: the quote stands in the cited chunk, letter by letter",
+    "gold_in_context": "of facts answered from a context: it held a chunk that states the fact",
+}
 
 BY_STRATUM = ("accuracy", "exact_match", "f1", "wrongly_declined")
 """Those that are also told by stratum."""

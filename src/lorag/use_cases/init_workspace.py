@@ -12,7 +12,7 @@ from lorag.params import load_params
 from lorag.use_cases.starting_adapter import write_starts
 from lorag.workspace import Workspace
 
-IGNORED = "/.lorag/\n/artifacts/\n"
+IGNORED = "/.lorag/\n/artifacts/\n/reports/comparison.html\n"
 SOURCE = "data/source"
 QUESTIONS = "data/questions.jsonl"
 OPTIONAL_QUESTIONS = {"controls": "data/controls.jsonl", "unanswerable": "data/unanswerable.jsonl"}

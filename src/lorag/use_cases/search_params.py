@@ -10,7 +10,7 @@ from typing import Any
 from lorag.adapters.cost_meter import CostMeter
 from lorag.adapters.gpu_energy import count_gpus
 from lorag.adapters.lora_training import TrainingJob, encode_pairs, load_tokenizer, train_lora
-from lorag.adapters.mlflow_tracking import Run, TrackingLocation, locate_tracking, start_run
+from lorag.adapters.mlflow_tracking import PARENT_TAG, Run, TrackingLocation, locate_tracking, start_run
 from lorag.adapters.model_files import convert_base_model
 from lorag.adapters.optuna_search import ShouldStop, search_values
 from lorag.costs.records import Cost
@@ -23,8 +23,6 @@ from lorag.tuning.trials import Trial, TrialState, TrialValues, best_trial, dvc_
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)
-
-PARENT_TAG = "mlflow.parentRunId"
 
 
 @dataclass(frozen=True, slots=True)

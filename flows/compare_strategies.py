@@ -1,0 +1,49 @@
+"""Flow: all strategies answer the same questions from one release, and an MLflow run for each says how."""
+
+import os
+from pathlib import Path
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from flows.steps import as_step
+from lorag.adapters.mlflow_tracking import locate_tracking
+from lorag.params import load_params
+from lorag.releases.durable import writer_lock
+from lorag.use_cases import comparison_report, log_compare, run_compare, run_refresh
+from lorag.use_cases.run_compare import CompareOutcome
+from lorag.workspace import Workspace
+
+choose = as_step("choose", run_compare.choose_strategies)
+reproduce_answers = as_step("answer", run_compare.reproduce_answers)
+reproduce_comparison = as_step("compare", run_compare.reproduce_comparison)
+time_answers = as_step("time", run_compare.time_answers)
+commit_versions = as_step("commit", run_refresh.commit_versions)
+report = as_step("report", comparison_report.write_report)
+log = as_step("log", log_compare.log_compare)
+
+
+@flow(name="compare_strategies", persist_result=False, validate_parameters=False)
+def compare_strategies(workspace_root: str, *, limit: int | None = None) -> CompareOutcome:
+    """Answers the questions where that is stale, compares, measures speed, writes the report, logs.
+
+    No adapter is trained: a strategy without one is left out. `limit` is for a look at some of the questions, which
+    leaves the pipeline's reports as they are. Raises Busy where a writer runs, and WorkspaceError where the pipeline's
+    artifacts are not those of the served release.
+    """
+    workspace = Workspace(Path(workspace_root).resolve())
+    params = load_params(workspace.params_file)
+    if limit is not None:
+        params = params.model_copy(update={"comparison": params.comparison.model_copy(update={"limit": limit})})
+    with writer_lock(workspace.lock_file):
+        chosen = choose(workspace, params)
+        answered = tuple(reproduce_answers(name, workspace, params, limit) for name in chosen.strategies)
+        comparison, rows, compared = reproduce_comparison(chosen, workspace, params, limit)
+        stages = (*(stage for each in answered for stage in each.stages), *compared)
+        if stages:
+            commit_versions(workspace, params, "Compare the strategies")
+        timed = tuple(time_answers(name, chosen, workspace, params, os.environ) for name in chosen.strategies)
+    outcome = CompareOutcome(chosen, answered, comparison, rows, timed, limit, workspace.comparison_page, stages)
+    report(outcome, params)
+    location = locate_tracking(workspace.state, os.environ)
+    return log(outcome, workspace, params, location, str(flow_run.id or ""))

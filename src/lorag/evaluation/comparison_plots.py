@@ -1,0 +1,114 @@
+"""The figures of a comparison, as matplotlib figures that need no display."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lorag.evaluation.bootstrap import Estimate
+from lorag.evaluation.comparison import IDEAL, Comparison, Figures
+
+QUALITY = ("accuracy", "exact_match", "f1", "abstention", "controls", "citation_recall")
+SECONDS = ("ttft_p50_s", "p50_s", "p95_s")
+
+_COLOURS = {"base": "#9aa0a6", "rag": "#3b6fb6", "tuned": "#d99a2b", "hybrid": "#3f9b6c"}
+
+
+def plot_quality(comparison: Comparison) -> Figure:
+    """The main measures by strategy, with their intervals."""
+    names = [name for name in QUALITY if any(name in figures for figures in comparison.strategies.values())]
+    real = {name: figures for name, figures in comparison.strategies.items() if not name.endswith(IDEAL)}
+    return _grouped(real, names, f"Quality, with {comparison.confidence:.0%} intervals")
+
+
+def plot_strata(comparison: Comparison) -> Figure:
+    """Accuracy by stratum and strategy, with intervals."""
+    strata = list(dict.fromkeys(name for found in comparison.strata.values() for name in found))
+    given = {
+        strategy: {name: figures["accuracy"] for name, figures in found.items() if "accuracy" in figures}
+        for strategy, found in comparison.strata.items()
+        if not strategy.endswith(IDEAL)
+    }
+    sizes = {name: next(found[name].n for found in given.values() if name in found) for name in strata}
+    labels = [f"{name}\n{sizes[name]} questions" for name in strata]
+    return _grouped(given, strata, "Accuracy by what happened to the fact", labels=labels)
+
+
+def plot_retrievers(comparison: Comparison) -> Figure | None:
+    """Accuracy with the real and with an ideal retriever; None where no strategy searched."""
+    reading = [name for name in comparison.strategies if f"{name}{IDEAL}" in comparison.strategies]
+    if not reading:
+        return None
+    figure, axes = _start("Accuracy by retriever", 4.5)
+    for shift, kind, alpha in ((-0.2, "", 1.0), (0.2, IDEAL, 0.5)):
+        for place, name in enumerate(reading):
+            found = comparison.strategies[f"{name}{kind}"].get("accuracy")
+            if found is not None:
+                _bar(axes, place + shift, found, 0.38, _COLOURS[name], "", alpha)
+    axes.set_xticks(
+        [place + shift for place in range(len(reading)) for shift in (-0.2, 0.2)],
+        [f"{name}\n{kind}" for name in reading for kind in ("real", "ideal")],
+    )
+    axes.set_ylim(0, 1.1)
+    return figure
+
+
+def plot_seconds(speeds: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Time to the first token, and to the whole answer, by strategy."""
+    names = [name for name in SECONDS if any(name in figures for figures in speeds.values())]
+    figure, axes = _start("Seconds from the question, one at a time", 1.6 + 1.5 * len(names), "seconds")
+    width = 0.8 / max(1, len(speeds))
+    for place, (strategy, figures) in enumerate(speeds.items()):
+        known = [(at, figures[name]) for at, name in enumerate(names) if name in figures]
+        bars = axes.bar(
+            [at + (place - (len(speeds) - 1) / 2) * width for at, _ in known],
+            [value for _, value in known],
+            width * 0.92,
+            color=_COLOURS[strategy],
+            label=strategy,
+        )
+        axes.bar_label(bars, fmt="%.2f", padding=2, fontsize=7)
+    labels = {"ttft_p50_s": "first token, p50", "p50_s": "answer, p50", "p95_s": "answer, p95"}
+    axes.set_xticks(range(len(names)), [labels[name] for name in names])
+    _legend(axes, len(speeds))
+    return figure
+
+
+def _grouped(
+    given: Mapping[str, Figures], names: Sequence[str], title: str, *, labels: Sequence[str] | None = None
+) -> Figure:
+    figure, axes = _start(title, 1.6 + 1.5 * len(names), "share")
+    width = 0.8 / max(1, len(given))
+    for place, (strategy, figures) in enumerate(given.items()):
+        label = strategy
+        for at, name in enumerate(names):
+            if name in figures:
+                x = at + (place - (len(given) - 1) / 2) * width
+                _bar(axes, x, figures[name], width * 0.92, _COLOURS[strategy], label)
+                label = ""
+    axes.set_xticks(range(len(names)), labels or [name.replace("_", " ") for name in names])
+    axes.set_ylim(0, 1.1)
+    _legend(axes, len(given))
+    return figure
+
+
+def _bar(axes: Axes, x: float, found: Estimate, width: float, colour: str, label: str, alpha: float = 1.0) -> None:
+    # The middle of a bootstrap interval need not be the value; a bar of an error cannot be negative.
+    error = [[max(0.0, found.value - found.low)], [max(0.0, found.high - found.value)]]
+    axes.bar([x], [found.value], width, color=colour, label=label or None, alpha=alpha)
+    axes.errorbar([x], [found.value], yerr=error, color="#333333", linewidth=1, capsize=2)
+    axes.text(x, min(found.high, 1.02) + 0.02, f"{found.value:.2f}", ha="center", va="bottom", fontsize=7)
+
+
+def _legend(axes: Axes, n: int) -> None:
+    if n:
+        axes.legend(frameon=False, ncols=n, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+
+
+def _start(title: str, width: float, ylabel: str = "share") -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(min(max(width, 4.5), 11), 3.4), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title, loc="left", fontweight="bold")
+    axes.set_ylabel(ylabel)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
