@@ -1,0 +1,123 @@
+"""A comparison of answers that a test wrote: each figure by hand."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lorag.answering.citations import Citation
+from lorag.answering.strategies import NOTHING_FOUND, Answer
+from lorag.errors import IntegrityFailed
+from lorag.evaluation.answer_rows import AnswerRow, read_answers, write_answers
+from lorag.evaluation.bootstrap import Bootstrap
+from lorag.evaluation.comparison import compare_answers
+from lorag.evaluation.question_set import SetQuestion, Topic
+from lorag.knowledge.documents import Chunk
+
+CHUNKS = {
+    "c1": Chunk("c1", "pier.md", "Pier", "The pier is 90 metres long. It has no roof."),
+    "c2": Chunk("c2", "mill.md", "Mill", "The mill grinds rye."),
+}
+PIER = SetQuestion("q1", Topic.FACT, "f1", "changed", "How long?", ("90 metres",), ("pier.md",), ("c1",))
+MILL = SetQuestion("q2", Topic.FACT, "f2", "unchanged", "Which grain?", ("rye",), ("mill.md",), ("c2",))
+CAPITAL = SetQuestion("q3", Topic.CONTROL, "c1", "control", "Capital?", ("Paris",))
+SHOE = SetQuestion("q4", Topic.UNANSWERABLE, "u1", "unanswerable", "Shoe size?", ())
+BOOTSTRAP = Bootstrap(200, 0.95, 7)
+
+
+def answered(question: SetQuestion, text: str, *cited: tuple[str, str], **more: object) -> AnswerRow:
+    citations = tuple(
+        Citation(
+            CHUNKS[chunk].document_id, "v", chunk, quote, start := CHUNKS[chunk].text.find(quote), start + len(quote)
+        )
+        for chunk, quote in cited
+    )
+    values = {"supported": bool(cited), "abstained": False, "context": (), "prompt_tokens": 3, "generated_tokens": 2}
+    retrieved = more.pop("retrieved", None)
+    return AnswerRow(question, Answer(text=text, citations=citations, **values | more), retrieved)  # type: ignore
+
+
+BASE = [
+    answered(PIER, "It is 40 metres."),
+    answered(MILL, "Rye"),
+    answered(CAPITAL, "It is Paris."),
+    answered(SHOE, "It is 43."),
+]
+RAG = [
+    answered(PIER, "90 metres", ("c1", "The pier is 90 metres long."), context=("c1", "c2"), retrieved=("pier.md",)),
+    answered(MILL, "It grinds rye.", ("c1", "It has no roof."), context=("c1",), retrieved=("pier.md", "mill.md")),
+    answered(CAPITAL, "I do not know."),
+    answered(SHOE, NOTHING_FOUND, abstained=True, retrieved=("pier.md",)),
+]
+IDEAL = [replace(RAG[0], retrieved=None), answered(MILL, "rye", ("c2", "The mill grinds rye."), context=("c2",))]
+
+
+def test_each_figure() -> None:
+    found = compare_answers({"base": BASE, "rag": RAG, "rag_ideal": IDEAL}, CHUNKS, [1, 5], BOOTSTRAP)
+    assert found.questions == {"fact": 2, "control": 1, "unanswerable": 1}
+    values = {name: {m: e.value for m, e in figures.items()} for name, figures in found.strategies.items()}
+    assert values["base"] == {
+        "accuracy": 0.5,
+        "exact_match": 0.5,
+        "f1": pytest.approx((1 / 3 + 1) / 2, abs=1e-6),
+        "wrongly_declined": 0.0,
+        "abstention": 0.0,
+        "controls": 1.0,
+        # Right once, and nothing cited.
+        "citation_recall": 0.0,
+    }
+    assert values["rag"]["accuracy"] == 1.0
+    assert values["rag"]["exact_match"] == 0.5
+    assert (values["rag"]["abstention"], values["rag"]["controls"]) == (1.0, 0.0)
+    # The second citation stands in its chunk, but proves nothing.
+    assert (values["rag"]["quotes_literal"], values["rag"]["citation_precision"]) == (1.0, 0.5)
+    assert (values["rag"]["citation_recall"], values["rag"]["gold_in_context"]) == (0.5, 0.5)
+    assert values["rag_ideal"]["citation_recall"] == 1.0
+    assert "abstention" not in values["rag_ideal"], "only facts have an ideal context"
+    assert {s: f["accuracy"].value for s, f in found.strata["base"].items()} == {"changed": 0.0, "unchanged": 1.0}
+    assert found.differences["rag - base"]["accuracy"].value == 0.5
+    assert "controls" not in found.differences["rag_ideal - rag"]
+    assert found.retrieval is not None
+    assert (found.retrieval["recall_at_1"].value, found.retrieval["recall_at_5"].value) == (0.5, 1.0)
+    assert found.retrieval["ndcg_at_10"].n == 2, "facts alone have documents to be found"
+
+
+def test_a_quote_that_does_not_stand_in_its_chunk_counts_against_the_strategy() -> None:
+    quoted = RAG[0].answer.citations[0]
+    forged = replace(RAG[0], answer=replace(RAG[0].answer, citations=(replace(quoted, quote="90 metres, they say"),)))
+    gone = replace(RAG[0], answer=replace(RAG[0].answer, citations=(replace(quoted, chunk_id="gone"),)))
+    for row in (forged, gone):
+        found = compare_answers({"rag": [row]}, CHUNKS, [1], BOOTSTRAP).strategies["rag"]
+        assert (found["quotes_literal"].value, found["citation_precision"].value, found["citation_recall"].value) == (
+            0.0,
+            0.0,
+            0.0,
+        )
+
+
+def test_without_a_strategy_that_searches_there_is_no_retrieval() -> None:
+    found = compare_answers({"base": BASE}, CHUNKS, [1], BOOTSTRAP)
+    assert (found.retrieval, found.differences) == (None, {})
+
+
+def test_it_is_plain_json_and_the_same_again() -> None:
+    first, second = (
+        json.dumps(compare_answers({"base": BASE, "rag": RAG}, CHUNKS, [1], BOOTSTRAP).to_json(), allow_nan=False)
+        for _ in range(2)
+    )
+    assert first == second
+    rows = list(compare_answers({"rag": RAG}, CHUNKS, [1], BOOTSTRAP).table())
+    assert {(row["strategy"], row["stratum"]) for row in rows} == {
+        ("rag", "all"),
+        ("rag", "changed"),
+        ("rag", "unchanged"),
+    }
+
+
+def test_answers_come_back_as_they_were_written(tmp_path: Path) -> None:
+    write_answers(tmp_path / "rag" / "answers.jsonl", RAG)
+    assert read_answers(tmp_path / "rag" / "answers.jsonl") == RAG
+    (tmp_path / "rag" / "answers.jsonl").write_text('{"id": "q1"}\n')
+    with pytest.raises(IntegrityFailed, match="rag/answers.jsonl:1"):
+        read_answers(tmp_path / "rag" / "answers.jsonl")
