@@ -135,7 +135,9 @@ class LanceDbIndex:
             found = search.limit(k).select([*CHUNK_COLUMNS, "_score"]).to_arrow()
             return _hits(found, found["_score"].to_numpy())
 
-    def unreachable(self, ref: IndexRef, rows: Sequence[IndexRow], *, progress: Progress | None = None) -> list[str]:
+    def unreachable(
+        self, ref: IndexRef, rows: Sequence[IndexRow], *, intact: bool = False, progress: Progress | None = None
+    ) -> list[str]:
         """See `IndexStore`.
 
         A flat search compares with every row, so reading a row back as it was written proves that it is found; with
@@ -146,7 +148,7 @@ class LanceDbIndex:
             table = self._pin(ref)
             for start in range(0, len(rows), _SLICE_ROWS):
                 part = rows[start : start + _SLICE_ROWS]
-                gone = missing_ids(table, part)
+                gone = missing_ids(table, part, intact=intact)
                 missing.extend(row.chunk.id for row in part if row.chunk.id in gone)
                 if progress:
                     progress(len(part))

@@ -14,14 +14,15 @@ from lorag.retrieval.index.store import IndexRow
 _SLICE_ROWS = 1_000
 
 
-def missing_ids(table: Any, rows: Sequence[IndexRow]) -> set[str]:
+def missing_ids(table: Any, rows: Sequence[IndexRow], *, intact: bool = False) -> set[str]:
     """Ids of `rows` that the table does not hold as they are, or that its vector index does not bring back.
 
-    A flat search compares with every row, so without a vector index reading a row back is proof enough.
+    A flat search compares with every row, so without a vector index reading a row back is proof enough; where they are
+    known to be `intact`, even that is not needed.
     """
-    altered = _altered(table, rows)
-    intact = [row for row in rows if row.chunk.id not in altered]
-    return altered | (_not_found(table, intact) if VECTOR_INDEX in index_names(table) else set())
+    altered = set() if intact else _altered(table, rows)
+    stored = [row for row in rows if row.chunk.id not in altered]
+    return altered | (_not_found(table, stored) if VECTOR_INDEX in index_names(table) else set())
 
 
 def select_ids(table: Any, ids: Iterable[str], columns: Sequence[str], *, with_row_id: bool = False) -> Any:

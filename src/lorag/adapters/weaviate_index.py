@@ -33,6 +33,7 @@ from lorag.adapters.weaviate_schema import (
 from lorag.adapters.weaviate_writer import WeaviateWriter
 from lorag.errors import IntegrityFailed, StoreFailed
 from lorag.params import IndexParams
+from lorag.retrieval.ahead import compute_ahead
 from lorag.retrieval.index.store import (
     Filter,
     Hit,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 _PAGE_ROWS = 500
 _SCAN_ROWS = 2_000
+_FETCH_THREADS = 2
 _PROBE_THREADS = 8
 _PROBE_HITS = 16
 _MANY_PROBE_HITS = 2_000
@@ -143,7 +145,8 @@ class WeaviateIndex:
             return
         uuids = sorted((str(item.properties["chunk_id"]), item.uuid) for item in self._scan(ref, ["chunk_id"]))
         collection = self._collection(ref)
-        for page in _slices(uuids):
+
+        def fetch(page: Sequence[tuple[str, Any]]) -> list[IndexRow]:
             with self._errors():
                 found = collection.query.fetch_objects_by_ids(
                     [uuid for _, uuid in page],
@@ -151,7 +154,11 @@ class WeaviateIndex:
                     include_vector=True,
                     return_properties=ROW_PROPERTIES,
                 ).objects
-            yield from sorted(map(row_from, found), key=lambda row: row.chunk.id)
+            return sorted(map(row_from, found), key=lambda row: row.chunk.id)
+
+        # The server looks for a page while the one before it is unpacked and the one before that is read.
+        for rows in compute_ahead(fetch, _slices(uuids), threads=_FETCH_THREADS):
+            yield from rows
 
     def count(self, ref: IndexRef) -> int:
         """See `IndexStore`."""
@@ -202,10 +209,12 @@ class WeaviateIndex:
         hits = (Hit(chunk_from(item.properties), float(item.metadata.score)) for item in found)
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))
 
-    def unreachable(self, ref: IndexRef, rows: Sequence[IndexRow], *, progress: Progress | None = None) -> list[str]:
-        """See `IndexStore`.
+    def unreachable(
+        self, ref: IndexRef, rows: Sequence[IndexRow], *, intact: bool = False, progress: Progress | None = None
+    ) -> list[str]:
+        """See `IndexStore`; a row is read in any case, to know its object.
 
-        Each row is read back and compared, and looked for in the graph alone: a filter would make the server compare
+        Each row is compared, and looked for in the graph alone: a filter would make the server compare
         with every row, which hides what a killed server lost from its graph.
         """
         collection = self._collection(ref)

@@ -123,6 +123,7 @@ class Chunk:
     context: str
     text: str
     metadata: Mapping[str, str] = field(default_factory=dict)
+    _content_hash: str | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def embedded_text(self) -> str:
@@ -132,4 +133,9 @@ class Chunk:
     @property
     def content_hash(self) -> str:
         """The sha256 of all that a search may return of this chunk."""
-        return digest_of([self.id, self.document_id, self.context, self.text, dict(self.metadata)])
+        # A refresh asks each chunk several times; nothing that it depends on can change.
+        if self._content_hash is None:
+            value = digest_of([self.id, self.document_id, self.context, self.text, dict(self.metadata)])
+            object.__setattr__(self, "_content_hash", value)
+            return value
+        return self._content_hash

@@ -1,8 +1,7 @@
 """Vectors for texts: each distinct text is embedded once, then comes from the cache."""
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from lorag.digests import sha256_hex
 from lorag.errors import GateRefused
+from lorag.retrieval.ahead import compute_ahead
 
 NORM_TOLERANCE = 1e-3
 """How far from 1 the length of a vector may be."""
@@ -109,7 +109,8 @@ def embed_texts(
     missing = [key for key in copies if key not in vectors]
     lengths = embedder.count_tokens([texts[first[key]] for key in missing])
     batches = [[missing[i] for i in positions] for positions in plan_batches(lengths, batch_tokens)]
-    computed = _compute_ahead(embedder.embed_batch, [[texts[first[key]] for key in batch] for batch in batches])
+    contents = [[texts[first[key]] for key in batch] for batch in batches]
+    computed = compute_ahead(embedder.embed_batch, contents, threads=_BATCHES_AT_ONCE)
     for batch, found in zip(batches, computed, strict=True):
         _refuse_bad_vectors(found, [first[key] for key in batch], embedder, texts, names)
         cache.put_many(
@@ -139,20 +140,6 @@ def plan_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
             batches.append([i])
             longest = lengths[i]
     return batches
-
-
-def _compute_ahead(
-    embed: Callable[[Sequence[str]], NDArray[np.float32]], batches: Iterable[Sequence[str]]
-) -> Iterator[NDArray[np.float32]]:
-    """The vectors of each batch in turn, while threads work on the batches after it."""
-    with ThreadPoolExecutor(_BATCHES_AT_ONCE) as pool:
-        waiting: deque[Future[NDArray[np.float32]]] = deque()
-        for batch in batches:
-            waiting.append(pool.submit(embed, batch))
-            if len(waiting) > _BATCHES_AT_ONCE:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def _read_cached(

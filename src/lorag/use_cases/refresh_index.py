@@ -126,10 +126,12 @@ def gate_generation(
     digests must be those of the wanted rows, and recall on the golden questions must reach params.gate. It does not
     judge whether the documents themselves are true.
     """
-    ref, mended = _mend_lost_rows(ref, wanted.rows(plan.write), store, params.gate.mend_attempts)
-    found_content, found_vectors, n_chunks = digest_rows(store.rows(ref))
     every = sorted(chunk.id for chunk in wanted.chunks)
     content, vectors, n_wanted = digest_rows(wanted.rows(every))
+    found = digest_rows(store.rows(ref))
+    intact = found == (content, vectors, n_wanted)
+    ref, mended = _mend_lost_rows(ref, wanted.rows(plan.write), store, params.gate.mend_attempts, intact=intact)
+    found_content, found_vectors, n_chunks = digest_rows(store.rows(ref)) if mended else found
     if (found_content, n_chunks) != (content, n_wanted):
         raise GateRefused(
             f"the store holds {n_chunks} chunks with content {found_content[:12]}, "
@@ -197,10 +199,12 @@ def _name_prefix(params: IndexParams, fingerprint: str) -> str:
     return f"{params.name}_{fingerprint[:8]}"
 
 
-def _mend_lost_rows(ref: IndexRef, rows: Sequence[IndexRow], store: IndexStore, attempts: int) -> tuple[IndexRef, int]:
+def _mend_lost_rows(
+    ref: IndexRef, rows: Sequence[IndexRow], store: IndexStore, attempts: int, *, intact: bool
+) -> tuple[IndexRef, int]:
     mended = 0
     by_id = {row.chunk.id: row for row in rows}
-    lost = store.unreachable(ref, rows)
+    lost = store.unreachable(ref, rows, intact=intact)
     for _ in range(attempts):
         if not lost:
             break

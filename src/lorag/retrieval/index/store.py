@@ -133,8 +133,13 @@ class IndexStore(Protocol):
     def search_text(self, ref: IndexRef, query: str, k: int, *, where: Filter = Filter()) -> list[Hit]:
         """The `k` best by BM25 over context and text, best first; words only, never query syntax."""
 
-    def unreachable(self, ref: IndexRef, rows: Sequence[IndexRow], *, progress: Progress | None = None) -> list[str]:
-        """Ids of those `rows` that a search by their own vector does not bring back as it was written."""
+    def unreachable(
+        self, ref: IndexRef, rows: Sequence[IndexRow], *, intact: bool = False, progress: Progress | None = None
+    ) -> list[str]:
+        """Ids of those `rows` that a search by their own vector does not bring back as it was written.
+
+        `intact` says that all are known to be stored as written, so that only the search is in doubt.
+        """
 
     def mend(self, ref: IndexRef, rows: Sequence[IndexRow]) -> IndexRef:
         """Deletes and inserts these rows of an unpublished generation again; the ref to use from then on."""
