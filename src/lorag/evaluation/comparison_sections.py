@@ -61,9 +61,10 @@ def retrieval_section(comparison: Comparison) -> Section | None:
         return None
     names = ["accuracy", "exact_match", "f1", "gold_in_context"]
     variants = {
-        f"{name.removesuffix(IDEAL)}, {'ideal' if name.endswith(IDEAL) else 'real'} retriever": figures
-        for name, figures in sorted(comparison.strategies.items())
-        if name.endswith(IDEAL) or f"{name}{IDEAL}" in comparison.strategies
+        f"{name}, {kind} retriever": comparison.strategies[f"{name}{suffix}"]
+        for name in comparison.strategies
+        if f"{name}{IDEAL}" in comparison.strategies
+        for kind, suffix in (("real", ""), ("ideal", IDEAL))
     }
     search = Table(
         list(map(_title, ["search", *comparison.retrieval])),
@@ -130,7 +131,8 @@ def _real(comparison: Comparison) -> dict[str, Mapping[str, Estimate]]:
 
 def _figures_table(figures: Mapping[str, Mapping[str, Estimate]], names: Sequence[str]) -> Table:
     """A row for each measure: strategies are few, measures many."""
-    rows = [[_title(name), *(_cell(found.get(name)) for found in figures.values())] for name in names]
+    known = [name for name in names if any(name in found for found in figures.values())]
+    rows = [[_title(name), *(_cell(found.get(name)) for found in figures.values())] for name in known]
     return Table(["", *figures], rows)
 
 
