@@ -1,0 +1,157 @@
+"""What evaluating a strategy takes, beside the bare generation of the same answers in batches.
+
+    .venv/bin/python benchmarks/evaluation.py [--questions 500] [--strategy rag] [--repeats 3] [--json out.json]
+
+A workspace is made from the sample knowledge base, with so many questions: its facts in all their wordings. Then, in
+turns: `evaluation` (the stages `answers STRATEGY` and `comparison` as processes, by the clock, with no answer in the
+cache) and `raw` (in a process of its own, with the model loaded and the prompts encoded before the clock starts:
+transformers' `generate` on those very prompts, each once, sorted by length, in the batches that lorag uses). For a
+strategy that reads, both ask with the ideal context too. The goal is a ratio of at most 1.2.
+"""
+
+import argparse
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+BATCH = 32
+GOAL = 1.2
+
+
+def main() -> None:
+    """Measures in turns and prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--questions", type=int, default=500)
+    parser.add_argument("--strategy", default="rag", choices=["base", "rag"])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--raw", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.raw:
+        sys.stdout.write(json.dumps(generate_raw(arguments.raw, arguments.strategy)))
+        return
+    folder = Path(tempfile.mkdtemp(prefix="evaluation_"))
+    taken: dict[str, list[float]] = {"evaluation": [], "raw": []}
+    try:
+        workspace = make_workspace(folder, arguments.questions)
+        cache = workspace / ".lorag" / "cache.sqlite"
+        raw: dict[str, Any] = {}
+        for _ in range(arguments.repeats):
+            for path in cache.parent.glob("cache.sqlite*"):
+                path.unlink()
+            shutil.copyfile(folder / "cache.sqlite", cache)
+            started = time.perf_counter()
+            run([sys.executable, "-m", "lorag.stages", "answers", arguments.strategy], workspace)
+            run([sys.executable, "-m", "lorag.stages", "comparison"], workspace)
+            taken["evaluation"].append(time.perf_counter() - started)
+            command = [sys.executable, __file__, "--raw", str(workspace), "--strategy", arguments.strategy]
+            raw = json.loads(run(command, workspace))
+            taken["raw"].append(raw["seconds"])
+    finally:
+        shutil.rmtree(folder)
+    report(taken, raw, arguments)
+
+
+def make_workspace(folder: Path, n_questions: int) -> Path:
+    """A refreshed workspace, whose cache without answers is put aside."""
+    rows = [json.loads(line) for line in (ROOT / "knowledge/v1/questions.jsonl").read_text("utf-8").splitlines()]
+    asked = [
+        {**row, "id": f"{row['id']}.{at}", "question": text, "phrasings": [], "held_out_phrasings": []}
+        for at in range(3)
+        for row in rows
+        for text in [row["question"], *row["phrasings"]][at : at + 1]
+    ]
+    questions = folder / "questions.jsonl"
+    questions.write_text("".join(json.dumps(row) + "\n" for row in asked[:n_questions]), "utf-8")
+    workspace = folder / "workspace"
+    lorag = [sys.executable, "-m", "lorag.cli"]
+    source = str(ROOT / "knowledge/v1/documents")
+    run([*lorag, "init", str(workspace), "--source", source, "--questions", str(questions)], folder)
+    run([*lorag, "--workspace", str(workspace), "refresh", "--json"], folder)
+    shutil.copyfile(workspace / ".lorag" / "cache.sqlite", folder / "cache.sqlite")
+    return workspace
+
+
+def generate_raw(workspace: Path, strategy: str) -> dict[str, Any]:
+    """Seconds of `generate` on the prompts behind the answers that the stage left."""
+    import torch
+
+    from lorag.adapters.chat_encoding import open_chat_encoder
+    from lorag.adapters.generators import open_generator
+    from lorag.adapters.model_files import convert_base_model
+    from lorag.answering.strategies import make_prompt
+    from lorag.evaluation.answer_rows import read_answers
+    from lorag.knowledge.artifacts import read_chunks
+    from lorag.params import load_params
+    from lorag.workspace import Workspace
+
+    place = Workspace(workspace)
+    params = load_params(place.params_file)
+    chunks = {chunk.id: chunk for chunk in read_chunks(place.chunks_file)}
+    encoder = open_chat_encoder(convert_base_model(params.generation.model))
+    rows = [row for path in sorted((place.answers / strategy).iterdir()) for row in read_answers(path)]
+    prompts = [
+        make_prompt(
+            row.question.text,
+            strategy,  # type: ignore[arg-type]
+            [chunks[name] for name in row.answer.context],
+            encoder,
+            params.answering,
+            params.generation,
+        )
+        for row in rows
+    ]
+    encoded = sorted({tuple(encoder.encode(p.messages)) for p in prompts if p.messages}, key=len)
+    generator: Any = open_generator(params.generation, {})
+    model, padding, stops = generator._model, generator._tokenizer.pad_token_id, sorted(generator._stop_ids)
+    generated = 0
+    started = time.perf_counter()
+    with torch.inference_mode():
+        for first in range(0, len(encoded), BATCH):
+            batch = encoded[first : first + BATCH]
+            width = max(map(len, batch))
+            output = model.generate(
+                input_ids=torch.tensor([[padding] * (width - len(ids)) + list(ids) for ids in batch]),
+                attention_mask=torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in batch]),
+                max_new_tokens=params.generation.max_new_tokens,
+                pad_token_id=padding,
+                eos_token_id=stops,
+                do_sample=False,
+            )
+            generated += int(output[:, width:].numel())
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "n_prompts": len(encoded), "n_answers": len(rows), "steps_times_rows": generated}
+
+
+def report(taken: dict[str, list[float]], raw: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """The least, median and greatest of each, and the ratio of the turns."""
+    ratios = [whole / bare for whole, bare in zip(taken["evaluation"], taken["raw"], strict=True)]
+    print(
+        f"{arguments.strategy}, {arguments.questions} questions: {raw['n_answers']} answers, {raw['n_prompts']} prompts"
+    )
+    for name, values in {**taken, "evaluation / raw": ratios}.items():
+        print(f"{name:>17}: {min(values):8.2f} / {statistics.median(values):8.2f} / {max(values):8.2f}")
+    verdict = "reached" if statistics.median(ratios) <= GOAL else "missed"
+    print(f"goal: at most {GOAL}, {verdict}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({**taken, "ratio": ratios, "raw": raw}, indent=2))
+
+
+def run(command: list[str], folder: Path) -> str:
+    """Standard output; raises with the error of a command that failed."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    # 3 says that a document was quarantined, which the sample knowledge base has on purpose.
+    if done.returncode not in (0, 3):
+        raise RuntimeError(f"{' '.join(command)}\n{done.stderr[-3000:]}")
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()
