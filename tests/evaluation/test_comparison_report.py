@@ -43,13 +43,14 @@ def test_each_section_tells_its_figures() -> None:
     speeds = {"rag": {"p50_s": 1.25, "p95_s": 2.5, "ttft_p50_s": 0.5, "tokens_in": 90, "tokens_out": 9}}
     costs = {"rag": (Cost(Use(cpu_s=6.0, kwh=1e-5), 0.002, "EUR"), 4, "streamed")}
     retrieval = retrieval_section(found)
-    assert retrieval is not None
+    strata = strata_section(found)
+    assert retrieval is not None and strata is not None
     page = render_page(
         "t",
         [],
         [
             quality_section(found, ["tuned is left out: no adapter"]),
-            strata_section(found),
+            strata,
             retrieval,
             differences_section(found),
             speed_section(speeds, {"rag": 4}, costs, {"base": "no question"}),
@@ -71,3 +72,11 @@ def test_each_section_tells_its_figures() -> None:
 
 def test_nothing_is_said_of_a_search_that_never_ran() -> None:
     assert retrieval_section(compare_answers({"base": BASE}, CHUNKS, [1], BOOTSTRAP)) is None
+
+
+def test_controls_alone_make_a_report_too() -> None:
+    found = compare_answers({"base": BASE[2:3]}, CHUNKS, [1], BOOTSTRAP)
+    assert strata_section(found) is None
+    page = render_page("t", [], [quality_section(found, []), samples_section({"base": BASE[2:3]})])
+    assert "0 questions on facts, 1 on general knowledge" in page
+    assert "It is Paris." in page

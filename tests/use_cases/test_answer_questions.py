@@ -124,7 +124,9 @@ def test_speed_is_of_the_served_release(asked: Place) -> None:
         figures = speed.figures()
         assert len(speed.timings) == len(questions) == 2
         for timing in speed.timings:
-            assert timing.first_token_s is not None and 0 < timing.first_token_s <= timing.total_s
+            assert timing.asked_s is not None and timing.first_token_s is not None
+            assert 0 <= timing.asked_s < timing.first_token_s <= timing.total_s
+            assert (timing.answer.context != ()) == (strategy == "rag")
         assert figures["p50_s"] <= figures["p95_s"]
         assert figures["tokens_out"] == speed.cost.use.tokens_generated / 2
         assert speed.cost.use.wall_s >= sum(timing.total_s for timing in speed.timings)

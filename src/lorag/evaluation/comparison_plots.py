@@ -21,9 +21,11 @@ def plot_quality(comparison: Comparison) -> Figure:
     return _grouped(real, names, f"Quality, with {comparison.confidence:.0%} intervals")
 
 
-def plot_strata(comparison: Comparison) -> Figure:
-    """Accuracy by stratum and strategy, with intervals."""
+def plot_strata(comparison: Comparison) -> Figure | None:
+    """Accuracy by stratum and strategy, with intervals; None where no fact was asked."""
     strata = list(dict.fromkeys(name for found in comparison.strata.values() for name in found))
+    if not strata:
+        return None
     given = {
         strategy: {name: figures["accuracy"] for name, figures in found.items() if "accuracy" in figures}
         for strategy, found in comparison.strata.items()

@@ -32,15 +32,17 @@ def quality_section(comparison: Comparison, notes: Sequence[str]) -> Section:
     )
 
 
-def strata_section(comparison: Comparison) -> Section:
-    """Accuracy by what happened to the fact."""
+def strata_section(comparison: Comparison) -> Section | None:
+    """Accuracy by what happened to the fact; None where no fact was asked."""
+    if (drawing := plot_strata(comparison)) is None:
+        return None
     strata = list(dict.fromkeys(name for found in comparison.strata.values() for name in found))
     rows = [
         [name, *(_cell(found[stratum].get("accuracy")) if stratum in found else "" for stratum in strata)]
         for name, found in comparison.strata.items()
         if not name.endswith(IDEAL)
     ]
-    return Section("Strata", [], [plot_strata(comparison)], [Table(["accuracy", *strata], rows)])
+    return Section("Strata", [], [drawing], [Table(["accuracy", *strata], rows)])
 
 
 def differences_section(comparison: Comparison) -> Section:

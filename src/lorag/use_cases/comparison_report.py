@@ -21,10 +21,10 @@ from lorag.use_cases.run_compare import CompareOutcome
 def write_report(outcome: CompareOutcome, params: Params, further: Sequence[Section] = ()) -> Path:
     """Writes `outcome.report`; `further` sections, such as on costs, come before the answers side by side."""
     chosen = outcome.chosen
-    retrieval = retrieval_section(outcome.comparison)
+    strata, retrieval = strata_section(outcome.comparison), retrieval_section(outcome.comparison)
     sections = [
         quality_section(outcome.comparison, standing_lines(outcome)),
-        strata_section(outcome.comparison),
+        *([strata] if strata else []),
         *([retrieval] if retrieval else []),
         differences_section(outcome.comparison),
         _speed(outcome),

@@ -4,15 +4,20 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
+from lorag.adapters.mlflow_traces import TracedAnswer, log_traces
 from lorag.adapters.mlflow_tracking import PARENT_TAG, Run, TrackingLocation, start_run
 from lorag.errors import StoreFailed
 from lorag.evaluation.comparison import IDEAL, Figures
 from lorag.evaluation.comparison_plots import plot_quality, plot_retrievers, plot_seconds, plot_strata
 from lorag.params import Params, Strategy
+from lorag.use_cases.measure_speed import Timing
 from lorag.use_cases.run_compare import CompareOutcome
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)
+
+TRIPLE = ("lorag.release", "lorag.corpus_digest", "lorag.content_digest", "lorag.adapter_sha256")
+"""What an answer depended on, with the release that names it."""
 
 
 def log_compare(
@@ -64,7 +69,24 @@ def _log_strategy(
             },
             "answers.json",
         )
+        if (speed := outcome.time(strategy).speed) is not None:
+            log_traces(location, run.run_id, [_trace(timing, strategy, tags) for timing in speed.timings])
         return run.run_id
+
+
+def _trace(timing: Timing, strategy: Strategy, tags: Mapping[str, str]) -> TracedAnswer:
+    answer = timing.answer
+    return TracedAnswer(
+        f"answer {strategy}",
+        timing.question,
+        answer.text,
+        timing.started_ns,
+        timing.started_ns + round(1e9 * (timing.asked_s if timing.asked_s is not None else timing.total_s)),
+        timing.started_ns + round(1e9 * timing.total_s),
+        answer.context,
+        {"tokens_prompt": answer.prompt_tokens, "tokens_generated": answer.generated_tokens},
+        {name: tags[name] for name in TRIPLE if tags[name]},
+    )
 
 
 def _metrics(strategy: Strategy, outcome: CompareOutcome, params: Params) -> dict[str, float]:
@@ -106,9 +128,12 @@ def _log_parent(run: Run, outcome: CompareOutcome, workspace: Workspace, params:
     rows = list(outcome.comparison.table())
     run.log_table({name: [row[name] for row in rows] for name in rows[0]}, "comparison_table.json")
     run.log_figure(plot_quality(outcome.comparison), "plots/quality.png")
-    run.log_figure(plot_strata(outcome.comparison), "plots/strata.png")
-    if (drawing := plot_retrievers(outcome.comparison)) is not None:
-        run.log_figure(drawing, "plots/retrievers.png")
+    for name, drawing in (
+        ("strata", plot_strata(outcome.comparison)),
+        ("retrievers", plot_retrievers(outcome.comparison)),
+    ):
+        if drawing is not None:
+            run.log_figure(drawing, f"plots/{name}.png")
     speeds: dict[str, Mapping[str, float]] = {
         timed.strategy: timed.speed.figures() for timed in outcome.timed if timed.speed is not None
     }

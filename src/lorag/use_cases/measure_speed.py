@@ -11,6 +11,7 @@ from lorag.adapters.cost_meter import CostMeter
 from lorag.adapters.generators import open_generator
 from lorag.adapters.gpu_energy import count_gpus
 from lorag.answering.generator import Generation, LanguageModel, Message, TextStream
+from lorag.answering.strategies import Answer
 from lorag.costs.records import Cost
 from lorag.digests import digest_of
 from lorag.errors import WorkspaceError
@@ -18,21 +19,23 @@ from lorag.evaluation.question_set import SetQuestion, Topic
 from lorag.params import Params, Strategy
 from lorag.progress import show_progress
 from lorag.use_cases.answer_questions import adapter_of
-from lorag.use_cases.serve import answer_from, open_served
+from lorag.use_cases.serve import Served, answer_from, open_served
 from lorag.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """One answer: seconds from the question to its first token and to its end, search included.
+    """One answer: seconds from the question until a model was asked, to its first token and to its end.
 
-    `first_token_s` is None where no model was asked.
+    `started_ns` is the moment of the question since 1970. The first two are None where no model was asked.
     """
 
+    question: str
+    answer: Answer
+    started_ns: int
+    asked_s: float | None
     first_token_s: float | None
     total_s: float
-    prompt_tokens: int
-    generated_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,11 @@ class Speed:
         """Percentiles in seconds, mean tokens of a query, and tokens written a second of waiting."""
         totals = [timing.total_s for timing in self.timings]
         firsts = [timing.first_token_s for timing in self.timings if timing.first_token_s is not None]
-        generated = [timing.generated_tokens for timing in self.timings]
+        generated = [timing.answer.generated_tokens for timing in self.timings]
         figures = {
             "p50_s": float(np.percentile(totals, 50)),
             "p95_s": float(np.percentile(totals, 95)),
-            "tokens_in": float(np.mean([timing.prompt_tokens for timing in self.timings])),
+            "tokens_in": float(np.mean([timing.answer.prompt_tokens for timing in self.timings])),
             "tokens_out": float(np.mean(generated)),
             "tokens_per_s": sum(generated) / sum(totals),
         }
@@ -92,39 +95,46 @@ def measure_speed(
             show_progress(f"Timing {strategy}", len(questions)) as advance,
         ):
             for question in questions:
-                clock.first_s.clear()
-                started = time.perf_counter()
-                answer = answer_from(question.text, strategy, served, clock, params)
-                total = time.perf_counter() - started
-                first = clock.first_s[0] - started if clock.first_s else None
-                timings.append(Timing(first, total, answer.prompt_tokens, answer.generated_tokens))
-                meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
+                timing = _time(question.text, strategy, served, clock, params)
+                timings.append(timing)
+                meter.add_tokens(prompt=timing.answer.prompt_tokens, generated=timing.answer.generated_tokens)
                 advance(1)
     return Speed(tuple(timings), meter.stop())
 
 
+def _time(question: str, strategy: Strategy, served: Served, clock: "_Clock", params: Params) -> Timing:
+    clock.moments.clear()
+    started_ns, started = time.time_ns(), time.perf_counter()
+    answer = answer_from(question, strategy, served, clock, params)
+    total_s = time.perf_counter() - started
+    asked_s, first_s = [moment - started for moment in clock.moments] or (None, None)
+    return Timing(question, answer, started_ns, asked_s, first_s, total_s)
+
+
 @dataclass(frozen=True, slots=True)
 class _Clock:
-    """A model that notes when the first piece of each text came."""
+    """A model that notes when it was asked, and when the first piece of its answer came."""
 
     model: LanguageModel
-    first_s: list[float] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
 
     @property
     def model_sha256(self) -> str:
         return self.model.model_sha256
 
     def stream(self, messages: Sequence[Message], *, max_new_tokens: int) -> TextStream:
+        # Only the last text is the answer: a question may have been rewritten before.
+        self.moments[:] = [time.perf_counter()]
         pieces = self.model.stream(messages, max_new_tokens=max_new_tokens)
         while True:
             try:
                 piece = next(pieces)
             except StopIteration as end:
                 # Where nothing but the end was written, that was the first token.
-                self._note()
+                self._note_first()
                 written: Generation = end.value
                 return written
-            self._note()
+            self._note_first()
             yield piece
 
     def generate_batch(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[Generation]:
@@ -133,6 +143,6 @@ class _Clock:
     def count_tokens(self, text: str) -> int:
         return self.model.count_tokens(text)
 
-    def _note(self) -> None:
-        if not self.first_s:
-            self.first_s.append(time.perf_counter())
+    def _note_first(self) -> None:
+        if len(self.moments) == 1:
+            self.moments.append(time.perf_counter())
