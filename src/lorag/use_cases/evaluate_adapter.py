@@ -7,31 +7,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lorag.adapters.blob_cache import BlobCache
 from lorag.adapters.chat_encoding import open_chat_encoder
 from lorag.adapters.generators import open_generator
 from lorag.adapters.model_files import convert_base_model
-from lorag.answering.generator import LanguageModel, Message
 from lorag.answering.prompts import base_messages, rag_messages
-from lorag.answering.strategies import read_passages, select_context
+from lorag.answering.strategies import Prompt, read_passages, select_context
 from lorag.digests import digest_of
 from lorag.evaluation.adapter_gate import Champion, Examined
 from lorag.evaluation.exam import Asked, Marks, Topic, answer_table, mark, mark_facts
 from lorag.evaluation.questions import Question, read_questions
 from lorag.params import AdapterKind, Params
-from lorag.progress import show_progress
 from lorag.tuning.facts import Fact, collect_facts
 from lorag.tuning.prompting import ASK
 from lorag.tuning.raft import RaftMaker
 from lorag.tuning.replay import general_controls
+from lorag.use_cases.batch_answers import generate_batched
 from lorag.use_cases.golden import load_wanted
 from lorag.use_cases.search_contexts import search_contexts
 from lorag.workspace import Workspace
 
 READING_QUESTIONS = 100
 """Facts of which a changed and an irrelevant context are asked, chosen by hash."""
-
-BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,34 +153,9 @@ def _for_base(asked: Asked, adapter: AdapterKind) -> Asked:
 def _answer(paper: Sequence[Asked], adapter: Path | None, workspace: Workspace, params: Params, who: str) -> list[str]:
     """Answers in the order of the questions; those that this model gave before come from the cache."""
     generator = open_generator(params.generation, {}, adapter)
-    namespace = "answers"
-    settings = [generator.model_sha256, params.generation.max_new_tokens, params.generation.temperature]
-    keys = [digest_of([*settings, params.generation.seed, _plain(asked.messages)]) for asked in paper]
-    with BlobCache(workspace.cache_file) as cache, show_progress(f"Asking the {who}", len(paper)) as advance:
-        found = {key: value.decode() for key, value in cache.get_many(namespace, keys).items()}
-        missing = sorted({k: a for k, a in zip(keys, paper, strict=True) if k not in found}.items(), key=_length)
-        advance(len(paper) - len(missing))
-        for first in range(0, len(missing), BATCH):
-            batch = missing[first : first + BATCH]
-            texts = _generate([asked.messages for _, asked in batch], generator, params)
-            fresh = {key: text for (key, _), text in zip(batch, texts, strict=True)}
-            cache.put_many(namespace, [(key, text.encode("utf-8", "replace")) for key, text in fresh.items()])
-            found |= fresh
-            advance(len(batch))
-    return [found[key] for key in keys]
-
-
-def _generate(conversations: Sequence[Sequence[Message]], generator: LanguageModel, params: Params) -> list[str]:
-    made = generator.generate_batch(conversations, max_new_tokens=params.generation.max_new_tokens)
-    return [generation.text for generation in made]
-
-
-def _length(item: tuple[str, Asked]) -> int:
-    return sum(len(message.content) for message in item[1].messages)
-
-
-def _plain(messages: Sequence[Message]) -> list[list[str]]:
-    return [[message.role.value, message.content] for message in messages]
+    prompts = [Prompt(asked.question, asked.messages) for asked in paper]
+    batched = generate_batched(prompts, generator, workspace, params, f"Asking the {who}")
+    return [generation.text if generation else "" for generation in batched.generations]
 
 
 def _write(path: Path, value: Mapping[str, Any]) -> None:
