@@ -40,7 +40,7 @@ def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: b
         writer_lock(workspace.lock_file),
         CostMeter(params.costs) as meter,
     ):
-        snapshot(workspace, params)
+        snapshot(workspace, params, allow_empty=allow_shrink)
         pipeline = reproduce(workspace)
         if pipeline.stages:
             commit_versions(workspace, params)

@@ -141,6 +141,25 @@ def test_one_binary_among_good_documents_is_quarantined(workspace: Path, source:
     assert '"type_mismatch"' in (workspace / "artifacts" / "rejected.jsonl").read_text()
 
 
+def test_an_empty_source_is_served_only_where_that_is_allowed(workspace: Path, source: Path, cli: Cli) -> None:
+    first = refresh(cli, workspace)
+    shutil.move(source, source.parent / "away")
+    source.mkdir()
+    assert cli("--workspace", workspace, "refresh", "--json").status == 3
+    empty = refresh(cli, workspace, "--allow-shrink")
+    assert (empty["n_documents"], empty["n_chunks"], empty["plan"]["removed"]) == (0, 0, first["n_chunks"])
+    assert refresh(cli, workspace, "--allow-shrink")["published"] is False
+    assert cli("--workspace", workspace, "search", "berth", "--json").json["hits"] == []
+    answer = cli("--workspace", workspace, "ask", "How deep is berth 4?", "--json").json
+    assert answer["citations"] == []
+    assert "7.25" not in answer["answer"]
+    source.rmdir()
+    shutil.move(source.parent / "away", source)
+    again = refresh(cli, workspace)
+    assert again["content_digest"] == first["content_digest"]
+    assert again["plan"]["embedded"] == 0
+
+
 def test_a_suspicious_loss_is_refused_unless_allowed(workspace: Path, source: Path, cli: Cli) -> None:
     first = refresh(cli, workspace)
     (source / "berths.md").unlink()

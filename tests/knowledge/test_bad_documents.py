@@ -19,7 +19,7 @@ from lorag.errors import InputRejected
 from lorag.knowledge.documents import Corpus, Flag, Reason
 from lorag.knowledge.formats import ParsedDocument, Quarantine
 from lorag.params import KnowledgeParams, ParserParams
-from lorag.use_cases.load_corpus import load_corpus, rejected_share, require_usable
+from lorag.use_cases.load_corpus import load_corpus, refuse_empty, rejected_share, require_usable
 
 PARSER = ParserParams(memory_mb=512, timeout_s=10, max_depth=200, max_characters=5_000_000)
 PARAMS = KnowledgeParams(
@@ -459,7 +459,7 @@ class TestSource:
     def test_nothing_to_index_is_refused(self, tmp_path: Path) -> None:
         put(tmp_path, "a.css", "x")
         with pytest.raises(InputRejected, match="nothing to index; 1 file"):
-            require_usable(load(tmp_path), PARAMS, source=tmp_path, report="r")
+            refuse_empty(load(tmp_path), source=tmp_path)
 
     def test_a_source_that_is_not_there_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(InputRejected, match="no such source"):

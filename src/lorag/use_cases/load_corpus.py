@@ -93,7 +93,7 @@ def rejected_share(corpus: Corpus) -> float:
 
 
 def require_usable(corpus: Corpus, params: KnowledgeParams, *, source: Path, report: str) -> None:
-    """Raises InputRejected when there is nothing to index or too much was left out; `report` names where to read on."""
+    """Raises InputRejected when too much was left out; `report` names where to read on."""
     share = rejected_share(corpus)
     counted = [item for item in corpus.rejected if item.reason is not Reason.UNSUPPORTED]
     if share > params.max_rejected_share:
@@ -105,9 +105,17 @@ def require_usable(corpus: Corpus, params: KnowledgeParams, *, source: Path, rep
             where=str(source),
             do=f"see {report}, then mend or remove them, or raise knowledge.max_rejected_share",
         )
+
+
+def refuse_empty(corpus: Corpus, *, source: Path) -> None:
+    """Raises InputRejected when there is nothing to index."""
     if not corpus.documents:
         others = f"; {len(corpus.rejected)} files have no format that is read" if corpus.rejected else ""
-        raise InputRejected(f"nothing to index{others}", where=str(source), do="add documents or name another source")
+        raise InputRejected(
+            f"nothing to index{others}",
+            where=str(source),
+            do="add documents, name another source, or serve an empty index with --allow-shrink",
+        )
 
 
 def _parse_files(

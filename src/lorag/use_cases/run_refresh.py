@@ -9,7 +9,7 @@ from lorag.adapters import dvc_repo, git_repo
 from lorag.adapters.model_files import model_sha256, resolve_model
 from lorag.costs.records import Cost
 from lorag.knowledge.artifacts import read_rejected
-from lorag.knowledge.documents import Reason
+from lorag.knowledge.documents import Corpus, Reason
 from lorag.params import Params
 from lorag.progress import show_progress
 from lorag.releases.adapter_shelf import AdapterShelf
@@ -19,6 +19,7 @@ from lorag.retrieval.index.store import IndexRef, IndexStore
 from lorag.retrieval.plan import PlanCounts, RefreshPlan
 from lorag.use_cases.carry_adapters import carry_adapters
 from lorag.use_cases.golden import load_golden, load_wanted
+from lorag.use_cases.load_corpus import refuse_empty
 from lorag.use_cases.refresh_index import (
     GateReport,
     Provenance,
@@ -103,12 +104,12 @@ class RefreshOutcome:
         }
 
 
-def snapshot(workspace: Workspace, params: Params) -> None:
+def snapshot(workspace: Workspace, params: Params, *, allow_empty: bool = False) -> None:
     """Copies source and questions from their origins, where params name such, and versions the copies with DVC."""
     knowledge = params.knowledge
     if knowledge.origin is not None:
         source = workspace.resolve(knowledge.source)
-        snapshot_folder(workspace.resolve(knowledge.origin), source, knowledge)
+        snapshot_folder(workspace.resolve(knowledge.origin), source, knowledge, allow_empty=allow_empty)
         dvc_repo.track(workspace.root, source)
     if knowledge.questions_origin is not None:
         questions = workspace.resolve(knowledge.questions)
@@ -136,10 +137,16 @@ def commit_versions(workspace: Workspace, params: Params, message: str = "Refres
 
 
 def plan(workspace: Workspace, params: Params, store: IndexStore, *, rebuild: bool, allow_shrink: bool) -> Planned:
-    """What the store has to do, against the newest release; raises GateRefused for a suspicious loss."""
+    """What the store has to do, against the newest release.
+
+    Raises InputRejected where nothing is left, and GateRefused for a suspicious loss, unless `allow_shrink`.
+    """
     shelf = ReleaseShelf(workspace.state)
     newest = next(iter(shelf.releases()), None)
     wanted = load_wanted(workspace)
+    if not allow_shrink:
+        corpus = Corpus(tuple(wanted.documents), tuple(read_rejected(workspace.rejected_file)))
+        refuse_empty(corpus, source=workspace.resolve(params.knowledge.source))
     start = None if rebuild else start_from(newest, params.index, wanted.fingerprint)
     found = plan_generation(wanted, start, store)
     refuse_shrinking(found, newest, params.gate, allow_shrink=allow_shrink)

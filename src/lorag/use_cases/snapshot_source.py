@@ -22,15 +22,19 @@ class Snapshot:
     deleted: int
 
 
-def snapshot_folder(origin: Path, target: Path, params: KnowledgeParams) -> Snapshot:
+def snapshot_folder(origin: Path, target: Path, params: KnowledgeParams, *, allow_empty: bool = False) -> Snapshot:
     """Makes `target` a copy of all that can be read below `origin`, under the names that documents are known by.
 
-    Files that did not change are not touched. Raises InputRejected where the origin is missing or holds nothing that
-    can be read, and then leaves the copy as it was.
+    Files that did not change are not touched. Raises InputRejected where the origin is missing or, unless
+    `allow_empty`, holds nothing that can be read, and then leaves the copy as it was.
     """
     listing = list_source(origin, max_file_bytes=params.max_file_bytes)
-    if not listing.files:
-        raise InputRejected("nothing to index", where=str(origin), do="add documents, or name another source")
+    if not listing.files and not allow_empty:
+        raise InputRejected(
+            "nothing to index",
+            where=str(origin),
+            do="add documents, name another source, or serve an empty index with --allow-shrink",
+        )
     target.mkdir(parents=True, exist_ok=True)
     copied, rejected = _copy_files(listing, target, params.max_file_bytes)
     deleted = _delete_others(target, {file.id for file in listing.files})
