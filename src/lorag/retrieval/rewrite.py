@@ -8,7 +8,9 @@ from lorag.answering.prompts import rewriting_messages
 from lorag.params import Rewriting
 
 PARAPHRASES = 3
-_MAX_NEW_TOKENS = 96
+MAX_NEW_TOKENS = 96
+"""Room for three questions, or for a short passage."""
+
 _MAX_CHARACTERS = 1_000
 _MARKER = re.compile(r"^\s*(?:[-*\u2022]|\(?\d{1,2}[.):]|[Qq]uestion\s*\d*\s*:|[Pp]assage\s*:)\s*")
 
@@ -21,7 +23,12 @@ def rewrite_question(question: str, mode: Rewriting, generator: LanguageModel) -
     """
     if mode is Rewriting.NONE:
         return [question]
-    written = drain(generator.stream(rewriting_messages(mode, question), max_new_tokens=_MAX_NEW_TOKENS)).text
+    messages = rewriting_messages(mode, question)
+    return queries_from(question, mode, drain(generator.stream(messages, max_new_tokens=MAX_NEW_TOKENS)).text)
+
+
+def queries_from(question: str, mode: Rewriting, written: str) -> list[str]:
+    """`rewrite_question` of what a model has written."""
     if mode is Rewriting.HYDE:
         return _without_repeats([question, " ".join(_unmarked(written).split())[:_MAX_CHARACTERS]])
     lines = (_unmarked(line) for line in written.splitlines())
