@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from lorag import console, console_compare, console_costs
+from lorag import console, console_compare, console_costs, console_timeline
 from lorag.costs.unit_costs import Unit
 from lorag.errors import ExitStatus, LoragError, ParamsError
 from lorag.params import AdapterKind, Params, RetrieverKind, Strategy, load_params
@@ -141,6 +141,47 @@ def compare(
         outcome = compare_strategies(str(workspace.root), limit=limit)
     result = outcome.to_json()
     console.show(result, lambda: console_compare.show_comparison(result), as_json=as_json)
+
+
+@app.command(epilog="Example: lorag timeline knowledge/v1 knowledge/v2 knowledge/v3 --adapter tuned")
+def timeline(
+    context: typer.Context,
+    versions: Annotated[
+        list[Path] | None,
+        typer.Argument(help="A folder for each version: documents and questions.jsonl.", metavar="DIR..."),
+    ] = None,
+    snapshots: Annotated[
+        Path | None, typer.Option(help="Or one folder whose two files name a version in each line.", metavar="DIR")
+    ] = None,
+    into: Annotated[Path, typer.Option(help="Where the walk is kept.", metavar="DIR")] = Path("build/timeline"),
+    adapter: Annotated[list[AdapterKind] | None, typer.Option(help="Only this adapter; may be repeated.")] = None,
+    no_retrain: Annotated[bool, typer.Option("--no-retrain", help="Train no adapter.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="A look at so many facts.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Walk the versions of the knowledge: what each update cost, how soon answers were right, what was forgotten.
+
+    In a workspace of its own with the settings of this one. A walk that was killed goes on where it was.
+    """
+    workspace, params = _open(context)
+    if bool(versions) == bool(snapshots):
+        raise ParamsError("no versions, or twice", do="name a folder for each version, or one with --snapshots")
+    if no_retrain and adapter:
+        raise ParamsError("--no-retrain and --adapter", do="give one of them")
+    from lorag.use_cases.split_snapshots import snapshot_files, split_snapshots
+    from lorag.use_cases.timeline_walk import read_version
+
+    given = [read_version(path) for path in versions or ()]
+    if snapshots is not None:
+        given = split_snapshots(*snapshot_files(snapshots), into.with_name(f"{into.name}_versions"))
+    adapters = () if no_retrain else tuple(adapter or params.tuning.adapters)
+    with console.standard_output_kept_clean():
+        console.set_up_prefect(workspace.state, debug=context.obj.debug)
+        from flows.walk_timeline import walk_timeline
+
+        outcome = walk_timeline(str(workspace.root), given, str(into), adapters, limit)
+    result = outcome.to_json()
+    console.show(result, lambda: console_timeline.show_timeline(result), as_json=as_json)
 
 
 @app.command("search-params", epilog="Example: lorag search-params --adapter hybrid --minutes 30")

@@ -1,0 +1,68 @@
+"""Flow: the knowledge goes from version to version, and each time all strategies say what they know by then."""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from prefect import flow
+from prefect.runtime import flow_run
+
+from flows.refresh_index import refresh_index
+from flows.retrain_adapter import retrain_adapter
+from flows.steps import as_step
+from lorag.adapters.mlflow_tracking import locate_tracking
+from lorag.params import AdapterKind, load_params
+from lorag.releases.durable import writer_lock
+from lorag.use_cases import log_timeline, run_timeline, timeline_report, timeline_walk
+from lorag.use_cases.run_timeline import REFRESH, asked_at, retrain_record
+from lorag.use_cases.timeline_report import TimelineOutcome
+from lorag.use_cases.timeline_walk import Step, Version, Walk
+from lorag.workspace import Workspace
+
+open_walk = as_step("open", timeline_walk.open_walk)
+apply_change = as_step("change", run_timeline.apply_change)
+ask = as_step("ask", run_timeline.ask)
+assemble = as_step("assemble", timeline_report.assemble)
+report = as_step("report", timeline_report.write_timeline)
+log = as_step("log", log_timeline.log_timeline)
+
+
+@flow(name="walk_timeline", persist_result=False, validate_parameters=False)
+def walk_timeline(
+    workspace_root: str, versions: Sequence[Version], into: str, adapters: Sequence[AdapterKind], limit: int | None
+) -> TimelineOutcome:
+    """For each version: put it there, refresh, ask, retrain each adapter, ask again; then report and log.
+
+    The walk has a workspace of its own in `into` with the settings of the one that is named, which goes on serving
+    what it serves. What is recorded is not done again, so a killed walk goes on where it was. Raises Busy where
+    another walk is under way there, and the errors of a refresh or a retrain; an adapter that its gate refuses is
+    part of the story and stops nothing.
+    """
+    workspace = Workspace(Path(workspace_root).resolve())
+    params = load_params(workspace.params_file)
+    root = Path(into).resolve()
+    with writer_lock(root.parent / f".{root.name}.lock"):
+        walk = open_walk(root, versions, workspace, params, adapters, limit)
+        known = sum(_walk_step(step, walk) for step in walk.steps)
+        timeline = assemble(walk)
+        outcome = TimelineOutcome(timeline, report(timeline, walk, workspace), known)
+    location = locate_tracking(workspace.state, os.environ)
+    return log(outcome, params, location, str(flow_run.id or ""))
+
+
+def _walk_step(step: Step, walk: Walk) -> bool:
+    """Whether all of it was recorded already."""
+    known = step.has(REFRESH) and all(step.has(retrain_record(kind)) for kind in walk.adapters)
+    if not step.has(REFRESH):
+        since_s, begun = apply_change(step, walk)
+        refreshed = refresh_index(str(walk.workspace.root), allow_shrink=True)
+        run_timeline.keep_refresh(step, walk, refreshed, since_s, begun=begun)
+    for strategy, moment in asked_at(walk):
+        kind = run_timeline.retrained_for(strategy, moment)
+        if kind and not step.has(retrain_record(kind)):
+            begun, since_s = step.begin(retrain_record(kind)), time.time()
+            retrained = retrain_adapter(str(walk.workspace.root), [kind.value], refuse=False)
+            run_timeline.keep_retrain(step, walk, kind, retrained, since_s, begun=begun)
+        ask(step, walk, strategy, moment, os.environ)
+    return known

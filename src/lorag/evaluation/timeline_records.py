@@ -1,0 +1,143 @@
+"""A walk through the versions of the knowledge, as reports/timeline.json keeps it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+from lorag.costs.records import Cost
+from lorag.evaluation.bootstrap import Estimate
+from lorag.evaluation.timeline import MEASURES
+from lorag.params import Strategy
+
+
+class Moment(StrEnum):
+    """When a strategy was asked: after the refresh alone, or after the retrain too."""
+
+    REFRESHED = "refreshed"
+    RETRAINED = "retrained"
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How soon a change was answered.
+
+    `published_s` is the time from the change to the release that was asked, and `time_to_fresh_s` the time to the first
+    right answer from it, the opening of models included and the walk's own measuring left out. Where that is None,
+    `reason` says why. `asked` questions were put.
+    """
+
+    published_s: float | None
+    time_to_fresh_s: float | None
+    asked: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """A strategy at a moment of a step.
+
+    `is_stale` says that the adapter is from before the change. `figures` are those of `MEASURES` that something was
+    asked for; `missing` says why there are none. `cost` is that of the update, None where there was nothing to do.
+    `failed_probes` are those by which the gate refused the new adapter, so that the one before it answers.
+    """
+
+    strategy: Strategy
+    moment: Moment
+    is_stale: bool
+    adapter_sha256: str | None
+    figures: Mapping[str, Estimate]
+    fresh: Freshness
+    cost: Cost | None
+    failed_probes: tuple[str, ...] = ()
+    missing: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The strategy, with a word on an adapter that is behind."""
+        return f"{self.strategy}, stale adapter" if self.is_stale else self.strategy
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**asdict(self), "cost": self.cost.to_json() if self.cost else None}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        return cls(
+            **{
+                **value,
+                "moment": Moment(value["moment"]),
+                "figures": {name: Estimate(**found) for name, found in value["figures"].items()},
+                "fresh": Freshness(**value["fresh"]),
+                "cost": Cost.from_json(value["cost"]) if value["cost"] else None,
+                "failed_probes": tuple(value["failed_probes"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineStep:
+    """A version of the knowledge and all that was asked of it.
+
+    `facts` counts questions by what became of their fact. `interrupted` says that a killed walk had begun the step, so
+    that part of its work may be missing from the costs.
+    """
+
+    version: str
+    release: str
+    facts: Mapping[str, int]
+    interrupted: bool
+    rows: tuple[TimelineRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The steps in order. `limit` is the greatest number of facts that were asked, None for all."""
+
+    steps: tuple[TimelineStep, ...]
+    limit: int | None
+    confidence: float
+    model: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; reports/timeline.json."""
+        steps = [{**asdict(step), "rows": [row.to_json() for row in step.rows]} for step in self.steps]
+        return {**asdict(self), "steps": steps}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        steps = tuple(
+            TimelineStep(**{**step, "rows": tuple(TimelineRow.from_json(row) for row in step["rows"])})
+            for step in value["steps"]
+        )
+        return cls(**{**value, "steps": steps})
+
+    def table(self) -> Iterator[dict[str, Any]]:
+        """A line for each row of each step, for reports/timeline.csv."""
+        for number, step in enumerate(self.steps, start=1):
+            for row in step.rows:
+                yield {
+                    "step": number,
+                    "version": step.version,
+                    "strategy": row.name,
+                    "moment": row.moment.value,
+                    **{name: _value(row.figures.get(name)) for name in MEASURES},
+                    "published_s": row.fresh.published_s,
+                    "time_to_fresh_s": row.fresh.time_to_fresh_s,
+                    **(dict.fromkeys(_COSTS) if row.cost is None else _costs(row.cost)),
+                    "failed_probes": "; ".join(row.failed_probes),
+                }
+
+
+_COSTS = ("wall_s", "cpu_s", "gpu_s", "tokens_embedded", "tokens_trained", "bytes_written", "kwh", "money", "currency")
+
+
+def _costs(cost: Cost) -> dict[str, Any]:
+    values = cost.to_json()
+    return {name: values[name] for name in _COSTS}
+
+
+def _value(found: Estimate | None) -> float | None:
+    return None if found is None else found.value

@@ -1,0 +1,206 @@
+"""The folder of a walk through the versions of the knowledge: its own workspace, and a record of all that is done."""
+
+import json
+import shutil
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from lorag.adapters import git_repo
+from lorag.digests import digest_of, sha256_hex
+from lorag.errors import InputRejected, ParamsError, WorkspaceError
+from lorag.evaluation.questions import read_questions
+from lorag.evaluation.timeline import choose_facts
+from lorag.params import AdapterKind, Params, load_params
+from lorag.releases.durable import write_json_durably
+from lorag.use_cases.init_workspace import OPTIONAL_QUESTIONS, init_workspace
+from lorag.workspace import Workspace
+
+_NO_INPUT = {"break_even", "advice", "parameter_search", "tracking"}
+"""Sections of params that change nothing of what a walk records."""
+
+_OWN = {"source", "origin", "questions", "questions_origin", "controls", "unanswerable", "commit"}
+"""Settings of `knowledge` that the walk's own workspace keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One state of the knowledge: a folder of documents or a documents.jsonl, and the questions that hold in it."""
+
+    name: str
+    documents: Path
+    questions: Path
+
+    @property
+    def digest(self) -> str:
+        """Names its bytes."""
+        files = sorted(path for path in self.documents.rglob("*") if path.is_file()) or [self.documents]
+        contents = [[path.relative_to(self.documents).as_posix(), sha256_hex(path.read_bytes())] for path in files]
+        return digest_of([contents, sha256_hex(self.questions.read_bytes())])
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A version's place in a walk, and the folder that its records lie in."""
+
+    version: Version
+    folder: Path
+    digest: str
+
+    def path(self, name: str) -> Path:
+        """Where a record lies, or would."""
+        return self.folder / f"{name}.json"
+
+    def answers(self, name: str) -> Path:
+        """The answers that belong to a record."""
+        return self.folder / f"{name}.jsonl"
+
+    def has(self, name: str) -> bool:
+        """Whether that was done."""
+        return self.path(name).is_file()
+
+    def read(self, name: str) -> dict[str, Any]:
+        """A record."""
+        value: dict[str, Any] = json.loads(self.path(name).read_text(encoding="utf-8"))
+        return value
+
+    def write(self, name: str, value: dict[str, Any]) -> None:
+        """Keeps a record; what it tells is done by then."""
+        write_json_durably(self.path(name), value)
+
+    def begin(self, name: str) -> bool:
+        """To be called before what `name` will record; whether a killed walk had begun it already."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        marker = self.folder / f"{name}.begun"
+        begun = marker.exists()
+        marker.touch()
+        return begun
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A walk that is under way. `facts` are those that are asked, None for all; `params` are its workspace's."""
+
+    root: Path
+    workspace: Workspace
+    params: Params
+    steps: tuple[Step, ...]
+    adapters: tuple[AdapterKind, ...]
+    facts: frozenset[str] | None
+    limit: int | None
+
+    def before(self, step: Step) -> Step | None:
+        """The step before that one."""
+        at = self.steps.index(step)
+        return self.steps[at - 1] if at else None
+
+
+def read_version(folder: Path) -> Version:
+    """A folder with `documents/` or `documents.jsonl`, and `questions.jsonl`; raises InputRejected."""
+    documents = next((path for name in ("documents", "documents.jsonl") if (path := folder / name).exists()), None)
+    questions = folder / "questions.jsonl"
+    if documents is None or not questions.is_file():
+        missing = "documents/ or documents.jsonl" if documents is None else "questions.jsonl"
+        raise InputRejected(f"no {missing} in it", where=str(folder), do="name a folder for each version")
+    return Version(folder.resolve().name, documents.resolve(), questions.resolve())
+
+
+def open_walk(
+    root: Path,
+    versions: Sequence[Version],
+    workspace: Workspace,
+    params: Params,
+    adapters: Sequence[AdapterKind],
+    limit: int | None,
+) -> Walk:
+    """The walk in `root`, made where it is new; `workspace` lends its settings and is left as it is.
+
+    Steps that are recorded stay where the versions, the settings and what is asked are the same; otherwise the walk
+    starts over, since a later state of its workspace cannot be gone back from. Raises WorkspaceError for a folder that
+    holds other things, and ParamsError for fewer than two versions.
+    """
+    if len(versions) < 2:
+        raise ParamsError("fewer than two versions", do="name a folder for each version, in their order")
+    questions = [read_questions(version.questions) for version in versions]
+    facts = choose_facts(questions, limit) if limit is not None else None
+    digest = digest_of([_settings(params), list(adapters), sorted(facts) if facts is not None else None])
+    steps = []
+    for number, version in enumerate(versions, start=1):
+        digest = digest_of([digest, version.digest])
+        steps.append(Step(version, root / "steps" / f"{number:02}", digest))
+    _refuse_other_folder(root)
+    if not (root / "made").exists() or not all(_fits(step) for step in steps):
+        _start_over(root, versions[0], workspace, params)
+    own = Workspace(root / "workspace")
+    return Walk(root, own, load_params(own.params_file), tuple(steps), tuple(adapters), facts, limit)
+
+
+def install(version: Version, root: Path) -> None:
+    """Puts a version where the walk's workspace follows it."""
+    documents, questions = _incoming(root)
+    shutil.rmtree(documents, ignore_errors=True)
+    if version.documents.is_dir():
+        shutil.copytree(version.documents, documents)
+    else:
+        documents.mkdir(parents=True)
+        shutil.copyfile(version.documents, documents / "documents.jsonl")
+    shutil.copyfile(version.questions, questions)
+
+
+def _incoming(root: Path) -> tuple[Path, Path]:
+    return root / "incoming" / "documents", root / "incoming" / "questions.jsonl"
+
+
+def _settings(params: Params) -> dict[str, Any]:
+    settings = params.model_dump(mode="json", exclude=_NO_INPUT)
+    settings["knowledge"] = {name: value for name, value in settings["knowledge"].items() if name not in _OWN}
+    return settings
+
+
+def _fits(step: Step) -> bool:
+    return not step.has("inputs") or step.read("inputs")["digest"] == step.digest
+
+
+def _refuse_other_folder(root: Path) -> None:
+    if root.exists() and not root.is_dir():
+        raise WorkspaceError("not a folder", where=str(root), do="name another with --into")
+    if root.is_dir() and any(root.iterdir()) and not (root / ".walk").exists():
+        raise WorkspaceError("holds other things than a walk", where=str(root), do="name another with --into")
+
+
+def _start_over(root: Path, first: Version, workspace: Workspace, params: Params) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    (root / ".walk").touch()
+    # A walk inside a repository is no part of it.
+    (root / ".gitignore").write_text("*\n", encoding="utf-8")
+    (root / "made").unlink(missing_ok=True)
+    for name in ("workspace", "steps", "incoming", "reports"):
+        shutil.rmtree(root / name, ignore_errors=True)
+    install(first, root)
+    made = init_workspace(root / "workspace", *_incoming(root))
+    for key, name in OPTIONAL_QUESTIONS.items():
+        lent = workspace.resolve(getattr(params.knowledge, key))
+        if lent.is_file():
+            shutil.copyfile(lent, made.root / name)
+    _lend_settings(made, workspace, params)
+    git_repo.commit(made.root, ["params.yaml", *OPTIONAL_QUESTIONS.values()], "The settings of the walk")
+    (root / "made").touch()
+
+
+def _lend_settings(made: Workspace, workspace: Workspace, params: Params) -> None:
+    yaml = YAML()
+    yaml.width = 200
+    tree = yaml.load(made.params_file.read_text(encoding="utf-8"))
+    for name, section in params.model_dump(mode="json").items():
+        keep: Collection[str] = _OWN if name == "knowledge" else ()
+        tree[name] = {**section, **{key: tree[name][key] for key in keep}}
+    # What is registered of this workspace must not take the place of what another one serves.
+    tree["tracking"]["experiment"] = f"{params.tracking.experiment}-timeline"
+    if params.training_set.style is not None:
+        tree["training_set"]["style"] = str(workspace.resolve(params.training_set.style))
+    with made.params_file.open("w", encoding="utf-8") as file:
+        yaml.dump(tree, file)
+    load_params(made.params_file)
