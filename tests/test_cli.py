@@ -19,6 +19,9 @@ BAD_FLAGS = {
     "unknown retriever": (["search", "x", "--retriever", "sparse"], 2, "'dense', 'bm25', 'hybrid'"),
     "unknown strategy": (["ask", "x", "--strategy", "magic"], 2, "choose one of base, rag, tuned, hybrid"),
     "empty question": (["ask", " "], 2, "the question is empty"),
+    "a walk without versions": (["timeline"], 2, "no versions, or twice"),
+    "a walk with versions twice": (["timeline", "v1", "--snapshots", "x"], 2, "no versions, or twice"),
+    "an adapter that is not retrained": (["timeline", "v1", "v2", "--no-retrain", "--adapter", "tuned"], 2, "give one"),
     "workspace that is not there": (["--workspace", "/nope", "status"], 2, "no such folder"),
     "missing source": (["init", "x", "--source", "/nope"], 3, "no such source"),
 }

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from lorag import console, console_compare, console_costs, console_timeline
+from lorag import console, console_claims, console_compare, console_costs, console_timeline
 from lorag.costs.unit_costs import Unit
 from lorag.errors import ExitStatus, LoragError, ParamsError
 from lorag.params import AdapterKind, Params, RetrieverKind, Strategy, load_params
@@ -163,11 +163,11 @@ def timeline(
 
     In a workspace of its own with the settings of this one. A walk that was killed goes on where it was.
     """
-    workspace, params = _open(context)
     if bool(versions) == bool(snapshots):
         raise ParamsError("no versions, or twice", do="name a folder for each version, or one with --snapshots")
     if no_retrain and adapter:
         raise ParamsError("--no-retrain and --adapter", do="give one of them")
+    workspace, params = _open(context)
     from lorag.use_cases.split_snapshots import snapshot_files, split_snapshots
     from lorag.use_cases.timeline_walk import read_version
 
@@ -326,6 +326,27 @@ def break_even_command(
             draw_break_even(found, plot)
     result = found.to_json() | {"plot": None if plot is None else str(plot)}
     console.show(result, lambda: console_costs.show_break_even(result), as_json=as_json)
+
+
+@app.command(epilog="Example: lorag claims --timeline build/timeline --json")
+def claims(
+    context: typer.Context,
+    timeline: Annotated[
+        Path | None,
+        typer.Option(help="The folder of a walk; the last one over all facts if left out.", metavar="DIR"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which claims on RAG and fine-tuning hold here, and which way suits which use, from what was measured.
+
+    Nothing is run for it: a claim without figures is printed with the command that measures it.
+    """
+    from lorag.use_cases.judge_claims import judge_workspace
+
+    workspace, params = _open(context)
+    with console.standard_output_kept_clean():
+        result = judge_workspace(workspace, params, os.environ, timeline).to_json()
+    console.show(result, lambda: console_claims.show_claims(result), as_json=as_json)
 
 
 @app.command(epilog="Example: lorag advise --updates-per-day 4 --queries-per-day 2000 --citations-needed")

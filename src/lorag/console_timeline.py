@@ -7,12 +7,12 @@ from lorag.console import say, table
 
 _SHARES = {
     "accuracy": "all",
-    "changed": "changed",
-    "added": "added",
+    "changed": "new",
+    "added": "add",
     "unchanged": "kept",
-    "stale": "stale",
-    "removed_leaked": "leaked",
-    "forgotten": "forgot",
+    "stale": "old",
+    "removed_leaked": "leak",
+    "forgotten": "lost",
 }
 
 
@@ -21,25 +21,23 @@ def show_timeline(result: Mapping[str, Any]) -> None:
     for step in result["steps"]:
         facts = ", ".join(f"{n} {change}" for change, n in sorted(step["facts"].items()))
         rows = [_row(row) for row in step["rows"]]
-        table(
-            f"{step['version']}: {facts}", ["right, of facts", *_SHARES.values(), "served s", "fresh s", "CPU s"], rows
-        )
+        table(f"{step['version']}: {facts}", ["", *_SHARES.values(), "served", "fresh", "CPU s"], rows)
         for row in step["rows"]:
             if row["failed_probes"]:
                 say(f"{row['strategy']}: its gate refused the new adapter: {'; '.join(row['failed_probes'])}")
         if step["interrupted"]:
             say("This step was interrupted and gone on with: its costs may lack what was done before.")
-    say(
-        "stale: changed facts answered as before; leaked: removed facts still answered; forgot: kept facts lost. "
-        "served s: from the change to the release; fresh s: to the first right answer on what changed."
-    )
+    say("Shares of facts. Right: all, new (changed), add(ed), kept (unchanged). Old: changed, answered as before.")
+    say("Leak: removed, still answered. Lost: unchanged, right in the version before and wrong now.")
+    say("Seconds from the change to the release (served), and to the first right answer on what changed (fresh).")
+    say("*: with the adapter from before the change.")
     if result["limit"] is not None:
         say(f"A look at {result['limit']} facts at most, half of them such as change; not the whole walk.")
     say(f"The reports: {result['reports']}")
 
 
 def _row(row: Mapping[str, Any]) -> list[str]:
-    name = row["strategy"] + (", stale" if row["is_stale"] else "")
+    name = row["strategy"] + ("*" if row["is_stale"] else "")
     shares = [_share(row["figures"].get(measure)) for measure in _SHARES]
     fresh, cost = row["fresh"], row["cost"]
     return [
@@ -56,4 +54,6 @@ def _share(found: Mapping[str, float] | None) -> str:
 
 
 def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}"
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
