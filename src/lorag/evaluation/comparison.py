@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, Self
 
 from lorag.evaluation.answer_measures import BY_STRATUM, MEASURES, Chunks, parts_of
 from lorag.evaluation.answer_rows import AnswerRow
@@ -14,6 +14,9 @@ from lorag.evaluation.retrieval import retrieval_by_question
 
 IDEAL = "_ideal"
 """Behind the name of a strategy that was given the chunks that state the answer, as by an ideal retriever."""
+
+READING = "_reading"
+"""Behind the name of a strategy that answers from memory, but was asked with what the search found."""
 
 COMPARED = ("accuracy", "exact_match", "f1", "abstention", "controls", "citation_recall")
 """Measures whose differences between strategies are told."""
@@ -42,12 +45,33 @@ class Comparison:
         """Plain values; reports/comparison.json."""
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        return cls(
+            **{
+                **value,
+                "strategies": {name: _read_figures(found) for name, found in value["strategies"].items()},
+                "strata": {
+                    name: {stratum: _read_figures(found) for stratum, found in strata.items()}
+                    for name, strata in value["strata"].items()
+                },
+                "differences": {pair: _read_figures(found) for pair, found in value["differences"].items()},
+                "retrieval": None if value["retrieval"] is None else _read_figures(value["retrieval"]),
+            }
+        )
+
     def table(self) -> Iterator[dict[str, Any]]:
         """A row for each figure of each strategy, for reports/comparison.csv."""
         for strategy, figures in self.strategies.items():
             yield from _table_rows(strategy, "all", figures)
             for stratum, by_stratum in self.strata[strategy].items():
                 yield from _table_rows(strategy, stratum, by_stratum)
+
+
+def is_variant(name: str) -> bool:
+    """Whether the name is that of a strategy asked in another way than it is served."""
+    return name.endswith((IDEAL, READING))
 
 
 def compare_answers(
@@ -111,3 +135,7 @@ def _retrieval(
 def _table_rows(strategy: str, stratum: str, figures: Figures) -> Iterator[dict[str, Any]]:
     for measure, found in figures.items():
         yield {"strategy": strategy, "stratum": stratum, "measure": measure, **asdict(found)}
+
+
+def _read_figures(value: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
+    return {name: Estimate(**found) for name, found in value.items()}

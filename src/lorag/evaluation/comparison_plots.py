@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lorag.evaluation.bootstrap import Estimate
-from lorag.evaluation.comparison import IDEAL, Comparison, Figures
+from lorag.evaluation.comparison import IDEAL, Comparison, Figures, is_variant
 
 QUALITY = ("accuracy", "exact_match", "f1", "abstention", "controls", "citation_recall")
 SECONDS = ("ttft_p50_s", "p50_s", "p95_s")
@@ -17,7 +17,7 @@ _COLOURS = {"base": "#9aa0a6", "rag": "#3b6fb6", "tuned": "#d99a2b", "hybrid": "
 def plot_quality(comparison: Comparison) -> Figure:
     """The main measures by strategy, with their intervals."""
     names = [name for name in QUALITY if any(name in figures for figures in comparison.strategies.values())]
-    real = {name: figures for name, figures in comparison.strategies.items() if not name.endswith(IDEAL)}
+    real = {name: figures for name, figures in comparison.strategies.items() if not is_variant(name)}
     return _grouped(real, names, f"Quality, with {comparison.confidence:.0%} intervals")
 
 
@@ -29,7 +29,7 @@ def plot_strata(comparison: Comparison) -> Figure | None:
     given = {
         strategy: {name: figures["accuracy"] for name, figures in found.items() if "accuracy" in figures}
         for strategy, found in comparison.strata.items()
-        if not strategy.endswith(IDEAL)
+        if not is_variant(strategy)
     }
     sizes = {name: next(found[name].n for found in given.values() if name in found) for name in strata}
     labels = [f"{name}\n{sizes[name]} questions" for name in strata]

@@ -7,7 +7,7 @@ from lorag.digests import digest_of
 from lorag.evaluation.answer_measures import DESCRIPTIONS, has_declined, is_right
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.bootstrap import Estimate
-from lorag.evaluation.comparison import COMPARED, IDEAL, Comparison
+from lorag.evaluation.comparison import COMPARED, IDEAL, READING, Comparison, is_variant
 from lorag.evaluation.comparison_plots import plot_quality, plot_retrievers, plot_seconds, plot_strata
 from lorag.evaluation.question_set import Topic
 from lorag.evaluation.report_page import Section, Table
@@ -40,7 +40,7 @@ def strata_section(comparison: Comparison) -> Section | None:
     rows = [
         [name, *(_cell(found[stratum].get("accuracy")) if stratum in found else "" for stratum in strata)]
         for name, found in comparison.strata.items()
-        if not name.endswith(IDEAL)
+        if not is_variant(name)
     ]
     return Section("Strata", [], [drawing], [Table(["accuracy", *strata], rows)])
 
@@ -51,7 +51,7 @@ def differences_section(comparison: Comparison) -> Section:
     rows = [
         [pair, *(_cell(found.get(name), signed=True) for name in names)]
         for pair, found in comparison.differences.items()
-        if IDEAL not in pair
+        if not any(map(is_variant, pair.split(" - ")))
     ]
     said = "The first less the second on the same questions. An interval without 0 is a difference beyond chance."
     return Section("Differences", [said], (), [Table(["pair", *map(_title, names)], rows)])
@@ -68,12 +68,19 @@ def retrieval_section(comparison: Comparison) -> Section | None:
         if f"{name}{IDEAL}" in comparison.strategies
         for kind, suffix in (("real", ""), ("ideal", IDEAL))
     }
+    variants |= {
+        f"{name}, reading": comparison.strategies[f"{name}{READING}"]
+        for name in comparison.strategies
+        if f"{name}{READING}" in comparison.strategies
+    }
     search = Table(
         list(map(_title, ["search", *comparison.retrieval])),
         [["as served", *map(_cell, comparison.retrieval.values())]],
         "The search on the same wordings, over documents",
     )
     said = "The ideal retriever hands over the chunks that state the fact, then what the real one found besides."
+    if any(name.endswith(READING) for name in comparison.strategies):
+        said += " Reading: asked with what the real one found, although it is served without a context."
     drawing = plot_retrievers(comparison)
     return Section("Retrieval", [said], [drawing] if drawing else [], [_figures_table(variants, names), search])
 
@@ -105,7 +112,7 @@ def speed_section(
 
 def samples_section(rows: Mapping[str, Sequence[AnswerRow]]) -> Section:
     """Some questions with the answers of all strategies; mostly facts, and some that are to be declined."""
-    names = [name for name in rows if not name.endswith(IDEAL)]
+    names = [name for name in rows if not is_variant(name)]
     answers = {name: {row.question.id: row for row in rows[name]} for name in names}
     asked = sorted(answers[names[0]].values(), key=lambda row: digest_of(["sample", row.question.id]))
     facts = [row.question for row in asked if row.question.topic is Topic.FACT]
@@ -128,7 +135,7 @@ def method_section(facts: Mapping[str, str]) -> Section:
 
 
 def _real(comparison: Comparison) -> dict[str, Mapping[str, Estimate]]:
-    return {name: found for name, found in comparison.strategies.items() if not name.endswith(IDEAL)}
+    return {name: found for name, found in comparison.strategies.items() if not is_variant(name)}
 
 
 def _figures_table(figures: Mapping[str, Mapping[str, Estimate]], names: Sequence[str]) -> Table:

@@ -1,0 +1,32 @@
+"""Which stages of the pipeline a strategy needs before it can answer, by the dependencies in dvc.yaml."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
+from lorag.params import AdapterKind, Strategy
+
+_INDEX = "artifacts/embeddings.safetensors"
+_ADAPTER = "artifacts/adapters/{}"
+
+
+def count_stages(pipeline: Mapping[str, Any]) -> dict[Strategy, int]:
+    """For each strategy; `pipeline` is what dvc.yaml holds. Stages that only measure or check are not needed."""
+    return {strategy: len(_needed(pipeline, strategy)) for strategy in get_args(Strategy)}
+
+
+def _needed(pipeline: Mapping[str, Any], strategy: Strategy) -> set[str]:
+    open_paths = [_INDEX] if strategy in ("rag", "hybrid") else []
+    open_paths += [_ADAPTER.format(strategy)] if strategy in list(AdapterKind) else []
+    needed: set[str] = set()
+    while open_paths:
+        path = open_paths.pop()
+        for name, stage in pipeline["stages"].items():
+            if path in _paths(stage.get("outs", ()), strategy) and name not in needed:
+                needed.add(name)
+                open_paths += _paths(stage.get("deps", ()), strategy)
+    return needed
+
+
+def _paths(entries: Iterable[Any], strategy: Strategy) -> list[str]:
+    named = (entry if isinstance(entry, str) else next(iter(entry)) for entry in entries)
+    return [path.replace("${item.adapter}", strategy) for path in named]

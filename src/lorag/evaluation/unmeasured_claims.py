@@ -1,0 +1,31 @@
+"""Claims that take a series of trainings or a measure of their own, with what would decide them."""
+
+from collections.abc import Mapping
+
+UNMEASURED: Mapping[str, tuple[str, str]] = {
+    "S2": (
+        "it takes an adapter for each number of phrasings, and one comparison has one adapter",
+        "lorag retrain --adapter tuned and lorag compare with 0, 1, 5 and 10 phrasings a question "
+        "in knowledge.questions",
+    ),
+    "S5": (
+        "it takes adapters on growing numbers of facts, at more than one rank",
+        "lorag retrain --adapter tuned and lorag compare with more and more questions in knowledge.questions, "
+        "at several values of training.tuned.rank",
+    ),
+    "S6": (
+        "it takes adapters after growing numbers of epochs, with and without replay",
+        "lorag retrain --adapter tuned and lorag compare at several values of training.tuned.epochs, "
+        "training.tuned.patience_epochs and training_set.general_share; `controls` is what is kept",
+    ),
+    "S11": (
+        "control questions are declined, and not answered from a context, where the search finds nothing relevant",
+        "lorag compare with search.min_similarity: -1, so that every control is read with what the search finds; "
+        "then rag - base on controls",
+    ),
+    "S12": (
+        "no measure of style is taken",
+        "lorag retrain with training_set.style, then a judgement of how the answers of rag and tuned sound",
+    ),
+}
+"""By claim, why it is open, and what measures it."""
