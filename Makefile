@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo test lint bench bench-retrain ui prefect-ui weaviate lock clean
+.PHONY: setup demo compare test lint bench bench-retrain ui prefect-ui weaviate lock clean
 
 setup: $(VENV)/.models
 
@@ -25,6 +25,11 @@ $(VENV)/.models: $(VENV)/.installed
 
 demo: setup
 	$(BIN)/python -m lorag.demo
+
+# All strategies on all versions of the sample knowledge base: more than an hour on two cores; goes on where it was killed.
+compare: setup
+	$(BIN)/lorag timeline knowledge/v1 knowledge/v2 knowledge/v3
+	$(BIN)/lorag --workspace build/timeline/workspace compare
 
 test: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
