@@ -366,6 +366,7 @@ class ComparisonParams(Section):
     strategies: tuple[Strategy, ...] = Field(min_length=1)
     wording: Wording
     limit: int | None = Field(ge=1, le=1_000_000)
+    reading: bool
     bootstrap_samples: int = Field(ge=100, le=100_000)
     confidence: float = Field(ge=0.5, le=0.999)
     latency_questions: int = Field(ge=1, le=10_000)

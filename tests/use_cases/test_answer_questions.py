@@ -130,3 +130,24 @@ def test_speed_is_of_the_served_release(asked: Place) -> None:
         assert figures["p50_s"] <= figures["p95_s"]
         assert figures["tokens_out"] == speed.cost.use.tokens_generated / 2
         assert speed.cost.use.wall_s >= sum(timing.total_s for timing in speed.timings)
+
+
+@pytest.mark.parametrize("reading", [True, False])
+def test_the_tuned_adapter_reads_as_rag_does_where_that_is_wanted(asked: Place, reading: bool) -> None:
+    text = asked.workspace.params_file.read_text()
+    asked.workspace.params_file.write_text(text.replace("reading: true", f"reading: {str(reading).lower()}"))
+    folder = asked.workspace.adapter_folder(AdapterKind.TUNED)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    asked.make_adapter(1).rename(folder)
+    leftover = asked.workspace.answers / "tuned" / "answers_reading.jsonl"
+    write_answers(leftover, [])
+    for strategy in ("rag", "tuned"):
+        run_stage("answers", asked.workspace.root, strategy)
+    assert leftover.exists() == reading
+    answers = load_answers(asked.workspace.answers, asked.params)
+    assert ("tuned_reading" in answers) == reading
+    if reading:
+        read, rag = facts(answers["tuned_reading"]), facts(answers["rag"])
+        assert set(read) == set(rag) == {row.question.id for row in answers["tuned_reading"]}
+        assert all(read[name].answer.context == rag[name].answer.context for name in rag), "they read the same"
+        assert any(read[name].answer.context for name in read)

@@ -10,6 +10,9 @@ from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.timeline import MEASURES
 from lorag.params import Strategy
 
+NAME = "timeline.json"
+"""The report of a walk."""
+
 
 class Moment(StrEnum):
     """When a strategy was asked: after the refresh alone, or after the retrain too."""

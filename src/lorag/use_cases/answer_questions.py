@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lorag.adapters.generators import open_generator
@@ -23,7 +23,7 @@ from lorag.use_cases.refresh_index import Wanted
 from lorag.use_cases.search_contexts import open_search
 from lorag.workspace import Workspace
 
-ANSWERS, IDEAL_ANSWERS = "answers.jsonl", "answers_ideal.jsonl"
+ANSWERS, IDEAL_ANSWERS, READING_ANSWERS = "answers.jsonl", "answers_ideal.jsonl", "answers_reading.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,9 @@ def adapter_of(strategy: Strategy) -> AdapterKind | None:
 def answer_questions(strategy: Strategy, workspace: Workspace, params: Params, folder: Path) -> None:
     """Writes answers.jsonl into `folder`, and for a strategy that reads answers_ideal.jsonl.
 
-    The latter are answers to facts from the chunks that state them, followed by what the search found besides. Where
-    answers were not in the cache, what it cost to generate them is left for `read_batch`; ideal ones do not count.
+    The latter are answers to facts from the chunks that state them, followed by what the search found besides. With
+    `comparison.reading` the tuned adapter is asked for facts as rag is too, into answers_reading.jsonl. Where answers
+    were not in the cache, what it cost to generate them is left for `read_batch`; these variants do not count.
     """
     wanted = load_wanted(workspace)
     questions = load_question_set(wanted, workspace, params)
@@ -55,8 +56,12 @@ def answer_questions(strategy: Strategy, workspace: Workspace, params: Params, f
     rows, batched = asker.ask(questions, found)
     write_answers(folder / ANSWERS, rows)
     _keep_batch(strategy, batched, workspace)
+    facts = [question for question in questions if question.topic is Topic.FACT]
+    (folder / READING_ANSWERS).unlink(missing_ok=True)
+    if strategy == "tuned" and params.comparison.reading:
+        read = _search("rag", facts, wanted, workspace, params)
+        write_answers(folder / READING_ANSWERS, replace(asker, strategy="rag").ask(facts, read)[0])
     if found is not None:
-        facts = [question for question in questions if question.topic is Topic.FACT]
         write_answers(folder / IDEAL_ANSWERS, asker.ask(facts, _ideal(facts, found, wanted.chunks))[0])
 
 

@@ -9,15 +9,17 @@ from typing import Any
 from lorag.errors import IntegrityFailed, WorkspaceError
 from lorag.evaluation.answer_rows import AnswerRow, read_answers
 from lorag.evaluation.bootstrap import Bootstrap
-from lorag.evaluation.comparison import IDEAL, Comparison, compare_answers
+from lorag.evaluation.comparison import IDEAL, READING, Comparison, compare_answers
 from lorag.knowledge.artifacts import read_chunks
 from lorag.params import Params
-from lorag.use_cases.answer_questions import ANSWERS, IDEAL_ANSWERS
+from lorag.use_cases.answer_questions import ANSWERS, IDEAL_ANSWERS, READING_ANSWERS
 from lorag.workspace import Workspace
+
+_VARIANTS = {IDEAL: IDEAL_ANSWERS, READING: READING_ANSWERS}
 
 
 def load_answers(folder: Path, params: Params) -> dict[str, list[AnswerRow]]:
-    """By strategy, those of params that have answered; behind them the ideal variants.
+    """By strategy, those of params that have answered; behind them the variants that answered facts alone.
 
     Raises WorkspaceError where none has, and IntegrityFailed where they answered other questions than one another.
     """
@@ -30,8 +32,9 @@ def load_answers(folder: Path, params: Params) -> dict[str, list[AnswerRow]]:
             raise IntegrityFailed(
                 f"{names[0]} and {name} answered other questions", where=str(folder), do="run `lorag compare`"
             )
-    ideal = {f"{n}{IDEAL}": read_answers(p) for n in names if (p := folder / n / IDEAL_ANSWERS).is_file()}
-    return {**answers, **{name: rows for name, rows in ideal.items() if rows}}
+    files = {f"{n}{variant}": folder / n / file for variant, file in _VARIANTS.items() for n in names}
+    variants = {name: read_answers(path) for name, path in files.items() if path.is_file()}
+    return {**answers, **{name: rows for name, rows in variants.items() if rows}}
 
 
 def compare(folder: Path, workspace: Workspace, params: Params) -> Comparison:

@@ -8,16 +8,14 @@ from typing import Any, TypeVar
 from ruamel.yaml import YAML
 
 from lorag.costs.break_even import find_break_even
-from lorag.costs.ledger import EntryKind, Ledger, LedgerEntry
+from lorag.costs.ledger import Ledger
 from lorag.costs.unit_costs import Unit, measure
 from lorag.errors import IntegrityFailed, ParamsError
 from lorag.evaluation.comparison import Comparison
 from lorag.evaluation.evidence import Evidence
 from lorag.evaluation.pipeline_needs import count_stages
-from lorag.evaluation.timeline_records import Timeline
+from lorag.evaluation.timeline_records import NAME, Timeline
 from lorag.params import Params
-from lorag.use_cases.run_compare import CompareOutcome
-from lorag.use_cases.timeline_report import NAME
 from lorag.use_cases.weigh_costs import stored_bytes
 from lorag.workspace import Workspace
 
@@ -30,8 +28,8 @@ WALK = Path("build/timeline")
 def read_evidence(workspace: Workspace, params: Params, ledger: Ledger, walk: Path | None = None) -> Evidence:
     """What was measured, at the prices of today.
 
-    `walk` is the folder of a walk, None for the last one over all facts, or else the default. Raises ParamsError where
-    `walk` holds none, and IntegrityFailed for a damaged report.
+    `walk` is the folder of a walk; None for the last one over all facts, or else the default one, or else the one that
+    the workspace belongs to. Raises ParamsError where `walk` holds none, and IntegrityFailed for a damaged report.
     """
     costs = params.costs
     repriced = ledger.repriced(costs)
@@ -48,39 +46,16 @@ def read_evidence(workspace: Workspace, params: Params, ledger: Ledger, walk: Pa
     )
 
 
-def entries_of(outcome: CompareOutcome) -> list[LedgerEntry]:
-    """What a comparison that is not logged yet adds to the ledger."""
-    found = []
-    for strategy in outcome.chosen.strategies:
-        speed, batch = outcome.time(strategy).speed, outcome.batch(strategy)
-        if (measured := speed or batch) is None:
-            continue
-        figures = outcome.comparison.strategies[strategy]
-        found.append(
-            LedgerEntry(
-                EntryKind.ANSWERS,
-                strategy,
-                "",
-                outcome.chosen.release.id,
-                "",
-                measured.cost,
-                n_queries=len(speed.timings) if speed else batch.n_queries if batch else 0,
-                source=outcome.cost_source(strategy),
-                quality={name: each.value for name, each in figures.items()},
-                speed=speed.figures() if speed else {},
-            )
-        )
-    return found
-
-
 def _read_timeline(workspace: Workspace, walk: Path | None) -> Timeline | None:
     if walk is not None:
         found = _read_report(walk / "reports" / NAME, Timeline.from_json)
         if found is None:
             raise ParamsError("no walk was finished there", where=str(walk), do=f"run `lorag timeline --into {walk}`")
         return found
-    kept = _read_report(workspace.reports / NAME, Timeline.from_json)
-    return kept or _read_report(workspace.root / WALK / "reports" / NAME, Timeline.from_json)
+    # The workspace of a walk lies in the walk's folder, beside its reports.
+    own = [workspace.root.parent / "reports"] if workspace.root.name == "workspace" else []
+    places = [workspace.reports, workspace.root / WALK / "reports", *own]
+    return next((found for place in places if (found := _read_report(place / NAME, Timeline.from_json))), None)
 
 
 def _read_report(path: Path, read: Callable[[Any], Read]) -> Read | None:

@@ -14,15 +14,13 @@ from lorag.evaluation.bootstrap import Bootstrap
 from lorag.evaluation.report_page import Section
 from lorag.evaluation.timeline import measure_answers, outdated_answers, removed_questions, right_facts
 from lorag.evaluation.timeline_plots import plot_freshness, plot_leftovers
-from lorag.evaluation.timeline_records import Freshness, Moment, Timeline, TimelineRow, TimelineStep
+from lorag.evaluation.timeline_records import NAME, Freshness, Moment, Timeline, TimelineRow, TimelineStep
 from lorag.evaluation.timeline_section import timeline_section
 from lorag.params import Strategy
 from lorag.use_cases.answer_questions import adapter_of
 from lorag.use_cases.run_timeline import REFRESH, asked_at, read_rows, retrain_record, row_record, valid_questions
 from lorag.use_cases.timeline_walk import Step, Walk
 from lorag.workspace import Workspace
-
-NAME = "timeline.json"
 
 
 @dataclass(frozen=True, slots=True)
