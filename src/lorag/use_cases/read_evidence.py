@@ -36,7 +36,7 @@ def read_evidence(workspace: Workspace, params: Params, ledger: Ledger, walk: Pa
     measured = tuple(measure(repriced, stored_bytes(workspace, params)))
     return Evidence(
         comparison=_read_report(workspace.reports / "comparison.json", Comparison.from_json),
-        timeline=_read_timeline(workspace, walk),
+        timeline=find_timeline(workspace, walk),
         ledger=repriced,
         measured=measured,
         break_even=find_break_even(measured, Unit.MONEY, costs.currency, costs.prices, params.break_even),
@@ -46,7 +46,8 @@ def read_evidence(workspace: Workspace, params: Params, ledger: Ledger, walk: Pa
     )
 
 
-def _read_timeline(workspace: Workspace, walk: Path | None) -> Timeline | None:
+def find_timeline(workspace: Workspace, walk: Path | None = None) -> Timeline | None:
+    """The walk in the folder `walk`; None for the last one over all facts, and where there was none yet."""
     if walk is not None:
         found = _read_report(walk / "reports" / NAME, Timeline.from_json)
         if found is None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from lorag.costs.records import Cost
-from lorag.errors import IntegrityFailed
 from lorag.evaluation.bootstrap import Bootstrap
 from lorag.evaluation.report_page import Section
 from lorag.evaluation.timeline import measure_answers, outdated_answers, removed_questions, right_facts
@@ -18,6 +17,7 @@ from lorag.evaluation.timeline_records import NAME, Freshness, Moment, Timeline,
 from lorag.evaluation.timeline_section import timeline_section
 from lorag.params import Strategy
 from lorag.use_cases.answer_questions import adapter_of
+from lorag.use_cases.read_evidence import find_timeline
 from lorag.use_cases.run_timeline import REFRESH, asked_at, read_rows, retrain_record, row_record, valid_questions
 from lorag.use_cases.timeline_walk import Step, Walk
 from lorag.workspace import Workspace
@@ -67,22 +67,9 @@ def write_timeline(timeline: Timeline, walk: Walk, workspace: Workspace) -> Path
     return folder
 
 
-def read_timeline(workspace: Workspace) -> Timeline | None:
-    """The last walk over all facts; None where there was none yet."""
-    path = workspace.reports / NAME
-    try:
-        return Timeline.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise IntegrityFailed(
-            f"damaged timeline: {error!r}", where=path.name, do="delete it, or run `lorag timeline` again"
-        ) from error
-
-
 def sections(workspace: Workspace) -> list[Section]:
     """What the report of a comparison says of the last walk over all facts; empty where there was none."""
-    timeline = read_timeline(workspace)
+    timeline = find_timeline(workspace)
     return [timeline_section(timeline)] if timeline else []
 
 
