@@ -266,16 +266,17 @@ def test_the_stage_runs_by_hand_in_two_processes_and_as_an_experiment(workspace:
     adapter = call(cli, workspace, "retrain")["adapters"]["tuned"]["sha256"]
     bin_folder = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
-    launch = ["accelerate", "launch", "--cpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no"]
+    # What `accelerate launch` runs for several GPUs; on processors alone it would start a single process.
+    launch = ["torchrun", "--standalone", "--nproc_per_node", "2", "-m"]
     for command in (
-        [*launch, "--dynamo_backend", "no", "-m", "lorag.stages", "adapter", "tuned"],
+        [*launch, "lorag.stages", "adapter", "tuned"],
         ["git", "add", "--all"],
         ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--message", "state"],
         ["dvc", "exp", "run", "--quiet", "-S", "training.tuned.rank=16", "adapter_evaluation@tuned"],
     ):
         done = subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (command, done.stderr[-2000:])
-        if command[0] == "accelerate":
+        if command[0] == "torchrun":
             report = json.loads((workspace / "artifacts/adapters/tuned/training.json").read_text())
             assert report["backend"].endswith("2 processes")
     config = json.loads((workspace / "artifacts/adapters/tuned/adapter_config.json").read_text())
