@@ -263,7 +263,7 @@ def test_a_killed_retrain_leaves_what_is_served(workspace: Path, cli: Cli) -> No
 
 def test_the_stage_runs_by_hand_in_two_processes_and_as_an_experiment(workspace: Path, cli: Cli) -> None:
     call(cli, workspace, "refresh")
-    adapter = call(cli, workspace, "retrain")["adapters"]["tuned"]["sha256"]
+    adapter = call(cli, workspace, "retrain")["adapters"]["tuned"]["adapter"]
     bin_folder = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
     # What `accelerate launch` runs for several GPUs; on processors alone it would start a single process.
@@ -281,4 +281,4 @@ def test_the_stage_runs_by_hand_in_two_processes_and_as_an_experiment(workspace:
             assert report["backend"].endswith("2 processes")
     config = json.loads((workspace / "artifacts/adapters/tuned/adapter_config.json").read_text())
     assert config["r"] == 16
-    assert call(cli, workspace, "status")["adapters"]["tuned"]["sha256"] == adapter
+    assert call(cli, workspace, "status")["adapters"]["tuned"]["id"] == adapter
