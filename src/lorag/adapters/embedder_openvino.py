@@ -60,6 +60,9 @@ class OpenVinoEmbedder:
             ) from error
         self._pool = ThreadPoolExecutor(self._streams, "embed")
         self._own = threading.local()
+        # The client sets itself up in its first request, and two threads that do so at once may wait for each other
+        # for ever: seen once, in a process that embedded its first two batches together.
+        self._infer(self._tokenizer.ids_many(["a"]))
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens included."""
