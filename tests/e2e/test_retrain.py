@@ -59,15 +59,20 @@ def workspace(tmp_path: Path, model: Path, cli: Cli) -> Path:
     write_knowledge(tmp_path, {})
     made = cli("init", tmp_path / "w", "--source", tmp_path / "docs", "--questions", tmp_path / "questions.jsonl")
     assert made.status == 0, made.err
-    edit(tmp_path / "w", BASE_MODEL, str(model))
-    edit(tmp_path / "w", "adapters: [tuned, hybrid]", "adapters: [tuned]")
+    shrink(tmp_path / "w", model)
+    return tmp_path / "w"
+
+
+def shrink(workspace: Path, model: Path) -> None:
+    """Settings with which a tiny random model is trained in seconds, tuned alone."""
+    edit(workspace, BASE_MODEL, str(model))
+    edit(workspace, "adapters: [tuned, hybrid]", "adapters: [tuned]")
     # Nothing can be expected of a random model, so the gate asks for nothing.
     for old, new in GATE_OF_NOTHING.items():
-        edit(tmp_path / "w", old, new)
-    edit(tmp_path / "w", "epochs: 10", "epochs: 2")
-    edit(tmp_path / "w", "patience_epochs: 3 ", "patience_epochs: null ")
-    edit(tmp_path / "w", "max_new_tokens: 64", "max_new_tokens: 4")
-    return tmp_path / "w"
+        edit(workspace, old, new)
+    edit(workspace, "epochs: 10", "epochs: 2")
+    edit(workspace, "patience_epochs: 3 ", "patience_epochs: null ")
+    edit(workspace, "max_new_tokens: 64", "max_new_tokens: 4")
 
 
 def edit(workspace: Path, old: str, new: str) -> None:

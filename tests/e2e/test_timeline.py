@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Cli
-from tests.e2e.test_retrain import GATE_OF_NOTHING, call, client, edit
-from tests.tiny import BASE_MODEL, make_tiny_model
+from tests.e2e.test_retrain import call, client, edit, shrink
+from tests.tiny import make_tiny_model
 
 pytestmark = pytest.mark.slow
 
@@ -49,14 +49,8 @@ def workspace(tmp_path: Path, model: Path, cli: Cli) -> Path:
     root = tmp_path / "w"
     source = tmp_path / "v1"
     assert cli("init", root, "--source", source / "documents", "--questions", source / "questions.jsonl").status == 0
-    edit(root, BASE_MODEL, str(model))
-    edit(root, "adapters: [tuned, hybrid]", "adapters: [tuned]")
-    for old, new in GATE_OF_NOTHING.items():
-        edit(root, old, new)
+    shrink(root, model)
     edit(root, "start: scratch", "start: champion")
-    edit(root, "epochs: 10", "epochs: 2")
-    edit(root, "patience_epochs: 3 ", "patience_epochs: null ")
-    edit(root, "max_new_tokens: 64", "max_new_tokens: 4")
     edit(root, "fresh_questions: 20", "fresh_questions: 2")
     return root
 
