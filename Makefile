@@ -68,7 +68,7 @@ bench-retrain: setup build/bench-venv/.installed
 	$(BIN)/python benchmarks/retrain.py
 
 lock: $(VENV)/.installed
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --extra dev --quiet \
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras --quiet \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  pyproject.toml -o requirements.lock
 	cd benchmarks && ../$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
