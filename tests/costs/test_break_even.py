@@ -2,52 +2,12 @@ import json
 
 import pytest
 
-from lorag.costs.break_even import BreakEven, find_break_even
-from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry, TimeToFresh
+from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry
 from lorag.costs.plots import plot_break_even
 from lorag.costs.records import Use
 from lorag.costs.unit_costs import StoredBytes, Unit, measure, unit_costs
-from lorag.params import BreakEvenParams, Strategy
-from tests.costs.measured import PRICES, entry
-
-NOTHING_STORED = StoredBytes(0, {})
-CHART = BreakEvenParams(
-    updates_per_day=(0.01, 1000.0),
-    queries_per_day=(1.0, 1e6),
-    points=9,
-    strategies=("rag", "tuned", "hybrid"),
-    min_accuracy=0.0,
-)
-REFRESHES = [
-    entry(EntryKind.REFRESH, None, cpu_s=900, extent=Extent.FULL),
-    entry(EntryKind.REFRESH, None, cpu_s=36, extent=Extent.INCREMENTAL),
-    entry(EntryKind.REFRESH, None, cpu_s=18, extent=Extent.INCREMENTAL),
-    entry(EntryKind.REFRESH, None, cpu_s=72, extent=Extent.INCREMENTAL),
-    entry(EntryKind.REFRESH, None, cpu_s=1, extent=Extent.UNCHANGED),
-]
-RETRAINS = [
-    entry(EntryKind.RETRAIN, "tuned", cpu_s=3600, extent=Extent.FULL),
-    entry(EntryKind.RETRAIN, "tuned", cpu_s=2, extent=Extent.UNCHANGED),
-    entry(EntryKind.RETRAIN, "hybrid", cpu_s=5400, extent=Extent.FULL),
-]
-ANSWERS = [
-    entry(EntryKind.ANSWERS, "rag", cpu_s=360, n_queries=100, quality={"accuracy": 0.8}),
-    entry(EntryKind.ANSWERS, "rag", cpu_s=180, n_queries=50),
-    entry(EntryKind.ANSWERS, "tuned", cpu_s=36, n_queries=100, quality={"accuracy": 0.4}),
-    entry(EntryKind.ANSWERS, "hybrid", cpu_s=360, n_queries=100, quality={"accuracy": 0.9}),
-    entry(EntryKind.ANSWERS, "base", cpu_s=36, n_queries=100),
-]
-ALL = [*REFRESHES, *RETRAINS, *ANSWERS]
-
-
-def found(
-    entries: list[LedgerEntry] = ALL,
-    unit: Unit = Unit.MONEY,
-    chart: BreakEvenParams = CHART,
-    stored: StoredBytes = NOTHING_STORED,
-) -> BreakEven:
-    ledger = Ledger(tuple(entries), fresh=(TimeToFresh("rag", 20.0, "run"), TimeToFresh("rag", 40.0, "run")))
-    return find_break_even(measure(ledger, stored), unit, "EUR", PRICES, chart)
+from lorag.params import Strategy
+from tests.costs.measured import ALL, ANSWERS, CHART, NOTHING_STORED, PRICES, REFRESHES, RETRAINS, entry, found
 
 
 def test_an_update_is_what_has_to_run_for_a_change_to_reach_the_answers() -> None:

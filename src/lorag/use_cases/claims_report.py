@@ -1,10 +1,11 @@
-"""What the report of a comparison says of claims, of uses and of the usual table."""
+"""What the report of a comparison says of costs, of claims, of uses and of the usual table."""
 
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
 from lorag.costs.ledger import EntryKind, Ledger, LedgerEntry
+from lorag.costs.report_sections import break_even_section, ledger_section
 from lorag.errors import StoreFailed
 from lorag.evaluation.claims_sections import claims_section, classic_section, scenarios_section
 from lorag.evaluation.report_page import Section
@@ -21,18 +22,21 @@ logger = logging.getLogger(__name__)
 def sections(
     outcome: CompareOutcome, workspace: Workspace, params: Params, environment: Mapping[str, str]
 ) -> list[Section]:
-    """What the report of a comparison says of claims and uses, the comparison itself included.
+    """What the report of a comparison says of costs, claims and uses, the comparison itself included.
 
     It is not in the ledger yet; where that cannot be read, nothing else of it is known.
     """
     try:
         ledger = read_ledger(workspace, params, environment)
     except StoreFailed as error:
-        logger.warning("claims are judged without a ledger: %s", error)
+        logger.warning("costs and claims are told without a ledger: %s", error)
         ledger = Ledger()
     joined = replace(ledger, entries=(*_entries(outcome), *ledger.entries)).without_repeats()
     evidence = read_evidence(workspace, params, joined)
-    return judged_sections(Judgement.on(replace(evidence, comparison=outcome.comparison)))
+    costs = [ledger_section(evidence.ledger)]
+    if evidence.break_even is not None:
+        costs.insert(0, break_even_section(evidence.break_even))
+    return [*costs, *judged_sections(Judgement.on(replace(evidence, comparison=outcome.comparison)))]
 
 
 def judged_sections(judgement: Judgement) -> list[Section]:
