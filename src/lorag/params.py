@@ -288,6 +288,8 @@ class TrainingParams(Section):
 
     method: LoraMethod
     start: TrainingStart
+    continued_epochs: int = Field(ge=1, le=1_000)
+    continued_learning_rate: float = Field(gt=0, le=1, allow_inf_nan=False)
     target_modules: Literal["all-linear"] | tuple[Annotated[str, Field(min_length=1)], ...]
     rank: int = Field(ge=1, le=1_024)
     alpha: float = Field(gt=0, le=4_096)
@@ -306,6 +308,10 @@ class TrainingParams(Section):
     precision: Precision
     threads: int = Field(ge=0, le=1_024)
     seed: int = Field(ge=0, le=2**31)
+
+    def when_continuing(self) -> Self:
+        """With the epochs and the learning rate of a training that goes on from an adapter."""
+        return self.model_copy(update={"epochs": self.continued_epochs, "learning_rate": self.continued_learning_rate})
 
 
 class TrainingByAdapter(Section):

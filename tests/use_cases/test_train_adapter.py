@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from lorag.adapters import lora_training
@@ -103,6 +104,17 @@ def test_training_goes_on_from_an_adapter_and_says_which(place: Place) -> None:
     start = place.make_adapter(1)
     record = json.loads((train(place, start=start) / "training.json").read_text())
     assert record["start"] == adapter_sha256(start)
+
+
+def test_going_on_has_epochs_and_a_learning_rate_of_its_own(place: Place) -> None:
+    start = place.make_adapter(1)
+    usual = {"epochs": 3, "learning_rate": 0.5}
+    own = {"continued_epochs": 1, "continued_learning_rate": 1e-9}
+    record = json.loads((train(place, start=start, **usual, **own) / "training.json").read_text())
+    assert len(record["epochs"]) == 1
+    before = load_file(start / WEIGHTS)
+    after = load_file(place.workspace.adapter_folder(TUNED) / WEIGHTS)
+    assert all(torch.allclose(after[name], before[name], atol=1e-7) for name in before)
 
 
 def test_an_adapter_of_another_rank_or_method_is_not_continued(place: Place) -> None:

@@ -31,6 +31,8 @@ def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) ->
     base_sha256 = base_model_sha256(params.generation.model)
     start = _read_start(workspace.start_folder(adapter))
     settings = params.training.of(adapter)
+    if start is not None:
+        settings = settings.when_continuing()
     tokenizer = load_tokenizer(base)
     limit = params.training_set.max_pair_tokens
     set_digest = training_set_digest(train)
