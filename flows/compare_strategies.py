@@ -10,7 +10,15 @@ from flows.steps import as_step
 from lorag.adapters.mlflow_tracking import locate_tracking
 from lorag.params import load_params
 from lorag.releases.durable import writer_lock
-from lorag.use_cases import claims_report, comparison_report, log_compare, run_compare, run_refresh, timeline_report
+from lorag.use_cases import (
+    claims_report,
+    comparison_report,
+    log_compare,
+    run_compare,
+    run_refresh,
+    timeline_report,
+    vary_seeds,
+)
 from lorag.use_cases.run_compare import CompareOutcome
 from lorag.workspace import Workspace
 
@@ -45,6 +53,6 @@ def compare_strategies(workspace_root: str, *, limit: int | None = None) -> Comp
         timed = tuple(time_answers(name, chosen, workspace, params, os.environ) for name in chosen.strategies)
     outcome = CompareOutcome(chosen, answered, comparison, rows, timed, limit, workspace.comparison_page, stages)
     judged = claims_report.sections(outcome, workspace, params, os.environ)
-    report(outcome, params, [*timeline_report.sections(workspace), *judged])
+    report(outcome, params, [*vary_seeds.sections(workspace), *timeline_report.sections(workspace), *judged])
     location = locate_tracking(workspace.state, os.environ)
     return log(outcome, workspace, params, location, str(flow_run.id or ""))

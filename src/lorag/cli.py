@@ -184,6 +184,25 @@ def timeline(
     console.show(result, lambda: console_timeline.show_timeline(result), as_json=as_json)
 
 
+@app.command(epilog="Example: lorag seeds --adapter hybrid --seeds 3")
+def seeds(
+    context: typer.Context,
+    adapter: Annotated[AdapterKind, typer.Option(help="The adapter to train again.")] = AdapterKind.TUNED,
+    n: Annotated[int, typer.Option("--seeds", min=1, max=100, help="How many, that of params.yaml included.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Train an adapter with other seeds too: how much of its figures is chance.
+
+    On the training set of the last retrain. Nothing that is served changes; the next comparison's report tells it.
+    """
+    workspace, params = _open(context)
+    from lorag.use_cases.vary_seeds import vary_seeds
+
+    with console.standard_output_kept_clean():
+        result = vary_seeds(adapter, n, workspace, params).to_json()
+    console.show(result, lambda: console_compare.show_seeds(result), as_json=as_json)
+
+
 @app.command("search-params", epilog="Example: lorag search-params --adapter hybrid --minutes 30")
 def search_params_command(
     context: typer.Context,

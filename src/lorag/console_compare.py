@@ -41,6 +41,16 @@ def show_comparison(result: Mapping[str, Any]) -> None:
     say(f"The report: {result['report']}")
 
 
+def show_seeds(result: Mapping[str, Any]) -> None:
+    """A row for each measure, a column for each seed."""
+    seeds = [str(each["seed"]) for each in result["results"]]
+    rows = [
+        [name, f"{spread['mean']:.3f}", *(f"{each['figures'][name]:.3f}" for each in result["results"])]
+        for name, spread in result["spreads"].items()
+    ]
+    table(f"{result['strategy']} by training seed", ["", "mean", *seeds], rows)
+
+
 def _share(found: Mapping[str, float] | None) -> str:
     if found is None:
         return ""

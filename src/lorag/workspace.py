@@ -93,6 +93,10 @@ class Workspace:
         """Output of the adapter_evaluation stage."""
         return self.reports / f"adapter_{adapter}.json"
 
+    def seeds_report(self, adapter: AdapterKind) -> Path:
+        """What other training seeds would have given."""
+        return self.reports / f"seeds_{adapter}.json"
+
     @property
     def answers(self) -> Path:
         """Output of the answers stages: a folder for each strategy."""

@@ -1,0 +1,70 @@
+"""The figures of one adapter under several training seeds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from statistics import mean, stdev
+from typing import Any, Self
+
+from lorag.evaluation.report_page import Section, Table
+
+
+@dataclass(frozen=True, slots=True)
+class SeedResult:
+    """One seed's adapter; `figures` are shares by the names of the comparison's measures."""
+
+    seed: int
+    sha256: str
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SeedsReport:
+    """Adapters that differ in nothing but the seed."""
+
+    strategy: str
+    training_set_digest: str
+    results: tuple[SeedResult, ...]
+
+    @property
+    def spreads(self) -> dict[str, dict[str, float | None]]:
+        """By measure: mean, least, greatest and the standard deviation, None of a single seed."""
+        names = list(self.results[0].figures) if self.results else []
+        return {name: _spread([result.figures[name] for result in self.results]) for name in names}
+
+    def to_json(self) -> dict[str, Any]:
+        """reports/seeds_<strategy>.json."""
+        return {**asdict(self), "spreads": self.spreads}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        results = tuple(SeedResult(**each) for each in value["results"])
+        return cls(value["strategy"], value["training_set_digest"], results)
+
+
+def seeds_section(reports: Sequence[SeedsReport]) -> Section:
+    """A row for each measure of each adapter."""
+    rows = [
+        [
+            report.strategy,
+            name,
+            *(
+                f"{spread[part]:.3f}" if spread[part] is not None else ""
+                for part in ("mean", "least", "greatest", "sd")
+            ),
+            ", ".join(f"{result.figures[name]:.3f}" for result in report.results),
+        ]
+        for report in reports
+        for name, spread in report.spreads.items()
+    ]
+    seeds = "; ".join(
+        f"{report.strategy}: {', '.join(str(each.seed) for each in report.results)}" for report in reports
+    )
+    said = f"The same training with other seeds ({seeds}), which the intervals above do not cover."
+    columns = ["strategy", "measure", "mean", "least", "greatest", "standard deviation", "by seed"]
+    return Section("Seeds", [said], (), [Table(columns, rows)])
+
+
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
+    deviation = stdev(values) if len(values) > 1 else None
+    return {"mean": mean(values), "least": min(values), "greatest": max(values), "sd": deviation}
