@@ -70,6 +70,7 @@ def shrink(workspace: Path, model: Path) -> None:
     # Nothing can be expected of a random model, so the gate asks for nothing.
     for old, new in GATE_OF_NOTHING.items():
         edit(workspace, old, new)
+    edit(workspace, "start: champion", "start: scratch")
     edit(workspace, "epochs: 10", "epochs: 2")
     edit(workspace, "patience_epochs: 3 ", "patience_epochs: null ")
     edit(workspace, "max_new_tokens: 64", "max_new_tokens: 4")
@@ -166,10 +167,11 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     assert call(cli, workspace, "releases")["releases"][0]["adapters"] == {"tuned": tuned["sha256"]}
 
     edit(workspace, "start: scratch", "start: champion")
+    edit(workspace, "continued_epochs: 7", "continued_epochs: 1")
     second = call(cli, workspace, "retrain")
     assert json.loads((workspace / "starts.json").read_text()) == {"tuned": tuned["sha256"], "hybrid": None}
     trained = json.loads((workspace / "artifacts/adapters/tuned/training.json").read_text())
-    assert trained["start"] == tuned["sha256"]
+    assert (trained["start"], len(trained["epochs"])) == (tuned["sha256"], 1)
     assert (second["published"], second["generation"]) == (True, 4)
     assert {"old_facts_lost", "gain_over_champion"} < set(second["adapters"]["tuned"]["probes"])
     assert second["adapters"]["tuned"]["sha256"] != tuned["sha256"]

@@ -19,7 +19,7 @@ def pin(place: Place, *, start: str) -> str:
     sha256 = AdapterShelf(place.workspace.adapters).keep({path.name: path for path in folder.iterdir()})
     write_starts(place.workspace, {TUNED: sha256})
     text = place.workspace.params_file.read_text()
-    place.workspace.params_file.write_text(text.replace("start: scratch", f"start: {start}", 1))
+    place.workspace.params_file.write_text(text.replace("start: champion", f"start: {start}", 1))
     return sha256
 
 
