@@ -32,7 +32,7 @@ class Step:
 
 
 def run_demo(root: Path, knowledge: Path) -> None:
-    """Makes a workspace from version 1, refreshes it to versions 2 and 3, and asks the same question of each."""
+    """Follows the sample knowledge base from version 1 to 2 by refreshing, then compares all strategies on a slice."""
     if not knowledge.is_dir():
         raise WorkspaceError("no sample knowledge base", where=str(knowledge), do="run this in a clone of the project")
     shutil.rmtree(root, ignore_errors=True)
@@ -47,10 +47,9 @@ def run_demo(root: Path, knowledge: Path) -> None:
     _install_version(knowledge / "v2", source, questions)
     steps.append(_refresh_and_ask("version 2, knowledge changed", workspace))
     steps.append(_refresh_and_ask("version 2 again, unchanged", workspace))
-    _install_version(knowledge / "v3", source, questions)
-    steps.append(_refresh_and_ask("version 3, changed again", workspace))
     _show_table(steps)
-    _show_next(workspace)
+    compared = _compare(root, knowledge, workspace)
+    _show_next(workspace, compared)
 
 
 def _install_version(version: Path, source: Path, questions: Path) -> None:
@@ -80,6 +79,28 @@ def _refresh_and_ask(title: str, workspace: Path) -> Step:
     return Step(title, refresh, result.answer.text, cited)
 
 
+def _compare(root: Path, knowledge: Path, workspace: Path) -> Path:
+    """Walks a slice of versions 1 and 2 with all strategies, compares them at the end; the walk's workspace."""
+    from flows.compare_strategies import compare_strategies
+    from flows.walk_timeline import walk_timeline
+    from lorag.console_compare import show_comparison
+    from lorag.console_timeline import show_timeline
+    from lorag.params import AdapterKind
+    from lorag.use_cases.demo_slice import cut_slice
+    from lorag.use_cases.timeline_walk import read_version
+
+    slices, walk = root / "slice", root / "timeline"
+    n_questions = [cut_slice(knowledge / name, slices / name) for name in ("v1", "v2")]
+    _console.rule("rag, tuned and hybrid on the same change")
+    _console.print(f"A slice of {' and '.join(map(str, n_questions))} facts, for it has to be trained on as well.")
+    _say(f"lorag timeline {slices}/v1 {slices}/v2 --into {walk}")
+    versions = [read_version(slices / name) for name in ("v1", "v2")]
+    show_timeline(walk_timeline(str(workspace), versions, str(walk), tuple(AdapterKind), None).to_json())
+    _say(f"lorag --workspace {walk}/workspace compare")
+    show_comparison(compare_strategies(str(walk / "workspace")).to_json())
+    return walk / "workspace"
+
+
 def _show_table(steps: Sequence[Step]) -> None:
     table = Table(title="What happened", title_justify="left", header_style="bold")
     for column in ("step", "added", "changed", "removed", "kept", "embedded", "seconds", "Wh"):
@@ -95,10 +116,16 @@ def _show_table(steps: Sequence[Step]) -> None:
         _console.print(f"  {escape(step.title)}: {escape(step.answer)}  ({escape(step.cited)})")
 
 
-def _show_next(workspace: Path) -> None:
+def _show_next(workspace: Path, compared: Path) -> None:
+    _console.print("What the comparison found, in one page; what it says of other loads and of your own needs:")
+    _console.print(f"  {compared}/reports/comparison.html", soft_wrap=True)
+    _console.print(f"  .venv/bin/lorag --workspace {compared} break-even", soft_wrap=True)
+    _console.print(
+        f"  .venv/bin/lorag --workspace {compared} advise --updates-per-day 4 --queries-per-day 2000", soft_wrap=True
+    )
     _console.print("Look at the runs in the MLflow UI, and at the flows in the Prefect UI:")
-    _console.print(f"  make ui WORKSPACE={workspace}")
-    _console.print(f"  make prefect-ui WORKSPACE={workspace}")
+    _console.print(f"  make ui WORKSPACE={compared}")
+    _console.print(f"  make prefect-ui WORKSPACE={compared}")
     _console.print("Ask something yourself:")
     _console.print(
         f'  .venv/bin/lorag --workspace {workspace} ask "Who is the custodian of the battery shed?"', soft_wrap=True
