@@ -88,6 +88,14 @@ class AdapterKind(StrEnum):
     HYBRID = "hybrid"
 
 
+class TaskRunnerKind(StrEnum):
+    """Where the shards of the embedding stage are computed."""
+
+    THREADS = "threads"
+    DASK = "dask"
+    RAY = "ray"
+
+
 class LoraMethod(StrEnum):
     """How the low-rank update is trained."""
 
@@ -170,6 +178,14 @@ class EmbeddingParams(Section):
     precision: Precision
     batch_tokens: int = Field(ge=256, le=1_000_000)
     threads: int = Field(ge=0, le=1_024)
+
+
+class ComputeParams(Section):
+    """Where embeddings are computed; changes no vector."""
+
+    task_runner: TaskRunnerKind
+    workers: int = Field(ge=1, le=1_024)
+    batches_per_shard: int = Field(ge=1, le=100_000)
 
 
 class IndexParams(Section):
@@ -451,6 +467,7 @@ class Params(Section):
     knowledge: KnowledgeParams
     chunking: ChunkingParams
     embedding: EmbeddingParams
+    compute: ComputeParams
     index: IndexParams
     search: SearchParams
     generation: GenerationParams
@@ -480,8 +497,8 @@ class Params(Section):
 
     @property
     def digest(self) -> str:
-        """Names these settings."""
-        return digest_of(self.model_dump(mode="json"))
+        """Names these settings, but for those that change no result."""
+        return digest_of(self.model_dump(mode="json", exclude={"compute"}))
 
 
 _SECRET_KEY = re.compile(r"(?i)(password|passwd|secret_|_secret|api_?key|access_?key|private_?key|_token$|^token$)")
