@@ -33,6 +33,10 @@ def runs_of(workspace: Path, kind: str) -> list[Any]:
     return found
 
 
+def page_of(result: dict[str, Any]) -> str:
+    return Path(result["report"]).read_text()
+
+
 def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> None:
     assert "nothing is served yet" in refused(cli("--workspace", workspace, "compare", "--json"), 2, "E002")
     refreshed = call(cli, workspace, "refresh")
@@ -61,8 +65,8 @@ def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> 
     asked_now = first["strategies"]["rag"]["batch"]
     assert 0 < asked_now["n_queries"] < sum(first["questions"].values())
     assert asked_now["cost"]["tokens_generated"] > 0
-    page = (workspace / "reports" / "comparison.html").read_text()
-    assert "hybrid is left out" in page and "Answers side by side" in page
+    page = page_of(first)
+    assert "hybrid is left out" in page and "By kind and strategy" in page and "Answers side by side" in page
 
     mlflow = client(workspace)
     parent = mlflow.get_run(first["mlflow_run_id"])
@@ -108,6 +112,19 @@ def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> 
         (workspace / "reports" / name).unlink()
     assert reproduce(workspace, ["comparison"]) == ["comparison"]
     assert {name: (workspace / "reports" / name).read_bytes() for name in REPORTS} == before
+
+    # Another seed makes another adapter, which is kept and serves nobody.
+    varied = call(cli, workspace, "seeds", "--adapter", "tuned", "--seeds", "2")
+    assert [each["seed"] for each in varied["results"]] == [7, 8]
+    assert varied["results"][0]["sha256"] == adapter != varied["results"][1]["sha256"]
+    assert varied["results"][0]["figures"]["f1"] == first["strategies"]["tuned"]["quality"]["f1"]["value"]
+    assert set(varied["spreads"]["f1"]) == {"mean", "least", "greatest", "sd"}
+    kept = workspace / ".lorag" / "seeds" / "tuned_8" / "artifacts" / "adapters" / "tuned"
+    trained_at = (kept / "training.json").stat().st_mtime_ns
+    assert call(cli, workspace, "seeds", "--adapter", "tuned", "--seeds", "2") == varied
+    assert (kept / "training.json").stat().st_mtime_ns == trained_at
+    assert call(cli, workspace, "status")["up_to_date"]
+    assert "The same training with other seeds (tuned: 7, 8)" in page_of(call(cli, workspace, "compare"))
 
     # The knowledge moves on: the adapter is behind, which is said, and it is not trained.
     write_knowledge(tmp_path, {4: "21:45"})
