@@ -6,8 +6,9 @@ import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -455,6 +456,40 @@ class AdviceParams(Section):
     retrain_from_share: Share
 
 
+Cron = Annotated[str, Field(pattern=r"^\S+( \S+){4}$", max_length=100)]
+Schedule = Cron | Annotated[int, Field(ge=5, le=31_536_000)] | None
+"""A cron line, or seconds between two runs, or never."""
+
+
+class SchedulesParams(Section):
+    """When flows run by themselves; `quiet_s` and `longest_burst_s` make one change of many edits."""
+
+    timezone: str
+    refresh: Schedule
+    retrain: Schedule
+    compare: Schedule
+    clean_up: Schedule
+    compare_after: tuple[Literal["refresh", "retrain"], ...]
+    quiet_s: float = Field(gt=0, le=3_600)
+    longest_burst_s: float = Field(gt=0, le=86_400)
+    writer_wait_s: float = Field(ge=0, le=604_800)
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"no time zone {name!r}: name one such as Europe/Berlin") from None
+        return name
+
+    @model_validator(mode="after")
+    def _bursts_last_longer_than_their_pauses(self) -> Self:
+        if self.quiet_s > self.longest_burst_s:
+            raise ValueError(f"quiet_s {self.quiet_s:g} must not exceed longest_burst_s {self.longest_burst_s:g}")
+        return self
+
+
 class TrackingParams(Section):
     """Where runs are logged."""
 
@@ -484,6 +519,7 @@ class Params(Section):
     costs: CostParams
     break_even: BreakEvenParams
     advice: AdviceParams
+    schedules: SchedulesParams
     tracking: TrackingParams
 
     @model_validator(mode="after")
