@@ -72,6 +72,12 @@ def test_bad_params_are_refused_in_one_line(case: str) -> None:
     assert "\n" not in line
 
 
+def test_where_embeddings_are_computed_leaves_the_digest() -> None:
+    params, elsewhere = (parse_params(text, where="params.yaml") for text in (TEXT, TEXT.replace("threads  ", "dask")))
+    assert params.compute != elsewhere.compute
+    assert params.digest == elsewhere.digest
+
+
 def test_a_number_in_scientific_notation_is_a_number() -> None:
     assert parse_params(TEXT.replace("kwh: 0.30", "kwh: 3e-1"), where="params.yaml").costs.prices.kwh == 0.3
 

@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from lorag.adapters.dvc_repo import report_stage_error
-from lorag.console import set_up_logging
+from lorag.console import set_up_logging, set_up_prefect
 from lorag.errors import InputRejected, LoragError
 from lorag.knowledge.artifacts import (
     read_chunks,
@@ -18,9 +18,13 @@ from lorag.knowledge.artifacts import (
     write_documents,
     write_rejected,
 )
-from lorag.params import AdapterKind, Params, Strategy, load_params
+from lorag.params import AdapterKind, Params, Strategy, TaskRunnerKind, load_params
 from lorag.progress import show_progress
 from lorag.workspace import Workspace
+
+if TYPE_CHECKING:
+    from flows.embed_shards import Cluster
+    from lorag.retrieval.embed import Embedder
 
 
 def make_documents(workspace: Workspace, params: Params) -> None:
@@ -67,6 +71,7 @@ def make_embeddings(workspace: Workspace, params: Params) -> None:
 
     chunks = read_chunks(workspace.chunks_file)
     embedder = open_embedder(params.embedding)
+    cluster = _open_cluster(embedder, workspace, params)
     with (
         BlobCache(workspace.cache_file) as cache,
         show_progress(f"Embedding ({embedder.backend})", len(chunks)) as progress,
@@ -78,13 +83,14 @@ def make_embeddings(workspace: Workspace, params: Params) -> None:
             batch_tokens=params.embedding.batch_tokens,
             progress=progress,
             names=[chunk.id for chunk in chunks],
+            compute=cluster.compute if cluster else None,
         )
     save_embeddings(workspace.embeddings_file, vectors, embedder.fingerprint)
     counts = {
         "n_embedded": count.n_embedded,
         "n_cached": count.n_cached,
         "n_tokens": count.n_tokens,
-        "backend": embedder.backend,
+        "backend": ", ".join(sorted(cluster.backends)) if cluster and cluster.backends else embedder.backend,
     }
     workspace.embedding_counts_file.write_text(json.dumps(counts), encoding="utf-8")
 
@@ -220,6 +226,16 @@ def run_stage(name: str, root: Path, variant: str | None = None) -> None:
         known = [*STAGES, *(f"{stage} {kind}" for stage in ADAPTER_STAGES for kind in AdapterKind)]
         known += [f"{stage} {strategy}" for stage in STRATEGY_STAGES for strategy in get_args(Strategy)]
         raise InputRejected(f"no stage {' '.join(filter(None, [name, variant]))!r}", do=f"one of {', '.join(known)}")
+
+
+def _open_cluster(embedder: "Embedder", workspace: Workspace, params: Params) -> "Cluster | None":
+    """None where this process computes by itself: then nothing of Prefect is imported, which takes seconds."""
+    if params.compute.task_runner is TaskRunnerKind.THREADS:
+        return None
+    set_up_prefect(workspace.state, debug=False)
+    from flows.embed_shards import Cluster
+
+    return Cluster(embedder, params.embedding, params.compute, os.environ)
 
 
 def _write_report(path: Path, report: Mapping[str, Any]) -> None:

@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -174,6 +174,29 @@ def test_progress_counts_every_text() -> None:
     embed_texts(["one", *TEXTS, "two words"], WordEmbedder(), cache, batch_tokens=4, progress=done.append)
     assert sum(done) == 7
     assert done[0] == 2
+
+
+def test_batches_may_be_computed_elsewhere_and_end_in_any_order() -> None:
+    def backwards(batches: Sequence[Sequence[str]]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        for position in reversed(range(len(batches))):
+            yield position, WordEmbedder().embed_batch(batches[position])
+
+    here, _ = embed_texts(TEXTS, WordEmbedder(), DictCache(), batch_tokens=6)
+    there, count = embed_texts(TEXTS, WordEmbedder(), DictCache(), batch_tokens=6, compute=backwards)
+    assert there.tobytes() == here.tobytes()
+    assert count.n_embedded == 5
+
+
+def test_what_was_computed_elsewhere_is_cached_before_the_rest_fails() -> None:
+    def breaking(batches: Sequence[Sequence[str]]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        yield 1, WordEmbedder().embed_batch(batches[1])
+        raise RuntimeError("the cluster is gone")
+
+    cache = DictCache()
+    with pytest.raises(RuntimeError, match="gone"):
+        embed_texts(TEXTS, WordEmbedder(), cache, batch_tokens=1, compute=breaking)
+    _, count = embed_texts(TEXTS, WordEmbedder(), cache, batch_tokens=1)
+    assert count == EmbeddingCount(n_embedded=4, n_cached=1, n_tokens=11)
 
 
 def test_no_texts_give_no_rows() -> None:

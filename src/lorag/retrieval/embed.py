@@ -1,7 +1,7 @@
 """Vectors for texts: each distinct text is embedded once, then comes from the cache."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +20,9 @@ _BATCHES_AT_ONCE = 2
 
 Progress = Callable[[int], None]
 """Called with the number of texts done since the last call."""
+
+ComputeBatches = Callable[[Sequence[Sequence[str]]], Iterable[tuple[int, NDArray[np.float32]]]]
+"""Vectors [n, dimension] of each batch of texts with the batch's position, in the order in which they get done."""
 
 
 class Embedder(Protocol):
@@ -90,6 +93,7 @@ def embed_texts(
     batch_tokens: int,
     progress: Progress | None = None,
     names: Sequence[str] | None = None,
+    compute: ComputeBatches | None = None,
 ) -> tuple[NDArray[np.float32], EmbeddingCount]:
     """Vectors [n_texts, dimension] in the order of `texts`, and how much work they were.
 
@@ -97,6 +101,9 @@ def embed_texts(
     the same vector for as long as the cache lives. Raises GateRefused for a vector that cannot be right (NaN,
     infinite, zero, wrong dimension, not of unit length) and caches nothing of its batch; `names` says what to call
     the texts then, chunk ids for instance.
+
+    `compute` lets others do the work. What shares a batch is decided here, and a vector's last bits depend on that
+    alone, so equal machines give equal vectors wherever the batches go. By default the embedder computes them.
     """
     advance = progress or (lambda n: None)
     namespace = f"embedding {embedder.fingerprint}"
@@ -110,8 +117,8 @@ def embed_texts(
     lengths = embedder.count_tokens([texts[first[key]] for key in missing])
     batches = [[missing[i] for i in positions] for positions in plan_batches(lengths, batch_tokens)]
     contents = [[texts[first[key]] for key in batch] for batch in batches]
-    computed = compute_ahead(embedder.embed_batch, contents, threads=_BATCHES_AT_ONCE)
-    for batch, found in zip(batches, computed, strict=True):
+    for position, found in compute(contents) if compute else enumerate(embed_batches(contents, embedder)):
+        batch = batches[position]
         _refuse_bad_vectors(found, [first[key] for key in batch], embedder, texts, names)
         cache.put_many(
             namespace, [(key, vector.astype("<f4").tobytes()) for key, vector in zip(batch, found, strict=True)]
@@ -124,6 +131,11 @@ def embed_texts(
     for i, key in enumerate(keys):
         rows[i] = vectors[key]
     return rows, count
+
+
+def embed_batches(batches: Iterable[Sequence[str]], embedder: Embedder) -> Iterator[NDArray[np.float32]]:
+    """Vectors [n, dimension] of each batch in turn, two of them being computed at a time."""
+    return compute_ahead(embedder.embed_batch, batches, threads=_BATCHES_AT_ONCE)
 
 
 def plan_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
