@@ -105,7 +105,17 @@ CASES: dict[str, tuple[str, Evidence, Verdict]] = {
         FAILS,
     ),
     "no hybrid in the walk": ("S10", walked((stale("rag", NONE),)), OPEN),
-    "controls beside the point": ("S11", compared({"rag - base": BELOW_0}, measure="controls"), OPEN),
+    "useless contexts harm": (
+        "S11",
+        compared({"rag_beside - base": BELOW_0, "hybrid_beside - base": FAR_BELOW}, measure="controls"),
+        HOLDS,
+    ),
+    "one that reads is not led astray": (
+        "S11",
+        compared({"rag_beside - base": BELOW_0, "hybrid_beside - base": AROUND_0}, measure="controls"),
+        FAILS,
+    ),
+    "controls without a context": ("S11", compared({"rag - base": BELOW_0}, measure="controls"), OPEN),
 }
 
 
@@ -115,7 +125,7 @@ def test_a_claim_is_judged_by_its_rule(case: str) -> None:
     judged = next(each for each in judge_claims(evidence) if each.id == name)
     assert judged.verdict is verdict, judged
     assert (judged.do is None) == (verdict is not OPEN), "what is open says how to measure it, and nothing else does"
-    if verdict is HOLDS or name == "S11":
+    if verdict is HOLDS:
         assert judged.figures, "it says by which figures"
 
 

@@ -145,9 +145,13 @@ def test_the_tuned_adapter_reads_as_rag_does_where_that_is_wanted(asked: Place, 
         run_stage("answers", asked.workspace.root, strategy)
     assert leftover.exists() == reading
     answers = load_answers(asked.workspace.answers, asked.params)
-    assert ("tuned_reading" in answers) == reading
+    assert ("tuned_reading" in answers) == ("rag_beside" in answers) == reading
     if reading:
         read, rag = facts(answers["tuned_reading"]), facts(answers["rag"])
         assert set(read) == set(rag) == {row.question.id for row in answers["tuned_reading"]}
         assert all(read[name].answer.context == rag[name].answer.context for name in rag), "they read the same"
         assert any(read[name].answer.context for name in read)
+        beside = answers["rag_beside"]
+        assert {row.question.topic for row in beside} == {Topic.CONTROL}
+        assert all(row.answer.context for row in beside), "however far off"
+        assert not all(row.answer.context for row in answers["rag"] if row.question.topic is Topic.CONTROL)

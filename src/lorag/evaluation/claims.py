@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from lorag.costs.records import Cost
-from lorag.evaluation.comparison import READING
+from lorag.evaluation.comparison import BESIDE, READING
 from lorag.evaluation.evidence import COMPARE, TIMELINE, UPDATE, Evidence, Measurement, Verdict, pooled, verdict_of
 from lorag.evaluation.unmeasured_claims import UNMEASURED
 from lorag.params import AdapterKind
@@ -59,7 +59,7 @@ def judge_claims(evidence: Evidence) -> list[Judged]:
     return [
         Judged(name, claim, source, found.verdict, found.why, found.figures, found.do)
         for name, (claim, source) in CLAIMS.items()
-        for found in [_RULES[name](evidence) if name in _RULES else _unmeasured(name, evidence)]
+        for found in [_RULES[name](evidence) if name in _RULES else _unmeasured(name)]
     ]
 
 
@@ -190,13 +190,26 @@ def _stale_adapters_conflict(evidence: Evidence) -> Finding:
     return Finding(verdict_of(holds), f"in {largest}, with the most changed facts, intervals lie apart", tuple(figures))
 
 
+def _contexts_beside_the_point_harm(evidence: Evidence) -> Finding:
+    found = {
+        f"{name} - {alone} on controls": harm
+        for name, alone in (("rag", "base"), ("hybrid", "base"))
+        if (harm := evidence.difference(f"{name}{BESIDE}", alone, "controls"))
+    }
+    if not found:
+        return _missing("controls asked with a context", f"{COMPARE} with `comparison.reading: true`")
+    figures = tuple(Measurement.on(name, harm) for name, harm in found.items())
+    why = (
+        "controls with the closest chunks lie below the base model without any, interval included, for each that reads"
+    )
+    return Finding(verdict_of(all(harm.high < 0 for harm in found.values())), why, figures)
+
+
 _BEFORE = {"tuned": "stale tuned", "hybrid": "stale hybrid"}
 
 
-def _unmeasured(name: str, evidence: Evidence) -> Finding:
+def _unmeasured(name: str) -> Finding:
     why, do = UNMEASURED[name]
-    if name == "S11" and (found := evidence.difference("rag", "base", "controls")):
-        return Finding(Verdict.NOT_MEASURED, why, (Measurement.on("rag - base on controls", found),), do)
     return Finding(Verdict.NOT_MEASURED, why, (), do)
 
 
@@ -212,4 +225,5 @@ _RULES: Mapping[str, Callable[[Evidence], Finding]] = {
     "S8": _costs_cross,
     "S9": _removal_leaks,
     "S10": _stale_adapters_conflict,
+    "S11": _contexts_beside_the_point_harm,
 }

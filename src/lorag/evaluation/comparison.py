@@ -18,6 +18,9 @@ IDEAL = "_ideal"
 READING = "_reading"
 """Behind the name of a strategy that answers from memory, but was asked with what the search found."""
 
+BESIDE = "_beside"
+"""Behind the name of a strategy that read what the search found for control questions, however far off."""
+
 COMPARED = ("accuracy", "exact_match", "f1", "abstention", "controls", "citation_recall")
 """Measures whose differences between strategies are told."""
 
@@ -71,7 +74,7 @@ class Comparison:
 
 def is_variant(name: str) -> bool:
     """Whether the name is that of a strategy asked in another way than it is served."""
-    return name.endswith((IDEAL, READING))
+    return name.endswith((IDEAL, READING, BESIDE))
 
 
 def compare_answers(

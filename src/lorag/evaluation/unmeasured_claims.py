@@ -18,11 +18,6 @@ UNMEASURED: Mapping[str, tuple[str, str]] = {
         "lorag retrain --adapter tuned and lorag compare at several values of training.tuned.epochs, "
         "training.tuned.patience_epochs and training_set.general_share; `controls` is what is kept",
     ),
-    "S11": (
-        "control questions are declined, and not answered from a context, where the search finds nothing relevant",
-        "lorag compare with search.min_similarity: -1, so that every control is read with what the search finds; "
-        "then rag - base on controls",
-    ),
     "S12": (
         "no measure of style is taken",
         "lorag retrain with training_set.style, then a judgement of how the answers of rag and tuned sound",

@@ -23,7 +23,8 @@ from lorag.use_cases.refresh_index import Wanted
 from lorag.use_cases.search_contexts import open_search
 from lorag.workspace import Workspace
 
-ANSWERS, IDEAL_ANSWERS, READING_ANSWERS = "answers.jsonl", "answers_ideal.jsonl", "answers_reading.jsonl"
+ANSWERS, IDEAL_ANSWERS = "answers.jsonl", "answers_ideal.jsonl"
+READING_ANSWERS, BESIDE_ANSWERS = "answers_reading.jsonl", "answers_beside.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,9 @@ def answer_questions(strategy: Strategy, workspace: Workspace, params: Params, f
     """Writes answers.jsonl into `folder`, and for a strategy that reads answers_ideal.jsonl.
 
     The latter are answers to facts from the chunks that state them, followed by what the search found besides. With
-    `comparison.reading` the tuned adapter is asked for facts as rag is too, into answers_reading.jsonl. Where answers
-    were not in the cache, what it cost to generate them is left for `read_batch`; these variants do not count.
+    `comparison.reading` the tuned adapter is asked for facts as rag is too, into answers_reading.jsonl, and those that
+    read are asked the controls with the closest chunks, however far off, into answers_beside.jsonl. Where answers were
+    not in the cache, what it cost to generate them is left for `read_batch`; these variants do not count.
     """
     wanted = load_wanted(workspace)
     questions = load_question_set(wanted, workspace, params)
@@ -57,12 +59,18 @@ def answer_questions(strategy: Strategy, workspace: Workspace, params: Params, f
     write_answers(folder / ANSWERS, rows)
     _keep_batch(strategy, batched, workspace)
     facts = [question for question in questions if question.topic is Topic.FACT]
-    (folder / READING_ANSWERS).unlink(missing_ok=True)
+    for name in (READING_ANSWERS, BESIDE_ANSWERS):
+        (folder / name).unlink(missing_ok=True)
     if strategy == "tuned" and params.comparison.reading:
         read = _search("rag", facts, wanted, workspace, params)
         write_answers(folder / READING_ANSWERS, replace(asker, strategy="rag").ask(facts, read)[0])
     if found is not None:
         write_answers(folder / IDEAL_ANSWERS, asker.ask(facts, _ideal(facts, found, wanted.chunks))[0])
+        controls = [question for question in questions if question.topic is Topic.CONTROL]
+        if params.comparison.reading and controls:
+            anything = params.search.model_copy(update={"min_similarity": -1.0})
+            beside = _search(strategy, controls, wanted, workspace, params.model_copy(update={"search": anything}))
+            write_answers(folder / BESIDE_ANSWERS, asker.ask(controls, beside)[0])
 
 
 def ask_with(

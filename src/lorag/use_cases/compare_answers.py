@@ -9,17 +9,17 @@ from typing import Any
 from lorag.errors import IntegrityFailed, WorkspaceError
 from lorag.evaluation.answer_rows import AnswerRow, read_answers
 from lorag.evaluation.bootstrap import Bootstrap
-from lorag.evaluation.comparison import IDEAL, READING, Comparison, compare_answers
+from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Comparison, compare_answers
 from lorag.knowledge.artifacts import read_chunks
 from lorag.params import Params
-from lorag.use_cases.answer_questions import ANSWERS, IDEAL_ANSWERS, READING_ANSWERS
+from lorag.use_cases.answer_questions import ANSWERS, BESIDE_ANSWERS, IDEAL_ANSWERS, READING_ANSWERS
 from lorag.workspace import Workspace
 
-_VARIANTS = {IDEAL: IDEAL_ANSWERS, READING: READING_ANSWERS}
+_VARIANTS = {IDEAL: IDEAL_ANSWERS, READING: READING_ANSWERS, BESIDE: BESIDE_ANSWERS}
 
 
 def load_answers(folder: Path, params: Params) -> dict[str, list[AnswerRow]]:
-    """By strategy, those of params that have answered; behind them the variants that answered facts alone.
+    """By strategy, those of params that have answered; behind them the variants that answered some of the questions.
 
     Raises WorkspaceError where none has, and IntegrityFailed where they answered other questions than one another.
     """

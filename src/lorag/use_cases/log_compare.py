@@ -7,7 +7,7 @@ from dataclasses import replace
 from lorag.adapters.mlflow_traces import TracedAnswer, log_traces
 from lorag.adapters.mlflow_tracking import PARENT_TAG, Run, TrackingLocation, start_run
 from lorag.errors import StoreFailed
-from lorag.evaluation.comparison import IDEAL, READING, Figures
+from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Figures
 from lorag.evaluation.comparison_plots import plot_quality, plot_retrievers, plot_seconds, plot_strata
 from lorag.params import Params, Strategy
 from lorag.use_cases.measure_speed import Timing
@@ -97,6 +97,7 @@ def _metrics(strategy: Strategy, outcome: CompareOutcome, params: Params) -> dic
     metrics |= {f"interval.{name}.high": found.high for name, found in figures.items()}
     metrics |= _values("ideal", comparison.strategies.get(f"{strategy}{IDEAL}", {}))
     metrics |= _values("reading", comparison.strategies.get(f"{strategy}{READING}", {}))
+    metrics |= _values("beside", comparison.strategies.get(f"{strategy}{BESIDE}", {}))
     for stratum, found in comparison.strata[strategy].items():
         metrics |= _values(f"strata.{_plain(stratum)}", found)
     if strategy in ("rag", "hybrid") and comparison.retrieval is not None:

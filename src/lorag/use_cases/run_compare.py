@@ -11,7 +11,7 @@ from lorag.adapters import dvc_repo
 from lorag.adapters.model_files import base_model_sha256
 from lorag.errors import WorkspaceError
 from lorag.evaluation.answer_rows import AnswerRow
-from lorag.evaluation.comparison import IDEAL, READING, Comparison
+from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Comparison
 from lorag.params import AdapterKind, Params, Strategy
 from lorag.releases.adapter_shelf import CONFIG, WEIGHTS, adapter_sha256
 from lorag.releases.record import Release, content_digest
@@ -121,6 +121,7 @@ class CompareOutcome:
             "quality": comparison["strategies"][name],
             "ideal": comparison["strategies"].get(f"{name}{IDEAL}"),
             "reading": comparison["strategies"].get(f"{name}{READING}"),
+            "beside": comparison["strategies"].get(f"{name}{BESIDE}"),
             "strata": comparison["strata"][name],
             "speed": timed.speed.to_json() if timed.speed else None,
             "speed_missing": timed.reason,
