@@ -37,7 +37,7 @@ def embed_shards(n_shards: int) -> Iterator[EmbeddedShard]:
     work = _WORK.get()
     run = FlowRunContext.get()
     # A temporary server is known to this process alone; without its address each worker would start one of its own.
-    api = {PREFECT_API_URL: str(run.client.api_url)} if run else {}
+    api = {PREFECT_API_URL: str(run.client.api_url).rstrip("/")} if run else {}
     with temporary_settings(api):
         futures = [embed_shard.submit(shard, work.embedding, work.fingerprint) for shard in work.shards[:n_shards]]
     for future in as_completed(futures):

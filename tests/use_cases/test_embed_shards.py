@@ -64,7 +64,7 @@ def workers() -> Iterator[LocalCluster]:
 
 
 class Murder(SchedulerPlugin):  # type: ignore[misc]
-    """Kills a busy worker when the first shard has ended."""
+    """Kills a worker that computes a shard when another one has ended its second."""
 
     def __init__(self, cluster: LocalCluster) -> None:
         self.scheduler = cluster.scheduler
@@ -74,13 +74,13 @@ class Murder(SchedulerPlugin):  # type: ignore[misc]
             self.pids = client.run(os.getpid)
         self.scheduler.add_plugin(self)
 
-    def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
-        self.computed += finish == "memory"
+    def transition(self, key: Any, start: str, finish: str, *_: Any, worker: str = "", **__: Any) -> None:
         self.seen.add(key)
-        if finish == "memory" and not self.killed:
+        self.computed += finish == "memory"
+        if finish == "memory" and self.computed >= 2 and not self.killed:
             busy = [state.address for state in self.scheduler.workers.values() if state.processing]
-            for address in busy[:1]:
-                os.kill(self.pids.pop(address), signal.SIGKILL)
+            for address in [address for address in busy if address != worker][:1]:
+                os.kill(self.pids[address], signal.SIGKILL)
                 self.killed += 1
 
 
