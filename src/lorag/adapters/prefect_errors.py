@@ -1,0 +1,23 @@
+"""What a person is told when Prefect's server cannot be reached."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from lorag.errors import StoreFailed
+
+
+def lost_server(error: Exception, environment: Mapping[str, str]) -> StoreFailed | None:
+    """The error for a server that did not answer, also after the client's own retries; None for any other error."""
+    from httpx import TransportError
+    from prefect.exceptions import PrefectHTTPStatusError
+
+    # Where the server is down from the start the client raises no class of its own.
+    is_lost = isinstance(error, TransportError | PrefectHTTPStatusError) or "Failed to reach API" in str(error)
+    if not is_lost:
+        return None
+    server = urlsplit(environment.get("PREFECT_API_URL", ""))
+    return StoreFailed(
+        "the Prefect server does not answer",
+        where=server._replace(netloc=server.netloc.rpartition("@")[2]).geturl() or "the server of this run",
+        do="start it, or unset PREFECT_API_URL, and run this again; what is served stays",
+    )
