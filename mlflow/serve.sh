@@ -3,6 +3,7 @@
 #   mlflow/serve.sh [WORKSPACE] [PORT]
 set -euo pipefail
 
+here=$(cd "$(dirname "$0")" && pwd)
 workspace=$(cd "${1:-.}" && pwd)
 port=${2:-${MLFLOW_PORT:-5000}}
 folder="$workspace/.lorag/mlflow"
@@ -25,6 +26,8 @@ command=("${PYTHON:-python}" -m mlflow server
 printf '%q ' "${command[@]}"
 # The plain address opens on pages about traces.
 printf '\n\nhttp://127.0.0.1:%s/#/experiments?workflowType=machine_learning\n\n' "$port"
+
+"${PYTHON:-python}" "$here/save_views.py" "sqlite:///$folder/mlflow.db" "http://127.0.0.1:$port"
 
 # Not in the repository, where Python would look for a package in the folder mlflow/ first.
 cd "$folder"

@@ -1,0 +1,61 @@
+"""Saves the views of views.yaml with every experiment of a tracking server, and prints their addresses.
+
+python mlflow/save_views.py TRACKING_URI UI_ADDRESS
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from mlflow import MlflowClient
+from ruamel.yaml import YAML
+
+PREFIX = "mlflow.sharedViewState."
+"""Tags of an experiment that the UI reads its state from, as its own button *Share* writes them."""
+
+
+def main() -> None:
+    """Tags the experiments that have runs."""
+    tracking_uri, address = sys.argv[1:]
+    client = MlflowClient(tracking_uri)
+    views = YAML(typ="safe").load((Path(__file__).parent / "views.yaml").read_text(encoding="utf-8"))
+    for experiment in client.search_experiments():
+        if not client.search_runs([experiment.experiment_id], max_results=1):
+            continue
+        for name, view in views.items():
+            client.set_experiment_tag(experiment.experiment_id, f"{PREFIX}{name}", json.dumps(state_of(view)))
+            page = f"{address}/#/experiments/{experiment.experiment_id}/runs?workflowType=machine_learning"
+            print(f"{experiment.name}: {view['title']}\n  {page}&compareRunsMode=CHART&viewStateShareKey={name}")
+
+
+def state_of(view: dict[str, Any]) -> dict[str, Any]:
+    """What the page of an experiment remembers: the filter, and a section of bar charts."""
+    charts = [
+        {
+            "type": "BAR",
+            "uuid": f"lorag-{metric}",
+            "metricKey": metric,
+            "metricSectionId": "lorag",
+            "runsCountToCompare": 20,
+            "deleted": False,
+            "isGenerated": False,
+        }
+        for metric in view["charts"]
+    ]
+    return {
+        "searchFilter": view["runs"],
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "runsHiddenMode": "FIRST_20_RUNS",
+        "compareRunCharts": charts,
+        "compareRunSections": [
+            {"uuid": "lorag", "name": view["title"], "display": True, "isReordered": False, "deleted": False}
+        ],
+    }
+
+
+if __name__ == "__main__":
+    main()
