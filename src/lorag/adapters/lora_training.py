@@ -51,7 +51,10 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """One run. `digest` names all that decides its result: a checkpoint of another digest is not continued."""
+    """One run. `digest` names all that decides its result: a checkpoint of another digest is not continued.
+
+    `sharded` splits the base model over the processes, where there are several.
+    """
 
     base: Path
     train: Sequence[Encoded]
@@ -60,7 +63,8 @@ class TrainingJob:
     start: Path | None
     checkpoint: Path | None
     digest: str
-    checkpoint_every_steps: int = 50
+    checkpoint_every_steps: int = 100
+    sharded: bool = False
 
 
 def load_tokenizer(base: Path) -> Any:
@@ -134,7 +138,10 @@ class _Run:
         self.bf16 = choose_bf16(self.params.precision, gpu=self.device.type == "cuda", where="training.precision")
         # Another number of processes has other steps, and other arithmetic another result.
         self.digest = digest_of([job.digest, self.world_size, self.device.type, self.bf16])
-        self.model = load_trainable(job.base, self.params, self.device, bf16=self.bf16, start=job.start)
+        self.sharded = job.sharded and self.world_size > 1
+        self.model = load_trainable(
+            job.base, self.params, self.device, bf16=self.bf16, start=job.start, sharded=self.sharded
+        )
         self.weights = {name: p for name, p in sorted(self.model.named_parameters()) if p.requires_grad}
         self.lengths = [len(pair.ids) for pair in job.train]
         self.steps_an_epoch = len(self._plan(0))
@@ -200,8 +207,8 @@ class _Run:
         ]
         labels = sum(len(pair.ids) - pair.n_prompt for batch in pairs for pair in batch)
         loss = torch.zeros((), device=self.device)
-        for batch in pairs[self.rank :: self.world_size]:
-            part = self._loss(batch).sum() / labels
+        for batch, share in self._own_part(pairs):
+            part = self._loss(batch).sum() / labels * share
             torch.autograd.backward(part)
             loss += part.detach()
         self._add_up(loss)
@@ -221,6 +228,15 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         self.losses.append(value)
         self.advance(sum(len(pair.ids) for batch in pairs for pair in batch))
+
+    def _own_part(self, step: Sequence[list[Encoded]]) -> list[tuple[list[Encoded], float]]:
+        """This process' batches with their share in the loss.
+
+        Processes that share a base must run it equally often: one that has a batch less takes any one for nothing.
+        """
+        own = [(batch, 1.0) for batch in step[self.rank :: self.world_size]]
+        missing = math.ceil(len(step) / self.world_size) - len(own) if self.sharded else 0
+        return own + [(step[0], 0.0)] * missing
 
     def _loss(self, batch: Sequence[Encoded]) -> torch.Tensor:
         """Of each label of the batch [n_labels]."""
