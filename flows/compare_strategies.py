@@ -6,10 +6,10 @@ from pathlib import Path
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.steps import as_step
+from flows.record import record_compare
+from flows.steps import as_step, hold_writer_lock
 from lorag.adapters.mlflow_tracking import locate_tracking
 from lorag.params import load_params
-from lorag.releases.durable import writer_lock
 from lorag.use_cases import (
     claims_report,
     comparison_report,
@@ -43,7 +43,7 @@ def compare_strategies(workspace_root: str, *, limit: int | None = None) -> Comp
     params = load_params(workspace.params_file)
     if limit is not None:
         params = params.model_copy(update={"comparison": params.comparison.model_copy(update={"limit": limit})})
-    with writer_lock(workspace.lock_file):
+    with hold_writer_lock(workspace, params):
         chosen = choose(workspace, params)
         answered = tuple(reproduce_answers(name, workspace, params, limit) for name in chosen.strategies)
         comparison, rows, compared = reproduce_comparison(chosen, workspace, params, limit)
@@ -55,4 +55,6 @@ def compare_strategies(workspace_root: str, *, limit: int | None = None) -> Comp
     judged = claims_report.sections(outcome, workspace, params, os.environ)
     report(outcome, params, [*vary_seeds.sections(workspace), *timeline_report.sections(workspace), *judged])
     location = locate_tracking(workspace.state, os.environ)
-    return log(outcome, workspace, params, location, str(flow_run.id or ""))
+    logged = log(outcome, workspace, params, location, str(flow_run.id or ""))
+    record_compare(logged, workspace)
+    return logged

@@ -7,12 +7,12 @@ from pathlib import Path
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.steps import as_step
+from flows.record import record_refresh
+from flows.steps import as_step, hold_writer_lock
 from lorag.adapters.cost_meter import CostMeter
 from lorag.adapters.mlflow_tracking import locate_tracking
 from lorag.adapters.stores import open_store
 from lorag.params import load_params
-from lorag.releases.durable import writer_lock
 from lorag.use_cases import log_refresh, run_refresh
 from lorag.use_cases.run_refresh import RefreshOutcome
 from lorag.workspace import Workspace
@@ -23,7 +23,7 @@ commit_versions = as_step("commit", run_refresh.commit_versions)
 plan = as_step("plan", run_refresh.plan)
 apply = as_step("apply", run_refresh.apply)
 gate = as_step("gate", run_refresh.gate)
-publish = as_step("publish", run_refresh.publish)
+publish = as_step("publish", run_refresh.publish, retries=0)
 log = as_step("log", log_refresh.log_refresh)
 
 
@@ -37,7 +37,7 @@ def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: b
     workspace = Workspace(Path(workspace_root).resolve())
     params = load_params(workspace.params_file)
     with (
-        writer_lock(workspace.lock_file),
+        hold_writer_lock(workspace, params),
         CostMeter(params.costs) as meter,
     ):
         snapshot(workspace, params, allow_empty=allow_shrink)
@@ -60,4 +60,6 @@ def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: b
         outcome = run_refresh.summarise(release, report, planned, pipeline, workspace, meter.stop())
     location = locate_tracking(workspace.state, os.environ)
     run_id = log(outcome, workspace, params, location, str(flow_run.id or ""))
-    return replace(outcome, mlflow_run_id=run_id)
+    outcome = replace(outcome, mlflow_run_id=run_id)
+    record_refresh(outcome, workspace, params)
+    return outcome

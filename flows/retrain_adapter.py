@@ -7,12 +7,12 @@ from pathlib import Path
 from prefect import flow
 from prefect.runtime import flow_run
 
-from flows.steps import as_step
+from flows.record import record_retrain
+from flows.steps import as_step, hold_writer_lock
 from lorag.adapters.cost_meter import CostMeter
 from lorag.adapters.gpu_energy import count_gpus
 from lorag.adapters.mlflow_tracking import locate_tracking
 from lorag.params import AdapterKind, Params, load_params
-from lorag.releases.durable import writer_lock
 from lorag.use_cases import log_retrain, run_refresh, run_retrain
 from lorag.use_cases.run_retrain import Candidate, RetrainOutcome
 from lorag.workspace import Workspace
@@ -22,7 +22,7 @@ pin_start = as_step("pin start", run_retrain.pin_start)
 reproduce = as_step("reproduce", run_retrain.reproduce)
 judge = as_step("gate", run_retrain.judge)
 commit_versions = as_step("commit", run_refresh.commit_versions)
-publish = as_step("publish", run_retrain.publish)
+publish = as_step("publish", run_retrain.publish, retries=0)
 log = as_step("log", log_retrain.log_retrain)
 
 
@@ -36,7 +36,7 @@ def retrain_adapter(workspace_root: str, adapters: Sequence[str] = (), *, refuse
     """
     workspace = Workspace(Path(workspace_root).resolve())
     params = load_params(workspace.params_file)
-    with writer_lock(workspace.lock_file):
+    with hold_writer_lock(workspace, params):
         kinds = run_retrain.choose_adapters(workspace, params, adapters)
         snapshot(workspace, params)
         candidates = tuple(_train_and_judge(kind, workspace, params) for kind in kinds)
@@ -46,6 +46,7 @@ def retrain_adapter(workspace_root: str, adapters: Sequence[str] = (), *, refuse
     location = locate_tracking(workspace.state, os.environ)
     runs = log(candidates, release, workspace, params, location, str(flow_run.id or ""))
     outcome = RetrainOutcome(release, published, candidates, runs)
+    record_retrain(outcome, workspace, params)
     if refuse:
         run_retrain.refuse_failed(outcome)
     return outcome

@@ -1,15 +1,54 @@
-"""How a use case becomes a task of a flow."""
+"""How a use case becomes a task of a flow, and how a flow becomes the only writer."""
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
+from prefect.tasks import exponential_backoff
+
+from lorag.errors import StoreFailed
+from lorag.params import Params
+from lorag.releases.durable import writer_lock
+from lorag.workspace import Workspace
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+RETRIES = 2
+FIRST_DELAY_S = 2
+"""The second try comes after so long, each further one after twice the time before."""
 
-def as_step(name: str, function: Callable[P, R]) -> Task[P, R]:
-    """The function as a task that leaves nothing behind: results hold document text, and caching is DVC's."""
-    return task(name=name, cache_policy=NO_CACHE, persist_result=False)(function)
+
+def as_step(name: str, function: Callable[P, R], *, retries: int = RETRIES) -> Task[P, R]:
+    """The function as a task that leaves nothing behind: results hold document text, and caching is DVC's.
+
+    It is tried again where a store or a service failed, which may pass; never where a gate or the input refused.
+    `retries` is 0 for what must not be done twice.
+    """
+    return task(
+        name=name,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=retries,
+        retry_delay_seconds=exponential_backoff(backoff_factor=FIRST_DELAY_S),
+        retry_condition_fn=may_pass,
+    )(function)
+
+
+def may_pass(task: Task[..., Any], task_run: Any, state: Any) -> bool:
+    """Whether the failure is one that time may mend."""
+    return isinstance(state.data, StoreFailed)
+
+
+def is_deployed() -> bool:
+    """Whether the server runs this flow by itself, and nobody waits for it at a terminal."""
+    context = FlowRunContext.get()
+    return bool(context and context.flow_run and context.flow_run.deployment_id)
+
+
+def hold_writer_lock(workspace: Workspace, params: Params) -> AbstractContextManager[None]:
+    """The workspace's write lock; a deployed run waits for it, one that a person typed raises Busy at once."""
+    return writer_lock(workspace.lock_file, wait_s=params.schedules.writer_wait_s if is_deployed() else 0)

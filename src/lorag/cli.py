@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from lorag import console, console_claims, console_compare, console_costs, console_timeline
+from lorag import console, console_claims, console_compare, console_costs, console_operate, console_timeline
 from lorag.costs.unit_costs import Unit
 from lorag.errors import ExitStatus, LoragError, ParamsError
 from lorag.params import AdapterKind, Params, RetrieverKind, Strategy, load_params
@@ -444,6 +444,76 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
         raise typer.Exit(ExitStatus.INTEGRITY)
 
 
+@app.command(epilog="Example: lorag up --json")
+def up(context: typer.Context, as_json: Json = False) -> None:
+    """Start Prefect server, MLflow UI, worker and watcher in the background, with all flows deployed.
+
+    Refreshes then come by themselves. What runs already goes on.
+    """
+    from lorag.use_cases.operate import start_all
+
+    workspace, params = _open(context)
+    # What a command of a person wants of Prefect, such as silence, is not for what goes on in the background.
+    environment = dict(os.environ)
+    with console.standard_output_kept_clean():
+        console.set_up_prefect(workspace.state, debug=context.obj.debug)
+        result = start_all(workspace, params, environment).to_json()
+    console.show(result, lambda: console_operate.show_operation(result), as_json=as_json)
+
+
+@app.command(epilog="Example: lorag down")
+def down(context: typer.Context, as_json: Json = False) -> None:
+    """Stop what `lorag up` started; the served release stays, and answers go on."""
+    from lorag.use_cases.operate import stop_all
+
+    workspace, _ = _open(context)
+    stopped = stop_all(workspace)
+    console.show({"stopped": stopped}, lambda: console_operate.show_stopped(stopped), as_json=as_json)
+
+
+@app.command(epilog="Example: lorag deploy --json")
+def deploy(context: typer.Context, as_json: Json = False) -> None:
+    """Register the deployments of prefect.yaml with the schedules of params.yaml; again after either was changed."""
+    from lorag.use_cases.deploy_flows import deploy_flows
+
+    workspace, params = _open(context)
+    with console.standard_output_kept_clean():
+        console.set_up_prefect(workspace.state, debug=context.obj.debug)
+        result = deploy_flows(workspace, params, os.environ).to_json()
+    console.show(result, lambda: console_operate.show_deployed(result), as_json=as_json)
+
+
+@app.command(epilog="Example: lorag watch --poll 60")
+def watch(
+    context: typer.Context,
+    poll: Annotated[
+        float | None, typer.Option(min=0.1, max=1e6, help="Look every so many seconds; schedules.poll_s if left out.")
+    ] = None,
+) -> None:
+    """Tell the Prefect server when the documents or the questions change, until it is stopped; `lorag up` runs this."""
+    from lorag.use_cases.operate import say_ready
+    from lorag.use_cases.watch_knowledge import watch_knowledge
+
+    workspace, params = _open(context)
+    console.set_up_prefect(workspace.state, debug=context.obj.debug)
+    poll = params.schedules.poll_s if poll is None else poll
+    watch_knowledge(workspace, params, poll, lambda: say_ready(workspace, "watch", os.getpid()))
+
+
+@app.command(epilog="Example: lorag worker")
+def worker(context: typer.Context) -> None:
+    """Run what the Prefect server schedules for this workspace, until it is stopped; `lorag up` runs this."""
+    from lorag.use_cases.operate import say_ready
+
+    workspace, _ = _open(context)
+    console.set_up_prefect(workspace.state, debug=context.obj.debug)
+    from lorag.adapters.prefect_server import workspace_name
+    from lorag.adapters.prefect_worker import run_worker
+
+    flows = ["flows.refresh_index", "flows.retrain_adapter"]
+    run_worker(workspace_name(workspace.root), flows, lambda: say_ready(workspace, "worker", os.getpid()))
+
+
 def _strategy(name: str) -> Strategy:
     names = get_args(Strategy)
     if name in names:
@@ -513,11 +583,20 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ) -> in
         # The last resort: a defect of lorag itself, of which a person sees one line and a developer all of it.
         if debug:
             raise
+        if "prefect" in sys.modules and (lost := _lost_server(error, environment)):
+            console.show_error(lost, as_json=as_json)
+            return int(lost.exit_status)
         unexpected = LoragError(
             f"unexpected {type(error).__name__}: {error}"[:500], do="run it again with `lorag --debug` and report that"
         )
         console.show_error(unexpected, as_json=as_json)
         return int(ExitStatus.DEFECT)
+
+
+def _lost_server(error: Exception, environment: Mapping[str, str]) -> LoragError | None:
+    from lorag.adapters.prefect_errors import lost_server
+
+    return lost_server(error, environment)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,13 @@ def set_up_prefect(state: Path, *, debug: bool) -> None:
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "DO_NOT_TRACK": "1",
     }
+    if (state / "run").is_dir():
+        from lorag.use_cases.operate import running_api
+        from lorag.workspace import Workspace
+
+        # Beside the server of `lorag up` another one on the same database would only be in its way.
+        if api := running_api(Workspace(state.parent)):
+            defaults["PREFECT_API_URL"] = api
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     # Its server does not make the folder, and then waits in vain for its own database.

@@ -472,6 +472,7 @@ class SchedulesParams(Section):
     compare_after: tuple[Literal["refresh", "retrain"], ...]
     quiet_s: float = Field(gt=0, le=3_600)
     longest_burst_s: float = Field(gt=0, le=86_400)
+    poll_s: Annotated[float, Field(gt=0, le=1e6)] | None
     writer_wait_s: float = Field(ge=0, le=604_800)
 
     @field_validator("timezone")

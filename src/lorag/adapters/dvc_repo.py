@@ -1,5 +1,6 @@
 """DVC in-process: versions the source and runs what is stale."""
 
+import hashlib
 import json
 import os
 import sys
@@ -58,6 +59,14 @@ def reproduce(root: Path, targets: Sequence[str], *, alone: bool = False) -> lis
             if error_file.exists():
                 raise _error_of_stage(json.loads(error_file.read_text(encoding="utf-8"))) from error
             raise _store_failed(f"dvc repro failed: {_root_cause(error)}") from error
+
+
+def revision(root: Path) -> str | None:
+    """Names the versions of all data and artifacts: the md5 of dvc.lock; None where nothing was reproduced yet."""
+    try:
+        return hashlib.md5((root / "dvc.lock").read_bytes(), usedforsecurity=False).hexdigest()
+    except OSError:
+        return None
 
 
 def report_stage_error(error: errors.LoragError) -> None:

@@ -7,7 +7,7 @@ import threading
 from lorag.adapters.mlflow_tracking import set_up_mlflow
 
 _LOG = logging.getLogger(__name__)
-_SLOW = (
+FORKABLE = (
     "dvc.repo.reproduce",
     # DVC imports these when it first looks into a repository.
     "dvc.repo.index",
@@ -31,8 +31,9 @@ _SLOW = (
     "mlflow",
     "mlflow.store.tracking.sqlalchemy_store",
     "alembic.command",
-    "lancedb",
 )
+"""Those after which a process may be forked: they start no thread."""
+_SLOW = (*FORKABLE, "lancedb")
 
 
 def import_ahead() -> threading.Thread:

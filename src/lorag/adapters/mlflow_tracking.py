@@ -173,6 +173,12 @@ def start_run(location: TrackingLocation, experiment: str, run_name: str, tags: 
         client.set_terminated(run_id, "FINISHED")
 
 
+def run_path(location: TrackingLocation, run_id: str) -> str:
+    """Where the UI shows a run, below the address of the UI."""
+    with failures_mapped(location):
+        return f"#/experiments/{connect(location).get_run(run_id).info.experiment_id}/runs/{run_id}"
+
+
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """`{"a": {"b": None}}` as `{"a.b": "null"}`; text stays as it is, lists become JSON."""
     flat: dict[str, str] = {}

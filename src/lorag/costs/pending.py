@@ -45,6 +45,13 @@ class Held:
     gone: tuple[str, ...]
     n_facts: int
 
+    def is_due(self, n_learned: int, params: AdviceParams) -> bool:
+        """Whether it is to be trained again now, by documents that it was trained on and by its `n_learned` facts."""
+        if self.gone:
+            return True
+        shares = (len(self.stale) / max(1, self.n_documents), self.n_facts / max(1, n_learned))
+        return self.kind is AdapterKind.TUNED and max(shares) >= params.retrain_from_share
+
 
 @dataclass(frozen=True, slots=True)
 class PendingAdvice:

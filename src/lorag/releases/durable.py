@@ -34,12 +34,15 @@ def fsync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def writer_lock(path: Path) -> Iterator[None]:
-    """Holds the workspace's only write lock (`flock`, freed by the kernel if the process dies); else raises Busy."""
+def writer_lock(path: Path, *, wait_s: float = 0) -> Iterator[None]:
+    """Holds the workspace's only write lock (`flock`, freed by the kernel if the process dies).
+
+    Raises Busy where another process still holds it after `wait_s`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=wait_s, poll_interval=0.2)
     except Timeout:
         raise Busy(
             "another refresh, retrain or rollback is running",

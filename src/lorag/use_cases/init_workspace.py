@@ -32,7 +32,8 @@ def init_workspace(root: Path, source: Path, questions: Path | None) -> Workspac
     if own_repository:
         git_repo.init_repository(root)
     _write_params(root, source.resolve(), questions.resolve() if questions else None)
-    shutil.copyfile(str(_template("dvc.yaml")), root / "dvc.yaml")
+    for name in ("dvc.yaml", "prefect.yaml"):
+        shutil.copyfile(str(_template(name)), root / name)
     with (root / ".gitignore").open("a", encoding="utf-8") as file:
         file.write(IGNORED)
     write_starts(Workspace(root), {})
@@ -44,7 +45,8 @@ def init_workspace(root: Path, source: Path, questions: Path | None) -> Workspac
 
 def _versioned_by_git(root: Path) -> list[str]:
     knowledge = load_params(root / "params.yaml").knowledge
-    paths = [".gitignore", ".dvc/config", ".dvc/.gitignore", ".dvcignore", "dvc.yaml", "params.yaml", "starts.json"]
+    paths = [".gitignore", ".dvc/config", ".dvc/.gitignore", ".dvcignore", "dvc.yaml", "params.yaml", "prefect.yaml"]
+    paths += ["starts.json"]
     paths += OPTIONAL_QUESTIONS.values()
     # What is copied from elsewhere is versioned by DVC, what lies here by git.
     paths += [] if knowledge.origin else [knowledge.source]

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from lorag.adapters import dvc_repo
 from lorag.adapters.mlflow_tracking import Run, TrackingLocation, start_run
 from lorag.errors import StoreFailed
 from lorag.params import Params
@@ -30,6 +31,7 @@ def log_refresh(
         "lorag.embedder_fingerprint": release.embedder_fingerprint,
         "lorag.embedding_backend": outcome.embedding.backend,
         "git.commit": release.git_commit or "",
+        "dvc.revision": dvc_repo.revision(workspace.root) or "",
         "prefect.flow_run_id": flow_run_id,
     }
     try:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from lorag.adapters import dvc_repo
 from lorag.adapters.mlflow_registry import point_champion_at, register_adapter, registered_name
 from lorag.adapters.mlflow_tracking import Run, TrackingLocation, start_run
 from lorag.errors import StoreFailed
@@ -62,6 +63,7 @@ def _log_candidate(
         "lorag.published": str(candidate.publishable).lower(),
         "lorag.failed_probes": ", ".join(probe.name for probe in candidate.failed),
         "git.commit": release.git_commit or "",
+        "dvc.revision": dvc_repo.revision(workspace.root) or "",
         "prefect.flow_run_id": flow_run_id,
     }
     with start_run(location, params.tracking.experiment, f"retrain {entry.id}", tags) as run:

@@ -1,0 +1,23 @@
+"""Flow: what no retained release needs is deleted."""
+
+import os
+from pathlib import Path
+
+from prefect import flow
+
+from flows.steps import as_step, hold_writer_lock
+from lorag.params import load_params
+from lorag.use_cases import clean_up as use_case
+from lorag.use_cases.clean_up import CleanUpOutcome
+from lorag.workspace import Workspace
+
+delete = as_step("clean up", use_case.clean_up)
+
+
+@flow(name="clean_up", persist_result=False, validate_parameters=False)
+def clean_up(workspace_root: str) -> CleanUpOutcome:
+    """Deletes releases beyond retention, indexes and adapters that none names; the served release stays."""
+    workspace = Workspace(Path(workspace_root).resolve())
+    params = load_params(workspace.params_file)
+    with hold_writer_lock(workspace, params):
+        return delete(workspace, params, os.environ)

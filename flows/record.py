@@ -1,0 +1,123 @@
+"""What a run leaves on a server that stays: artifacts, the ids of its counterparts, and events for what comes next.
+
+A server that one command starts for itself gets none of it, so that nobody waits for what nobody will see.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect.runtime import flow_run
+
+from lorag.adapters import dvc_repo
+from lorag.adapters.mlflow_tracking import locate_tracking, run_path
+from lorag.adapters.prefect_events import EventName, emit_event
+from lorag.adapters.prefect_record import RunRecord, record_run
+from lorag.adapters.prefect_server import server_api
+from lorag.errors import StoreFailed
+from lorag.params import Params
+from lorag.releases.record import Release
+from lorag.workspace import Workspace
+
+if TYPE_CHECKING:
+    # Each flow needs its own alone, and a refresh without change waits for every import.
+    from lorag.use_cases.run_compare import CompareOutcome
+    from lorag.use_cases.run_refresh import RefreshOutcome
+    from lorag.use_cases.run_retrain import RetrainOutcome
+
+logger = logging.getLogger(__name__)
+
+
+def record_refresh(outcome: "RefreshOutcome", workspace: Workspace, params: Params) -> None:
+    """Plan, gate and costs; says that a release was published, and which adapters are to be trained for it now."""
+    found = outcome.to_json()
+    gate = {name: found[name] for name in ("n_documents", "n_chunks", "recall_at_10", "mended", "rejected")}
+    tables = {"plan": found["plan"], "gate": gate, "costs": found["cost"]}
+    report = workspace.validation_folder / "index.html"
+    if _record("refresh", tables, outcome.mlflow_run_id, report, outcome.release, workspace) and outcome.published:
+        _emit(EventName.RELEASE_PUBLISHED, workspace, params, outcome.release, "refresh")
+        from lorag.use_cases.retrain_due import adapters_due
+
+        if due := adapters_due(workspace, params):
+            _emit(EventName.RETRAIN_DUE, workspace, params, outcome.release, "refresh", {"adapters": due})
+
+
+def record_retrain(outcome: "RetrainOutcome", workspace: Workspace, params: Params) -> None:
+    """Each adapter's probes and costs, also of those that failed; says whether a release was published."""
+    for kind, found in outcome.to_json()["adapters"].items():
+        probes = {name: f"{probe['value']:.4g} {_verdict(probe)}" for name, probe in found["probes"].items()}
+        tables = {"plan": {"stages": ", ".join(found["stages"]) or "none"}, "gate": probes, "costs": found["cost"]}
+        report = workspace.training_folder(kind) / "validation" / "index.html"
+        if not _record(f"retrain-{kind}", tables, found["mlflow_run_id"], report, outcome.release, workspace):
+            return
+    if outcome.published:
+        _emit(EventName.RELEASE_PUBLISHED, workspace, params, outcome.release, "retrain")
+
+
+def record_compare(outcome: "CompareOutcome", workspace: Workspace) -> None:
+    """What was compared, the accuracies, and the report."""
+    found = outcome.to_json()
+    plan = {"strategies": ", ".join(outcome.chosen.strategies), "left out": ", ".join(outcome.chosen.left_out)}
+    tables = {"plan": plan | {"questions": found["questions"], "stages": ", ".join(outcome.stages) or "none"}}
+    _record("compare", tables, outcome.mlflow_run_id, outcome.report, outcome.chosen.release, workspace)
+
+
+def _record(
+    prefix: str,
+    tables: Mapping[str, Mapping[str, Any]],
+    mlflow_run_id: str | None,
+    report: Path,
+    release: Release,
+    workspace: Workspace,
+) -> bool:
+    """Whether there is a server that has heard."""
+    if server_api() is None or flow_run.id is None:
+        return False
+    rows = {name: [{"name": key, "value": value} for key, value in found.items()] for name, found in tables.items()}
+    tags = {
+        "release": release.id,
+        "mlflow": mlflow_run_id,
+        "git": release.git_commit,
+        "dvc": dvc_repo.revision(workspace.root),
+    }
+    try:
+        links = {
+            "mlflow-run": _mlflow_page(workspace, mlflow_run_id),
+            "report": report.as_uri() if report.is_file() else None,
+        }
+        record_run(str(flow_run.id), prefix, RunRecord(rows, links, tags))
+    except StoreFailed as error:
+        logger.warning("the run is not recorded, what was published stays: %s", error)
+        return False
+    return True
+
+
+def _emit(
+    name: EventName,
+    workspace: Workspace,
+    params: Params,
+    release: Release,
+    by: str,
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    questions = workspace.resolve(params.knowledge.questions)
+    # Without any there is nothing to compare.
+    labels = {"lorag.by": by, "lorag.questions": "some" if questions.is_file() and questions.stat().st_size else "none"}
+    try:
+        emit_event(name, workspace.root, {"release": release.id, **(more or {})}, labels)
+    except StoreFailed as error:
+        logger.warning("nothing will follow by itself: %s", error)
+
+
+def _mlflow_page(workspace: Workspace, run_id: str | None) -> str | None:
+    from lorag.use_cases.operate import mlflow_address
+
+    address = mlflow_address(workspace, os.environ)
+    return f"{address}/{run_path(locate_tracking(workspace.state, os.environ), run_id)}" if address and run_id else None
+
+
+def _verdict(probe: Mapping[str, Any]) -> str:
+    limit = "" if probe["limit"] is None else f", limit {probe['limit']:.4g}"
+    return f"({'passed' if probe['passed'] else 'FAILED'}{limit})"

@@ -1,0 +1,121 @@
+"""Processes that outlive the command that starts them, each with a record that tells it from a stranger of its pid."""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from lorag.errors import StoreFailed
+from lorag.releases.durable import write_json_durably
+
+STOP_S = 30
+"""So long a process may take to end by itself; then it is killed."""
+SAME_START_S = 1.0
+"""Two reads of one process's start differ by less than this."""
+SHOWN_CHARS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """A process in the background; `started_s` is when it began, in seconds since 1970."""
+
+    name: str
+    pid: int
+    started_s: float
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundShelf:
+    """`folder/<name>.json` for each process that was started, `folder/<name>.log` for what it says."""
+
+    folder: Path
+
+    def log_file(self, name: str) -> Path:
+        """Where the process writes to; each start goes on in it."""
+        return self.folder / f"{name}.log"
+
+    def find(self, name: str) -> Background | None:
+        """The process of that name if it runs; a record of one that does not is taken for no record."""
+        try:
+            found = Background(**json.loads(self._record(name).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+        return found if _process_of(found) else None
+
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        working_folder: Path,
+        address: str | None = None,
+    ) -> Background:
+        """Starts a process in a session of its own; the caller made sure that none of that name runs."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.log_file(name).open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                env=dict(environment),
+                cwd=working_folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            started_s = psutil.Process(process.pid).create_time()
+        except psutil.NoSuchProcess:
+            raise self.failed(name) from None
+        background = Background(name, process.pid, started_s, address)
+        write_json_durably(self._record(name), asdict(background))
+        return background
+
+    def stop(self, name: str) -> bool:
+        """Ends the process of that name with all of its children; False where none ran."""
+        found = self.find(name)
+        process = _process_of(found) if found else None
+        if process is not None:
+            _end(process)
+        self._record(name).unlink(missing_ok=True)
+        return process is not None
+
+    def failed(self, name: str) -> StoreFailed:
+        """The error for a process that has ended where it should not, with its last words."""
+        log = self.log_file(name)
+        said = log.read_text(encoding="utf-8", errors="replace")[-SHOWN_CHARS:] if log.is_file() else ""
+        return StoreFailed(f"{name} has ended: {said.strip() or 'it said nothing'}", where=str(log), do="read its log")
+
+    def _record(self, name: str) -> Path:
+        return self.folder / f"{name}.json"
+
+
+def _process_of(record: Background) -> psutil.Process | None:
+    """The live process that was recorded; None where it has ended, whoever has its pid by now."""
+    try:
+        process = psutil.Process(record.pid)
+        if abs(process.create_time() - record.started_s) > SAME_START_S:
+            return None
+        return None if process.status() == psutil.STATUS_ZOMBIE else process
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _end(process: psutil.Process) -> None:
+    # Noted before: once the parent has ended, nobody could tell whose they were.
+    tree = [process]
+    try:
+        tree += process.children(recursive=True)
+        process.terminate()
+    except psutil.NoSuchProcess:
+        pass
+    psutil.wait_procs(tree[:1], timeout=STOP_S)
+    for one in tree:
+        try:
+            one.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(tree, timeout=STOP_S)

@@ -1,0 +1,53 @@
+"""The Prefect server that stays, as opposed to the one that a single command starts for itself."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lorag.errors import StoreFailed, WorkspaceError
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+
+def workspace_name(root: Path) -> str:
+    """What a workspace's deployments, work pool and worker are called: its folder's name, plain letters only."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", root.name).strip("-.") or "workspace"
+
+
+def server_api() -> str | None:
+    """The address that Prefect's settings name in this process; None where each command starts a server of its own."""
+    from prefect.settings import PREFECT_API_URL
+
+    return PREFECT_API_URL.value() or None
+
+
+def require_server() -> str:
+    """The address; raises WorkspaceError where there is none."""
+    if (api := server_api()) is None:
+        raise WorkspaceError(
+            "no Prefect server", where="PREFECT_API_URL", do="start one with `lorag up`, or name one that runs"
+        )
+    return api
+
+
+@contextmanager
+def connect_server(api: str | None = None) -> Iterator["SyncPrefectClient"]:
+    """A client of the server at `api`, or of the one that settings name; its failures raise StoreFailed."""
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    api = api or require_server()
+    try:
+        with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+            yield client
+    except (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError) as error:
+        raise StoreFailed(
+            f"Prefect failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            where=api,
+            do="see that the server runs: `lorag up`",
+        ) from error

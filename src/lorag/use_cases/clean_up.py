@@ -1,0 +1,44 @@
+"""Deletes what no retained release needs; publishing does that too, this also after a killed or a refused update."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lorag.adapters.stores import open_store
+from lorag.params import Params
+from lorag.releases.adapter_shelf import AdapterShelf
+from lorag.releases.shelf import ReleaseShelf
+from lorag.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class CleanUpOutcome:
+    """The ids of the releases that went and that stay, newest first."""
+
+    dropped: tuple[str, ...]
+    retained: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"dropped": list(self.dropped), "retained": list(self.retained)}
+
+
+def clean_up(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> CleanUpOutcome:
+    """Keeps `index.retain_generations` releases and the served one, with their indexes and adapters; the caller locks.
+
+    What goes besides: a generation that was written and never published, and adapters that no retained release names.
+    Nothing is deleted where nothing was published yet. Doing it twice changes nothing.
+    """
+    shelf = ReleaseShelf(workspace.state)
+    before = [release.id for release in shelf.releases()]
+    if not before:
+        return CleanUpOutcome((), ())
+    kept = shelf.retain(params.index.retain_generations)
+    store = open_store(params.index, workspace.state, environment)
+    try:
+        store.drop_all_but([release.index for release in kept])
+    finally:
+        store.close()
+    AdapterShelf(workspace.adapters).retain(kept)
+    retained = tuple(release.id for release in kept)
+    return CleanUpOutcome(tuple(name for name in before if name not in retained), retained)

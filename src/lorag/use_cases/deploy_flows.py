@@ -1,0 +1,95 @@
+"""Registers a workspace's deployments: what prefect.yaml says, with the schedules that params name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from lorag.adapters.prefect_deployments import deploy_file, ensure_work_pool
+from lorag.adapters.prefect_events import EventName
+from lorag.adapters.prefect_notices import notify_of_failures
+from lorag.adapters.prefect_server import require_server, workspace_name
+from lorag.errors import ParamsError
+from lorag.params import Params, Schedule, SchedulesParams
+from lorag.workspace import Workspace
+
+PREFECT_FILE = "prefect.yaml"
+NOTIFY_URL = "LORAG_NOTIFY_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """The names of the deployments, each `flow/workspace`, with its schedule, and whether failures are sent out."""
+
+    schedules: Mapping[str, Schedule]
+    notified: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `lorag deploy --json` prints."""
+        return {"deployments": dict(self.schedules), "notified": self.notified}
+
+
+def deploy_flows(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Deployed:
+    """Makes the work pool, registers the deployments, and has failures sent to `LORAG_NOTIFY_URL` where that is set.
+
+    May be done again at any time; it is what a change of `schedules:` or of prefect.yaml takes. Raises ParamsError for
+    a file that is no prefect.yaml, and StoreFailed where the server refuses or is away.
+    """
+    name, api = workspace_name(workspace.root), environment.get("PREFECT_API_URL") or require_server()
+    tree = fill_in(read_prefect_file(workspace.root), params.schedules)
+    target = workspace.state / "prefect" / PREFECT_FILE
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("w", encoding="utf-8") as file:
+        YAML().dump(tree, file)
+    placeholders = {"PREFECT_API_URL": api, "LORAG_WORKSPACE": name, "LORAG_WORKSPACE_ROOT": str(workspace.root)}
+    ensure_work_pool(name, api)
+    deploy_file(target, workspace.root, {**environment, **placeholders})
+    notified = notify_of_failures(name, environment.get(NOTIFY_URL) or None, api)
+    found = {f"{_flow_of(one)}/{name}": schedule_of(one, params.schedules) for one in tree["deployments"]}
+    return Deployed(found, notified)
+
+
+def read_prefect_file(root: Path) -> Any:
+    """The workspace's prefect.yaml, or the one that comes with lorag where a workspace has none."""
+    path = root / PREFECT_FILE
+    if not path.is_file():
+        path = Path(str(files("lorag") / "workspace_template" / PREFECT_FILE))
+    try:
+        tree = YAML().load(path.read_text(encoding="utf-8"))
+        if all(isinstance(one["entrypoint"], str) for one in tree["deployments"]):
+            return tree
+    except (OSError, YAMLError, KeyError, TypeError) as error:
+        raise ParamsError(f"no deployments can be read: {error}", where=str(path), do="mend the file") from None
+    raise ParamsError("a deployment without an entrypoint", where=str(path), do="mend the file")
+
+
+def fill_in(tree: Any, params: SchedulesParams) -> Any:
+    """The tree with a schedule for each deployment that has none of its own, and the releases that are compared."""
+    for deployment in tree["deployments"]:
+        schedule = schedule_of(deployment, params)
+        timing = {"cron" if isinstance(schedule, str) else "interval": schedule, "timezone": params.timezone}
+        deployment.setdefault("schedules", [] if schedule is None else [timing])
+        for trigger in deployment.get("triggers", []):
+            if EventName.RELEASE_PUBLISHED in trigger.get("expect", []):
+                trigger["match"]["lorag.by"] = list(params.compare_after)
+                trigger["enabled"] = bool(params.compare_after)
+    return tree
+
+
+def schedule_of(deployment: Mapping[str, Any], params: SchedulesParams) -> Schedule:
+    """When params have this deployment run."""
+    known = {
+        "refresh_index": params.refresh,
+        "retrain_adapter": params.retrain,
+        "compare_strategies": params.compare,
+        "clean_up": params.clean_up,
+    }
+    return known.get(_flow_of(deployment))
+
+
+def _flow_of(deployment: Mapping[str, Any]) -> str:
+    return str(deployment["entrypoint"]).replace(":", ".").rsplit(".", 1)[-1]

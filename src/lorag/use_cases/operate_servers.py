@@ -1,0 +1,78 @@
+"""The servers of a workspace on one machine: their commands, ports and settings."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lorag.errors import ParamsError
+from lorag.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """How to start a server, and at which path it answers once it is well.
+
+    `elsewhere` is the variable that names one on another machine, `port_variable` the one for the port on this.
+    """
+
+    name: str
+    elsewhere: str
+    port_variable: str
+    port: int
+    folder: Path
+    command: tuple[str, ...]
+    health: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        """Where it listens, on this machine only."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+def prefect_server(workspace: Workspace, environment: Mapping[str, str]) -> Server:
+    """The Prefect server, with its database in the workspace's state."""
+    variable = "LORAG_PREFECT_PORT"
+    port = _port(variable, 4200, environment)
+    command = (sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+    folder = workspace.state / "prefect"
+    return Server("prefect", "PREFECT_API_URL", variable, port, folder, command, "/api/health")
+
+
+def mlflow_server(workspace: Workspace, environment: Mapping[str, str]) -> Server:
+    """The MLflow UI, as mlflow/serve.sh starts it, which a workspace elsewhere does not have."""
+    variable, folder = "MLFLOW_PORT", workspace.state / "mlflow"
+    port = _port(variable, 5000, environment)
+    listen = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
+    keep = (
+        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
+        *("--default-artifact-root", f"file://{folder}/artifacts", "--no-serve-artifacts"),
+    )
+    command = (sys.executable, "-m", "mlflow", "server", *listen, *keep)
+    settings = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    return Server("mlflow", "MLFLOW_TRACKING_URI", variable, port, folder, command, "/health", settings)
+
+
+def child_environment(workspace: Workspace, environment: Mapping[str, str], api: str) -> dict[str, str]:
+    """What the background processes see: settings of Prefect that the environment does not name itself."""
+    defaults = {
+        "PREFECT_API_URL": api,
+        "PREFECT_HOME": str(workspace.state / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_LOGGING_LEVEL": "INFO",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "lorag",
+        # Each poll is a request of some milliseconds to this machine; by default it takes 10 s until a run begins.
+        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_WORKER_PREFETCH_SECONDS": "1",
+    }
+    return {**defaults, **environment}
+
+
+def _port(variable: str, default: int, environment: Mapping[str, str]) -> int:
+    given = environment.get(variable) or str(default)
+    if not given.isdecimal() or not 0 < int(given) < 65_536:
+        raise ParamsError(f"{given!r} is no port", where=variable, do="name one from 1 to 65535")
+    return int(given)

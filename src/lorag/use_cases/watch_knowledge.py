@@ -1,0 +1,172 @@
+"""Notices that the knowledge is other than it was, however often it is edited, and tells that once."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tenacity import retry, retry_if_exception_type, wait_exponential
+from watchfiles import watch
+
+from lorag.adapters.prefect_events import EventName, emit_event
+from lorag.adapters.prefect_runs import cancel_runs
+from lorag.adapters.prefect_server import workspace_name
+from lorag.adapters.source_folder import SourceFile, list_source, read_file
+from lorag.digests import digest_of, sha256_hex
+from lorag.errors import InputRejected, StoreFailed
+from lorag.knowledge.formats import Quarantine
+from lorag.params import KnowledgeParams, Params, SchedulesParams
+from lorag.releases.durable import write_json_durably
+from lorag.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+LOOK_AT_FILES_S = 2.0
+"""How often single files are looked at: an editor puts another file in their place, so they cannot be watched."""
+
+Stamp = tuple[int, int, int]
+
+
+class KnowledgeDigest:
+    """Names what the source and the questions hold; reads only files whose time, size or inode is another."""
+
+    def __init__(self, workspace: Workspace, params: KnowledgeParams) -> None:
+        self.source = workspace.resolve(params.origin or params.source)
+        self.questions = workspace.resolve(params.questions_origin or params.questions)
+        self._max_file_bytes = params.max_file_bytes
+        self._known: dict[Path, tuple[Stamp, str]] = {}
+
+    def read(self) -> str | None:
+        """The digest; None where the source is not there, as while somebody swaps a folder for another."""
+        try:
+            listing = list_source(self.source, max_file_bytes=self._max_file_bytes)
+        except InputRejected:
+            return None
+        files = [[file.id, self._of(listing.root, file)] for file in listing.files]
+        return digest_of([files, [rejected.name for rejected in listing.rejected], self._of_questions()])
+
+    def stamps(self) -> tuple[Stamp | None, Stamp | None]:
+        """What tells cheaply whether the questions file, or a source that is one file, was replaced."""
+        return _stamp(self.questions), None if self.source.is_dir() else _stamp(self.source)
+
+    def _of(self, root: Path, file: SourceFile) -> str:
+        path = root.joinpath(*file.parts)
+        stamp = _stamp(path)
+        known = self._known.get(path)
+        if stamp is not None and known is not None and known[0] == stamp:
+            return known[1]
+        try:
+            digest = sha256_hex(read_file(root, file, max_file_bytes=self._max_file_bytes))
+        except Quarantine as verdict:
+            return str(verdict.reason)
+        if stamp is not None:
+            self._known[path] = (stamp, digest)
+        return digest
+
+    def _of_questions(self) -> str:
+        try:
+            return sha256_hex(self.questions.read_bytes())
+        except OSError:
+            return ""
+
+
+class Watch:
+    """What was told last, kept in the workspace so that a change while nobody watched is told as well."""
+
+    def __init__(self, workspace: Workspace, params: Params) -> None:
+        self._workspace = workspace
+        self._quiet_s = params.schedules.quiet_s
+        self._file = workspace.state / "watched.json"
+        self.digest = KnowledgeDigest(workspace, params.knowledge)
+
+    def look(self) -> bool:
+        """Tells the server where the knowledge is another than was told last; waits for a server that is away."""
+        found = self.digest.read()
+        if found is None or found == self._told():
+            return False
+        _tell(self._workspace, found)
+        write_json_durably(self._file, {"digest": found})
+        return True
+
+    def look_when_quiet(self) -> bool:
+        """As `look`, once two digests with a pause between them are equal."""
+        before = self.digest.read()
+        if before == self._told():
+            return False
+        time.sleep(self._quiet_s)
+        return self.digest.read() == before and self.look()
+
+    def _told(self) -> str | None:
+        try:
+            return str(json.loads(self._file.read_text(encoding="utf-8"))["digest"])
+        except (OSError, ValueError, KeyError):
+            return None
+
+
+def watch_knowledge(workspace: Workspace, params: Params, poll_s: float | None, ready: Callable[[], None]) -> None:
+    """Looks, calls `ready`, then looks after every burst of edits, or each `poll_s` seconds; ends with its process.
+
+    Polling is for file systems that do not tell of changes, such as most of those on a network.
+    """
+    watcher = Watch(workspace, params)
+    watcher.look()
+    ready()
+    if poll_s is not None:
+        while True:
+            time.sleep(poll_s)
+            watcher.look_when_quiet()
+    for _ in bursts(watcher.digest, params.schedules):
+        watcher.look()
+
+
+def bursts(digest: KnowledgeDigest, params: SchedulesParams) -> Iterator[None]:
+    """One item at the start, one after each burst of edits of the source, and one after each new questions file."""
+    while True:
+        while not digest.source.exists():
+            time.sleep(LOOK_AT_FILES_S)
+        yield from _bursts_of_one_folder(digest, params)
+
+
+def _bursts_of_one_folder(digest: KnowledgeDigest, params: SchedulesParams) -> Iterator[None]:
+    # Single files are looked at in the pauses; their folder may hold anything, so it is not watched.
+    watched, stamps = _inode(digest.source), None
+    for changed in watch(
+        digest.source,
+        step=round(params.quiet_s * 1000),
+        debounce=round(params.longest_burst_s * 1000),
+        rust_timeout=round(LOOK_AT_FILES_S * 1000),
+        yield_on_timeout=True,
+        raise_interrupt=True,
+    ):
+        before, stamps = stamps, digest.stamps()
+        # At first too: what was edited before the watch began would be missed.
+        if changed or stamps != before:
+            yield
+        if _inode(digest.source) != watched:
+            return
+
+
+@retry(retry=retry_if_exception_type(StoreFailed), wait=wait_exponential(max=30))
+def _tell(workspace: Workspace, digest: str) -> None:
+    try:
+        # A comparison holds the writer lock for minutes; the release that comes of this starts another one.
+        cancel_runs("compare_strategies", workspace_name(workspace.root))
+        emit_event(EventName.KNOWLEDGE_CHANGED, workspace.root, {"digest": digest})
+    except StoreFailed as error:
+        logger.warning("%s", error)
+        raise
+    logger.info("told: %s", digest[:12])
+
+
+def _inode(path: Path) -> int | None:
+    stamp = _stamp(path)
+    return stamp[2] if stamp else None
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

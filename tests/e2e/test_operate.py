@@ -1,0 +1,203 @@
+"""The commands of docs/operate.md, on a real Prefect server: refreshes come by themselves, and answers change."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lorag.adapters.background_process import BackgroundShelf
+from lorag.adapters.local_http import is_free
+from lorag.adapters.model_cache import home_folder
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+ROOT = Path(__file__).parents[2]
+TUGS = "# Tugs\n\nThe tugboat Marigold Anne lies at berth 9 between the fuel barge and the old slipway.\n"
+SECRET = "token-that-nobody-may-see"
+PATIENCE_S = 300
+"""Tests run on busy machines: what is measured is printed, not asserted."""
+
+
+def commands_of_the_page() -> list[str]:
+    blocks = re.findall(r"```console\n(.*?)```", (ROOT / "docs" / "operate.md").read_text(encoding="utf-8"), re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A home folder with a folder of documents, and a shell in it that has lorag."""
+
+    home: Path
+    environment: dict[str, str]
+
+    @property
+    def workspace(self) -> Path:
+        return self.home / "handbook"
+
+    def run(self, command: str) -> str:
+        folder = self.workspace if self.workspace.is_dir() else self.home
+        done = subprocess.run(
+            ["bash", "-ec", command], cwd=folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def json(self, command: str) -> dict[str, Any]:
+        value: dict[str, Any] = json.loads(self.run(f"{command} --json"))
+        return value
+
+    def api(self, path: str, body: dict[str, Any]) -> Any:
+        from httpx import post
+
+        port = self.environment["LORAG_PREFECT_PORT"]
+        return post(f"http://127.0.0.1:{port}/api/{path}", json=body, timeout=30).raise_for_status().json()
+
+    def runs(self, flow: str) -> list[dict[str, Any]]:
+        return list(self.api("flow_runs/filter", {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_DESC"}))
+
+    def served(self) -> str | None:
+        pointer = self.workspace / ".lorag" / "current.json"
+        return str(json.loads(pointer.read_text())["release"]) if pointer.exists() else None
+
+
+def wait_until(is_so: Any, what: str) -> float:
+    began = time.monotonic()
+    while not is_so():
+        assert time.monotonic() - began < PATIENCE_S, f"{what} did not come about in {PATIENCE_S} s"
+        time.sleep(0.2)
+    return time.monotonic() - began
+
+
+def free_port(first: int) -> int:
+    return next(port for port in range(first, first + 500) if is_free(port))
+
+
+@pytest.fixture(scope="module")
+def notices() -> Iterator[tuple[str, list[str]]]:
+    """An Apprise address, and what was sent to it."""
+    received: list[str] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"json://127.0.0.1:{server.server_port}/{SECRET}", received
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory, notices: tuple[str, list[str]]) -> Iterator[Machine]:
+    home = tmp_path_factory.mktemp("home")
+    (home / "docs").mkdir()
+    (home / "docs" / "tugs.md").write_text(TUGS)
+    # The test session has a Prefect server of its own, which this must not find.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW"))}
+    environment |= {
+        "HOME": str(home),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "LORAG_HOME": str(home_folder()),
+        "LORAG_PREFECT_PORT": str(free_port(14_200)),
+        "MLFLOW_PORT": str(free_port(15_000)),
+        "LORAG_NOTIFY_URL": notices[0],
+    }
+    machine = Machine(home, environment)
+    yield machine
+    shelf = BackgroundShelf(machine.workspace / ".lorag" / "run")
+    for name in ("watch", "worker", "mlflow", "prefect"):
+        shelf.stop(name)
+
+
+def test_a_newcomer_needs_fewer_than_ten_commands() -> None:
+    commands = commands_of_the_page()
+    assert commands[:2] == ["make setup", "source .venv/bin/activate"], "what the other tests stand on"
+    assert len(commands) < 10
+
+
+def test_the_page_from_the_first_command_to_the_last(machine: Machine, notices: tuple[str, list[str]]) -> None:
+    commands = iter(commands_of_the_page()[2:])
+
+    assert "handbook" in machine.run(next(commands))
+    params = machine.workspace / "params.yaml"
+    params.write_text(params.read_text().replace('refresh: "0 * * * *"', "refresh: 60"))
+    assert next(commands) == "cd ~/handbook"
+    began = time.monotonic()
+    machine.run(next(commands))
+    print(f"up: {time.monotonic() - began:.1f} s")
+
+    waited = wait_until(machine.served, "the first refresh")
+    print(f"first refresh, that nobody asked for: {waited:.1f} s after up")
+    scheduled = wait_until(
+        lambda: any(run["auto_scheduled"] and run["start_time"] for run in _done(machine)), "a scheduled run"
+    )
+    print(f"scheduled run: {scheduled:.1f} s later")
+
+    before = machine.served()
+    edited = time.monotonic()
+    machine.run(next(commands))
+    wait_until(lambda: machine.served() != before, "the refresh after the edit")
+    released = time.monotonic() - edited
+    answer = machine.run(next(commands))
+    print(f"from the edit to the release: {released:.1f} s, to the answer: {time.monotonic() - edited:.1f} s")
+    assert "8.40" in answer
+
+    _the_run_shows_what_it_did(machine)
+    _up_again_changes_nothing(machine)
+    _a_failure_is_told(machine, notices[1])
+    assert "prefect" in machine.run(next(commands))
+    assert machine.run("lorag down") == "Nothing ran.\n"
+    assert "8.40" in machine.run('lorag search "How deep is berth 4?"'), "answers need none of it"
+
+
+def _done(machine: Machine) -> list[dict[str, Any]]:
+    return [run for run in machine.runs("refresh_index") if run["state_type"] == "COMPLETED"]
+
+
+def _the_run_shows_what_it_did(machine: Machine) -> None:
+    release = machine.served()
+
+    def told() -> bool:
+        return any(f"release:{release}" in run["tags"] for run in _done(machine))
+
+    wait_until(told, "the end of the run")
+    run = next(run for run in _done(machine) if f"release:{release}" in run["tags"] and not run["auto_scheduled"])
+    names = {tag.partition(":")[0] for tag in run["tags"]}
+    assert {"release", "mlflow", "git", "dvc"} <= names
+    artifacts = machine.api("artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
+    assert {one["key"] for one in artifacts} >= {"refresh-plan", "refresh-gate", "refresh-costs", "refresh-mlflow-run"}
+
+
+def _up_again_changes_nothing(machine: Machine) -> None:
+    found = machine.json("lorag up")
+    assert not any(service["started"] for service in found["services"].values())
+    assert "refresh_index/handbook" in found["deployments"]
+
+
+def _a_failure_is_told(machine: Machine, received: list[str]) -> None:
+    before = machine.served()
+    (machine.home / "docs").rename(machine.home / "away")
+    page = (ROOT / "docs" / "operate.md").read_text(encoding="utf-8")
+    command = next(line for line in page.splitlines() if "prefect event emit" in line)
+    machine.run(command.replace("4200", machine.environment["LORAG_PREFECT_PORT"]))
+    waited = wait_until(lambda: any("no such source" in text for text in received), "the notice of a failure")
+    print(f"notice: {waited:.1f} s after the event")
+    assert machine.served() == before
+    (machine.home / "away").rename(machine.home / "docs")
+    for log in (machine.workspace / ".lorag" / "run").glob("*.log"):
+        assert SECRET not in log.read_text(errors="replace"), log.name

@@ -1,0 +1,34 @@
+"""The writer lock: one holder, and patience where it is asked for."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from lorag.errors import Busy
+from lorag.releases.durable import writer_lock
+
+
+def test_the_lock_is_waited_for_no_longer_than_asked(tmp_path: Path) -> None:
+    path = tmp_path / "writer.lock"
+    held, give_back = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with writer_lock(path):
+            held.set()
+            give_back.wait(60)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait(60)
+    with pytest.raises(Busy), writer_lock(path):
+        pass
+    began = time.monotonic()
+    with pytest.raises(Busy), writer_lock(path, wait_s=0.5):
+        pass
+    assert time.monotonic() - began >= 0.5
+    threading.Timer(0.5, give_back.set).start()
+    with writer_lock(path, wait_s=60):
+        pass
+    holder.join()
