@@ -31,10 +31,15 @@ class _Work:
 _WORK: ContextVar[_Work] = ContextVar("work")
 
 
+def _current_work() -> _Work:
+    # The flow itself travels too, by value, which a context variable cannot.
+    return _WORK.get()
+
+
 @flow(name="embed_shards", persist_result=False, validate_parameters=False)
 def embed_shards(n_shards: int) -> Iterator[EmbeddedShard]:
     """The shards of `_WORK` as they get done. A worker that dies costs its shard, which another one computes."""
-    work = _WORK.get()
+    work = _current_work()
     run = FlowRunContext.get()
     # A temporary server is known to this process alone; without its address each worker would start one of its own.
     api = {PREFECT_API_URL: str(run.client.api_url).rstrip("/")} if run else {}

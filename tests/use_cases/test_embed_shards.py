@@ -59,7 +59,7 @@ def cold(embedded: Workspace, tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def workers() -> Iterator[LocalCluster]:
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0") as cluster:
         yield cluster
 
 
