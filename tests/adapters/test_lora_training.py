@@ -391,21 +391,34 @@ def test_bf16_learns_where_the_hardware_has_it(base: Path, encoded: list[Encoded
     assert report.epochs[-1].loss < report.epochs[0].loss
 
 
-def _train_in_process(rank: int, port: int, base: Path, train: list[Encoded], folder: Path) -> None:
+def _train_in_process(rank: int, port: int, base: Path, train: list[Encoded], folder: Path, sharded: bool) -> None:
     names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in names.items()})
-    model, report = train_lora(make_job(base, train, checkpoint=folder / "checkpoint", validation=train))
+    job = replace(make_job(base, train, checkpoint=folder / "checkpoint", validation=train), sharded=sharded)
+    model, report = train_lora(job)
     save(model, folder / str(rank))
     (folder / f"{rank}.txt").write_text(repr(report.losses))
+    whole = sum(weight.numel() for name, weight in model.named_parameters() if "lora_" not in name)
+    held = sum(
+        part.numel() for name, weight in model.named_parameters() if "lora_" not in name for part in [_local(weight)]
+    )
+    assert held < 0.6 * whole if sharded else held == whole
     torch.distributed.destroy_process_group()
 
 
-def test_two_processes_are_two_accumulated_batches(base: Path, encoded: list[Encoded], tmp_path: Path) -> None:
+def _local(weight: Any) -> torch.Tensor:
+    return weight.to_local() if hasattr(weight, "to_local") else weight
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_two_processes_are_two_accumulated_batches(
+    base: Path, encoded: list[Encoded], tmp_path: Path, sharded: bool
+) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     train = encoded[:5]  # three batches: in the last step one process has none
-    torch.multiprocessing.spawn(_train_in_process, (port, base, train, tmp_path), nprocs=2)
+    torch.multiprocessing.spawn(_train_in_process, (port, base, train, tmp_path, sharded), nprocs=2)
     model, report = train_lora(make_job(base, train, gradient_accumulation=2, validation=train))
     alone = load_file(save(model, tmp_path / "alone") / WEIGHTS)
     for rank in "01":

@@ -10,6 +10,8 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft
 from peft.tuners.lora import LoraLayer
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from lorag.adapters.lora_fused import fuse_lora
@@ -20,12 +22,25 @@ from lorag.releases.adapter_shelf import CONFIG, WEIGHTS
 
 
 def load_trainable(
-    base: Path, params: TrainingParams, device: torch.device, *, bf16: bool, start: Path | None = None
+    base: Path,
+    params: TrainingParams,
+    device: torch.device,
+    *,
+    bf16: bool,
+    start: Path | None = None,
+    sharded: bool = False,
 ) -> Any:
     """The base model, frozen, with an adapter in fp32 that is new or continues the one in the folder `start`.
 
-    A new adapter's weights depend on the seed alone.
+    A new adapter's weights depend on the seed alone. With `sharded` each of the processes that have joined holds its
+    part of the base; see `_shard_base`.
     """
+    if sharded and params.method is LoraMethod.QLORA:
+        raise ParamsError(
+            "a base model in 4 bits cannot be sharded",
+            where="compute.shard_base",
+            do="set it to false, or method: lora",
+        )
     quieten_transformers()
     dtype = torch.bfloat16 if bf16 else torch.float32
     options: dict[str, Any] = {}
@@ -42,7 +57,8 @@ def load_trainable(
         raise WorkspaceError(
             f"cannot load the language model: {error}", where="generation.model", do="name a folder with safetensors"
         ) from error
-    model = model.to(device)
+    # A base that is to be sharded may not fit the device as a whole.
+    model = model if sharded else model.to(device)
     torch.manual_seed(params.seed)
     try:
         model = get_peft_model(model, _lora_config(params), autocast_adapter_dtype=True)
@@ -65,6 +81,8 @@ def load_trainable(
     if params.gradient_checkpointing:
         model.enable_input_require_grads()
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    if sharded:
+        _shard_base(model, device)
     return model
 
 
@@ -100,6 +118,22 @@ def save_adapter(model: Any, folder: Path, base_reference: str) -> None:
 def adapter_state(model: Any) -> dict[str, torch.Tensor]:
     """The adapter's weights by name, in order of names."""
     return dict(sorted(get_peft_model_state_dict(model).items()))
+
+
+def _shard_base(model: Any, device: torch.device) -> None:
+    """Splits the frozen weights over the processes, layer by layer (FSDP2); the adapter stays whole in each of them.
+
+    A layer is gathered when it computes and given up after that, so a device holds its part and one layer. All
+    processes must run the model equally often.
+    """
+    mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
+    adapter = {weight for weight in model.parameters() if weight.requires_grad}
+    layer_names = set(model.get_base_model()._no_split_modules or ())
+    layers = [module for module in model.modules() if type(module).__name__ in layer_names]
+    for module in (*layers, model):
+        fully_shard(module, mesh=mesh, ignored_params=adapter)
+    for weight in adapter:
+        weight.data = weight.data.to(device)
 
 
 def _lora_config(params: TrainingParams) -> LoraConfig:
