@@ -182,11 +182,12 @@ class EmbeddingParams(Section):
 
 
 class ComputeParams(Section):
-    """Where embeddings are computed; changes no vector."""
+    """Where work is done; changes no result but for its last bits."""
 
     task_runner: TaskRunnerKind
     workers: int = Field(ge=1, le=1_024)
     batches_per_shard: int = Field(ge=1, le=100_000)
+    shard_base: bool
 
 
 class IndexParams(Section):

@@ -406,6 +406,11 @@ def _train_in_process(rank: int, port: int, base: Path, train: list[Encoded], fo
     torch.distributed.destroy_process_group()
 
 
+def test_a_base_in_four_bits_is_not_sharded(base: Path) -> None:
+    with pytest.raises(ParamsError, match="4 bits"):
+        load_trainable(base, SETTINGS.model_copy(update={"method": LoraMethod.QLORA}), CPU, bf16=False, sharded=True)
+
+
 def _local(weight: Any) -> torch.Tensor:
     return weight.to_local() if hasattr(weight, "to_local") else weight
 

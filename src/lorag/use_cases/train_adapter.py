@@ -46,6 +46,7 @@ def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) ->
         start=workspace.start_folder(adapter) if start else None,
         checkpoint=checkpoint,
         digest=digest_of([*decisive, settings.model_dump(mode="json")]),
+        sharded=params.compute.shard_base,
     )
     total = settings.epochs * sum(len(pair.ids) for pair in job.train)
     with show_progress(f"Training {adapter.value}, tokens", total) as advance:
