@@ -17,6 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +32,12 @@ FOLDER = Path(".lorag/weaviate")
 READY_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 30
 EXIT_STORE = 5
+ANYONE = {
+    "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": "true",
+    "AUTHENTICATION_APIKEY_ENABLED": "false",
+    "AUTHORIZATION_ADMINLIST_ENABLED": "false",
+}
+"""Settings of a server that lets anybody in."""
 
 
 class CannotStart(Exception):
@@ -115,22 +122,28 @@ def launch(binary: Path, folder: Path, *, api_key: str, ports: Ports | None = No
 
     HTTP, gossip and raft listen on 127.0.0.1 only; gRPC and the cluster's data port have no such setting.
     """
-    ports = ports or free_ports()
+    server, process = spawn(binary, folder, api_key, ports or free_ports(), ANYONE if anonymous else {})
+    wait_until_ready(server, process, folder / "log")
+    return server
+
+
+def spawn(
+    binary: Path, folder: Path, api_key: str, ports: Ports, more: Mapping[str, str]
+) -> "tuple[Server, subprocess.Popen[bytes]]":
+    """Starts a server detached; `more` are settings of its own."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [str(binary), "--scheme", "http", "--host", "127.0.0.1", "--port", str(ports.http)]
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             command,
-            env={**os.environ, **_settings(folder, ports, api_key, anonymous=anonymous)},
+            env={**os.environ, **_settings(folder, ports, api_key), **more},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
-    server = Server(process.pid, psutil.Process(process.pid).create_time(), ports, api_key)
-    _wait_until_ready(server, process, folder / "log")
-    return server
+    return Server(process.pid, psutil.Process(process.pid).create_time(), ports, api_key), process
 
 
 def free_ports() -> Ports:
@@ -143,17 +156,17 @@ def free_ports() -> Ports:
 def start(folder: Path) -> str:
     """Makes sure that a server runs; the lines that tell a person how to use it."""
     if url := os.environ.get("WEAVIATE_URL"):
-        if not _is_ready(url):
+        if not all(is_ready(each) for each in url.split(",")):
             raise CannotStart(f"WEAVIATE_URL is {url}, but no server is ready there; start that one, or unset it")
         return f"The server at WEAVIATE_URL {url} is ready."
     server = _running(folder)
     if server is None:
         binary = find_binary() or build_binary()
-        key = _api_key(folder)
+        key = key_of(folder)
         if binary is None:
             return _start_container(key)
         server = launch(binary, folder, api_key=key, ports=_ports_used_before(folder))
-        _write_privately(folder / "server.json", json.dumps(asdict(server)))
+        write_privately(folder / "server.json", json.dumps(asdict(server)))
     lines = [f"export {name}={value}" for name, value in server.environment.items()]
     return "\n".join([f"# Weaviate {VERSION} is ready, its data is in {folder}", *lines])
 
@@ -198,7 +211,7 @@ def _build_folder() -> Path:
     return user_cache_path("lorag") / f"weaviate-{VERSION}"
 
 
-def _settings(folder: Path, ports: Ports, api_key: str, *, anonymous: bool) -> dict[str, str]:
+def _settings(folder: Path, ports: Ports, api_key: str) -> dict[str, str]:
     return {
         "PERSISTENCE_DATA_PATH": str(folder / "data"),
         "DEFAULT_VECTORIZER_MODULE": "none",
@@ -216,30 +229,32 @@ def _settings(folder: Path, ports: Ports, api_key: str, *, anonymous: bool) -> d
         "CLUSTER_DATA_BIND_PORT": str(ports.gossip + 1),
         "RAFT_PORT": str(ports.raft),
         "RAFT_INTERNAL_RPC_PORT": str(ports.raft + 1),
-        "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": "true" if anonymous else "false",
-        "AUTHENTICATION_APIKEY_ENABLED": "false" if anonymous else "true",
+        "AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": "false",
+        "AUTHENTICATION_APIKEY_ENABLED": "true",
         "AUTHENTICATION_APIKEY_ALLOWED_KEYS": api_key,
         "AUTHENTICATION_APIKEY_USERS": "lorag",
-        "AUTHORIZATION_ADMINLIST_ENABLED": "false" if anonymous else "true",
+        "AUTHORIZATION_ADMINLIST_ENABLED": "true",
         "AUTHORIZATION_ADMINLIST_USERS": "lorag",
         "LOG_LEVEL": "warning",
     }
 
 
-def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait_until_ready(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Returns once the server answers on both ports; raises CannotStart, with the log's last line, where it ended."""
     end = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < end:
         if process.poll() is not None:
             last = log.read_text(errors="replace").splitlines()[-1:]
             raise CannotStart(f"weaviate-server ended with status {process.returncode}: {' '.join(last)[:300]}")
-        if _is_ready(server.environment["WEAVIATE_URL"]) and _listens(server.ports.grpc):
+        if is_ready(server.environment["WEAVIATE_URL"]) and listens(server.ports.grpc):
             return
         time.sleep(0.25)
     server.kill()
     raise CannotStart(f"weaviate-server was not ready after {READY_TIMEOUT_S} s; see {log}")
 
 
-def _is_ready(url: str) -> bool:
+def is_ready(url: str) -> bool:
+    """Whether the server says so itself."""
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/v1/.well-known/ready", timeout=5) as answer:
             return bool(answer.status == 200)
@@ -247,7 +262,8 @@ def _is_ready(url: str) -> bool:
         return False
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Whether anybody takes connections there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -269,15 +285,17 @@ def _hold_run(held: ExitStack, count: int) -> int:
     raise CannotStart("no free ports on 127.0.0.1")
 
 
-def _api_key(folder: Path) -> str:
+def key_of(folder: Path) -> str:
+    """The random key that is kept there, made at the first call."""
     path = folder / "api_key"
     if not path.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_privately(path, secrets.token_urlsafe(32))
+        write_privately(path, secrets.token_urlsafe(32))
     return path.read_text(encoding="ascii").strip()
 
 
-def _write_privately(path: Path, text: str) -> None:
+def write_privately(path: Path, text: str) -> None:
+    """Puts the text into a new file that its owner alone can read."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -292,12 +310,17 @@ def _recorded(folder: Path) -> Server | None:
         return None
 
 
+def runs(server: Server) -> bool:
+    """Whether that very process is there and ready."""
+    if not psutil.pid_exists(server.pid):
+        return False
+    is_same = abs(psutil.Process(server.pid).create_time() - server.started) <= 1
+    return is_same and is_ready(server.environment["WEAVIATE_URL"])
+
+
 def _running(folder: Path) -> Server | None:
     server = _recorded(folder)
-    if server is None or not psutil.pid_exists(server.pid):
-        return None
-    is_same = abs(psutil.Process(server.pid).create_time() - server.started) <= 1
-    return server if is_same and _is_ready(server.environment["WEAVIATE_URL"]) else None
+    return server if server is not None and runs(server) else None
 
 
 def _ports_used_before(folder: Path) -> Ports | None:
@@ -307,7 +330,7 @@ def _ports_used_before(folder: Path) -> Ports | None:
         return None
     ports = server.ports
     every = [ports.http, ports.grpc, ports.gossip, ports.gossip + 1, ports.raft, ports.raft + 1]
-    return None if any(_listens(port) for port in every) else ports
+    return None if any(listens(port) for port in every) else ports
 
 
 def _start_container(api_key: str) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from lorag.adapters.stores import open_store
-from lorag.adapters.weaviate_client import read_address
+from lorag.adapters.weaviate_client import read_addresses
 from lorag.errors import LoragError, ParamsError, StoreFailed
 from lorag.knowledge.documents import Chunk
 from lorag.params import IndexParams
@@ -149,9 +149,18 @@ def test_a_bad_address_is_refused_before_anything_is_sent(
 
 
 def test_addresses_are_read_with_their_defaults() -> None:
-    address = read_address({"WEAVIATE_URL": "https://weaviate.example.org/"})
+    (address,) = read_addresses({"WEAVIATE_URL": "https://weaviate.example.org/"})
     assert (address.host, address.port, address.grpc_port, address.is_tls) == ("weaviate.example.org", 443, 50051, True)
-    assert read_address({"WEAVIATE_URL": "http://[::1]:99"}).url == "http://[::1]:99"
+    assert read_addresses({"WEAVIATE_URL": "http://[::1]:99"})[0].url == "http://[::1]:99"
+
+
+def test_a_cluster_is_a_list_with_a_grpc_port_for_each_node_or_one_for_all() -> None:
+    urls = "http://127.0.0.1:1, http://127.0.0.1:2"
+    each = read_addresses({"WEAVIATE_URL": urls, "WEAVIATE_GRPC_PORT": "11,12", "WEAVIATE_API_KEY": "k"})
+    assert [(node.port, node.grpc_port, node.api_key) for node in each] == [(1, 11, "k"), (2, 12, "k")]
+    assert [node.grpc_port for node in read_addresses({"WEAVIATE_URL": urls, "WEAVIATE_GRPC_PORT": "9"})] == [9, 9]
+    with pytest.raises(ParamsError, match="3 ports for 2 nodes"):
+        read_addresses({"WEAVIATE_URL": urls, "WEAVIATE_GRPC_PORT": "1,2,3"})
 
 
 @pytest.mark.slow

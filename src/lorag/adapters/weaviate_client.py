@@ -1,9 +1,10 @@
-"""Connects to the Weaviate server that the environment names, and turns its client's errors into ours."""
+"""Connects to the Weaviate nodes that the environment names, and turns their client's errors into ours."""
 
+import socket
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -19,12 +20,18 @@ DEFAULT_GRPC_PORT = 50051
 
 _CONNECT_TIMEOUT_S = 10
 _QUERY_TIMEOUT_S = 60
+# A node that was asked something while its leader was just gone would never answer; another one does.
+_CLUSTER_QUERY_TIMEOUT_S = 15
 _INSERT_TIMEOUT_S = 120
+
+
+class Unanswered(StoreFailed):
+    """This node, or the cluster just now, does not answer: another node or another moment may."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeaviateAddress:
-    """Where the server is and what opens it; `insecure` allows one that lets anybody in."""
+    """Where a node is and what opens it; `insecure` allows one that lets anybody in."""
 
     host: str
     port: int
@@ -40,18 +47,31 @@ class WeaviateAddress:
         return f"http{'s' if self.is_tls else ''}://{host}:{self.port}"
 
 
-def read_address(environment: Mapping[str, str]) -> WeaviateAddress:
-    """The address from WEAVIATE_URL, WEAVIATE_GRPC_PORT, WEAVIATE_API_KEY and LORAG_INSECURE_DEV; else ParamsError."""
-    text = environment.get("WEAVIATE_URL", "").strip()
-    if not text:
+def read_addresses(environment: Mapping[str, str]) -> tuple[WeaviateAddress, ...]:
+    """The nodes in WEAVIATE_URL and WEAVIATE_GRPC_PORT, each separated by commas; one port may serve for all.
+
+    WEAVIATE_API_KEY and LORAG_INSECURE_DEV hold for all of them. Raises ParamsError for what is no address.
+    """
+    urls = [text.strip() for text in environment.get("WEAVIATE_URL", "").split(",") if text.strip()]
+    if not urls:
         raise ParamsError(
             "index.store is weaviate, but WEAVIATE_URL is not set",
             do="start a server with `make weaviate` and use the lines that it prints, or set index.store to lancedb",
         )
+    ports = [text.strip() for text in environment.get("WEAVIATE_GRPC_PORT", "").split(",") if text.strip()]
+    if len(ports) > 1 and len(ports) != len(urls):
+        raise ParamsError(
+            f"{len(ports)} ports for {len(urls)} nodes", where="WEAVIATE_GRPC_PORT", do="give one for all, or one each"
+        )
+    each_port = ports if len(ports) > 1 else ports * len(urls) or [str(DEFAULT_GRPC_PORT)] * len(urls)
+    return tuple(_read_address(url, port, environment) for url, port in zip(urls, each_port, strict=True))
+
+
+def _read_address(text: str, grpc: str, environment: Mapping[str, str]) -> WeaviateAddress:
     try:
         url = urlsplit(text)
         port = url.port
-        grpc_port = int(environment.get("WEAVIATE_GRPC_PORT") or DEFAULT_GRPC_PORT)
+        grpc_port = int(grpc)
     except ValueError as error:
         raise ParamsError(f"bad address: {error}", where="WEAVIATE_URL, WEAVIATE_GRPC_PORT", do="mend it") from None
     if url.scheme not in ("http", "https") or not url.hostname or url.username or not 0 < grpc_port < 65_536:
@@ -76,38 +96,61 @@ def read_address(environment: Mapping[str, str]) -> WeaviateAddress:
     return address
 
 
-def connect(address: WeaviateAddress) -> "WeaviateClient":
-    """A connected client; raises StoreFailed for a server that is down, refuses the key, or lets anybody in."""
+def connect(addresses: Sequence[WeaviateAddress]) -> "WeaviateClient":
+    """A connected client of the first node; where that one dies later, searches and writes go to the next.
+
+    Raises Unanswered where the first node is down, and StoreFailed where it refuses the key or lets anybody in.
+    """
     # Imported here: it takes a second, which `lorag --help` need not pay.
     import weaviate
     from weaviate.classes.init import AdditionalConfig, Auth, Timeout
+    from weaviate.config import GrpcConfig
 
+    address = addresses[0]
     if not address.insecure:
         _refuse_anonymous_access(address)
+    grpc_host, grpc_port = _grpc_target(addresses)
+    query_timeout_s = _QUERY_TIMEOUT_S if len(addresses) == 1 else _CLUSTER_QUERY_TIMEOUT_S
     with store_errors(address):
-        client = weaviate.connect_to_custom(
+        return weaviate.connect_to_custom(
             http_host=address.host,
             http_port=address.port,
             http_secure=address.is_tls,
-            grpc_host=address.host,
-            grpc_port=address.grpc_port,
+            grpc_host=grpc_host,
+            grpc_port=grpc_port,
             grpc_secure=address.is_tls,
             auth_credentials=Auth.api_key(address.api_key) if address.api_key else None,
             additional_config=AdditionalConfig(
-                timeout=Timeout(init=_CONNECT_TIMEOUT_S, query=_QUERY_TIMEOUT_S, insert=_INSERT_TIMEOUT_S)
+                timeout=Timeout(init=_CONNECT_TIMEOUT_S, query=query_timeout_s, insert=_INSERT_TIMEOUT_S),
+                # Otherwise the list of nodes would be taken for the name that a certificate must bear.
+                grpc_config=GrpcConfig(channel_options=[("grpc.default_authority", address.host)]),
             ),
         )
-        try:
-            client.collections.exists("Lorag")
-        except BaseException:
-            client.close()
-            raise
-        return client
+
+
+def _grpc_target(addresses: Sequence[WeaviateAddress]) -> tuple[str, int]:
+    """Host and port for the client, which joins them with a colon; more than one node as gRPC writes a list of them.
+
+    gRPC stays with the first that takes its connection and turns to the next when it is lost. A list cannot hold
+    names, and in a cluster the name of a node that is down may be unknown.
+    """
+    if len(addresses) == 1:
+        return addresses[0].host, addresses[0].grpc_port
+    places: list[tuple[str, int]] = []
+    for address in addresses:
+        with suppress(OSError):
+            found = socket.getaddrinfo(address.host, address.grpc_port, socket.AF_INET, socket.SOCK_STREAM)
+            places.append((str(found[0][4][0]), address.grpc_port))
+    if not places:
+        return addresses[0].host, addresses[0].grpc_port
+    *others, (last, port) = places
+    return f"ipv4:{''.join(f'{host}:{grpc_port},' for host, grpc_port in others)}{last}", port
 
 
 @contextmanager
 def store_errors(address: WeaviateAddress) -> Iterator[None]:
     """Raises what Weaviate's client raises as StoreFailed with one line that says what to do."""
+    from httpx import TransportError
     from weaviate import exceptions as weaviate_errors
 
     try:
@@ -123,15 +166,18 @@ def store_errors(address: WeaviateAddress) -> Iterator[None]:
     except weaviate_errors.UnexpectedStatusCodeError as error:
         if error.status_code in (401, 403):
             raise _refused(address) from error
-        raise _failed(address, error) from error
+        # A cluster without a leader answers 500 for the seconds of an election.
+        raise _failed(address, error, may_pass=error.status_code >= 500) from error
     except weaviate_errors.WeaviateGRPCUnavailableError as error:
-        raise StoreFailed(
+        raise Unanswered(
             f"Weaviate does not answer on its gRPC port {address.grpc_port}",
             where=address.url,
             do="set WEAVIATE_GRPC_PORT to the port that `make weaviate` printed",
         ) from error
-    except (weaviate_errors.WeaviateConnectionError, weaviate_errors.WeaviateStartUpError) as error:
+    except (weaviate_errors.WeaviateConnectionError, weaviate_errors.WeaviateStartUpError, TransportError) as error:
         raise _unreachable(address) from error
+    except weaviate_errors.WeaviateTimeoutError as error:
+        raise _failed(address, error, may_pass=True) from error
     except (weaviate_errors.WeaviateBaseError, OSError) as error:
         if "unauthenticated" in str(error).lower() or "unauthorized" in str(error).lower():
             raise _refused(address) from error
@@ -145,7 +191,7 @@ def _refuse_anonymous_access(address: WeaviateAddress) -> None:
     except urllib.error.HTTPError as error:
         if error.code in (401, 403):
             return
-        raise StoreFailed(
+        raise Unanswered(
             f"the server answers {error.code}, not as Weaviate does",
             where=address.url,
             do="check WEAVIATE_URL, or wait until the server is ready",
@@ -159,8 +205,8 @@ def _refuse_anonymous_access(address: WeaviateAddress) -> None:
     )
 
 
-def _unreachable(address: WeaviateAddress) -> StoreFailed:
-    return StoreFailed(
+def _unreachable(address: WeaviateAddress) -> Unanswered:
+    return Unanswered(
         "Weaviate does not answer", where=address.url, do="start it with `make weaviate`, or check WEAVIATE_URL"
     )
 
@@ -170,9 +216,10 @@ def _refused(address: WeaviateAddress) -> StoreFailed:
     return StoreFailed(what, where=address.url, do="set WEAVIATE_API_KEY to one that may read and write")
 
 
-def _failed(address: WeaviateAddress, error: Exception) -> StoreFailed:
+def _failed(address: WeaviateAddress, error: Exception, *, may_pass: bool = False) -> StoreFailed:
     text = " ".join(str(error).split())[:300]
-    return StoreFailed(f"Weaviate: {text}", where=address.url, do="look at the server's log, then run this again")
+    kind = Unanswered if may_pass else StoreFailed
+    return kind(f"Weaviate: {text}", where=address.url, do="look at the server's log, then run this again")
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,14 +4,14 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from lorag.adapters.row_keys import is_same_row
-from lorag.adapters.weaviate_client import WeaviateAddress, connect, read_address, store_errors
+from lorag.adapters.weaviate_client import WeaviateAddress, read_addresses
+from lorag.adapters.weaviate_nodes import WeaviateNodes, at_quorum
 from lorag.adapters.weaviate_schema import (
     BUCKETS,
     CHUNK_PROPERTIES,
@@ -61,8 +61,8 @@ T = TypeVar("T")
 
 
 def open_weaviate(params: IndexParams, root: Path, environment: Mapping[str, str]) -> "WeaviateIndex":
-    """The store at the address in `environment`; collections carry the name kept in `root`. Connects on first use."""
-    return WeaviateIndex(read_address(environment), _namespace(root), params)
+    """The store at the addresses in `environment`; collections carry the name kept in `root`. Connects on first use."""
+    return WeaviateIndex(read_addresses(environment), _namespace(root), params)
 
 
 def _namespace(root: Path) -> str:
@@ -85,11 +85,10 @@ def _namespace(root: Path) -> str:
 class WeaviateIndex:
     """Generations as spans on objects: one is seen by the generations from its `since` to before its `until`."""
 
-    def __init__(self, address: WeaviateAddress, namespace: str, params: IndexParams) -> None:
-        self._address = address
+    def __init__(self, addresses: Sequence[WeaviateAddress], namespace: str, params: IndexParams) -> None:
+        self._nodes = WeaviateNodes(addresses)
         self._namespace = namespace
         self._params = params
-        self._client: WeaviateClient | None = None
         self._readable: dict[tuple[str, int], Any] = {}
         self._part_edges: dict[tuple[str, int], list[int]] = {}
         self._lock = threading.RLock()
@@ -112,7 +111,7 @@ class WeaviateIndex:
             raise StoreFailed(
                 f"vectors of {dimension} dimensions do not fit {base.dimension}", where=name, do="use a new index name"
             )
-        with self._errors():
+        with self._nodes.errors():
             collection = self._writable(base, name, dimension, generation)
             writer = WeaviateWriter(collection)
             writer.undo(generation)
@@ -123,7 +122,7 @@ class WeaviateIndex:
                 writer.branch(base.generation, generation, without=replaced)
                 writer.close(sorted(replaced), generation)
             writer.insert(add, generation, progress)
-            self._describe(collection, lambda known: known | {generation})
+            self._describe(collection.name, lambda known: known | {generation})
             self._part_edges.clear()
         return IndexRef(StoreKind.WEAVIATE, name, generation, generation, dimension)
 
@@ -147,7 +146,7 @@ class WeaviateIndex:
         collection = self._collection(ref)
 
         def fetch(page: Sequence[tuple[str, Any]]) -> list[IndexRow]:
-            with self._errors():
+            with self._nodes.errors():
                 found = collection.query.fetch_objects_by_ids(
                     [uuid for _, uuid in page],
                     limit=len(page),
@@ -163,7 +162,7 @@ class WeaviateIndex:
     def count(self, ref: IndexRef) -> int:
         """See `IndexStore`."""
         collection = self._collection(ref)
-        with self._errors():
+        with self._nodes.errors():
             counted = collection.aggregate.over_all(filters=visible_at(ref.generation), total_count=True)
             return int(counted.total_count or 0)
 
@@ -180,7 +179,7 @@ class WeaviateIndex:
         if exact:
             conditions = [conditions[0] & part for part in self._parts(ref)]
         hits: list[Hit] = []
-        with self._errors():
+        with self._nodes.errors():
             for condition in conditions:
                 found = collection.query.near_vector(
                     np.asarray(vector, np.float32).tolist(),
@@ -197,7 +196,7 @@ class WeaviateIndex:
         if not query.strip():
             return []
         collection = self._collection(ref)
-        with self._errors():
+        with self._nodes.errors():
             found = collection.query.bm25(
                 query,
                 query_properties=["context", "text"],
@@ -215,22 +214,31 @@ class WeaviateIndex:
         """See `IndexStore`; a row is read in any case, to know its object.
 
         Each row is compared, and looked for in the graph alone: a filter would make the server compare
-        with every row, which hides what a killed server lost from its graph.
+        with every row, which hides what a killed server lost from its graph. Of a replicated index every node that
+        answers is asked, for each has a graph of its own.
         """
-        collection = self._collection(ref)
-        missing: list[str] = []
-        with ThreadPoolExecutor(_PROBE_THREADS) as pool:
-            for part in _slices(rows):
-                with self._errors():
-                    missing.extend(self._missing(collection, ref, part, pool))
-                if progress:
-                    progress(len(part))
-        return missing
+        missing: set[str] = set()
+        with ThreadPoolExecutor(_PROBE_THREADS) as pool, self._nodes.errors():
+            for collection in self._copies(ref):
+                for part in _slices(rows):
+                    missing.update(self._missing(collection, ref, part, pool))
+                    if progress:
+                        progress(len(part))
+        return [row.chunk.id for row in rows if row.chunk.id in missing]
+
+    def _copies(self, ref: IndexRef) -> Iterator[Any]:
+        """The collection as each node has it that answers; of an index that is kept once, the collection."""
+        name = self._collection(ref).name
+        if self._params.replication_factor == 1:
+            yield self._nodes.use(name)
+        else:
+            yield from (at_quorum(client, name) for client in self._nodes.each())
 
     def _missing(
         self, collection: Any, ref: IndexRef, rows: Sequence[IndexRow], pool: ThreadPoolExecutor
     ) -> Iterator[str]:
-        stored = {row.chunk.id: (row, uuid) for row, uuid in self._fetch_stored(ref, [row.chunk.id for row in rows])}
+        ids = [row.chunk.id for row in rows]
+        stored = {row.chunk.id: (row, uuid) for row, uuid in _fetch_stored(collection, ref, ids)}
 
         def is_there(row: IndexRow) -> bool:
             found = stored.get(row.chunk.id)
@@ -241,7 +249,7 @@ class WeaviateIndex:
     def mend(self, ref: IndexRef, rows: Sequence[IndexRow]) -> IndexRef:
         """See `IndexStore`; putting an object again would not do, for an unchanged vector is skipped."""
         collection = self._collection(ref)
-        with self._errors():
+        with self._nodes.errors():
             WeaviateWriter(collection).replace(rows, ref.generation)
         return ref
 
@@ -253,13 +261,15 @@ class WeaviateIndex:
         """
         collection = self._collection(ref).name
         alias = alias_name(self._namespace, ref.name)
-        with self._errors():
-            client = self._connect()
+
+        def point(client: "WeaviateClient") -> None:
             known = client.alias.get(alias_name=alias)
             if known is None:
                 client.alias.create(alias_name=alias, target_collection=collection)
             elif known.collection != collection:
                 client.alias.update(alias_name=alias, new_target_collection=collection)
+
+        self._nodes.ask(point)
 
     def drop_all_but(self, keep: Sequence[IndexRef]) -> None:
         """See `IndexStore`."""
@@ -267,89 +277,80 @@ class WeaviateIndex:
         for ref in keep:
             name = collection_name(self._namespace, ref.name, ref.dimension)
             kept.setdefault(name, set()).add(ref.generation)
-        with self._errors():
-            client = self._connect()
-            self._forget_handles()
-            for name in client.collections.list_all(simple=True):
-                if not name.startswith(prefix_of(self._namespace)):
-                    continue
-                if name in kept:
-                    collection = self._use(name)
-                    self._describe(collection, kept[name].intersection)
-                    WeaviateWriter(collection).drop_all_but(kept[name])
-                else:
-                    self._drop_collection(name)
+        self._forget_handles()
+        for name in self._nodes.ask(lambda client: list(client.collections.list_all(simple=True))):
+            if not name.startswith(prefix_of(self._namespace)):
+                continue
+            if name in kept:
+                self._describe(name, kept[name].intersection)
+                with self._nodes.errors():
+                    WeaviateWriter(self._nodes.use(name)).drop_all_but(kept[name])
+            else:
+                self._drop_collection(name)
 
     def close(self) -> None:
         """See `IndexStore`."""
         with self._lock:
             self._forget_handles()
-            if self._client is not None:
-                self._client.close()
-                self._client = None
-
-    def _connect(self) -> "WeaviateClient":
-        with self._lock:
-            if self._client is None:
-                self._client = connect(self._address)
-            return self._client
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        with store_errors(self._address):
-            yield
-
-    def _use(self, name: str) -> Any:
-        from weaviate.classes.config import ConsistencyLevel
-
-        return self._connect().collections.use(name).with_consistency_level(ConsistencyLevel.QUORUM)
+            self._nodes.close()
 
     def _collection(self, ref: IndexRef) -> Any:
         """The collection of a generation that is there, complete and retained."""
         name = collection_name(self._namespace, ref.name, ref.dimension)
-        with self._lock, self._errors():
+        with self._lock, self._nodes.errors():
             key = (name, ref.generation)
             if key not in self._readable:
-                client = self._connect()
-                exists = client.collections.exists(name)
-                collection = self._use(name)
-                if not exists or ref.generation not in self._generations(collection):
+                generations = self._generations(name)
+                if ref.generation not in generations:
                     raise IntegrityFailed(
-                        f"generation {ref.generation} is not there" if exists else "the collection is not there",
-                        where=f"{name} on {self._address.url}",
+                        f"generation {ref.generation} is not there" if generations else "the collection is not there",
+                        where=f"{name} on {self._nodes.url}",
                         do="check WEAVIATE_URL, or make the index anew with `lorag refresh --rebuild`",
                     )
-                self._readable[key] = collection
+                self._readable[key] = self._nodes.use(name)
             return self._readable[key]
 
     def _writable(self, base: IndexRef | None, name: str, dimension: int, generation: int) -> Any:
         if base is not None:
             return self._collection(base)
-        client = self._connect()
-        collection_id = collection_name(self._namespace, name, dimension)
-        if client.collections.exists(collection_id):
-            collection = self._use(collection_id)
-            if any(known < generation for known in self._generations(collection)):
-                return collection
-            self._drop_collection(collection_id)
+        collection = collection_name(self._namespace, name, dimension)
+        if any(known < generation for known in self._generations(collection)):
+            return self._nodes.use(collection)
+        self._drop_collection(collection)
         self._forget_handles()
-        create_collection(client, collection_id, self._params)
-        return self._use(collection_id)
+
+        def create(client: "WeaviateClient") -> None:
+            if not client.collections.exists(collection):
+                create_collection(client, collection, self._params)
+
+        self._nodes.ask(create)
+        return self._nodes.use(collection)
 
     def _drop_collection(self, name: str) -> None:
-        client = self._connect()
-        for alias in client.alias.list_all(collection=name):
-            client.alias.delete(alias_name=alias)
-        client.collections.delete(name)
+        def drop(client: "WeaviateClient") -> None:
+            if client.collections.exists(name):
+                for alias in client.alias.list_all(collection=name):
+                    client.alias.delete(alias_name=alias)
+                client.collections.delete(name)
 
-    def _generations(self, collection: Any) -> frozenset[int]:
-        return described_generations(collection.config.get(simple=True).description)
+        self._nodes.ask(drop)
 
-    def _describe(self, collection: Any, change: Callable[[frozenset[int]], Iterable[int]]) -> None:
-        known = self._generations(collection)
+    def _generations(self, name: str) -> frozenset[int]:
+        """The complete generations of a collection; none where there is no such collection."""
+
+        def read(client: "WeaviateClient") -> frozenset[int]:
+            if not client.collections.exists(name):
+                return frozenset()
+            return described_generations(client.collections.use(name).config.get(simple=True).description)
+
+        return self._nodes.ask(read)
+
+    def _describe(self, name: str, change: Callable[[frozenset[int]], Iterable[int]]) -> None:
+        known = self._generations(name)
         wanted = frozenset(change(known))
         if wanted != known:
-            collection.config.update(description=describe_generations(sorted(wanted)))
+            description = describe_generations(sorted(wanted))
+            self._nodes.ask(lambda client: client.collections.use(name).config.update(description=description))
 
     def _forget_handles(self) -> None:
         self._readable.clear()
@@ -358,7 +359,7 @@ class WeaviateIndex:
     def _scan(self, ref: IndexRef, properties: Sequence[str]) -> Iterator[Any]:
         """Every object of a generation once, without its vector; a cursor takes no filter, so it is applied here."""
         collection = self._collection(ref)
-        with self._errors():
+        with self._nodes.errors():
             items = collection.iterator(return_properties=[*properties, *SPAN_PROPERTIES], cache_size=_SCAN_ROWS)
             for item in items:
                 until = item.properties.get("until")
@@ -366,32 +367,32 @@ class WeaviateIndex:
                     yield item
 
     def _fetch(self, ref: IndexRef, ids: Sequence[str]) -> list[IndexRow]:
-        return [row for row, _ in self._fetch_stored(ref, ids)]
-
-    def _fetch_stored(self, ref: IndexRef, ids: Sequence[str]) -> list[tuple[IndexRow, Any]]:
-        collection = self._collection(ref)
-        with self._errors():
-            found = collection.query.fetch_objects(
-                filters=has_chunk_ids(ids) & visible_at(ref.generation),
-                limit=len(ids),
-                include_vector=True,
-                return_properties=ROW_PROPERTIES,
-            ).objects
-            return [(row_from(item), item.uuid) for item in found]
+        with self._nodes.errors():
+            return [row for row, _ in _fetch_stored(self._collection(ref), ref, ids)]
 
     def _parts(self, ref: IndexRef) -> list[Any]:
         """Filters that split a generation into parts small enough for the server to compare with every row."""
         collection = self._collection(ref)
         key = (collection.name, ref.generation)
         if key not in self._part_edges:
-            with self._errors():
-                config = collection.config.get().vector_config["default"].vector_index_config
+            whole: Any = self._nodes.ask(lambda client: client.collections.use(collection.name).config.get())
+            config = whole.vector_config["default"].vector_index_config
             parts = -(-self.count(ref) // max(1, int(config.flat_search_cutoff * _EXACT_PART_SHARE)))
             edges = np.linspace(0, BUCKETS, max(1, min(parts, BUCKETS)) + 1).astype(int).tolist()
             # Kept, because a count takes long where there are many rows.
             self._part_edges[key] = edges
         edges = self._part_edges[key]
         return [in_buckets(start, end) for start, end in zip(edges, edges[1:], strict=False)]
+
+
+def _fetch_stored(collection: Any, ref: IndexRef, ids: Sequence[str]) -> list[tuple[IndexRow, Any]]:
+    found = collection.query.fetch_objects(
+        filters=has_chunk_ids(ids) & visible_at(ref.generation),
+        limit=len(ids),
+        include_vector=True,
+        return_properties=ROW_PROPERTIES,
+    ).objects
+    return [(row_from(item), item.uuid) for item in found]
 
 
 def _slices(values: Sequence[T]) -> Iterator[Sequence[T]]:

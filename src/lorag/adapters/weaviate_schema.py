@@ -49,7 +49,14 @@ def collection_name(namespace: str, name: str, dimension: int) -> str:
 
 def create_collection(client: "WeaviateClient", collection: str, params: IndexParams) -> None:
     """Makes an empty collection for vectors of our own, compared by their dot product."""
-    from weaviate.classes.config import Configure, DataType, Property, Tokenization, VectorDistances
+    from weaviate.classes.config import (
+        Configure,
+        DataType,
+        Property,
+        ReplicationDeletionStrategy,
+        Tokenization,
+        VectorDistances,
+    )
 
     def key(name: str, kind: DataType = DataType.TEXT) -> Property:
         tokenization = Tokenization.FIELD
@@ -90,7 +97,12 @@ def create_collection(client: "WeaviateClient", collection: str, params: IndexPa
                 flat_search_cutoff=params.ann_from_rows,
             )
         ),
-        replication_config=Configure.replication(factor=params.replication_factor),
+        # A node that comes back gets what it missed from the others; of two versions the later one holds.
+        replication_config=Configure.replication(
+            factor=params.replication_factor,
+            async_enabled=params.replication_factor > 1,
+            deletion_strategy=ReplicationDeletionStrategy.TIME_BASED_RESOLUTION,
+        ),
         sharding_config=Configure.sharding(desired_count=params.shards),
     )
 

@@ -126,12 +126,17 @@ class WeaviateWriter:
             self._put([changed(row, since) for row, since, _ in found])
 
     def _put(self, objects: Sequence[Any]) -> int:
+        from weaviate.exceptions import WeaviateInsertManyAllFailedError
+
         left = list(objects)
 
         def attempt() -> None:
             nonlocal left
-            result = self._collection.data.insert_many(left)
-            errors = {number: error.message for number, error in result.errors.items()}
+            try:
+                result = self._collection.data.insert_many(left)
+                errors = {number: error.message for number, error in result.errors.items()}
+            except WeaviateInsertManyAllFailedError as error:
+                errors = dict.fromkeys(range(len(left)), str(error))
             if lasting := [text for text in errors.values() if any(sign in text.lower() for sign in _LASTING)]:
                 raise StoreFailed(
                     f"Weaviate refused {len(lasting)} of {len(left)} objects: {' '.join(lasting[0].split())[:300]}",
@@ -155,9 +160,10 @@ class WeaviateWriter:
         self._retrying(attempt)
 
     def _retrying(self, attempt: Callable[[], None]) -> None:
-        from weaviate.exceptions import WeaviateBatchError, WeaviateConnectionError, WeaviateTimeoutError
+        from weaviate.exceptions import WeaviateQueryError
 
-        passing = (_MayPass, WeaviateBatchError, WeaviateConnectionError, WeaviateTimeoutError)
+        # The latter is what every failed call of gRPC becomes; a call goes to another node after a while.
+        passing = (_MayPass, WeaviateQueryError)
         retrying = Retrying(
             retry=retry_if_exception_type(passing),
             stop=stop_after_attempt(_ATTEMPTS),
