@@ -1,0 +1,319 @@
+"""What a chunk costs in time and memory as the corpus grows: build, refreshes and search at 1k to 300k chunks.
+
+    python benchmarks/scale.py [--rows 1000 --rows 10000] [--store lancedb] [--json out.json] [--plot out.png]
+
+Chunks are passages of real text, each repeated with other words at its end, as in search_100k.py. Steps: `build`, a
+refresh that changes one chunk in a hundred, one that changes ten chunks, and search. Each is a process of its own, so
+that its peak of memory is its own; it is given without what the imports take. A refresh is that of
+peers/lorag_side.py: cache and vectors, plan, write, gate with both digests, publish. Parsing and cutting, which go
+document by document, are not in it.
+
+The encoder is faked, for it would measure itself: a text's vector is its passage's MiniLM embedding plus noise that the
+text's hash decides, about 0.05 ms. What the real one adds is worked out from its speed on 512 of the texts.
+
+`fit` is the least-squares estimate of seconds = a * changed + b * corpus + c over all refreshes. The goal: neither time
+nor memory a chunk grows with the corpus, and what a refresh pays for the corpus (b) stays far below what the encoder
+takes for a chunk.
+
+Weaviate is taken with `--store weaviate` where WEAVIATE_URL says; the memory of its server, where it runs on this
+machine, is given beside that of the process.
+"""
+
+# ruff: noqa: E402 - the folder of the peers has to be on the path first.
+
+import argparse
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import psutil
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "benchmarks/peers"))
+
+from corpus import read_params
+from lorag_side import refresh
+from measured import Clock
+from one_percent import SAMPLE, documents_of, encoder_speed
+from search_100k import NOISE, QUERY_NOISE, Query, embed, latencies, made_up, mean_recall, noise, read_passages, unit
+
+from lorag.adapters.stores import open_store
+from lorag.digests import sha256_hex
+from lorag.knowledge.documents import Chunk
+from lorag.params import Params
+from lorag.releases.shelf import ReleaseShelf
+from lorag.retrieval.index.store import StoreKind
+
+STEPS = ("build", "refresh_1pct", "refresh_10", "search")
+QUERIES = 200
+MB = 2**20
+
+
+@dataclass
+class PassageEncoder:
+    """An Embedder that knows the passages and makes up the rest."""
+
+    base: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str = "passages"
+    dimension: int = 384
+    backend: str = "passages with noise"
+
+    def learn(self, passages: Sequence[str]) -> None:
+        """Takes the embeddings of the passages."""
+        self.base = dict(zip(passages, embed(passages), strict=True))
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """A guess: only batches depend on it."""
+        return [len(text) // 4 for text in texts]
+
+    def embed_batch(self, texts: Sequence[str]) -> Any:
+        """Vectors [n, dimension]."""
+        return unit(np.stack([self._noisy(text) for text in texts]))
+
+    def _noisy(self, text: str) -> Any:
+        generator = np.random.default_rng(int(sha256_hex(text.encode())[:16], 16))
+        passage = re.sub(r"( w\d+)+$", "", text.partition("\n")[2])
+        return self.base[passage] + noise(generator, (1, self.dimension), NOISE)[0]
+
+
+def main() -> None:
+    """Measures every size, prints a table and draws it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rows", type=int, action="append")
+    parser.add_argument("--store", type=StoreKind, default=StoreKind.LANCEDB)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.step:
+        sys.stdout.write(json.dumps(run_step(arguments.step, arguments.rows[0], arguments.store, arguments.folder)))
+        return
+    passages = read_passages()
+    texts = [make_chunk(i, SAMPLE, STEPS[0], passages).embedded_text for i in range(SAMPLE)]
+    found: dict[str, Any] = {"store": arguments.store.value, "texts_a_s": encoder_speed(texts), "sizes": {}}
+    embed(passages)
+    for rows in arguments.rows or [1_000, 10_000, 100_000, 300_000]:
+        found["sizes"][rows] = measure(rows, arguments.store)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    found["fit"] = fit(found["sizes"])
+    show(found)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if arguments.plot:
+        draw(found, arguments.plot)
+
+
+def measure(rows: int, store: StoreKind) -> dict[str, Any]:
+    """What each step of one size gave."""
+    folder = Path(tempfile.mkdtemp(prefix="scale_"))
+    results: dict[str, Any] = {"server_bytes_before": server_memory()}
+    try:
+        for step in STEPS:
+            command = [sys.executable, __file__, "--step", step, "--rows", str(rows)]
+            command += ["--store", store.value, "--folder", str(folder)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise RuntimeError(f"{step} of {rows} rows failed:\n{done.stderr[-3000:]}")
+            results[step] = json.loads(done.stdout) | {"server_bytes": server_memory()}
+            print(f"{rows} {step}: {json.dumps(results[step])}", file=sys.stderr, flush=True)
+    finally:
+        opened = open_store(params_of(store).index, folder, os.environ)
+        opened.drop_all_but(())
+        opened.close()
+        shutil.rmtree(folder)
+    return results
+
+
+def run_step(step: str, rows: int, store: StoreKind, folder: Path) -> dict[str, Any]:
+    """One step in this process: seconds and their parts, or latencies; memory in bytes."""
+    import lancedb  # noqa: F401 - its own memory is not the corpus'.
+
+    params, encoder = params_of(store), PassageEncoder()
+    passages = read_passages()
+    encoder.learn(passages)
+    if step == "search":
+        asked = [make_chunk(i, rows, step, passages) for i in random.Random(3).sample(range(rows), min(QUERIES, rows))]
+        return search(folder, params, make_queries(asked, encoder))
+    forget_peak()
+    before, clock = memory(), Clock()
+    # A refresh reads these from its artifacts, so their memory counts.
+    chunks = [make_chunk(i, rows, step, passages) for i in range(rows)]
+    documents = documents_of(chunks)
+    work = refresh(folder, documents, chunks, encoder, params, clock, os.environ)
+    return {
+        "seconds": sum(clock.parts.values()),
+        "parts": {name: round(value, 3) for name, value in clock.parts.items()},
+        "embedded": work.n_embedded,
+        "peak_bytes": memory(peak=True) - before,
+        "disk_bytes": size_of(folder) - size_of(folder, "cache.sqlite*"),
+        "cache_bytes": size_of(folder, "cache.sqlite*"),
+        "load_average": round(psutil.getloadavg()[0], 1),
+    }
+
+
+def search(folder: Path, params: Params, queries: Sequence[Query]) -> dict[str, Any]:
+    """Latencies and memory of a process that only asks, then recall, whose exact search is not in the memory."""
+    forget_peak()
+    before = memory()
+    store = open_store(params.index, folder, os.environ)
+    try:
+        ref = ReleaseShelf(folder).releases()[0].index
+        found: dict[str, Any] = latencies(store, ref, queries) | {"peak_bytes": memory(peak=True) - before}
+        return found | {"recall_at_10": mean_recall(store, ref, queries)}
+    finally:
+        store.close()
+
+
+def params_of(store: StoreKind) -> Params:
+    """The project's, on this store and without replicas."""
+    params = read_params()
+    changes = {"store": store, "replication_factor": 1, "shards": 1}
+    return params.model_copy(update={"index": params.index.model_copy(update=changes)})
+
+
+def make_chunk(i: int, rows: int, step: str, passages: Sequence[str]) -> Chunk:
+    """A chunk as it is at a step, twenty to a document; the changes of earlier steps stay."""
+    words = random.Random(i)
+    text = f"{words.choice(passages)} {made_up(words)}"
+    # One in a hundred, then ten of all.
+    for every in (100, max(rows // 10, 1))[: STEPS.index(step)]:
+        if i % every == every // 2:
+            text = f"{text} {made_up(words)}"
+    return Chunk(f"c{i:07}", f"d{i // 20}", f"Page {i // 20}", text)
+
+
+def make_queries(chunks: Sequence[Chunk], encoder: PassageEncoder) -> list[Query]:
+    """Chunks' vectors with noise, and nine of their words."""
+    words, generator = random.Random(4), np.random.default_rng(4)
+    vectors = encoder.embed_batch([chunk.embedded_text for chunk in chunks])
+    asked = unit(vectors + noise(generator, vectors.shape, QUERY_NOISE))
+    return [Query(v, " ".join(words.sample(chunk.text.split(), 9))) for v, chunk in zip(asked, chunks, strict=True)]
+
+
+def forget_peak() -> None:
+    """The peak of memory counts from here."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def memory(*, peak: bool = False) -> int:
+    """Bytes that this process holds, or the most that it ever held."""
+    name = "VmHWM:" if peak else "VmRSS:"
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+
+
+def server_memory() -> int:
+    """Bytes that the Weaviate server holds where it runs on this machine; else 0."""
+    port = urlsplit(os.environ.get("WEAVIATE_URL", "")).port
+    pids = {each.pid for each in psutil.net_connections("tcp") if each.status == "LISTEN" and each.laddr.port == port}
+    return sum(psutil.Process(pid).memory_info().rss for pid in pids if pid)
+
+
+def size_of(folder: Path, pattern: str = "**/*") -> int:
+    """Bytes of the files in a folder."""
+    return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file())
+
+
+def fit(sizes: dict[int, dict[str, Any]]) -> dict[str, float]:
+    """Seconds a changed chunk, seconds a chunk of the corpus, and seconds of any refresh."""
+    steps = [(rows, results[step]) for rows, results in sizes.items() for step in ("refresh_1pct", "refresh_10")]
+    if len(sizes) < 2:
+        return {}
+    matrix = np.array([[step["embedded"], rows, 1] for rows, step in steps], float)
+    solved = np.linalg.lstsq(matrix, np.array([step["seconds"] for _, step in steps]), rcond=None)[0]
+    return dict(zip(("s_a_changed_chunk", "s_a_chunk_of_the_corpus", "s_fixed"), solved.tolist(), strict=True))
+
+
+def show(found: dict[str, Any]) -> None:
+    """The tables, in Markdown."""
+    encoder = found["texts_a_s"]
+    print(f"{found['store']}; the real encoder: {encoder:.0f} texts/s\n")
+    heads = ["chunks", "build s", "us a chunk", "1 % s", "of the build", "with the encoder", "ten chunks s"]
+    heads += [
+        "KB a chunk in memory, build / 1 %",
+        "index KB a chunk",
+        "cache KB a chunk",
+        "KB a chunk in the server",
+        "load",
+    ]
+    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    for rows, steps in found["sizes"].items():
+        build, one, ten = (steps[name] for name in STEPS[:3])
+        whole = build["seconds"] + build["embedded"] / encoder
+        share = (one["seconds"] + one["embedded"] / encoder) / whole
+        cells = [
+            f"{rows:,}",
+            f"{build['seconds']:.1f}",
+            f"{build['seconds'] / rows * 1e6:.0f}",
+            f"{one['seconds']:.2f}",
+            f"{one['seconds'] / build['seconds']:.0%}",
+            f"{share:.1%}",
+            f"{ten['seconds']:.2f}",
+            f"{build['peak_bytes'] / rows / 1024:.1f} / {one['peak_bytes'] / rows / 1024:.1f}",
+            f"{build['disk_bytes'] / rows / 1024:.1f}",
+            f"{build['cache_bytes'] / rows / 1024:.1f}",
+            f"{(build['server_bytes'] - steps['server_bytes_before']) / rows / 1024:.1f}",
+            f"{build['load_average']}",
+        ]
+        print(f"| {' | '.join(cells)} |")
+    print("\n| chunks | dense p50 / p95 ms | BM25 | hybrid | recall@10 | MB of a process that asks |\n|" + "---|" * 6)
+    for rows, steps in found["sizes"].items():
+        asked = steps["search"]
+        ways = [f"{asked[f'{way}_p50_ms']} / {asked[f'{way}_p95_ms']}" for way in ("dense", "bm25", "hybrid")]
+        print(f"| {rows:,} | {' | '.join(ways)} | {asked['recall_at_10']:.2f} | {asked['peak_bytes'] / MB:.0f} |")
+    if found["fit"]:
+        changed, corpus, fixed = found["fit"].values()
+        print(f"\nrefresh: {changed * 1e3:.2f} ms a changed chunk + {corpus * 1e6:.1f} us a chunk + {fixed:.2f} s")
+        print(f"the encoder: {1e3 / encoder:.2f} ms a chunk, {1 / encoder / max(corpus, 1e-9):.0f} times b")
+
+
+def draw(found: dict[str, Any], path: Path) -> None:
+    """Time and memory a chunk, refreshes and latencies over the number of chunks."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    sizes = found["sizes"]
+    rows = list(sizes)
+
+    def each(step: str, name: str, factor: float = 1.0, *, a_chunk: bool = False) -> list[float]:
+        return [sizes[n][step][name] * factor / (n if a_chunk else 1) for n in rows]
+
+    panels = {
+        "microseconds a chunk": {
+            "build": each("build", "seconds", 1e6, a_chunk=True),
+            "refresh of 1 %": each("refresh_1pct", "seconds", 1e6, a_chunk=True),
+        },
+        "KB of memory a chunk": {
+            "build": each("build", "peak_bytes", 1 / 1024, a_chunk=True),
+            "refresh of 1 %": each("refresh_1pct", "peak_bytes", 1 / 1024, a_chunk=True),
+        },
+        "seconds of a refresh": {"1 %": each("refresh_1pct", "seconds"), "ten chunks": each("refresh_10", "seconds")},
+        "milliseconds a search, p50": {way: each("search", f"{way}_p50_ms") for way in ("dense", "bm25", "hybrid")},
+    }
+    figure, axes = plt.subplots(1, len(panels), figsize=(16, 3.6), constrained_layout=True)
+    for axis, (title, lines) in zip(axes, panels.items(), strict=True):
+        for name, values in lines.items():
+            axis.plot(rows, values, marker="o", label=name)
+        axis.set(title=title, xlabel="chunks", xscale="log", yscale="log" if "refresh" in title else "linear")
+        axis.set_ylim(bottom=None if "refresh" in title else 0)
+        axis.legend()
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
