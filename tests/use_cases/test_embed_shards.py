@@ -94,8 +94,9 @@ def counts(workspace: Workspace) -> Any:
 
 
 def test_a_local_dask_cluster_gives_the_bytes_of_one_process(embedded: Workspace, cold: Workspace) -> None:
+    """As DVC runs it, with a temporary Prefect server of its own."""
     set_runner(cold, "dask")
-    run_stage("embeddings", cold.root)
+    run_alone(cold, "from lorag.stages import main; main()", "embeddings")
     assert cold.embeddings_file.read_bytes() == embedded.embeddings_file.read_bytes()
     assert counts(cold)["backend"].endswith(" on dask")
     assert counts(cold)["n_embedded"] == counts(embedded)["n_embedded"]
@@ -132,9 +133,8 @@ def test_shards_that_ended_outlive_a_cluster_that_fails(
 
 
 def test_a_local_ray_gives_the_bytes_of_one_process(embedded: Workspace, cold: Workspace) -> None:
-    """As DVC runs it, with a temporary Prefect server of its own."""
     set_runner(cold, "ray")
-    run_alone(cold, "from lorag.stages import main; main()", "embeddings")
+    run_stage("embeddings", cold.root)
     assert cold.embeddings_file.read_bytes() == embedded.embeddings_file.read_bytes()
     assert counts(cold)["backend"].endswith(" on ray")
 
