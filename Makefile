@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo compare test lint bench bench-retrain ui prefect-ui weaviate lock clean
+.PHONY: setup demo compare test lint bench bench-retrain ui prefect-ui weaviate weaviate-cluster postgres mlflow-server lock clean
 
 setup: $(VENV)/.models
 
@@ -54,6 +54,15 @@ prefect-ui: $(VENV)/.installed
 
 weaviate: $(VENV)/.installed
 	$(BIN)/python infra/weaviate/start.py
+
+weaviate-cluster: $(VENV)/.installed
+	$(BIN)/python infra/weaviate/cluster.py
+
+postgres: $(VENV)/.installed
+	$(BIN)/python infra/postgres/start.py
+
+mlflow-server: $(VENV)/.installed
+	PYTHON=$(CURDIR)/$(BIN)/python mlflow/server.sh
 
 # The peers have an environment of their own: some of their needs and lorag's exclude each other.
 build/bench-venv/.installed: benchmarks/requirements.lock $(VENV)/.installed
