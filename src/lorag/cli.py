@@ -466,8 +466,8 @@ def down(context: typer.Context, as_json: Json = False) -> None:
     """Stop what `lorag up` started; the served release stays, and answers go on."""
     from lorag.use_cases.operate import stop_all
 
-    workspace, _ = _open(context)
-    stopped = stop_all(workspace)
+    # Whatever params.yaml has become meanwhile.
+    stopped = stop_all(find_workspace(context.obj.start))
     console.show({"stopped": stopped}, lambda: console_operate.show_stopped(stopped), as_json=as_json)
 
 
@@ -505,7 +505,7 @@ def worker(context: typer.Context) -> None:
     """Run what the Prefect server schedules for this workspace, until it is stopped; `lorag up` runs this."""
     from lorag.use_cases.operate import say_ready
 
-    workspace, _ = _open(context)
+    workspace = find_workspace(context.obj.start)
     console.set_up_prefect(workspace.state, debug=context.obj.debug)
     from lorag.adapters.prefect_server import workspace_name
     from lorag.adapters.prefect_worker import run_worker

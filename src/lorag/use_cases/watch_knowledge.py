@@ -1,6 +1,5 @@
 """Notices that the knowledge is other than it was, however often it is edited, and tells that once."""
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,6 @@ from lorag.digests import digest_of, sha256_hex
 from lorag.errors import InputRejected, StoreFailed
 from lorag.knowledge.formats import Quarantine
 from lorag.params import KnowledgeParams, Params, SchedulesParams
-from lorag.releases.durable import write_json_durably
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -72,36 +70,28 @@ class KnowledgeDigest:
 
 
 class Watch:
-    """What was told last, kept in the workspace so that a change while nobody watched is told as well."""
+    """What was told last; at first nothing, so that what changed while nobody watched, or was lost, is told too."""
 
     def __init__(self, workspace: Workspace, params: Params) -> None:
         self._workspace = workspace
         self._quiet_s = params.schedules.quiet_s
-        self._file = workspace.state / "watched.json"
+        self._told: str | None = None
         self.digest = KnowledgeDigest(workspace, params.knowledge)
 
-    def look(self) -> bool:
+    def look(self) -> None:
         """Tells the server where the knowledge is another than was told last; waits for a server that is away."""
         found = self.digest.read()
-        if found is None or found == self._told():
-            return False
-        _tell(self._workspace, found)
-        write_json_durably(self._file, {"digest": found})
-        return True
+        if found is not None and found != self._told:
+            _tell(self._workspace, found)
+            self._told = found
 
-    def look_when_quiet(self) -> bool:
+    def look_when_quiet(self) -> None:
         """As `look`, once two digests with a pause between them are equal."""
         before = self.digest.read()
-        if before == self._told():
-            return False
-        time.sleep(self._quiet_s)
-        return self.digest.read() == before and self.look()
-
-    def _told(self) -> str | None:
-        try:
-            return str(json.loads(self._file.read_text(encoding="utf-8"))["digest"])
-        except (OSError, ValueError, KeyError):
-            return None
+        if before != self._told:
+            time.sleep(self._quiet_s)
+            if self.digest.read() == before:
+                self.look()
 
 
 def watch_knowledge(workspace: Workspace, params: Params, poll_s: float | None, ready: Callable[[], None]) -> None:
