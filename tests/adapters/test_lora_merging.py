@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from lorag.adapters.generators import open_generator
 from lorag.adapters.lora_merging import merge_adapter
 from lorag.answering.generator import Message, Role, drain
-from lorag.errors import IntegrityFailed, ParamsError
+from lorag.errors import IntegrityFailed
 from lorag.params import GenerationParams
 from lorag.releases.adapter_shelf import CONFIG, WEIGHTS
 from tests.tiny import make_tiny_adapter, make_tiny_model
@@ -127,8 +127,3 @@ def test_a_generator_answers_with_the_adapter_and_says_so_in_its_name(model_fold
     assert before != after
     assert tuned.generate_batch([ASKED], max_new_tokens=8)[0].text == after
     assert plain.model_sha256 != tuned.model_sha256
-
-
-def test_an_endpoint_cannot_answer_with_a_local_adapter(model_folder: Path, adapter: Path) -> None:
-    with pytest.raises(ParamsError, match="does not know the adapter"):
-        open_generator(params(model_folder), {"LORAG_OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}, adapter)

@@ -23,10 +23,13 @@ _BYTES_PER_TOKEN = 3
 class OpenAIGenerator:
     """Asks the endpoint. Its tokenizer is out of reach, so chat tokens in contents are broken up in plain sight.
 
-    A request that did not start is tried again, with growing pauses; a text that broke off is an error.
+    A request that did not start is tried again, with growing pauses; a text that broke off is an error. With `exactly`
+    so is the answer of a model of another name, as it is behind an alias.
     """
 
-    def __init__(self, base_url: str, *, api_key: str | None, model: str, temperature: float, seed: int) -> None:
+    def __init__(
+        self, base_url: str, *, api_key: str | None, model: str, temperature: float, seed: int, exactly: bool
+    ) -> None:
         if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).netloc:
             raise ParamsError(
                 "the endpoint's address is not an http(s) address",
@@ -34,6 +37,7 @@ class OpenAIGenerator:
                 do="give it as https://host:port/v1",
             )
         self._model = model
+        self._exactly = exactly
         self._temperature = temperature
         self._seed = seed
         self._where = _without_userinfo(base_url)
@@ -77,6 +81,7 @@ class OpenAIGenerator:
             }
             with self._client.chat.completions.create(**request) as events:
                 for event in events:
+                    self._refuse_other_model(event.model)
                     usage = getattr(event, "usage", None) or usage
                     for choice in event.choices[:1]:
                         finished = finished or choice.finish_reason is not None
@@ -98,6 +103,12 @@ class OpenAIGenerator:
             return list(
                 pool.map(lambda messages: drain(self.stream(messages, max_new_tokens=max_new_tokens)), conversations)
             )
+
+    def _refuse_other_model(self, answering: str | None) -> None:
+        """Some servers answer from the one model that they have, whatever they are asked for: that is no adapter."""
+        # `transformers serve` names a revision too.
+        if self._exactly and answering and answering.partition("@")[0] != self._model:
+            raise self._failed(f"asked was {self._model}, and {answering} answers")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

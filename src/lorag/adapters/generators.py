@@ -14,8 +14,8 @@ def open_generator(
 ) -> LanguageModel:
     """The endpoint at LORAG_OPENAI_BASE_URL where that is set (key: LORAG_OPENAI_API_KEY), else `params.model` here.
 
-    The folder of an adapter puts that on top of the model, which has to run here. The first use of a GGUF model
-    converts it, which takes tens of seconds.
+    The folder of an adapter puts that on top of the model; an endpoint must serve the adapter under the folder's name,
+    which in a release is the adapter's sha256. The first use of a GGUF model converts it, which takes tens of seconds.
     """
     base_url = environment.get("LORAG_OPENAI_BASE_URL", "").strip()
     # torch and the client take seconds to import; the one that is not used is not loaded.
@@ -24,12 +24,6 @@ def open_generator(
 
         folder = convert_base_model(params.model)
         return TransformersGenerator(folder, temperature=params.temperature, seed=params.seed, adapter=adapter)
-    if adapter is not None:
-        raise ParamsError(
-            "an endpoint answers, which does not know the adapter",
-            where="LORAG_OPENAI_BASE_URL",
-            do="unset it to answer from the adapter on this machine",
-        )
     from lorag.adapters.generator_openai import OpenAIGenerator
 
     if not params.endpoint_model:
@@ -41,7 +35,8 @@ def open_generator(
     return OpenAIGenerator(
         base_url,
         api_key=environment.get("LORAG_OPENAI_API_KEY") or None,
-        model=params.endpoint_model,
+        model=adapter.name if adapter is not None else params.endpoint_model,
         temperature=params.temperature,
         seed=params.seed,
+        exactly=adapter is not None,
     )
