@@ -29,13 +29,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+DATA_DOCS = "data_docs/index.html"
+"""In a folder of validation: what Great Expectations shows of it."""
+
 
 def record_refresh(outcome: "RefreshOutcome", workspace: Workspace, params: Params) -> None:
     """Plan, gate and costs; says that a release was published, and which adapters are to be trained for it now."""
     found = outcome.to_json()
     gate = {name: found[name] for name in ("n_documents", "n_chunks", "recall_at_10", "mended", "rejected")}
     tables = {"plan": found["plan"], "gate": gate, "costs": found["cost"]}
-    report = workspace.validation_folder / "index.html"
+    report = workspace.validation_folder / DATA_DOCS
     if _record("refresh", tables, outcome.mlflow_run_id, report, outcome.release, workspace) and outcome.published:
         _emit(EventName.RELEASE_PUBLISHED, workspace, params, outcome.release, "refresh")
         from lorag.use_cases.retrain_due import adapters_due
@@ -49,7 +52,7 @@ def record_retrain(outcome: "RetrainOutcome", workspace: Workspace, params: Para
     for kind, found in outcome.to_json()["adapters"].items():
         probes = {name: f"{probe['value']:.4g} {_verdict(probe)}" for name, probe in found["probes"].items()}
         tables = {"plan": {"stages": ", ".join(found["stages"]) or "none"}, "gate": probes, "costs": found["cost"]}
-        report = workspace.training_folder(kind) / "validation" / "index.html"
+        report = workspace.training_folder(kind) / "validation" / DATA_DOCS
         if not _record(f"retrain-{kind}", tables, found["mlflow_run_id"], report, outcome.release, workspace):
             return
     if outcome.published:

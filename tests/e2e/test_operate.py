@@ -19,12 +19,13 @@ from lorag.adapters.background_process import BackgroundShelf
 from lorag.adapters.local_http import is_free
 from lorag.adapters.model_cache import home_folder
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 ROOT = Path(__file__).parents[2]
 TUGS = "# Tugs\n\nThe tugboat Marigold Anne lies at berth 9 between the fuel barge and the old slipway.\n"
+ARTIFACTS = ("plan", "gate", "costs", "mlflow-run", "report")
 SECRET = "token-that-nobody-may-see"
-PATIENCE_S = 300
+PATIENCE_S = 600
 """Tests run on busy machines: what is measured is printed, not asserted."""
 
 
@@ -180,7 +181,7 @@ def _the_run_shows_what_it_did(machine: Machine) -> None:
     names = {tag.partition(":")[0] for tag in run["tags"]}
     assert {"release", "mlflow", "git", "dvc"} <= names
     artifacts = machine.api("artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
-    assert {one["key"] for one in artifacts} >= {"refresh-plan", "refresh-gate", "refresh-costs", "refresh-mlflow-run"}
+    assert {one["key"] for one in artifacts} >= {f"refresh-{name}" for name in ARTIFACTS}
 
 
 def _up_again_changes_nothing(machine: Machine) -> None:

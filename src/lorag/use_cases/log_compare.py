@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
+from lorag.adapters import dvc_repo
 from lorag.adapters.mlflow_traces import TracedAnswer, log_traces
 from lorag.adapters.mlflow_tracking import PARENT_TAG, Run, TrackingLocation, start_run
 from lorag.errors import StoreFailed
@@ -32,6 +33,7 @@ def log_compare(
     runs: dict[Strategy, str] = {}
     release = outcome.chosen.release
     tags = _tags(outcome) | {"lorag.kind": "comparison", "prefect.flow_run_id": flow_run_id}
+    tags |= {"dvc.revision": dvc_repo.revision(workspace.root) or ""}
     try:
         with start_run(location, params.tracking.experiment, f"compare {release.id}", tags) as parent:
             for strategy in outcome.chosen.strategies:
