@@ -76,7 +76,7 @@ def set_up_prefect(state: Path, *, debug: bool) -> None:
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "DO_NOT_TRACK": "1",
     }
-    if (state / "run").is_dir():
+    if (state / "run" / "prefect.json").is_file():
         from lorag.use_cases.operate import running_api
         from lorag.workspace import Workspace
 
