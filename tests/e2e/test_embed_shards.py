@@ -21,15 +21,9 @@ from lorag.use_cases.embed_shards import Shard, cut_shards, embed_one_shard
 from lorag.use_cases.init_workspace import init_workspace
 from lorag.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 KNOWLEDGE = Path(__file__).parents[2] / "knowledge/v1/documents"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _prefect() -> Iterator[None]:
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=300):
-        yield
 
 
 @pytest.fixture(scope="module")
