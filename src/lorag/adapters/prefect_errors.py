@@ -1,6 +1,6 @@
 """What a person is told when Prefect's server cannot be reached."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from lorag.errors import StoreFailed
@@ -11,8 +11,11 @@ def lost_server(error: Exception, environment: Mapping[str, str]) -> StoreFailed
     from httpx import TransportError
     from prefect.exceptions import PrefectHTTPStatusError
 
-    # Where the server is down from the start the client raises no class of its own.
-    is_lost = isinstance(error, TransportError | PrefectHTTPStatusError) or "Failed to reach API" in str(error)
+    # Where the server is down from the start the client raises no class of its own, and wraps what it met.
+    is_lost = any(
+        isinstance(each, TransportError | PrefectHTTPStatusError) or "Failed to reach API" in str(each)
+        for each in _with_causes(error)
+    )
     if not is_lost:
         return None
     server = urlsplit(environment.get("PREFECT_API_URL", ""))
@@ -21,3 +24,9 @@ def lost_server(error: Exception, environment: Mapping[str, str]) -> StoreFailed
         where=server._replace(netloc=server.netloc.rpartition("@")[2]).geturl() or "the server of this run",
         do="start it, or unset PREFECT_API_URL, and run this again; what is served stays",
     )
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
