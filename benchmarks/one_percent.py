@@ -23,6 +23,7 @@ import random
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,7 +80,7 @@ def main() -> None:
     rows, queries, _ = make_corpus(arguments.rows, 200)
     chunks = [row.chunk for row in rows]
     embedder = KnownVectors({row.chunk.embedded_text: row.vector for row in rows})
-    texts_a_s = encoder_speed([chunk.embedded_text for chunk in chunks[:SAMPLE]])
+    texts_a_s, _ = encoder_speed([chunk.embedded_text for chunk in chunks[:SAMPLE]])
     versions = [chunks, *changed_versions(chunks, embedder, arguments.refreshes)]
     results = []
     for kind in arguments.store or list(StoreKind):
@@ -159,17 +160,19 @@ def documents_of(chunks: Sequence[Chunk]) -> list[Document]:
     return [Document(name, name, tuple(blocks)) for name, blocks in texts.items()]
 
 
-def encoder_speed(texts: list[str]) -> float:
-    """Texts a second of the embedder that params name, on this machine."""
+def encoder_speed(texts: list[str]) -> tuple[float, float]:
+    """Texts a second of the embedder that params name, on this machine, and processor seconds a text."""
     params = read_params().embedding
     embedder = open_embedder(params)
     texts = [text for text, n in zip(texts, embedder.count_tokens(texts), strict=True) if n <= params.max_tokens]
     lengths = embedder.count_tokens(texts)
     batches = [[texts[i] for i in batch] for batch in plan_batches(lengths, params.batch_tokens)]
     embedder.embed_batch(batches[0])
+    begun = time.process_time()
     _, seconds = timed(lambda: [embedder.embed_batch(batch) for batch in batches])
+    cpu_s = time.process_time() - begun
     print(f"{embedder.backend}: {len(texts) / seconds:.0f} texts/s, {sum(lengths) / len(texts):.0f} tokens each")
-    return float(len(texts) / seconds)
+    return len(texts) / seconds, cpu_s / len(texts)
 
 
 if __name__ == "__main__":

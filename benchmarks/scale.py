@@ -11,9 +11,9 @@ document by document, are not in it.
 The encoder is faked, for it would measure itself: a text's vector is its passage's MiniLM embedding plus noise that the
 text's hash decides, about 0.05 ms. What the real one adds is worked out from its speed on 512 of the texts.
 
-`fit` is the least-squares estimate of seconds = a * changed + b * corpus + c over all refreshes. The goal: neither time
-nor memory a chunk grows with the corpus, and what a refresh pays for the corpus (b) stays far below what the encoder
-takes for a chunk.
+`fit` is the least-squares estimate of processor seconds = a * changed + b * corpus + c over all refreshes; processor
+seconds say more than seconds where other work runs. The goal: neither time nor memory a chunk grows with the corpus,
+and what a refresh pays for the corpus (b) stays far below what the encoder takes for a chunk.
 
 Weaviate is taken with `--store weaviate` where WEAVIATE_URL says; the memory of its server, where it runs on this
 machine, is given beside that of the process.
@@ -30,6 +30,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,20 @@ from corpus import read_params
 from lorag_side import refresh
 from measured import Clock
 from one_percent import SAMPLE, documents_of, encoder_speed
-from search_100k import NOISE, QUERY_NOISE, Query, embed, latencies, made_up, mean_recall, noise, read_passages, unit
+from scale_report import draw, fit, show
+from search_100k import (
+    NOISE,
+    QUERY_NOISE,
+    WARM_UP,
+    Query,
+    embed,
+    latencies,
+    made_up,
+    mean_recall,
+    noise,
+    read_passages,
+    unit,
+)
 
 from lorag.adapters.stores import open_store
 from lorag.digests import sha256_hex
@@ -56,8 +70,8 @@ from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import StoreKind
 
 STEPS = ("build", "refresh_1pct", "refresh_10", "search")
-QUERIES = 200
-MB = 2**20
+QUERIES = 100
+RECALL_QUERIES = 20
 
 
 @dataclass
@@ -102,7 +116,9 @@ def main() -> None:
         return
     passages = read_passages()
     texts = [make_chunk(i, SAMPLE, STEPS[0], passages).embedded_text for i in range(SAMPLE)]
-    found: dict[str, Any] = {"store": arguments.store.value, "texts_a_s": encoder_speed(texts), "sizes": {}}
+    texts_a_s, encoder_cpu_s = encoder_speed(texts)
+    found: dict[str, Any] = {"store": arguments.store.value, "texts_a_s": texts_a_s, "encoder_cpu_s": encoder_cpu_s}
+    found["sizes"] = {}
     embed(passages)
     for rows in arguments.rows or [1_000, 10_000, 100_000, 300_000]:
         found["sizes"][rows] = measure(rows, arguments.store)
@@ -152,9 +168,11 @@ def run_step(step: str, rows: int, store: StoreKind, folder: Path) -> dict[str, 
     # A refresh reads these from its artifacts, so their memory counts.
     chunks = [make_chunk(i, rows, step, passages) for i in range(rows)]
     documents = documents_of(chunks)
+    begun = time.process_time()
     work = refresh(folder, documents, chunks, encoder, params, clock, os.environ)
     return {
         "seconds": sum(clock.parts.values()),
+        "cpu_s": time.process_time() - begun,
         "parts": {name: round(value, 3) for name, value in clock.parts.items()},
         "embedded": work.n_embedded,
         "peak_bytes": memory(peak=True) - before,
@@ -171,8 +189,11 @@ def search(folder: Path, params: Params, queries: Sequence[Query]) -> dict[str, 
     store = open_store(params.index, folder, os.environ)
     try:
         ref = ReleaseShelf(folder).releases()[0].index
+        begun = time.process_time()
         found: dict[str, Any] = latencies(store, ref, queries) | {"peak_bytes": memory(peak=True) - before}
-        return found | {"recall_at_10": mean_recall(store, ref, queries)}
+        # Dense, BM25 and both, warm-up included.
+        found["cpu_ms"] = (time.process_time() - begun) * 1e3 / (3 * (len(queries) + WARM_UP))
+        return found | {"recall_at_10": mean_recall(store, ref, queries[:RECALL_QUERIES])}
     finally:
         store.close()
 
@@ -225,94 +246,6 @@ def server_memory() -> int:
 def size_of(folder: Path, pattern: str = "**/*") -> int:
     """Bytes of the files in a folder."""
     return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file())
-
-
-def fit(sizes: dict[int, dict[str, Any]]) -> dict[str, float]:
-    """Seconds a changed chunk, seconds a chunk of the corpus, and seconds of any refresh."""
-    steps = [(rows, results[step]) for rows, results in sizes.items() for step in ("refresh_1pct", "refresh_10")]
-    if len(sizes) < 2:
-        return {}
-    matrix = np.array([[step["embedded"], rows, 1] for rows, step in steps], float)
-    solved = np.linalg.lstsq(matrix, np.array([step["seconds"] for _, step in steps]), rcond=None)[0]
-    return dict(zip(("s_a_changed_chunk", "s_a_chunk_of_the_corpus", "s_fixed"), solved.tolist(), strict=True))
-
-
-def show(found: dict[str, Any]) -> None:
-    """The tables, in Markdown."""
-    encoder = found["texts_a_s"]
-    print(f"{found['store']}; the real encoder: {encoder:.0f} texts/s\n")
-    heads = ["chunks", "build s", "us a chunk", "1 % s", "of the build", "with the encoder", "ten chunks s"]
-    heads += [
-        "KB a chunk in memory, build / 1 %",
-        "index KB a chunk",
-        "cache KB a chunk",
-        "KB a chunk in the server",
-        "load",
-    ]
-    print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
-    for rows, steps in found["sizes"].items():
-        build, one, ten = (steps[name] for name in STEPS[:3])
-        whole = build["seconds"] + build["embedded"] / encoder
-        share = (one["seconds"] + one["embedded"] / encoder) / whole
-        cells = [
-            f"{rows:,}",
-            f"{build['seconds']:.1f}",
-            f"{build['seconds'] / rows * 1e6:.0f}",
-            f"{one['seconds']:.2f}",
-            f"{one['seconds'] / build['seconds']:.0%}",
-            f"{share:.1%}",
-            f"{ten['seconds']:.2f}",
-            f"{build['peak_bytes'] / rows / 1024:.1f} / {one['peak_bytes'] / rows / 1024:.1f}",
-            f"{build['disk_bytes'] / rows / 1024:.1f}",
-            f"{build['cache_bytes'] / rows / 1024:.1f}",
-            f"{(build['server_bytes'] - steps['server_bytes_before']) / rows / 1024:.1f}",
-            f"{build['load_average']}",
-        ]
-        print(f"| {' | '.join(cells)} |")
-    print("\n| chunks | dense p50 / p95 ms | BM25 | hybrid | recall@10 | MB of a process that asks |\n|" + "---|" * 6)
-    for rows, steps in found["sizes"].items():
-        asked = steps["search"]
-        ways = [f"{asked[f'{way}_p50_ms']} / {asked[f'{way}_p95_ms']}" for way in ("dense", "bm25", "hybrid")]
-        print(f"| {rows:,} | {' | '.join(ways)} | {asked['recall_at_10']:.2f} | {asked['peak_bytes'] / MB:.0f} |")
-    if found["fit"]:
-        changed, corpus, fixed = found["fit"].values()
-        print(f"\nrefresh: {changed * 1e3:.2f} ms a changed chunk + {corpus * 1e6:.1f} us a chunk + {fixed:.2f} s")
-        print(f"the encoder: {1e3 / encoder:.2f} ms a chunk, {1 / encoder / max(corpus, 1e-9):.0f} times b")
-
-
-def draw(found: dict[str, Any], path: Path) -> None:
-    """Time and memory a chunk, refreshes and latencies over the number of chunks."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    sizes = found["sizes"]
-    rows = list(sizes)
-
-    def each(step: str, name: str, factor: float = 1.0, *, a_chunk: bool = False) -> list[float]:
-        return [sizes[n][step][name] * factor / (n if a_chunk else 1) for n in rows]
-
-    panels = {
-        "microseconds a chunk": {
-            "build": each("build", "seconds", 1e6, a_chunk=True),
-            "refresh of 1 %": each("refresh_1pct", "seconds", 1e6, a_chunk=True),
-        },
-        "KB of memory a chunk": {
-            "build": each("build", "peak_bytes", 1 / 1024, a_chunk=True),
-            "refresh of 1 %": each("refresh_1pct", "peak_bytes", 1 / 1024, a_chunk=True),
-        },
-        "seconds of a refresh": {"1 %": each("refresh_1pct", "seconds"), "ten chunks": each("refresh_10", "seconds")},
-        "milliseconds a search, p50": {way: each("search", f"{way}_p50_ms") for way in ("dense", "bm25", "hybrid")},
-    }
-    figure, axes = plt.subplots(1, len(panels), figsize=(16, 3.6), constrained_layout=True)
-    for axis, (title, lines) in zip(axes, panels.items(), strict=True):
-        for name, values in lines.items():
-            axis.plot(rows, values, marker="o", label=name)
-        axis.set(title=title, xlabel="chunks", xscale="log", yscale="log" if "refresh" in title else "linear")
-        axis.set_ylim(bottom=None if "refresh" in title else 0)
-        axis.legend()
-    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":
