@@ -170,6 +170,8 @@ def test_shards_hold_every_batch_in_order() -> None:
 
 def run_alone(workspace: Workspace, code: str, *arguments: str) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+    # On a busy machine it takes minutes.
+    environment["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "400"
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=workspace.root, env=environment, capture_output=True, text=True
     )
