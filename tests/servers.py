@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-READY_S = 240
+READY_S = 480
 BUCKET = "lorag"
 
 
@@ -127,9 +127,9 @@ def mlflow(folder: Path, settings: Mapping[str, str], port: int | None = None) -
 
 
 @contextmanager
-def prefect(folder: Path, settings: Mapping[str, str]) -> Iterator[Running]:
+def prefect(folder: Path, settings: Mapping[str, str], port: int | None = None) -> Iterator[Running]:
     """A Prefect server with these settings."""
-    port = free_port()
+    port = port or free_port()
     own = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     url = f"http://127.0.0.1:{port}/api"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
