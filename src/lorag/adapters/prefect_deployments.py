@@ -43,3 +43,15 @@ def deploy_file(prefect_file: Path, root: Path, environment: Mapping[str, str]) 
             where=str(prefect_file),
             do="mend prefect.yaml, or see that the server runs",
         )
+
+
+def end_schedules(deployment: str, api: str) -> None:
+    """Takes all schedules, and the runs that they planned, from the deployment `flow/name`.
+
+    A file that names none leaves those that the server has from before.
+    """
+    with connect_server(api) as client:
+        found = client.read_deployment_by_name(deployment)
+        for schedule in found.schedules:
+            if schedule.id is not None:
+                client.delete_deployment_schedule(found.id, schedule.id)

@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from lorag.adapters.prefect_deployments import deploy_file, ensure_work_pool
+from lorag.adapters.prefect_deployments import deploy_file, end_schedules, ensure_work_pool
 from lorag.adapters.prefect_events import EventName
 from lorag.adapters.prefect_notices import notify_of_failures
 from lorag.adapters.prefect_server import require_server, workspace_name
@@ -48,6 +48,9 @@ def deploy_flows(workspace: Workspace, params: Params, environment: Mapping[str,
     placeholders = {"PREFECT_API_URL": api, "LORAG_WORKSPACE": name, "LORAG_WORKSPACE_ROOT": str(workspace.root)}
     ensure_work_pool(name, api)
     deploy_file(target, workspace.root, {**environment, **placeholders})
+    for one in tree["deployments"]:
+        if not one["schedules"]:
+            end_schedules(f"{_flow_of(one)}/{name}", api)
     notified = notify_of_failures(name, environment.get(NOTIFY_URL) or None, api)
     found = {f"{_flow_of(one)}/{name}": schedule_of(one, params.schedules) for one in tree["deployments"]}
     return Deployed(found, notified)
