@@ -41,8 +41,8 @@ from lorag.retrieval.embed import embed_texts
 from lorag.retrieval.index.store import IndexRow
 from lorag.retrieval.rewrite import MAX_NEW_TOKENS, queries_from
 from lorag.retrieval.search import Searcher
-from lorag.use_cases.evaluate_retrieval import widen
-from lorag.use_cases.pipeline import chunk_corpus, read_source
+from lorag.use_cases.compare.evaluate_retrieval import widen
+from lorag.use_cases.refresh.pipeline import chunk_corpus, read_source
 
 XQUAD = ROOT / "../shared/data/xquad_en"
 MEASURES = ("ndcg_at_10", "recall_at_1", "recall_at_5")

@@ -7,8 +7,8 @@ from prefect import flow
 
 from flows.steps import as_step, hold_writer_lock
 from lorag.params import load_params
-from lorag.use_cases import clean_up as use_case
-from lorag.use_cases.clean_up import CleanUpOutcome
+from lorag.use_cases.operate import clean_up as use_case
+from lorag.use_cases.operate.clean_up import CleanUpOutcome
 from lorag.workspace import Workspace
 
 delete = as_step("clean up", use_case.clean_up)

@@ -10,16 +10,12 @@ from flows.record import record_compare
 from flows.steps import as_step, hold_writer_lock
 from lorag.adapters.mlflow_tracking import locate_tracking
 from lorag.params import load_params
-from lorag.use_cases import (
-    claims_report,
-    comparison_report,
-    log_compare,
-    run_compare,
-    run_refresh,
-    timeline_report,
-    vary_seeds,
-)
-from lorag.use_cases.run_compare import CompareOutcome
+from lorag.use_cases.compare import comparison_report, log_compare, run_compare
+from lorag.use_cases.compare.run_compare import CompareOutcome
+from lorag.use_cases.judge import claims_report
+from lorag.use_cases.refresh import run_refresh
+from lorag.use_cases.retrain import vary_seeds
+from lorag.use_cases.timeline import timeline_report
 from lorag.workspace import Workspace
 
 choose = as_step("choose", run_compare.choose_strategies)

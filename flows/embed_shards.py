@@ -15,7 +15,7 @@ from flows.steps import as_step
 from lorag.adapters.task_runners import cluster_errors, open_task_runner
 from lorag.params import ComputeParams, EmbeddingParams
 from lorag.retrieval.embed import Embedder, embed_batches
-from lorag.use_cases.embed_shards import EmbeddedShard, Shard, cut_shards, embed_one_shard
+from lorag.use_cases.refresh.embed_shards import EmbeddedShard, Shard, cut_shards, embed_one_shard
 
 embed_shard = as_step("embed_shard", embed_one_shard)
 

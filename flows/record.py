@@ -23,9 +23,9 @@ from lorag.workspace import Workspace
 
 if TYPE_CHECKING:
     # Each flow needs its own alone, and a refresh without change waits for every import.
-    from lorag.use_cases.run_compare import CompareOutcome
-    from lorag.use_cases.run_refresh import RefreshOutcome
-    from lorag.use_cases.run_retrain import RetrainOutcome
+    from lorag.use_cases.compare.run_compare import CompareOutcome
+    from lorag.use_cases.refresh.run_refresh import RefreshOutcome
+    from lorag.use_cases.retrain.run_retrain import RetrainOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def record_refresh(outcome: "RefreshOutcome", workspace: Workspace, params: Para
     report = workspace.validation_folder / DATA_DOCS
     if _record("refresh", tables, outcome.mlflow_run_id, report, outcome.release, workspace) and outcome.published:
         _emit(EventName.RELEASE_PUBLISHED, workspace, params, outcome.release, "refresh")
-        from lorag.use_cases.retrain_due import adapters_due
+        from lorag.use_cases.operate.retrain_due import adapters_due
 
         if due := adapters_due(workspace, params):
             _emit(EventName.RETRAIN_DUE, workspace, params, outcome.release, "refresh", {"adapters": due})
@@ -115,7 +115,7 @@ def _emit(
 
 
 def _mlflow_page(workspace: Workspace, run_id: str | None) -> str | None:
-    from lorag.use_cases.operate import mlflow_address
+    from lorag.use_cases.operate.operate import mlflow_address
 
     address = mlflow_address(workspace, os.environ)
     return f"{address}/{run_path(locate_tracking(workspace.state, os.environ), run_id)}" if address and run_id else None

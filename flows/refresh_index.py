@@ -13,8 +13,8 @@ from lorag.adapters.cost_meter import CostMeter
 from lorag.adapters.mlflow_tracking import locate_tracking
 from lorag.adapters.stores import open_store
 from lorag.params import load_params
-from lorag.use_cases import log_refresh, run_refresh
-from lorag.use_cases.run_refresh import RefreshOutcome
+from lorag.use_cases.refresh import log_refresh, run_refresh
+from lorag.use_cases.refresh.run_refresh import RefreshOutcome
 from lorag.workspace import Workspace
 
 snapshot = as_step("snapshot", run_refresh.snapshot)

@@ -13,8 +13,9 @@ from lorag.adapters.cost_meter import CostMeter
 from lorag.adapters.gpu_energy import count_gpus
 from lorag.adapters.mlflow_tracking import locate_tracking
 from lorag.params import AdapterKind, Params, load_params
-from lorag.use_cases import log_retrain, run_refresh, run_retrain
-from lorag.use_cases.run_retrain import Candidate, RetrainOutcome
+from lorag.use_cases.refresh import run_refresh
+from lorag.use_cases.retrain import log_retrain, run_retrain
+from lorag.use_cases.retrain.run_retrain import Candidate, RetrainOutcome
 from lorag.workspace import Workspace
 
 snapshot = as_step("snapshot", run_refresh.snapshot)

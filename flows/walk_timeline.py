@@ -14,10 +14,10 @@ from flows.steps import as_step
 from lorag.adapters.mlflow_tracking import locate_tracking
 from lorag.params import AdapterKind, load_params
 from lorag.releases.durable import writer_lock
-from lorag.use_cases import log_timeline, run_timeline, timeline_report, timeline_walk
-from lorag.use_cases.run_timeline import REFRESH, asked_at, retrain_record
-from lorag.use_cases.timeline_report import TimelineOutcome
-from lorag.use_cases.timeline_walk import Step, Version, Walk
+from lorag.use_cases.timeline import log_timeline, run_timeline, timeline_report, timeline_walk
+from lorag.use_cases.timeline.run_timeline import REFRESH, asked_at, retrain_record
+from lorag.use_cases.timeline.timeline_report import TimelineOutcome
+from lorag.use_cases.timeline.timeline_walk import Step, Version, Walk
 from lorag.workspace import Workspace
 
 open_walk = as_step("open", timeline_walk.open_walk)

@@ -13,7 +13,7 @@ from lorag.knowledge.artifacts import read_chunks, read_documents, write_chunks,
 from lorag.knowledge.chunking import chunk_document
 from lorag.knowledge.documents import Chunk, Corpus, Document
 from lorag.params import KnowledgeParams, Params, SecretPolicy, load_params
-from lorag.use_cases.load_corpus import load_corpus
+from lorag.use_cases.refresh.load_corpus import load_corpus
 
 ROOT = Path(__file__).parents[2]
 VERSIONS = ROOT / "../shared/data/keda_2.13-2.15/versions"

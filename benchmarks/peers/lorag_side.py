@@ -24,8 +24,8 @@ from lorag.knowledge.documents import Chunk, Document
 from lorag.params import Params
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.embed import Embedder, embed_texts, plan_batches
-from lorag.use_cases.pipeline import chunk_corpus, read_source
-from lorag.use_cases.refresh_index import (
+from lorag.use_cases.refresh.pipeline import chunk_corpus, read_source
+from lorag.use_cases.refresh.refresh_index import (
     Golden,
     Provenance,
     Wanted,

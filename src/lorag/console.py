@@ -77,7 +77,7 @@ def set_up_prefect(state: Path, *, debug: bool) -> None:
         "DO_NOT_TRACK": "1",
     }
     if (state / "run" / "prefect.json").is_file():
-        from lorag.use_cases.operate import running_api
+        from lorag.use_cases.operate.operate import running_api
         from lorag.workspace import Workspace
 
         # Beside the server of `lorag up` another one on the same database would only be in its way.

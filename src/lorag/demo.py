@@ -61,7 +61,7 @@ def _install_version(version: Path, source: Path, questions: Path) -> None:
 def _refresh_and_ask(title: str, workspace: Path) -> Step:
     from lorag.console import set_up_prefect, show_refresh
     from lorag.params import load_params
-    from lorag.use_cases.answer import answer_served
+    from lorag.use_cases.serve.answer import answer_served
     from lorag.workspace import Workspace
 
     _console.rule(title)
@@ -87,7 +87,7 @@ def _compare(root: Path, knowledge: Path, workspace: Path) -> Path:
     from lorag.console_timeline import show_timeline
     from lorag.params import AdapterKind
     from lorag.use_cases.demo_slice import cut_slice
-    from lorag.use_cases.timeline_walk import read_version
+    from lorag.use_cases.timeline.timeline_walk import read_version
 
     slices, walk = root / "slice", root / "timeline"
     n_questions = [cut_slice(knowledge / name, slices / name) for name in ("v1", "v2")]

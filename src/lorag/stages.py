@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 def make_documents(workspace: Workspace, params: Params) -> None:
     """Source folder to documents and rejections."""
     from lorag.adapters.blob_cache import BlobCache
-    from lorag.use_cases.load_corpus import require_usable
-    from lorag.use_cases.pipeline import read_source
+    from lorag.use_cases.refresh.load_corpus import require_usable
+    from lorag.use_cases.refresh.pipeline import read_source
 
     source = workspace.resolve(params.knowledge.source)
     with BlobCache(workspace.cache_file) as cache, show_progress("Reading documents") as progress:
@@ -47,7 +47,7 @@ def make_chunks(workspace: Workspace, params: Params) -> None:
     from lorag.adapters.embedder_tokenizer import load_token_counter
     from lorag.adapters.model_cache import file_sha256
     from lorag.adapters.model_files import resolve_model
-    from lorag.use_cases.pipeline import chunk_corpus
+    from lorag.use_cases.refresh.pipeline import chunk_corpus
 
     documents = read_documents(workspace.documents_file)
     folder = resolve_model(params.embedding.model)
@@ -67,7 +67,7 @@ def make_embeddings(workspace: Workspace, params: Params) -> None:
     from lorag.adapters.blob_cache import BlobCache
     from lorag.adapters.embedders import open_embedder
     from lorag.retrieval.embed import embed_texts
-    from lorag.use_cases.pipeline import save_embeddings
+    from lorag.use_cases.refresh.pipeline import save_embeddings
 
     chunks = read_chunks(workspace.chunks_file)
     embedder = open_embedder(params.embedding)
@@ -102,7 +102,7 @@ def make_validation(workspace: Workspace, params: Params) -> None:
     from lorag.adapters.great_expectations_suites import validate_corpus
     from lorag.adapters.model_files import resolve_model
     from lorag.evaluation.validation import refuse_failures
-    from lorag.use_cases.pipeline import load_embeddings
+    from lorag.use_cases.refresh.pipeline import load_embeddings
 
     chunks = read_chunks(workspace.chunks_file)
     vectors, fingerprint = load_embeddings(workspace.embeddings_file)
@@ -124,7 +124,7 @@ def make_index_report(workspace: Workspace, params: Params) -> None:
     """The digests and size of what is to be indexed."""
     from lorag.adapters.embedder_tokenizer import load_token_counter
     from lorag.adapters.model_files import resolve_model
-    from lorag.use_cases.pipeline import describe_index, load_embeddings, spread_of_tokens
+    from lorag.use_cases.refresh.pipeline import describe_index, load_embeddings, spread_of_tokens
 
     chunks = read_chunks(workspace.chunks_file)
     _, fingerprint = load_embeddings(workspace.embeddings_file)
@@ -140,22 +140,22 @@ def make_index_report(workspace: Workspace, params: Params) -> None:
 
 def make_retrieval_evaluation(workspace: Workspace, params: Params) -> None:
     """Each retriever on the golden questions; an empty report where there are none."""
-    from lorag.use_cases.golden import evaluate_golden
+    from lorag.use_cases.refresh.golden import evaluate_golden
 
     _write_report(workspace.reports / "retrieval.json", evaluate_golden(workspace, params))
 
 
 def make_starting_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
     """The pinned adapter to a folder of its own."""
-    from lorag.use_cases.starting_adapter import copy_starting_adapter
+    from lorag.use_cases.retrain.starting_adapter import copy_starting_adapter
 
     copy_starting_adapter(adapter, workspace, params)
 
 
 def make_training_set(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
     """Documents, chunks and questions to training pairs; of what the starting adapter has seen only a share again."""
-    from lorag.use_cases.build_training_set import build_training_set, read_seen
-    from lorag.use_cases.starting_adapter import LINEAGE
+    from lorag.use_cases.retrain.build_training_set import build_training_set, read_seen
+    from lorag.use_cases.retrain.starting_adapter import LINEAGE
 
     lineage = workspace.start_folder(adapter) / LINEAGE
     seen = read_seen(lineage) if lineage.is_file() else None
@@ -164,28 +164,28 @@ def make_training_set(adapter: AdapterKind, workspace: Workspace, params: Params
 
 def make_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
     """Training pairs to an adapter."""
-    from lorag.use_cases.train_adapter import train_adapter
+    from lorag.use_cases.retrain.train_adapter import train_adapter
 
     train_adapter(adapter, workspace, params)
 
 
 def make_adapter_evaluation(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
     """What the adapter knows, reads and has forgotten."""
-    from lorag.use_cases.evaluate_adapter import evaluate_adapter
+    from lorag.use_cases.retrain.evaluate_adapter import evaluate_adapter
 
     evaluate_adapter(adapter, workspace, params)
 
 
 def make_answers(strategy: Strategy, workspace: Workspace, params: Params) -> None:
     """A strategy's answers to the questions of a comparison."""
-    from lorag.use_cases.answer_questions import answer_questions
+    from lorag.use_cases.compare.answer_questions import answer_questions
 
     answer_questions(strategy, workspace, params, workspace.answers / strategy)
 
 
 def make_comparison(workspace: Workspace, params: Params) -> None:
     """All answers to metrics with intervals."""
-    from lorag.use_cases.compare_answers import compare, write_comparison
+    from lorag.use_cases.compare.compare_answers import compare, write_comparison
 
     write_comparison(compare(workspace.answers, workspace, params), workspace.reports)
 

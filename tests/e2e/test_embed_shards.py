@@ -17,8 +17,8 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 from lorag.errors import IntegrityFailed, StoreFailed
 from lorag.params import load_params
 from lorag.stages import run_stage
-from lorag.use_cases.embed_shards import Shard, cut_shards, embed_one_shard
 from lorag.use_cases.init_workspace import init_workspace
+from lorag.use_cases.refresh.embed_shards import Shard, cut_shards, embed_one_shard
 from lorag.workspace import Workspace
 
 pytestmark = pytest.mark.slow

@@ -24,7 +24,7 @@ from lorag.params import Params, load_params
 from lorag.releases.record import Release, digest_rows
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import IndexRef, IndexStore, StoreKind
-from lorag.use_cases.refresh_index import (
+from lorag.use_cases.refresh.refresh_index import (
     Golden,
     Provenance,
     Wanted,

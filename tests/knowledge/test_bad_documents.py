@@ -19,7 +19,7 @@ from lorag.errors import InputRejected
 from lorag.knowledge.documents import Corpus, Flag, Reason
 from lorag.knowledge.formats import ParsedDocument, Quarantine
 from lorag.params import KnowledgeParams, ParserParams
-from lorag.use_cases.load_corpus import load_corpus, refuse_empty, rejected_share, require_usable
+from lorag.use_cases.refresh.load_corpus import load_corpus, refuse_empty, rejected_share, require_usable
 
 PARSER = ParserParams(memory_mb=512, timeout_s=10, max_depth=200, max_characters=5_000_000)
 PARAMS = KnowledgeParams(

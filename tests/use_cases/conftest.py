@@ -13,9 +13,9 @@ from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.stages import run_stage
-from lorag.use_cases import run_refresh
 from lorag.use_cases.init_workspace import init_workspace
-from lorag.use_cases.publish_adapters import publish_adapters
+from lorag.use_cases.refresh import run_refresh
+from lorag.use_cases.retrain.publish_adapters import publish_adapters
 from lorag.workspace import Workspace
 from tests.tiny import BASE_MODEL, make_tiny_adapter, make_tiny_model
 

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from lorag.adapters import dvc_repo, git_repo
 from lorag.errors import InputRejected, WorkspaceError
 from lorag.params import load_params
-from lorag.use_cases.starting_adapter import write_starts
+from lorag.use_cases.retrain.starting_adapter import write_starts
 from lorag.workspace import Workspace
 
 IGNORED = "/.lorag/\n/artifacts/\n/reports/comparison.html\n"

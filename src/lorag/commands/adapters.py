@@ -1,0 +1,75 @@
+"""Commands that train."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from lorag import console, console_compare
+from lorag.commands.options import Json, open_workspace
+from lorag.params import AdapterKind
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="Example: lorag retrain --adapter tuned")
+def retrain(
+    context: typer.Context,
+    adapter: Annotated[list[AdapterKind] | None, typer.Option(help="Only this adapter; may be repeated.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train the adapters on the knowledge as it is now, and serve those that pass their gate.
+
+    Nothing is trained where nothing changed. Exit status 4 says that an adapter failed; the one before it is served.
+    """
+    workspace, _ = open_workspace(context)
+    with console.standard_output_kept_clean():
+        console.set_up_prefect(workspace.state, debug=context.obj.debug)
+        from flows.retrain_adapter import retrain_adapter
+
+        outcome = retrain_adapter(str(workspace.root), [kind.value for kind in adapter or ()])
+    result = outcome.to_json()
+    console.show(result, lambda: console.show_retrain(result), as_json=as_json)
+
+
+@commands.command("search-params", epilog="Example: lorag search-params --adapter hybrid --minutes 30")
+def search_params_command(
+    context: typer.Context,
+    adapter: Annotated[AdapterKind, typer.Option(help="The adapter to search for.")] = AdapterKind.TUNED,
+    minutes: Annotated[float | None, typer.Option(min=0.01, max=100_000, help="No new trial after so long.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, max=100_000, help="At most so many.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Search for better training settings within a time, and print what to put in params.yaml.
+
+    Trains on the pairs of the last retrain and judges by their validation pairs; changes neither params.yaml nor what
+    is served.
+    """
+    workspace, params = open_workspace(context)
+    given = {"minutes": minutes, "trials": trials}
+    search = params.parameter_search.model_copy(update={k: v for k, v in given.items() if v is not None})
+    params = params.model_copy(update={"parameter_search": search})
+    from lorag.use_cases.retrain.search_params import search_params
+
+    with console.standard_output_kept_clean():
+        result = search_params(adapter, workspace, params, os.environ).to_json()
+    console.show(result, lambda: console.show_search_params(result), as_json=as_json)
+
+
+@commands.command(epilog="Example: lorag seeds --adapter hybrid --seeds 3")
+def seeds(
+    context: typer.Context,
+    adapter: Annotated[AdapterKind, typer.Option(help="The adapter to train again.")] = AdapterKind.TUNED,
+    n: Annotated[int, typer.Option("--seeds", min=1, max=100, help="How many, that of params.yaml included.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Train an adapter with other seeds too: how much of its figures is chance.
+
+    On the training set of the last retrain. Nothing that is served changes; the next comparison's report tells it.
+    """
+    workspace, params = open_workspace(context)
+    from lorag.use_cases.retrain.vary_seeds import vary_seeds
+
+    with console.standard_output_kept_clean():
+        result = vary_seeds(adapter, n, workspace, params).to_json()
+    console.show(result, lambda: console_compare.show_seeds(result), as_json=as_json)

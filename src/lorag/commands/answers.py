@@ -1,0 +1,90 @@
+"""Commands that ask and search."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lorag import console
+from lorag.commands.options import AsOf, Json, Where, filter_of, open_workspace, refuse_empty, strategy_named
+from lorag.params import RetrieverKind
+
+commands = typer.Typer()
+evaluate_app = typer.Typer(help="Measure a part of the system on questions with known answers.")
+commands.add_typer(evaluate_app, name="evaluate")
+
+
+@commands.command(epilog='Example: lorag ask "Who runs the night shift?" --strategy rag')
+def ask(
+    context: typer.Context,
+    question: Annotated[str, typer.Argument(help="The question, in quotes.")],
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="base answers from the weights, rag from the index, tuned from trained weights, hybrid from both.",
+        ),
+    ] = "rag",
+    where: Where = None,
+    as_of: AsOf = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a question from the served release, with citations."""
+    chosen = strategy_named(strategy)
+    refuse_empty(question, "question")
+    workspace, params = open_workspace(context)
+    from lorag.use_cases.serve.answer import answer_served
+
+    on_text: Callable[[str], None] | None = None if as_json else console.stream_text
+    with console.standard_output_kept_clean(streaming=not as_json):
+        result = answer_served(
+            question, chosen, workspace, params, os.environ, where=filter_of(where), as_of=as_of, on_text=on_text
+        )
+    console.show(result.to_json(), lambda: console.show_answer(result.to_json()), as_json=as_json)
+
+
+@commands.command(epilog='Example: lorag search "berth allocation" --retriever hybrid -k 3')
+def search(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="What to look for, in quotes.")],
+    top_k: Annotated[int | None, typer.Option("--top-k", "-k", min=1, max=1000, help="How many chunks.")] = None,
+    retriever: Annotated[RetrieverKind | None, typer.Option(help="How to look.")] = None,
+    where: Where = None,
+    document: Annotated[list[str] | None, typer.Option(help="Only this document; may be repeated.")] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Compare with every vector.")] = False,
+    as_of: AsOf = None,
+    as_json: Json = False,
+) -> None:
+    """Show the chunks that a question would be answered from."""
+    refuse_empty(query, "query")
+    workspace, params = open_workspace(context)
+    from lorag.use_cases.serve.answer import search_workspace
+
+    update = {"top_k": top_k, "retriever": retriever, "candidates": max(top_k or 0, params.search.candidates)}
+    params = params.model_copy(
+        update={"search": params.search.model_copy(update={k: v for k, v in update.items() if v is not None})}
+    )
+    with console.standard_output_kept_clean():
+        result = search_workspace(
+            query, workspace, params, os.environ, where=filter_of(where, document), as_of=as_of, exact=exact
+        )
+    console.show(result, lambda: console.show_search(result), as_json=as_json)
+
+
+@evaluate_app.command(
+    "retrieval", epilog="Example: lorag evaluate retrieval --documents documents.jsonl --questions questions.jsonl"
+)
+def evaluate_retrieval_command(
+    context: typer.Context,
+    documents: Annotated[Path, typer.Option(help="A folder of documents, or a documents.jsonl.", metavar="DOCS")],
+    questions: Annotated[Path, typer.Option(help="Questions with gold_doc_ids, as JSONL.", metavar="FILE")],
+    as_json: Json = False,
+) -> None:
+    """Measure dense, BM25, hybrid and reranked retrieval on any set: nDCG@10, recall@k, MRR@10, MAP."""
+    from lorag.use_cases.compare.evaluate_files import evaluate_files
+
+    workspace, params = open_workspace(context)
+    with console.standard_output_kept_clean():
+        result = evaluate_files(documents, questions, workspace, params)
+    console.show(result, lambda: console.show_retrieval(result), as_json=as_json)

@@ -1,0 +1,85 @@
+"""Commands on what was spent, and what that advises."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lorag import console, console_costs
+from lorag.commands.options import Json, open_workspace
+from lorag.costs.unit_costs import Unit
+from lorag.errors import ParamsError
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="Example: lorag costs --last 10")
+def costs(
+    context: typer.Context,
+    last: Annotated[int, typer.Option(min=1, max=100_000, help="How many rows to show, the newest.")] = 20,
+    reprice: Annotated[bool, typer.Option("--reprice", help="At the prices of params.yaml as they are now.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what every update and every batch of answers cost, newest first, with totals."""
+    from lorag.use_cases.judge.read_ledger import read_ledger
+
+    workspace, params = open_workspace(context)
+    with console.standard_output_kept_clean():
+        ledger = read_ledger(workspace, params, os.environ)
+    result = (ledger.repriced(params.costs) if reprice else ledger).to_json(last)
+    console.show(result, lambda: console_costs.show_costs(result), as_json=as_json)
+
+
+@commands.command("break-even", epilog="Example: lorag break-even --plot break_even.png")
+def break_even_command(
+    context: typer.Context,
+    unit: Annotated[Unit, typer.Option(help="Add up money, or the seconds that processors worked.")] = Unit.MONEY,
+    plot: Annotated[Path | None, typer.Option(help="Draw the chart to this file.", metavar="FILE")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which strategy is the cheapest over updates a day x queries a day, from what was measured."""
+    from lorag.use_cases.judge.weigh_costs import draw_break_even, weigh_costs
+
+    workspace, params = open_workspace(context)
+    with console.standard_output_kept_clean():
+        found = weigh_costs(workspace, params, os.environ, unit)
+        if plot is not None:
+            draw_break_even(found, plot)
+    result = found.to_json() | {"plot": None if plot is None else str(plot)}
+    console.show(result, lambda: console_costs.show_break_even(result), as_json=as_json)
+
+
+@commands.command(epilog="Example: lorag advise --updates-per-day 4 --queries-per-day 2000 --citations-needed")
+def advise(
+    context: typer.Context,
+    updates_per_day: Annotated[
+        float | None, typer.Option(min=0, max=1e9, help="How often the documents change.")
+    ] = None,
+    queries_per_day: Annotated[float | None, typer.Option(min=0, max=1e9, help="How often something is asked.")] = None,
+    corpus_chunks: Annotated[int | None, typer.Option(min=1, help="The size; of what is served if left out.")] = None,
+    citations_needed: Annotated[bool, typer.Option("--citations-needed", help="Answers must name passages.")] = False,
+    private_documents: Annotated[
+        bool, typer.Option("--private-documents", help="What is removed must be gone at once.")
+    ] = False,
+    style_needed: Annotated[bool, typer.Option("--style-needed", help="Answers must keep a voice.")] = False,
+    latency_ms: Annotated[float | None, typer.Option(min=1, max=1e9, help="95 % of answers within so long.")] = None,
+    pending: Annotated[bool, typer.Option("--pending", help="Advise on the changes that wait now.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say which strategy a workload asks for, or what the pending changes ask for, with the measured figures."""
+    from lorag.costs.needs import Workload
+    from lorag.use_cases.judge.advise import advise_pending, advise_workload
+
+    workload = None
+    if updates_per_day is not None and queries_per_day is not None:
+        needs = (citations_needed, private_documents, style_needed, latency_ms)
+        workload = Workload(updates_per_day, queries_per_day, corpus_chunks, *needs)
+    elif not pending:
+        raise ParamsError("no workload", do="give --updates-per-day and --queries-per-day, or --pending")
+    workspace, params = open_workspace(context)
+    with console.standard_output_kept_clean():
+        advice = advise_workload(workload, workspace, params, os.environ) if workload else None
+        change = advise_pending(workspace, params, os.environ) if pending else None
+    result = {"advice": advice and advice.to_json(), "pending": change and change.to_json()}
+    console.show(result, lambda: console_costs.show_advice(result), as_json=as_json)

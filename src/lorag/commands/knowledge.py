@@ -1,0 +1,105 @@
+"""Commands on what is known and what is served."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lorag import console
+from lorag.commands.options import Json, open_workspace
+from lorag.errors import ExitStatus
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="Example: lorag init handbook --source ~/docs --questions questions.jsonl")
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder to make.", metavar="DIR")],
+    source: Annotated[Path, typer.Option(help="A folder of documents, or a documents.jsonl.", metavar="DOCS")],
+    questions: Annotated[Path | None, typer.Option(help="Questions with known answers.", metavar="FILE")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a workspace from a folder of documents, ready for `lorag refresh`."""
+    from lorag.use_cases.init_workspace import init_workspace
+
+    workspace = init_workspace(folder, source, questions)
+    result = {"workspace": str(workspace.root), "source": str(source.resolve())}
+    console.show(result, lambda: console.show_init(workspace.root), as_json=as_json)
+
+
+@commands.command(epilog="Example: lorag refresh --json")
+def refresh(
+    context: typer.Context,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Write the whole index anew.")] = False,
+    allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help="Let most of the index go.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the index up to date with the source, at the cost of what changed.
+
+    Exit status 3 says that some documents were quarantined; the good ones are served.
+    """
+    workspace, _ = open_workspace(context)
+    with console.standard_output_kept_clean():
+        console.set_up_prefect(workspace.state, debug=context.obj.debug)
+        from flows.refresh_index import refresh_index
+        from lorag.adapters.import_ahead import import_ahead
+
+        import_ahead()
+        outcome = refresh_index(str(workspace.root), rebuild=rebuild, allow_shrink=allow_shrink)
+    result = outcome.to_json()
+    console.show(result, lambda: console.show_refresh(result), as_json=as_json)
+    if outcome.rejected:
+        raise typer.Exit(ExitStatus.REJECTED)
+
+
+@commands.command(epilog="Example: lorag status --json")
+def status(context: typer.Context, as_json: Json = False) -> None:
+    """Say what is served, and what changed in the source since."""
+    from lorag.use_cases.serve.status import read_status
+
+    workspace, params = open_workspace(context)
+    result = read_status(workspace, params).to_json()
+    console.show(result, lambda: console.show_status(result), as_json=as_json)
+
+
+@commands.command(epilog="Example: lorag releases")
+def releases(context: typer.Context, as_json: Json = False) -> None:
+    """List the retained releases, newest first."""
+    from lorag.releases.shelf import ReleaseShelf
+
+    workspace, _ = open_workspace(context)
+    shelf = ReleaseShelf(workspace.state)
+    served = shelf.served_id()
+    rows = [console.release_row(release, is_served=release.id == served) for release in shelf.releases()]
+    console.show({"served": served, "releases": rows}, lambda: console.show_releases(rows), as_json=as_json)
+
+
+@commands.command(epilog="Example: lorag rollback 3")
+def rollback(
+    context: typer.Context,
+    release: Annotated[str | None, typer.Argument(help="An id or a generation; the one before if left out.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Serve an older release again, at once; the next refresh follows the source again."""
+    from lorag.use_cases.serve.manage_releases import roll_back
+
+    workspace, params = open_workspace(context)
+    target = roll_back(workspace, params, os.environ, release)
+    result = {"release": target.id, "generation": target.generation, "content_digest": target.content_digest}
+    console.show(result, lambda: console.say(f"Release {target.id} is served."), as_json=as_json)
+
+
+@commands.command(epilog="Example: lorag doctor --json")
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Check tools, models and every byte of the retained releases; exit status 7 where one is damaged."""
+    from lorag.use_cases.serve.examine import examine
+
+    workspace, params = open_workspace(context)
+    with console.standard_output_kept_clean():
+        checks = examine(workspace, params, os.environ)
+    result: dict[str, Any] = {"healthy": not any(c.problem for c in checks), "checks": [asdict(c) for c in checks]}
+    console.show(result, lambda: console.show_checks(checks), as_json=as_json)
+    if not result["healthy"]:
+        raise typer.Exit(ExitStatus.INTEGRITY)

@@ -1,0 +1,82 @@
+"""Commands by which lorag runs by itself."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from lorag import console, console_operate
+from lorag.commands.options import Json, open_workspace
+from lorag.workspace import find_workspace
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="Example: lorag up --json")
+def up(context: typer.Context, as_json: Json = False) -> None:
+    """Start Prefect server, MLflow UI, worker and watcher in the background, with all flows deployed.
+
+    Refreshes then come by themselves. What runs already goes on.
+    """
+    from lorag.use_cases.operate.operate import start_all
+
+    workspace, params = open_workspace(context)
+    # What a command of a person wants of Prefect, such as silence, is not for what goes on in the background.
+    environment = dict(os.environ)
+    with console.standard_output_kept_clean():
+        console.set_up_prefect(workspace.state, debug=context.obj.debug)
+        result = start_all(workspace, params, environment).to_json()
+    console.show(result, lambda: console_operate.show_operation(result), as_json=as_json)
+
+
+@commands.command(epilog="Example: lorag down")
+def down(context: typer.Context, as_json: Json = False) -> None:
+    """Stop what `lorag up` started; the served release stays, and answers go on."""
+    from lorag.use_cases.operate.operate import stop_all
+
+    # Whatever params.yaml has become meanwhile.
+    stopped = stop_all(find_workspace(context.obj.start))
+    console.show({"stopped": stopped}, lambda: console_operate.show_stopped(stopped), as_json=as_json)
+
+
+@commands.command(epilog="Example: lorag deploy --json")
+def deploy(context: typer.Context, as_json: Json = False) -> None:
+    """Register the deployments of prefect.yaml with the schedules of params.yaml; again after either was changed."""
+    from lorag.use_cases.operate.deploy_flows import deploy_flows
+
+    workspace, params = open_workspace(context)
+    with console.standard_output_kept_clean():
+        console.set_up_prefect(workspace.state, debug=context.obj.debug)
+        result = deploy_flows(workspace, params, os.environ).to_json()
+    console.show(result, lambda: console_operate.show_deployed(result), as_json=as_json)
+
+
+@commands.command(epilog="Example: lorag watch --poll 60")
+def watch(
+    context: typer.Context,
+    poll: Annotated[
+        float | None, typer.Option(min=0.1, max=1e6, help="Look every so many seconds; schedules.poll_s if left out.")
+    ] = None,
+) -> None:
+    """Tell the Prefect server when the documents or the questions change, until it is stopped; `lorag up` runs this."""
+    from lorag.use_cases.operate.operate import say_ready
+    from lorag.use_cases.operate.watch_knowledge import watch_knowledge
+
+    workspace, params = open_workspace(context)
+    console.set_up_prefect(workspace.state, debug=context.obj.debug)
+    poll = params.schedules.poll_s if poll is None else poll
+    watch_knowledge(workspace, params, poll, lambda: say_ready(workspace, "watch", os.getpid()))
+
+
+@commands.command(epilog="Example: lorag worker")
+def worker(context: typer.Context) -> None:
+    """Run what the Prefect server schedules for this workspace, until it is stopped; `lorag up` runs this."""
+    from lorag.use_cases.operate.operate import say_ready
+
+    workspace = find_workspace(context.obj.start)
+    console.set_up_prefect(workspace.state, debug=context.obj.debug)
+    from lorag.adapters.prefect_server import workspace_name
+    from lorag.adapters.prefect_worker import run_worker
+
+    flows = ["flows.refresh_index", "flows.retrain_adapter"]
+    run_worker(workspace_name(workspace.root), flows, lambda: say_ready(workspace, "worker", os.getpid()))

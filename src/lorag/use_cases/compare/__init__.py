@@ -1,0 +1,1 @@
+"""All strategies answer the same questions."""

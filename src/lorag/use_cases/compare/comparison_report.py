@@ -1,0 +1,81 @@
+"""A comparison as one HTML file."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lorag.costs.records import Cost
+from lorag.evaluation.comparison_sections import (
+    differences_section,
+    method_section,
+    quality_section,
+    retrieval_section,
+    samples_section,
+    speed_section,
+    strata_section,
+)
+from lorag.evaluation.report_page import Section, render_page
+from lorag.params import Params
+from lorag.use_cases.compare.run_compare import CompareOutcome
+
+
+def write_report(outcome: CompareOutcome, params: Params, further: Sequence[Section] = ()) -> Path:
+    """Writes `outcome.report`; `further` sections, such as on costs, come before the answers side by side."""
+    chosen = outcome.chosen
+    strata, retrieval = strata_section(outcome.comparison), retrieval_section(outcome.comparison)
+    sections = [
+        quality_section(outcome.comparison, standing_lines(outcome)),
+        *([strata] if strata else []),
+        *([retrieval] if retrieval else []),
+        differences_section(outcome.comparison),
+        _speed(outcome),
+        *further,
+        samples_section(outcome.rows),
+        method_section(_names(outcome, params)),
+    ]
+    lead = [f"Release {chosen.release.id} of {chosen.release.created_utc}, {', '.join(chosen.strategies)}."]
+    if outcome.limit is not None:
+        lead.append(f"A look at {outcome.limit} questions at most, chosen by hash; not the full comparison.")
+    outcome.report.parent.mkdir(parents=True, exist_ok=True)
+    outcome.report.write_text(
+        render_page("RAG, fine-tuning and the hybrid, compared", lead, sections), encoding="utf-8", errors="replace"
+    )
+    return outcome.report
+
+
+def standing_lines(outcome: CompareOutcome) -> list[str]:
+    """A line for each strategy that is missing or needs a note."""
+    missing = [f"{name} is left out: {reason}" for name, reason in outcome.chosen.left_out.items()]
+    return missing + [f"{name}: {note}" for name, note in outcome.chosen.notes.items()]
+
+
+def _speed(outcome: CompareOutcome) -> Section:
+    speeds: dict[str, Mapping[str, float]] = {}
+    counts: dict[str, int] = {}
+    costs: dict[str, tuple[Cost, int, str]] = {}
+    missing: dict[str, str] = {}
+    for name in outcome.chosen.strategies:
+        timed, batch, source = outcome.time(name), outcome.batch(name), outcome.cost_source(name)
+        if timed.speed is not None:
+            speeds[name], counts[name] = timed.speed.figures(), len(timed.speed.timings)
+            costs[name] = (timed.speed.cost, len(timed.speed.timings), source or "")
+        elif batch is not None:
+            costs[name] = (batch.cost, batch.n_queries, source or "")
+        if timed.reason:
+            missing[name] = timed.reason
+    return speed_section(speeds, counts, costs, missing)
+
+
+def _names(outcome: CompareOutcome, params: Params) -> dict[str, str]:
+    release = outcome.chosen.release
+    return {
+        "release": release.id,
+        "corpus digest": release.corpus_digest,
+        "content digest of the index": release.content_digest,
+        **{f"adapter of {name}": sha256 for name, sha256 in outcome.chosen.adapters.items()},
+        "questions": f"{params.knowledge.questions}, wording: {params.comparison.wording.value}",
+        "digest of the questions": outcome.comparison.question_set_digest,
+        "language model": params.generation.model,
+        "embedder": params.embedding.model,
+        "retriever": params.search.retriever.value,
+        "intervals": f"{params.comparison.bootstrap_samples} draws, seed {params.comparison.seed}",
+    }

@@ -1,0 +1,66 @@
+"""Retrieval metrics for any documents with questions, apart from what the workspace serves."""
+
+from pathlib import Path
+from typing import Any
+
+from lorag.adapters.blob_cache import BlobCache
+from lorag.adapters.embedder_tokenizer import load_token_counter
+from lorag.adapters.embedders import open_embedder
+from lorag.adapters.model_cache import file_sha256
+from lorag.adapters.model_files import resolve_model
+from lorag.adapters.reranker import open_reranker
+from lorag.errors import InputRejected
+from lorag.evaluation.questions import golden_questions, read_questions
+from lorag.params import Params
+from lorag.progress import show_progress
+from lorag.retrieval.embed import embed_texts
+from lorag.retrieval.index.store import IndexRow
+from lorag.use_cases.compare.evaluate_retrieval import evaluate_retrieval
+from lorag.use_cases.refresh.golden import embed_questions
+from lorag.use_cases.refresh.pipeline import chunk_corpus, read_source
+from lorag.workspace import Workspace
+
+
+def evaluate_files(documents: Path, questions: Path, workspace: Workspace, params: Params) -> dict[str, Any]:
+    """Loads, cuts, embeds and indexes the documents as a refresh would, and asks every question.
+
+    Raises InputRejected where no question has all its gold documents among them.
+    """
+    asked = read_questions(questions)
+    workspace.state.mkdir(exist_ok=True)
+    with BlobCache(workspace.cache_file) as cache:
+        with show_progress("Reading documents") as progress:
+            corpus = read_source(documents, params.knowledge, cache, progress)
+        usable = golden_questions(asked, corpus.documents)
+        if not usable:
+            raise InputRejected(
+                "no question has all its gold_doc_ids among the documents",
+                where=str(questions),
+                do="name documents by their path relative to the source, or by their id",
+            )
+        folder = resolve_model(params.embedding.model)
+        tokens = load_token_counter(folder)
+        with show_progress("Cutting chunks", len(corpus.documents)) as progress:
+            chunks = chunk_corpus(
+                corpus.documents, params.chunking, tokens, file_sha256(folder / "tokenizer.json"), cache, progress
+            )
+        embedder = open_embedder(params.embedding)
+        with show_progress(f"Embedding ({embedder.backend})", len(chunks)) as progress:
+            texts = [chunk.embedded_text for chunk in chunks]
+            batch_tokens = params.embedding.batch_tokens
+            vectors, _ = embed_texts(texts, embedder, cache, batch_tokens=batch_tokens, progress=progress)
+    question_vectors = embed_questions(usable, workspace, params.embedding)
+    reranker = open_reranker(params.search.reranker) if params.search.reranker else None
+    with show_progress("Asking", (4 if reranker else 3) * len(usable)) as advance:
+        metrics = evaluate_retrieval(
+            [IndexRow(c, embedder.fingerprint, v) for c, v in zip(chunks, vectors, strict=True)],
+            usable,
+            question_vectors,
+            index=params.index,
+            search=params.search,
+            cutoffs=params.evaluation.k,
+            reranker=reranker,
+            advance=advance,
+        )
+    sizes = {"n_questions": len(usable), "n_skipped": len(asked) - len(usable), "n_documents": len(corpus.documents)}
+    return {**sizes, "n_chunks": len(chunks), **metrics}

@@ -1,0 +1,168 @@
+"""One MLflow run for a comparison, with a child for each strategy that names its metrics like every other."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+from lorag.adapters import dvc_repo
+from lorag.adapters.mlflow_traces import TracedAnswer, log_traces
+from lorag.adapters.mlflow_tracking import PARENT_TAG, Run, TrackingLocation, start_run
+from lorag.errors import StoreFailed
+from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Figures
+from lorag.evaluation.comparison_plots import plot_quality, plot_retrievers, plot_seconds, plot_strata
+from lorag.params import Params, Strategy
+from lorag.use_cases.compare.measure_speed import Timing
+from lorag.use_cases.compare.run_compare import CompareOutcome
+from lorag.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+TRIPLE = ("lorag.release", "lorag.corpus_digest", "lorag.content_digest", "lorag.adapter_sha256")
+"""What an answer depended on, with the release that names it."""
+
+
+def log_compare(
+    outcome: CompareOutcome, workspace: Workspace, params: Params, location: TrackingLocation, flow_run_id: str
+) -> CompareOutcome:
+    """The outcome with the ids of its runs; None where MLflow could not be reached.
+
+    A child is a batch of answers of the ledger: `cost.*` are those of `queries` questions that were streamed from the
+    served release, or else of the batch that was generated, as the tag `lorag.cost_source` says. Without either it
+    bears no cost. What the batch took stands under `batch.*` in any case.
+    """
+    runs: dict[Strategy, str] = {}
+    release = outcome.chosen.release
+    tags = _tags(outcome) | {"lorag.kind": "comparison", "prefect.flow_run_id": flow_run_id}
+    tags |= {"dvc.revision": dvc_repo.revision(workspace.root) or ""}
+    try:
+        with start_run(location, params.tracking.experiment, f"compare {release.id}", tags) as parent:
+            for strategy in outcome.chosen.strategies:
+                runs[strategy] = _log_strategy(strategy, outcome, params, location, parent.run_id)
+            logged = replace(outcome, mlflow_run_id=parent.run_id, runs=runs)
+            _log_parent(parent, logged, workspace, params)
+            return logged
+    except StoreFailed as error:
+        logger.warning("the comparison is done, but not logged: %s", error)
+        return replace(outcome, runs=runs)
+
+
+def _log_strategy(
+    strategy: Strategy, outcome: CompareOutcome, params: Params, location: TrackingLocation, parent_id: str
+) -> str:
+    tags = _tags(outcome) | {
+        PARENT_TAG: parent_id,
+        "lorag.kind": "answers",
+        "lorag.strategy": strategy,
+        "lorag.adapter_sha256": outcome.chosen.adapters.get(strategy, ""),
+        "lorag.cost_source": outcome.cost_source(strategy) or "none",
+    }
+    name = f"answers {strategy} {outcome.chosen.release.id}"
+    with start_run(location, params.tracking.experiment, name, tags) as run:
+        run.log_params(params.model_dump(mode="json"))
+        run.log_metrics(_metrics(strategy, outcome, params))
+        _log_dataset(run, outcome, params)
+        run.log_table(
+            {
+                "question": [row.question.text for row in outcome.rows[strategy]],
+                "accepted": [" / ".join(row.question.accepted) for row in outcome.rows[strategy]],
+                "answer": [row.answer.text for row in outcome.rows[strategy]],
+                "stratum": [row.question.stratum for row in outcome.rows[strategy]],
+                "citations": [len(row.answer.citations) for row in outcome.rows[strategy]],
+            },
+            "answers.json",
+        )
+        if (speed := outcome.time(strategy).speed) is not None:
+            log_traces(location, run.run_id, [_trace(timing, strategy, tags) for timing in speed.timings])
+        return run.run_id
+
+
+def _trace(timing: Timing, strategy: Strategy, tags: Mapping[str, str]) -> TracedAnswer:
+    answer = timing.answer
+    return TracedAnswer(
+        f"answer {strategy}",
+        timing.question,
+        answer.text,
+        timing.started_ns,
+        timing.started_ns + round(1e9 * (timing.asked_s if timing.asked_s is not None else timing.total_s)),
+        timing.started_ns + round(1e9 * timing.total_s),
+        answer.context,
+        {"tokens_prompt": answer.prompt_tokens, "tokens_generated": answer.generated_tokens},
+        {name: tags[name] for name in TRIPLE if tags[name]},
+    )
+
+
+def _metrics(strategy: Strategy, outcome: CompareOutcome, params: Params) -> dict[str, float]:
+    comparison, timed, batch = outcome.comparison, outcome.time(strategy), outcome.batch(strategy)
+    figures = comparison.strategies[strategy]
+    metrics = _values("quality", figures)
+    metrics |= {f"interval.{name}.low": found.low for name, found in figures.items()}
+    metrics |= {f"interval.{name}.high": found.high for name, found in figures.items()}
+    metrics |= _values("ideal", comparison.strategies.get(f"{strategy}{IDEAL}", {}))
+    metrics |= _values("reading", comparison.strategies.get(f"{strategy}{READING}", {}))
+    metrics |= _values("beside", comparison.strategies.get(f"{strategy}{BESIDE}", {}))
+    for stratum, found in comparison.strata[strategy].items():
+        metrics |= _values(f"strata.{_plain(stratum)}", found)
+    if strategy in ("rag", "hybrid") and comparison.retrieval is not None:
+        metrics |= _values(f"retrieval.{params.search.retriever.value}", comparison.retrieval)
+    if batch is not None:
+        metrics |= {"batch.queries": float(batch.n_queries)}
+        metrics |= {f"batch.{name}": value for name, value in batch.cost.as_metrics().items()}
+    if timed.speed is not None:
+        metrics |= {f"speed.{name}": value for name, value in timed.speed.figures().items()}
+        metrics |= {"queries": float(len(timed.speed.timings)), **timed.speed.cost.as_metrics()}
+    elif batch is not None:
+        metrics |= {"queries": float(batch.n_queries), **batch.cost.as_metrics()}
+    return metrics
+
+
+def _values(prefix: str, figures: Figures) -> dict[str, float]:
+    return {f"{prefix}.{name}": found.value for name, found in figures.items()}
+
+
+def _plain(name: str) -> str:
+    # MLflow takes letters, digits and a few signs in the name of a metric; a stratum is whatever a file says.
+    return "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in name)[:60]
+
+
+def _log_parent(run: Run, outcome: CompareOutcome, workspace: Workspace, params: Params) -> None:
+    run.log_params(params.model_dump(mode="json"))
+    run.log_metrics({f"questions.{name}": float(n) for name, n in outcome.comparison.questions.items()})
+    _log_dataset(run, outcome, params)
+    run.log_json(outcome.to_json(), "comparison.json")
+    rows = list(outcome.comparison.table())
+    run.log_table({name: [row[name] for row in rows] for name in rows[0]}, "comparison_table.json")
+    run.log_figure(plot_quality(outcome.comparison), "plots/quality.png")
+    for name, drawing in (
+        ("strata", plot_strata(outcome.comparison)),
+        ("retrievers", plot_retrievers(outcome.comparison)),
+    ):
+        if drawing is not None:
+            run.log_figure(drawing, f"plots/{name}.png")
+    speeds: dict[str, Mapping[str, float]] = {
+        timed.strategy: timed.speed.figures() for timed in outcome.timed if timed.speed is not None
+    }
+    if speeds:
+        run.log_figure(plot_seconds(speeds), "plots/seconds.png")
+    run.log_file(outcome.report)
+    for path in (workspace.root / "dvc.lock", workspace.root / "dvc.yaml"):
+        run.log_file(path, "pipeline")
+
+
+def _log_dataset(run: Run, outcome: CompareOutcome, params: Params) -> None:
+    comparison = outcome.comparison
+    run.log_dataset(
+        "questions", comparison.question_set_digest, params.knowledge.questions, sum(comparison.questions.values())
+    )
+
+
+def _tags(outcome: CompareOutcome) -> dict[str, str]:
+    release = outcome.chosen.release
+    return {
+        "lorag.release": release.id,
+        "lorag.corpus_digest": release.corpus_digest,
+        "lorag.content_digest": release.content_digest,
+        "lorag.question_set_digest": outcome.comparison.question_set_digest,
+        "lorag.limit": "" if outcome.limit is None else str(outcome.limit),
+        "lorag.left_out": ", ".join(outcome.chosen.left_out),
+        "git.commit": release.git_commit or "",
+    }

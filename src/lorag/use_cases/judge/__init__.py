@@ -1,0 +1,1 @@
+"""What the measured costs and figures say."""

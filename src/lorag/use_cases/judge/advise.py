@@ -1,0 +1,37 @@
+"""Advice from what a workspace measured, at the prices of today."""
+
+from collections.abc import Mapping
+
+from lorag.costs.advice import Advice, advise
+from lorag.costs.needs import Workload
+from lorag.costs.pending import PendingAdvice, advise_change, hold
+from lorag.costs.unit_costs import Measured, measure
+from lorag.params import Params
+from lorag.use_cases.judge.read_ledger import read_ledger
+from lorag.use_cases.judge.weigh_costs import served_or_none, stored_bytes
+from lorag.use_cases.serve.status import read_status
+from lorag.workspace import Workspace
+
+
+def advise_workload(workload: Workload, workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Advice:
+    """Which strategy to use; raises StoreFailed where the ledger cannot be read."""
+    served = served_or_none(workspace)
+    measured = _measured(workspace, params, environment)
+    return advise(measured, workload, served.n_chunks if served else None, params.advice, params.costs)
+
+
+def advise_pending(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> PendingAdvice:
+    """What the changes since the served release ask for; reads the source as `lorag status` does."""
+    status = read_status(workspace, params)
+    adapters = status.served.adapters if status.served else {}
+    held = [
+        hold(kind, entry.documents, status.versions, len(status.adapters[kind].facts))
+        for kind, entry in adapters.items()
+    ]
+    measured = _measured(workspace, params, environment)
+    return advise_change(status.changes, held, measured, params.advice, params_changed=status.params_changed)
+
+
+def _measured(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> list[Measured]:
+    ledger = read_ledger(workspace, params, environment).repriced(params.costs)
+    return measure(ledger, stored_bytes(workspace, params))

@@ -1,0 +1,73 @@
+"""What the report of a comparison says of costs, of claims, of uses and of the usual table."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+
+from lorag.costs.ledger import EntryKind, Ledger, LedgerEntry
+from lorag.costs.report_sections import break_even_section, ledger_section
+from lorag.errors import StoreFailed
+from lorag.evaluation.claims_sections import claims_section, classic_section, scenarios_section
+from lorag.evaluation.report_page import Section
+from lorag.params import Params
+from lorag.use_cases.compare.run_compare import CompareOutcome
+from lorag.use_cases.judge.judge_claims import Judgement
+from lorag.use_cases.judge.read_evidence import read_evidence
+from lorag.use_cases.judge.read_ledger import read_ledger
+from lorag.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+
+def sections(
+    outcome: CompareOutcome, workspace: Workspace, params: Params, environment: Mapping[str, str]
+) -> list[Section]:
+    """What the report of a comparison says of costs, claims and uses, the comparison itself included.
+
+    It is not in the ledger yet; where that cannot be read, nothing else of it is known.
+    """
+    try:
+        ledger = read_ledger(workspace, params, environment)
+    except StoreFailed as error:
+        logger.warning("costs and claims are told without a ledger: %s", error)
+        ledger = Ledger()
+    joined = replace(ledger, entries=(*_entries(outcome), *ledger.entries)).without_repeats()
+    evidence = read_evidence(workspace, params, joined)
+    costs = [ledger_section(evidence.ledger)]
+    if evidence.break_even is not None:
+        costs.insert(0, break_even_section(evidence.break_even))
+    return [*costs, *judged_sections(Judgement.on(replace(evidence, comparison=outcome.comparison)))]
+
+
+def judged_sections(judgement: Judgement) -> list[Section]:
+    """A section for each table."""
+    return [
+        claims_section(judgement.claims),
+        scenarios_section(judgement.scenarios),
+        classic_section(judgement.aspects),
+    ]
+
+
+def _entries(outcome: CompareOutcome) -> list[LedgerEntry]:
+    """What a comparison that is not logged yet adds to the ledger."""
+    found = []
+    for strategy in outcome.chosen.strategies:
+        speed, batch = outcome.time(strategy).speed, outcome.batch(strategy)
+        if (measured := speed or batch) is None:
+            continue
+        figures = outcome.comparison.strategies[strategy]
+        found.append(
+            LedgerEntry(
+                EntryKind.ANSWERS,
+                strategy,
+                "",
+                outcome.chosen.release.id,
+                "",
+                measured.cost,
+                n_queries=len(speed.timings) if speed else batch.n_queries if batch else 0,
+                source=outcome.cost_source(strategy),
+                quality={name: each.value for name, each in figures.items()},
+                speed=speed.figures() if speed else {},
+            )
+        )
+    return found

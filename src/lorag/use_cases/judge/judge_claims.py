@@ -1,0 +1,46 @@
+"""Claims, uses and the usual table, judged by the evidence of a workspace."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lorag.evaluation.claims import Judged, judge_claims
+from lorag.evaluation.classic_table import Aspect, fill_table
+from lorag.evaluation.evidence import Evidence, Verdict
+from lorag.evaluation.scenarios import Scenario, judge_scenarios
+from lorag.params import Params
+from lorag.use_cases.judge.read_evidence import read_evidence
+from lorag.use_cases.judge.read_ledger import read_ledger
+from lorag.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All that the evidence says."""
+
+    claims: tuple[Judged, ...]
+    scenarios: tuple[Scenario, ...]
+    aspects: tuple[Aspect, ...]
+
+    @classmethod
+    def on(cls, evidence: Evidence) -> "Judgement":
+        """By every rule."""
+        return cls(tuple(judge_claims(evidence)), tuple(judge_scenarios(evidence)), tuple(fill_table(evidence)))
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `lorag claims --json` prints; docs/json.md lists its keys."""
+        verdicts = [each.verdict for each in self.claims]
+        return {
+            "counts": {verdict.value: verdicts.count(verdict) for verdict in Verdict},
+            "claims": [each.to_json() for each in self.claims],
+            "scenarios": [each.to_json() for each in self.scenarios],
+            "table": [each.to_json() for each in self.aspects],
+        }
+
+
+def judge_workspace(
+    workspace: Workspace, params: Params, environment: Mapping[str, str], walk: Path | None = None
+) -> Judgement:
+    """By what its commands wrote; `walk` is the folder of a walk, see `read_evidence`. Raises StoreFailed."""
+    return Judgement.on(read_evidence(workspace, params, read_ledger(workspace, params, environment), walk))

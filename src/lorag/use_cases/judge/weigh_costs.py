@@ -1,0 +1,57 @@
+"""The break-even of a workspace's strategies, from its ledger, its files and its price book."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lorag.costs.break_even import BreakEven, find_break_even
+from lorag.costs.unit_costs import StoredBytes, Unit, measure
+from lorag.errors import IntegrityFailed, ParamsError
+from lorag.params import Params, Strategy
+from lorag.releases.record import Release
+from lorag.releases.shelf import ReleaseShelf
+from lorag.retrieval.index.store import StoreKind
+from lorag.use_cases.judge.read_ledger import read_ledger
+from lorag.workspace import Workspace
+
+
+def weigh_costs(workspace: Workspace, params: Params, environment: Mapping[str, str], unit: Unit) -> BreakEven:
+    """At the prices of today, whatever they were when something was measured; raises StoreFailed."""
+    measured = measure(read_ledger(workspace, params, environment), stored_bytes(workspace, params))
+    return find_break_even(measured, unit, params.costs.currency, params.costs.prices, params.break_even)
+
+
+def draw_break_even(found: BreakEven, path: Path) -> None:
+    """Writes the chart, in the format that the file's name ends with; raises ParamsError for an unknown one."""
+    # Matplotlib takes half a second to import.
+    from lorag.costs.plots import plot_break_even
+
+    figure = plot_break_even(found)
+    kind = path.suffix.removeprefix(".").lower()
+    known = sorted(figure.canvas.get_supported_filetypes())
+    if kind not in known:
+        raise ParamsError(
+            f"no plot can be written as {path.name!r}", where="--plot", do=f"end it in .{', .'.join(known)}"
+        )
+    figure.savefig(path)
+
+
+def stored_bytes(workspace: Workspace, params: Params) -> StoredBytes:
+    """What the index lies in, all retained generations of it, and the served adapters; a Weaviate does not tell."""
+    index = _size(workspace.state / "lancedb") if params.index.store is StoreKind.LANCEDB else None
+    served = served_or_none(workspace)
+    adapters: dict[Strategy, int] = {}
+    for kind, entry in served.adapters.items() if served else ():
+        adapters[kind.value] = _size(workspace.adapters / entry.sha256)
+    return StoredBytes(index, adapters)
+
+
+def served_or_none(workspace: Workspace) -> Release | None:
+    """The served release; None where nothing is served or its record is damaged, which `lorag doctor` tells."""
+    try:
+        return ReleaseShelf(workspace.state).served()
+    except IntegrityFailed:
+        return None
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

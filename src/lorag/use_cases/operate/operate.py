@@ -1,0 +1,152 @@
+"""Starts and stops what a workspace needs to run by itself on one machine."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from lorag.adapters.background_process import Background, BackgroundShelf
+from lorag.adapters.local_http import answers, is_free
+from lorag.errors import StoreFailed
+from lorag.params import Params
+from lorag.releases.durable import write_json_durably
+from lorag.use_cases.operate.deploy_flows import deploy_flows
+from lorag.use_cases.operate.operate_servers import Server, child_environment, mlflow_server, prefect_server
+from lorag.workspace import Workspace
+
+START_S = 300
+"""A busy machine takes a minute to start the server; longer than this is a failure."""
+OWN = ("worker", "watch")
+STOP_ORDER = ("watch", "worker", "mlflow", "prefect")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What runs in the background, or an address elsewhere, which has no pid; `started` is False where it ran."""
+
+    name: str
+    address: str | None
+    pid: int | None
+    log: str | None
+    started: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What runs now, and which deployments the server knows."""
+
+    services: tuple[Service, ...]
+    deployments: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `lorag up --json` prints."""
+        names = ("address", "pid", "log", "started")
+        services = {one.name: {name: getattr(one, name) for name in names} for one in self.services}
+        return {"services": services, "deployments": list(self.deployments)}
+
+
+def start_all(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Operation:
+    """Server, MLflow UI, deployments, worker and watcher, each well before the next needs it; what runs stays.
+
+    `PREFECT_API_URL` and `MLFLOW_TRACKING_URI` name servers elsewhere, in whose place none is started. Raises
+    StoreFailed, with the end of its log, where one does not come up; those that did go on.
+    """
+    shelf = background_shelf(workspace)
+    servers = prefect_server(workspace, environment), mlflow_server(workspace, environment)
+    prefect, mlflow = (_start_server(server, shelf, workspace, environment) for server in servers)
+    _wait(prefect, lambda: answers(f"{prefect.address}{servers[0].health}"), shelf)
+    inherited = child_environment(workspace, environment, f"{prefect.address}/api")
+    deployed = deploy_flows(workspace, params, inherited)
+    own = [_start_own(name, shelf, workspace, inherited) for name in OWN]
+    for service in own:
+        _wait(service, partial(is_ready, workspace, service.name), shelf)
+    _wait(mlflow, lambda: answers(f"{mlflow.address}{servers[1].health}"), shelf)
+    return Operation((prefect, mlflow, *own), tuple(deployed.schedules))
+
+
+def stop_all(workspace: Workspace) -> list[str]:
+    """The names of what was stopped: a run that is under way ends, and the served release stays."""
+    shelf = background_shelf(workspace)
+    return [name for name in STOP_ORDER if shelf.stop(name)]
+
+
+def background_shelf(workspace: Workspace) -> BackgroundShelf:
+    """Where the records and logs of a workspace's background processes lie."""
+    return BackgroundShelf(workspace.state / "run")
+
+
+def running_api(workspace: Workspace) -> str | None:
+    """The API of the server that `lorag up` started and that still runs."""
+    found = background_shelf(workspace).find("prefect")
+    return f"{found.address}/api" if found else None
+
+
+def mlflow_address(workspace: Workspace, environment: Mapping[str, str]) -> str | None:
+    """Where runs can be looked at in a browser: the tracking server, or the UI that `lorag up` started."""
+    uri = environment.get("MLFLOW_TRACKING_URI", "").strip()
+    if uri:
+        return uri.rstrip("/") if uri.startswith("http") and "@" not in uri else None
+    found = background_shelf(workspace).find("mlflow")
+    return found.address if found else None
+
+
+def say_ready(workspace: Workspace, name: str, pid: int) -> None:
+    """Called by a background process that has begun its work."""
+    write_json_durably(workspace.state / "run" / f"{name}.ready", {"pid": pid})
+
+
+def is_ready(workspace: Workspace, name: str) -> bool:
+    """Whether the process of that name that runs now has begun its work."""
+    found = background_shelf(workspace).find(name)
+    with suppress(OSError, ValueError):
+        ready = json.loads((workspace.state / "run" / f"{name}.ready").read_text(encoding="utf-8"))
+        return found is not None and ready["pid"] == found.pid
+    return False
+
+
+def _start_server(
+    server: Server, shelf: BackgroundShelf, workspace: Workspace, environment: Mapping[str, str]
+) -> Service:
+    if elsewhere := environment.get(server.elsewhere):
+        return Service(server.name, elsewhere.removesuffix("/api"), None, None, started=False)
+    if found := shelf.find(server.name):
+        return _service(found, shelf, started=False)
+    if not is_free(server.port):
+        raise StoreFailed(
+            f"port {server.port} is taken",
+            where=server.name,
+            do=f"set {server.port_variable} to another, or stop what listens there",
+        )
+    server.folder.mkdir(parents=True, exist_ok=True)
+    settings = {**child_environment(workspace, environment, f"{server.address}/api"), **server.settings}
+    started = shelf.start(server.name, server.command, settings, server.folder, server.address)
+    return _service(started, shelf, started=True)
+
+
+def _start_own(name: str, shelf: BackgroundShelf, workspace: Workspace, environment: Mapping[str, str]) -> Service:
+    if found := shelf.find(name):
+        return _service(found, shelf, started=False)
+    # Not `-m lorag.cli`: what the worker forks would import that again.
+    command = [sys.executable, "-c", "from lorag.cli import main; main()", "--workspace", str(workspace.root), name]
+    return _service(shelf.start(name, command, environment, workspace.root), shelf, started=True)
+
+
+def _service(found: Background, shelf: BackgroundShelf, *, started: bool) -> Service:
+    return Service(found.name, found.address, found.pid, str(shelf.log_file(found.name)), started)
+
+
+def _wait(service: Service, is_well: Callable[[], bool], shelf: BackgroundShelf) -> None:
+    """Until the service is well; one elsewhere is taken as it is."""
+    end = time.monotonic() + START_S
+    while service.pid is not None and not is_well():
+        if shelf.find(service.name) is None:
+            raise shelf.failed(service.name)
+        if time.monotonic() > end:
+            raise StoreFailed(
+                f"{service.name} did not begin its work in {START_S} s", where=str(service.log), do="read its log"
+            )
+        time.sleep(0.3)

@@ -1,0 +1,130 @@
+"""What each stage of dvc.yaml makes: artifacts as a function of the source, the params and the code."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from lorag.adapters.blob_cache import BlobCache
+from lorag.adapters.source_folder import REJECTED_FILE
+from lorag.digests import canonical_json, digest_of, sha256_hex
+from lorag.errors import IntegrityFailed
+from lorag.knowledge.artifacts import chunk_to_json, corpus_digest, read_rejected
+from lorag.knowledge.chunking import TokenCounter, chunk_document
+from lorag.knowledge.documents import Chunk, Corpus, Document
+from lorag.params import ChunkingParams, KnowledgeParams
+from lorag.releases.record import content_digest
+from lorag.use_cases.refresh.load_corpus import load_corpus
+
+CHUNKER_VERSION = 1
+"""Raise it with every change of what the chunkers give, so that no cached chunk is stale."""
+
+Advance = Callable[[int], None]
+"""Called with the number of items done since the last call."""
+
+
+class Parses:
+    """Parse results in the cache; what is put is written in one go at the end."""
+
+    def __init__(self, cache: BlobCache) -> None:
+        self._cache = cache
+        self._waiting: dict[str, bytes] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cache.put_many("parses", self._waiting.items())
+
+    def get(self, key: str) -> bytes | None:
+        """What was put under `key`, None if nothing was."""
+        return self._waiting.get(key) or self._cache.get("parses", key)
+
+    def put(self, key: str, value: bytes) -> None:
+        """Keeps `value` under `key`."""
+        self._waiting[key] = value
+
+
+def read_source(source: Path, params: KnowledgeParams, cache: BlobCache, advance: Advance | None = None) -> Corpus:
+    """The corpus of a source, with what a snapshot of it had to leave behind."""
+    with Parses(cache) as parses:
+        corpus = load_corpus(source, params, cache=parses, progress=advance)
+    left_behind = source / REJECTED_FILE
+    if not left_behind.is_file():
+        return corpus
+    return replace(corpus, rejected=(*corpus.rejected, *read_rejected(left_behind)))
+
+
+def chunk_corpus(
+    documents: Sequence[Document],
+    params: ChunkingParams,
+    tokens: TokenCounter,
+    tokenizer_id: str,
+    cache: BlobCache,
+    advance: Advance,
+) -> list[Chunk]:
+    """The chunks of all documents in their order; only documents that are new to the cache are cut again."""
+    settings = digest_of([CHUNKER_VERSION, params.model_dump(mode="json"), tokenizer_id])
+    keys = [sha256_hex(f"{settings} {document.version} {document.id}".encode()) for document in documents]
+    cached = cache.get_many("chunks", keys)
+    fresh: list[tuple[str, bytes]] = []
+    chunks: list[Chunk] = []
+    for key, document in zip(keys, documents, strict=True):
+        if key in cached:
+            found = [Chunk(**value) for value in json.loads(cached[key])]
+        else:
+            found = chunk_document(document, params, tokens)
+            fresh.append((key, canonical_json([chunk_to_json(chunk) for chunk in found]).encode()))
+        chunks += found
+        advance(1)
+    cache.put_many("chunks", fresh)
+    return chunks
+
+
+def save_embeddings(path: Path, vectors: NDArray[np.float32], fingerprint: str) -> None:
+    """One row a chunk [n_chunks, dimension] float32, with the embedder's fingerprint in the file's header."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({"embeddings": np.ascontiguousarray(vectors)}, path, metadata={"fingerprint": fingerprint})
+
+
+def load_embeddings(path: Path) -> tuple[NDArray[np.float32], str]:
+    """What `save_embeddings` wrote; raises IntegrityFailed for a damaged file."""
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            fingerprint = (file.metadata() or {}).get("fingerprint", "")
+        return load_file(path)["embeddings"], fingerprint
+    except (SafetensorError, KeyError) as error:
+        raise IntegrityFailed(
+            f"damaged embeddings: {error}", where=path.name, do="run `dvc repro --force embeddings`"
+        ) from error
+
+
+def describe_index(
+    documents: Sequence[Document], chunks: Sequence[Chunk], token_counts: Sequence[int], fingerprint: str
+) -> dict[str, Any]:
+    """The index report: the digests of what will be indexed, its size, and how chunk lengths are spread."""
+    spread = np.percentile(token_counts, [0, 50, 95, 100]).tolist() if token_counts else [0, 0, 0, 0]
+    return {
+        "content_digest": content_digest((chunk.id, chunk.content_hash, fingerprint) for chunk in chunks),
+        "corpus_digest": corpus_digest(documents),
+        "embedder_fingerprint": fingerprint,
+        "n_documents": len(documents),
+        "n_chunks": len(chunks),
+        "n_tokens": int(sum(token_counts)),
+        "tokens_per_chunk": dict(zip(("min", "median", "p95", "max"), spread, strict=True)),
+    }
+
+
+def spread_of_tokens(token_counts: Sequence[int], *, width: int = 20) -> list[dict[str, int]]:
+    """Rows `tokens` (the lower edge of a bin) and `chunks`, for a plot."""
+    bins = Counter(count // width * width for count in token_counts)
+    return [{"tokens": edge, "chunks": bins[edge]} for edge in sorted(bins)]

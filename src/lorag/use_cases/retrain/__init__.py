@@ -1,0 +1,1 @@
+"""Adapters follow the knowledge."""

@@ -1,0 +1,219 @@
+"""Documents, chunks and questions to what an adapter is trained on."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lorag.adapters.blob_cache import BlobCache
+from lorag.adapters.chat_encoding import ChatEncoder, open_chat_encoder
+from lorag.adapters.generators import open_generator
+from lorag.adapters.great_expectations_pairs import PairOrigins, validate_pairs
+from lorag.adapters.model_files import convert_base_model
+from lorag.answering.strategies import select_context
+from lorag.evaluation.questions import Question, TrainingQuestions, read_questions, read_training_questions
+from lorag.evaluation.validation import refuse_failures
+from lorag.knowledge.documents import Chunk
+from lorag.params import AdapterKind, Params
+from lorag.tuning.facts import Fact, RefusedReason, RefusedRow, collect_facts, find_conflicts
+from lorag.tuning.leakage import refuse_leakage
+from lorag.tuning.pairs import Pair, training_set_digest, write_pairs
+from lorag.tuning.prompting import ASK
+from lorag.tuning.raft import RaftMaker
+from lorag.tuning.replay import general_controls
+from lorag.tuning.sources import Material, reads_context, searched_wordings, training_pairs, validation_pairs
+from lorag.tuning.style import read_style
+from lorag.tuning.synthesis import synthesise_facts
+from lorag.tuning.training_set import PairTokens, Seen, TrainingSet, assemble_training_set
+from lorag.use_cases.refresh.golden import load_wanted
+from lorag.use_cases.refresh.refresh_index import Wanted
+from lorag.use_cases.retrain.search_contexts import search_contexts
+from lorag.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltTrainingSet:
+    """What was written to `folder`, in numbers; `tokens` are those of the training pairs."""
+
+    adapter: AdapterKind
+    folder: Path
+    digest: str
+    counts: Mapping[str, int]
+    n_train: int
+    n_validation: int
+    tokens: Mapping[str, float]
+    refused: tuple[RefusedRow, ...]
+
+
+def build_training_set(
+    adapter: AdapterKind,
+    workspace: Workspace,
+    params: Params,
+    *,
+    environment: Mapping[str, str],
+    seen: Seen | None = None,
+    skip_bad: bool = False,
+) -> BuiltTrainingSet:
+    """Writes train.jsonl, validation.jsonl, lineage.json and validation/ of one adapter.
+
+    A function of the pipeline's artifacts, the questions files, `params` and `seen`, which is None for training from
+    scratch. `environment` is asked for an endpoint where pairs are synthesised. With `skip_bad` up to one in a hundred
+    lines of a questions file may be bad. Raises InputRejected for a file that cannot be used and for too few pairs, and
+    GateRefused for leakage and for a failed expectation; the folder then holds no training set.
+    """
+    folder = workspace.training_folder(adapter)
+    for name in ("train.jsonl", "validation.jsonl", "lineage.json"):
+        (folder / name).unlink(missing_ok=True)
+    wanted = load_wanted(workspace)
+    asked = read_training_questions(workspace.resolve(params.knowledge.questions), skip_bad=skip_bad)
+    unknown = _read_unanswerable(workspace, params, skip_bad=skip_bad)
+    facts, refused = collect_facts(asked.questions, wanted.documents, wanted.chunks)
+    unanswerable, refused_unknown = collect_facts(unknown.questions, wanted.documents, wanted.chunks)
+    versions = {document.id: document.version for document in wanted.documents}
+    encoder = open_chat_encoder(convert_base_model(params.generation.model))
+    style = params.training_set.style
+    material = Material(
+        wanted.documents,
+        wanted.chunks,
+        [fact for fact in facts if fact.question.answers],
+        _synthesise(wanted.chunks, versions, workspace, params, environment),
+        [fact for fact in (*facts, *unanswerable) if not fact.question.answers],
+        read_style(workspace.resolve(style)) if style else [],
+    )
+    raft = _open_raft(adapter, material, wanted, versions, encoder, workspace, params)
+    skipped = [
+        RefusedRow(error.where, RefusedReason.BAD_LINE, error.what) for error in (*asked.skipped, *unknown.skipped)
+    ]
+    built = assemble_training_set(
+        training_pairs(adapter, material, raft, params.training_set),
+        validation_pairs(adapter, material.facts, raft, params.training_set),
+        [*skipped, *refused, *refused_unknown],
+        material.all_facts,
+        seen=seen,
+        ask=ASK[adapter],
+        count=partial(_count, encoder),
+        params=params.training_set,
+    )
+    kept_out = _kept_out(asked.questions, unknown.questions, workspace, params)
+    chunk_ids = {chunk.id for chunk in wanted.chunks}
+    refuse_leakage(built.train, kept_out, versions, chunk_ids)
+    conflicting = find_conflicts([*asked.questions, *unknown.questions])
+    if conflicting:
+        logger.warning("facts whose wordings have different answers: %s", ", ".join(sorted(conflicting)))
+    report = validate_pairs(
+        built.train,
+        built.validation,
+        origins=PairOrigins(versions, chunk_ids, conflicting),
+        count=partial(_count, encoder),
+        params=params.training_set,
+        out_dir=folder / "validation",
+    )
+    refuse_failures(report, f"artifacts/training/{adapter.value}/validation")
+    return _write(folder, adapter, built, material, encoder, seen)
+
+
+def read_seen(lineage: Path) -> Seen:
+    """What an adapter has seen that was trained on the set with this lineage.json."""
+    value = json.loads(lineage.read_text(encoding="utf-8"))
+    return Seen(value["facts"], value["documents"])
+
+
+def _read_unanswerable(workspace: Workspace, params: Params, *, skip_bad: bool) -> TrainingQuestions:
+    return read_training_questions(workspace.resolve(params.knowledge.unanswerable), skip_bad=skip_bad)
+
+
+def _kept_out(
+    asked: Sequence[Question], unknown: Sequence[Question], workspace: Workspace, params: Params
+) -> list[str]:
+    controls = [*general_controls(), *read_questions(workspace.resolve(params.knowledge.controls))]
+    held_out = [
+        text
+        for question in (*asked, *unknown, *controls)
+        for text in (*question.held_out_phrasings, *question.oblique_phrasings)
+    ]
+    return [*held_out, *(text for question in controls for text in (question.question, *question.phrasings))]
+
+
+def _synthesise(
+    chunks: Sequence[Chunk],
+    versions: Mapping[str, str],
+    workspace: Workspace,
+    params: Params,
+    environment: Mapping[str, str],
+) -> list[Fact]:
+    per_chunk = params.training_set.synthetic_per_chunk
+    if not per_chunk:
+        return []
+    generator = open_generator(params.generation, environment)
+    settings = json.dumps([params.generation.temperature, params.generation.seed])
+    with BlobCache(workspace.cache_file) as cache:
+        return synthesise_facts(
+            chunks, versions, per_chunk, generator, cache, settings=settings, seed=params.training_set.seed
+        )
+
+
+def _open_raft(
+    adapter: AdapterKind,
+    material: Material,
+    wanted: Wanted,
+    versions: Mapping[str, str],
+    encoder: ChatEncoder,
+    workspace: Workspace,
+    params: Params,
+) -> RaftMaker:
+    ranked: Mapping[str, Sequence[Chunk]] = {}
+    if reads_context(adapter, params.training_set):
+        ranked = search_contexts(searched_wordings(material), wanted, workspace, params)
+    select = partial(select_context, generator=encoder, params=params.answering, generation=params.generation)
+    return RaftMaker(material.facts, ranked, versions, select, params.answering, params.training_set)
+
+
+def _count(encoder: ChatEncoder, pair: Pair) -> PairTokens:
+    # One more for the token that ends the answer.
+    answer = encoder.count_tokens(pair.answer) + 1
+    return PairTokens(answer + (len(encoder.encode(pair.messages)) if pair.messages else 0), answer)
+
+
+def _write(
+    folder: Path,
+    adapter: AdapterKind,
+    built: TrainingSet,
+    material: Material,
+    encoder: ChatEncoder,
+    seen: Seen | None,
+) -> BuiltTrainingSet:
+    totals = np.array([_count(encoder, pair).total for pair in built.train])
+    tokens = {
+        "total": int(totals.sum()),
+        "median": float(np.median(totals)),
+        "p95": float(np.percentile(totals, 95)),
+        "max": int(totals.max()),
+    }
+    digest = training_set_digest(built.train)
+    # What the adapter to go on from has seen stays in its weights, also where it is gone from the corpus.
+    documents = dict(seen.documents) if seen is not None else {}
+    documents |= {name: version for pair in built.train for name, version in pair.documents.items()}
+    lineage: dict[str, Any] = {
+        "adapter": adapter.value,
+        "training_set_digest": digest,
+        "documents": dict(sorted(documents.items())),
+        "facts": dict(sorted((fact.id, fact.digest) for fact in material.all_facts)),
+        "counts": built.counts,
+        "n_train": len(built.train),
+        "n_validation": len(built.validation),
+        "tokens": tokens,
+        "refused": [asdict(row) for row in built.refused],
+    }
+    write_pairs(folder / "train.jsonl", built.train)
+    write_pairs(folder / "validation.jsonl", built.validation)
+    (folder / "lineage.json").write_text(json.dumps(lineage, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return BuiltTrainingSet(
+        adapter, folder, digest, built.counts, len(built.train), len(built.validation), tokens, built.refused
+    )

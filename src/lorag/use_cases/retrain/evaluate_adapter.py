@@ -1,0 +1,162 @@
+"""The exam of an adapter: what it knows, reads and declines, beside the base model and the champion."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lorag.adapters.chat_encoding import open_chat_encoder
+from lorag.adapters.generators import open_generator
+from lorag.adapters.model_files import convert_base_model
+from lorag.answering.prompts import base_messages, rag_messages
+from lorag.answering.strategies import Prompt, read_passages, select_context
+from lorag.digests import digest_of
+from lorag.evaluation.adapter_gate import Champion, Examined
+from lorag.evaluation.exam import Asked, Marks, Topic, answer_table, mark, mark_facts
+from lorag.evaluation.questions import Question, read_questions
+from lorag.params import AdapterKind, Params
+from lorag.tuning.facts import Fact, collect_facts
+from lorag.tuning.prompting import ASK
+from lorag.tuning.raft import RaftMaker
+from lorag.tuning.replay import general_controls
+from lorag.use_cases.compare.batch_answers import generate_batched
+from lorag.use_cases.refresh.golden import load_wanted
+from lorag.use_cases.retrain.search_contexts import search_contexts
+from lorag.workspace import Workspace
+
+READING_QUESTIONS = 100
+"""Facts of which a changed and an irrelevant context are asked, chosen by hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """The questions for an adapter and, by position, for the base model: the same but for the prompt."""
+
+    paper: Sequence[Asked]
+    base_paper: Sequence[Asked]
+    fact_digests: Mapping[str, str]
+
+
+def evaluate_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
+    """Writes reports/adapter_<kind>.json, and every answer to artifacts/evaluation/<kind>/."""
+    exam = set_exam(adapter, workspace, params)
+    candidate = _answer(exam.paper, workspace.adapter_folder(adapter), workspace, params, "adapter")
+    base = _answer(exam.base_paper, None, workspace, params, "base model")
+    folder = workspace.evaluation_folder(adapter)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "answers.jsonl").open("w", encoding="utf-8") as file:
+        rows = zip(answer_table(exam.paper, candidate), answer_table(exam.base_paper, base), strict=True)
+        for row, of_base in rows:
+            row |= {"base_answer": of_base["answer"], "base_right": of_base["right"]}
+            file.write(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n")
+    facts = {
+        "digests": dict(sorted(exam.fact_digests.items())),
+        "adapter": mark_facts(exam.paper, candidate),
+        "base": mark_facts(exam.base_paper, base),
+    }
+    _write(folder / "facts.json", facts)
+    report = {"adapter": asdict(mark(exam.paper, candidate)), "base": asdict(mark(exam.base_paper, base))}
+    counts = {topic.value: sum(asked.topic is topic for asked in exam.paper) for topic in Topic}
+    workspace.reports.mkdir(exist_ok=True)
+    _write(workspace.adapter_report(adapter), {**report, "questions": counts})
+
+
+def read_exam(adapter: AdapterKind, workspace: Workspace) -> tuple[Examined, Examined, Mapping[str, str]]:
+    """The adapter's and the base model's results as `evaluate_adapter` wrote them, and the digests of the facts."""
+    report = json.loads(workspace.adapter_report(adapter).read_text(encoding="utf-8"))
+    facts = json.loads((workspace.evaluation_folder(adapter) / "facts.json").read_text(encoding="utf-8"))
+    candidate, base = (Examined(Marks(**report[who]), facts[who]) for who in ("adapter", "base"))
+    return candidate, base, facts["digests"]
+
+
+def examine_champion(
+    adapter: AdapterKind, folder: Path, known: Mapping[str, str], workspace: Workspace, params: Params
+) -> Champion:
+    """The adapter in `folder`, asked what the candidate was asked; answers given before come from the cache."""
+    exam = set_exam(adapter, workspace, params)
+    answers = _answer(exam.paper, folder, workspace, params, "champion")
+    return Champion(Examined(mark(exam.paper, answers), mark_facts(exam.paper, answers)), known)
+
+
+def set_exam(adapter: AdapterKind, workspace: Workspace, params: Params) -> Exam:
+    """The questions, from the pipeline's artifacts and the questions files.
+
+    Facts are asked in the held-out phrasings but the first, which decided when training stopped; in the first, or in
+    the question's own words, where there is no other.
+    """
+    wanted = load_wanted(workspace)
+    facts, _ = collect_facts(
+        [q for q in read_questions(workspace.resolve(params.knowledge.questions)) if q.answers],
+        wanted.documents,
+        wanted.chunks,
+    )
+    own_controls = read_questions(workspace.resolve(params.knowledge.controls))
+    controls = [q for q in [*general_controls(), *own_controls] if q.answers]
+    unknown = [q for q in own_controls if not q.answers]
+    asked = [(fact, wording) for fact in facts for wording in _wordings(fact.question)]
+    paper = [Asked(Topic.FACT, text, tuple(ASK[adapter](text)), fact.question.answers, fact.id) for fact, text in asked]
+    declined = [
+        Asked(Topic.REFUSAL, text, tuple(ASK[adapter](text)), ())
+        for question in unknown
+        for text in (question.question, *question.phrasings, *question.held_out_phrasings)
+    ]
+    reading: list[Asked] = []
+    if adapter is AdapterKind.HYBRID:
+        texts = list(dict.fromkeys(each.question for each in [*paper, *declined]))
+        ranked = search_contexts(texts, wanted, workspace, params)
+        encoder = open_chat_encoder(convert_base_model(params.generation.model))
+        select = partial(select_context, generator=encoder, params=params.answering, generation=params.generation)
+        versions = {document.id: document.version for document in wanted.documents}
+        raft = RaftMaker(facts, ranked, versions, select, params.answering, params.training_set)
+
+        def in_context(each: Asked) -> Asked:
+            messages = rag_messages(
+                each.question, read_passages(each.question, select(ranked[each.question]), params.answering)
+            )
+            return Asked(each.topic, each.question, tuple(messages), each.accepted, each.fact_id)
+
+        paper, declined = [in_context(each) for each in paper], [in_context(each) for each in declined]
+        reading = _ask_to_read(asked, raft, params)
+    shared = [Asked(Topic.CONTROL, q.question, tuple(ASK[adapter](q.question)), q.answers) for q in controls]
+    every = [*paper, *shared, *declined, *reading]
+    digests = {fact.id: fact.digest for fact in facts}
+    return Exam(every, [_for_base(each, adapter) for each in every], digests)
+
+
+def _wordings(question: Question) -> Sequence[str]:
+    return question.held_out_phrasings[1:] or question.held_out_phrasings or (question.question,)
+
+
+def _ask_to_read(asked: Sequence[tuple[Fact, str]], raft: RaftMaker, params: Params) -> list[Asked]:
+    chosen = sorted(asked, key=lambda each: digest_of(["reading", each[0].id, each[1]]))[:READING_QUESTIONS]
+    rows: list[Asked] = []
+    for at, (fact, text) in enumerate(chosen):
+        if pair := raft.changed(fact, text):
+            rows.append(Asked(Topic.CHANGED_CONTEXT, text, pair.messages, (pair.answer,), fact.id))
+        other = chosen[(at + len(chosen) // 2) % len(chosen)][0]
+        if not set(other.documents) & set(fact.documents):
+            passages = read_passages(text, list(other.gold[: params.answering.context_chunks]), params.answering)
+            messages = tuple(rag_messages(text, passages))
+            rows.append(Asked(Topic.IRRELEVANT_CONTEXT, text, messages, (), fact.id))
+    return rows
+
+
+def _for_base(asked: Asked, adapter: AdapterKind) -> Asked:
+    """What has no context is asked of the base model in its own prompt."""
+    if adapter is AdapterKind.HYBRID and asked.topic is not Topic.CONTROL:
+        return asked
+    return Asked(asked.topic, asked.question, tuple(base_messages(asked.question)), asked.accepted, asked.fact_id)
+
+
+def _answer(paper: Sequence[Asked], adapter: Path | None, workspace: Workspace, params: Params, who: str) -> list[str]:
+    """Answers in the order of the questions; those that this model gave before come from the cache."""
+    generator = open_generator(params.generation, {}, adapter)
+    prompts = [Prompt(asked.question, asked.messages) for asked in paper]
+    batched = generate_batched(prompts, generator, workspace, params, f"Asking the {who}")
+    return [generation.text if generation else "" for generation in batched.generations]
+
+
+def _write(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")

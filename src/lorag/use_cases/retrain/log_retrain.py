@@ -1,0 +1,136 @@
+"""One MLflow run for each adapter of a retrain, and those that are served in the registry."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from lorag.adapters import dvc_repo
+from lorag.adapters.mlflow_registry import point_champion_at, register_adapter, registered_name
+from lorag.adapters.mlflow_tracking import Run, TrackingLocation, start_run
+from lorag.errors import StoreFailed
+from lorag.evaluation.plots import plot_loss, plot_probes
+from lorag.params import AdapterKind, Params
+from lorag.releases.adapter_shelf import AdapterShelf
+from lorag.releases.record import Release
+from lorag.use_cases.retrain.run_retrain import Candidate
+from lorag.use_cases.retrain.starting_adapter import LINEAGE
+from lorag.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+
+def log_retrain(
+    candidates: Sequence[Candidate],
+    release: Release,
+    workspace: Workspace,
+    params: Params,
+    location: TrackingLocation,
+    flow_run_id: str,
+) -> dict[AdapterKind, str | None]:
+    """The id of each adapter's run; None where MLflow could not be reached, which never undoes what was published.
+
+    Adapters that failed their gate have a run too. Those that are served are registered, and the alias `champion`
+    points at them.
+    """
+    runs: dict[AdapterKind, str | None] = {}
+    for candidate in candidates:
+        try:
+            runs[candidate.kind] = _log_candidate(candidate, release, workspace, params, location, flow_run_id)
+        except StoreFailed as error:
+            logger.warning("the %s adapter is not logged, what is served stays: %s", candidate.kind, error)
+            runs[candidate.kind] = None
+    return runs
+
+
+def _log_candidate(
+    candidate: Candidate,
+    release: Release,
+    workspace: Workspace,
+    params: Params,
+    location: TrackingLocation,
+    flow_run_id: str,
+) -> str:
+    entry = candidate.entry
+    tags = {
+        "lorag.kind": "retrain",
+        "lorag.adapter": candidate.kind.value,
+        "lorag.adapter_sha256": entry.sha256,
+        "lorag.base_model_sha256": entry.base_model_sha256,
+        "lorag.training_set_digest": entry.training_set_digest,
+        "lorag.facts_digest": entry.facts_digest,
+        "lorag.release": release.id,
+        "lorag.published": str(candidate.publishable).lower(),
+        "lorag.failed_probes": ", ".join(probe.name for probe in candidate.failed),
+        "git.commit": release.git_commit or "",
+        "dvc.revision": dvc_repo.revision(workspace.root) or "",
+        "prefect.flow_run_id": flow_run_id,
+    }
+    with start_run(location, params.tracking.experiment, f"retrain {entry.id}", tags) as run:
+        _log_content(run, candidate, workspace, params)
+        if not candidate.failed:
+            _register(run, candidate, workspace, params, location)
+        return run.run_id
+
+
+def _register(run: Run, candidate: Candidate, workspace: Workspace, params: Params, location: TrackingLocation) -> None:
+    entry = candidate.entry
+    name = registered_name(params.tracking.experiment, candidate.kind)
+    folder = AdapterShelf(workspace.adapters).open(entry.sha256)
+    tags = {
+        "lorag.base_model_sha256": entry.base_model_sha256,
+        "lorag.training_set_digest": entry.training_set_digest,
+        "lorag.n_documents": str(len(entry.documents)),
+        **{f"gate.{probe}": f"{value:.4f}" for probe, value in entry.gate.items()},
+        **{name: f"{value:.6g}" for name, value in candidate.cost.as_metrics().items()},
+    }
+    register_adapter(location, run.run_id, name, entry.sha256, folder, tags)
+    point_champion_at(location, name, entry.sha256)
+
+
+def _log_content(run: Run, candidate: Candidate, workspace: Workspace, params: Params) -> None:
+    run.log_params(params.model_dump(mode="json"))
+    run.log_metrics({**candidate.cost.as_metrics(), **_metrics(candidate)})
+    curves = _curves(candidate.training)
+    for name, values in curves.items():
+        run.log_curve(f"training.{name}", values)
+    losses = {name: values for name, values in curves.items() if name.endswith("loss")}
+    run.log_figure(plot_loss(losses), "plots/loss.png")
+    run.log_figure(plot_probes(candidate.probes), "plots/probes.png")
+    run.log_table(
+        {
+            "probe": [probe.name for probe in candidate.probes],
+            "value": [probe.value for probe in candidate.probes],
+            "limit": [probe.limit for probe in candidate.probes],
+            "passed": [probe.passed for probe in candidate.probes],
+        },
+        "probes.json",
+    )
+    run.log_json(dict(candidate.training), "training.json")
+    # Which documents it saw, and in which version.
+    run.log_json(asdict(candidate.entry), "adapter.json")
+    run.log_file(workspace.training_folder(candidate.kind) / LINEAGE)
+    run.log_file(workspace.adapter_report(candidate.kind), "evaluation")
+    validation = workspace.training_folder(candidate.kind) / "validation"
+    if validation.is_dir():
+        run.log_folder(validation, "validation")
+    for path in (workspace.root / "dvc.lock", workspace.root / "dvc.yaml", workspace.starts_file):
+        run.log_file(path, "pipeline")
+
+
+def _metrics(candidate: Candidate) -> dict[str, float]:
+    metrics = {f"probe.{probe.name}": float(probe.value) for probe in candidate.probes}
+    training = {f"training.{n}": float(v) for n, v in candidate.training.items() if isinstance(v, int | float)}
+    return {**metrics, **training}
+
+
+def _curves(training: Mapping[str, Any]) -> dict[str, dict[int, float]]:
+    """The loss by step, and what was measured after each epoch by that epoch's last step; names to steps to values."""
+    losses = [float(value) for value in training["losses"]]
+    curves: dict[str, dict[int, float]] = {"loss": dict(enumerate(losses, start=1))}
+    for number, epoch in enumerate(training["epochs"], start=1):
+        step = round(number * len(losses) / len(training["epochs"]))
+        for name in ("validation_loss", "validation_accuracy"):
+            if epoch[name] is not None:
+                curves.setdefault(name, {})[step] = float(epoch[name])
+    return curves

@@ -1,0 +1,122 @@
+"""What is served, and how the source differs from it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lorag.adapters.blob_cache import BlobCache
+from lorag.digests import digest_of
+from lorag.errors import IntegrityFailed
+from lorag.evaluation.questions import Question, read_questions
+from lorag.knowledge.changes import CorpusChanges, compare_versions
+from lorag.knowledge.documents import Rejected
+from lorag.params import AdapterKind, Params
+from lorag.releases.record import AdapterEntry, Release
+from lorag.releases.shelf import ReleaseShelf
+from lorag.tuning.facts import answers_digest, fact_of
+from lorag.use_cases.refresh.pipeline import read_source
+from lorag.use_cases.retrain.starting_adapter import read_lineage
+from lorag.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterState:
+    """A served adapter against the knowledge as it is now.
+
+    `facts` are those that are new, or have another answer than the one it was trained on; `documents_gone` those that
+    it was trained on and that are no more; where it went on from another adapter, those that one saw too.
+    """
+
+    id: str
+    facts: tuple[str, ...]
+    documents_gone: tuple[str, ...]
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a retrain would teach it something, or one from scratch make it forget something."""
+        return bool(self.facts or self.documents_gone)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "id": self.id,
+            "behind": self.is_behind,
+            "facts": list(self.facts),
+            "documents_gone": list(self.documents_gone),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The served release against the source as it is now; `versions` are those of the source's documents."""
+
+    served: Release | None
+    newest: str | None
+    changes: CorpusChanges
+    rejected: Sequence[Rejected]
+    params_changed: bool
+    adapters: Mapping[AdapterKind, AdapterState]
+    versions: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `lorag status --json` prints."""
+        return {
+            "served": self.served.id if self.served else None,
+            "newest": self.newest,
+            "created_utc": self.served.created_utc if self.served else None,
+            "up_to_date": self.served is not None and self.changes.is_empty and not self.params_changed,
+            "params_changed": self.params_changed,
+            "changes": asdict(self.changes),
+            "adapters": {kind.value: state.to_json() for kind, state in self.adapters.items()},
+            "rejected": [{"name": r.name, "reason": r.reason.value, "detail": r.detail} for r in self.rejected],
+        }
+
+
+def read_status(workspace: Workspace, params: Params) -> Status:
+    """Reads the origin of the source, through the parse cache, and compares it with the served release."""
+    shelf = ReleaseShelf(workspace.state)
+    try:
+        served = shelf.served()
+    except IntegrityFailed:
+        served = None
+    origin = workspace.resolve(params.knowledge.origin or params.knowledge.source)
+    workspace.state.mkdir(exist_ok=True)
+    with BlobCache(workspace.cache_file) as cache:
+        corpus = read_source(origin, params.knowledge, cache)
+    versions = {document.id: document.version for document in corpus.documents}
+    before = {key: entry.version for key, entry in served.documents.items()} if served else {}
+    newest = next(iter(shelf.releases()), None)
+    return Status(
+        served,
+        newest.id if newest else None,
+        compare_versions(before, versions),
+        corpus.rejected,
+        served is not None and served.params_digest != params.digest,
+        _adapter_states(served, workspace, params, versions),
+        versions,
+    )
+
+
+def _adapter_states(
+    served: Release | None, workspace: Workspace, params: Params, versions: Mapping[str, str]
+) -> dict[AdapterKind, AdapterState]:
+    if served is None or not served.adapters:
+        return {}
+    path = workspace.resolve(params.knowledge.questions_origin or params.knowledge.questions)
+    questions = [question for question in read_questions(path) if question.answers]
+    return {kind: _adapter_state(entry, questions, workspace, versions) for kind, entry in served.adapters.items()}
+
+
+def _adapter_state(
+    entry: AdapterEntry, questions: Sequence[Question], workspace: Workspace, versions: Mapping[str, str]
+) -> AdapterState:
+    gone = tuple(sorted(entry.documents.keys() - versions.keys()))
+    lineage = read_lineage(workspace.adapters / entry.sha256)
+    if lineage is None or digest_of(lineage["facts"]) != entry.facts_digest:
+        # It cannot be told which, so all of them.
+        return AdapterState(entry.id, tuple(fact_of(question) for question in questions), gone)
+    refused = {row["name"] for row in lineage["refused"]}
+    # As in the lineage: of several questions for one fact the last one counts.
+    wanted = {fact_of(question): answers_digest(question) for question in questions if question.id not in refused}
+    behind = tuple(fact for fact, digest in wanted.items() if lineage["facts"].get(fact) != digest)
+    return AdapterState(entry.id, behind, gone)

@@ -1,0 +1,1 @@
+"""The knowledge goes from version to version."""

@@ -1,0 +1,75 @@
+"""One MLflow run for a walk, with a child for each strategy whose metrics have a step for each version."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lorag.adapters.mlflow_tracking import PARENT_TAG, TrackingLocation, start_run
+from lorag.errors import StoreFailed
+from lorag.evaluation.timeline_plots import plot_freshness, plot_leftovers
+from lorag.evaluation.timeline_records import Moment, TimelineRow
+from lorag.params import Params, Strategy
+from lorag.use_cases.timeline.timeline_report import TimelineOutcome
+
+logger = logging.getLogger(__name__)
+
+
+def log_timeline(
+    outcome: TimelineOutcome, params: Params, location: TrackingLocation, flow_run_id: str
+) -> TimelineOutcome:
+    """The outcome with the id of its run; None where MLflow could not be reached.
+
+    A child's `fresh.time_to_fresh_s` is the strategy's own: that of the refresh where it was enough. Metrics of an
+    adapter from before the change have the prefix `stale_adapter.`.
+    """
+    timeline = outcome.timeline
+    tags = {
+        "lorag.kind": "timeline",
+        "lorag.versions": ", ".join(step.version for step in timeline.steps),
+        "lorag.limit": "" if timeline.limit is None else str(timeline.limit),
+        "prefect.flow_run_id": flow_run_id,
+    }
+    try:
+        with start_run(location, params.tracking.experiment, f"timeline {tags['lorag.versions']}", tags) as run:
+            run.log_params(params.model_dump(mode="json"))
+            for number, step in enumerate(timeline.steps, start=1):
+                metrics = {f"facts.{change}": float(n) for change, n in step.facts.items()}
+                for row in step.rows:
+                    metrics |= {f"{row.strategy}.{name}": value for name, value in _metrics(row)}
+                run.log_metrics(metrics, step=number)
+            for strategy in dict.fromkeys(row.strategy for step in timeline.steps for row in step.rows):
+                _log_strategy(strategy, outcome, params, location, {**tags, PARENT_TAG: run.run_id})
+            rows = list(timeline.table())
+            run.log_table({name: [row[name] for row in rows] for name in rows[0]}, "timeline_table.json")
+            run.log_json(timeline.to_json(), "timeline.json")
+            run.log_figure(plot_freshness(timeline), "plots/timeline.png")
+            run.log_figure(plot_leftovers(timeline), "plots/timeline_leftovers.png")
+            return replace(outcome, mlflow_run_id=run.run_id)
+    except StoreFailed as error:
+        logger.warning("the walk is done, but not logged: %s", error)
+        return outcome
+
+
+def _log_strategy(
+    strategy: Strategy, outcome: TimelineOutcome, params: Params, location: TrackingLocation, tags: dict[str, str]
+) -> None:
+    name = f"timeline {strategy}"
+    with start_run(location, params.tracking.experiment, name, {**tags, "lorag.strategy": strategy}) as run:
+        for number, step in enumerate(outcome.timeline.steps, start=1):
+            rows = [row for row in step.rows if row.strategy == strategy]
+            metrics = {name: value for row in rows for name, value in _metrics(row)}
+            seconds = [row.fresh.time_to_fresh_s for row in rows if row.fresh.time_to_fresh_s is not None]
+            if seconds:
+                metrics["fresh.time_to_fresh_s"] = min(seconds)
+            run.log_metrics(metrics, step=number)
+
+
+def _metrics(row: TimelineRow) -> Iterator[tuple[str, float]]:
+    prefix = "stale_adapter." if row.is_stale and row.moment is Moment.REFRESHED else ""
+    for name, found in row.figures.items():
+        yield f"{prefix}timeline.{name}", found.value
+    if row.fresh.published_s is not None:
+        yield f"{prefix}timeline.published_s", row.fresh.published_s
+    if row.cost is not None:
+        for name, value in row.cost.as_metrics().items():
+            yield f"{prefix}{name}", value

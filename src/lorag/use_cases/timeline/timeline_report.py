@@ -1,0 +1,140 @@
+"""A walk's records as one timeline, and its files."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lorag.costs.records import Cost
+from lorag.evaluation.bootstrap import Bootstrap
+from lorag.evaluation.report_page import Section
+from lorag.evaluation.timeline import measure_answers, outdated_answers, removed_questions, right_facts
+from lorag.evaluation.timeline_plots import plot_freshness, plot_leftovers
+from lorag.evaluation.timeline_records import NAME, Freshness, Moment, Timeline, TimelineRow, TimelineStep
+from lorag.evaluation.timeline_section import timeline_section
+from lorag.params import Strategy
+from lorag.use_cases.compare.answer_questions import adapter_of
+from lorag.use_cases.judge.read_evidence import find_timeline
+from lorag.use_cases.timeline.run_timeline import (
+    REFRESH,
+    asked_at,
+    read_rows,
+    retrain_record,
+    row_record,
+    valid_questions,
+)
+from lorag.use_cases.timeline.timeline_walk import Step, Walk
+from lorag.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineOutcome:
+    """A walk that was finished, and where its files are. `known` steps had been walked before."""
+
+    timeline: Timeline
+    folder: Path
+    known: int
+    mlflow_run_id: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `lorag timeline --json` prints; docs/json.md lists its keys."""
+        return {
+            **self.timeline.to_json(),
+            "known": self.known,
+            "reports": str(self.folder),
+            "mlflow_run_id": self.mlflow_run_id,
+        }
+
+
+def assemble(walk: Walk) -> Timeline:
+    """What the records tell; every step has been walked."""
+    comparison = walk.params.comparison
+    bootstrap = Bootstrap(comparison.bootstrap_samples, comparison.confidence, comparison.seed)
+    steps = []
+    for step in walk.steps:
+        rows = tuple(_rows(step, walk, bootstrap))
+        steps.append(_step(step, walk, rows))
+    return Timeline(tuple(steps), walk.limit, comparison.confidence, walk.params.generation.model)
+
+
+def write_timeline(timeline: Timeline, walk: Walk, workspace: Workspace) -> Path:
+    """timeline.json, timeline.csv and the charts in the walk's reports, whose folder is given.
+
+    A walk over all facts is kept in the workspace's own reports too, where the report of a comparison finds it.
+    """
+    folder = walk.root / "reports"
+    _write_tables(timeline, folder)
+    if walk.limit is None:
+        _write_tables(timeline, workspace.reports)
+    plot_freshness(timeline).savefig(folder / "timeline.png")
+    plot_leftovers(timeline).savefig(folder / "timeline_leftovers.png")
+    return folder
+
+
+def sections(workspace: Workspace) -> list[Section]:
+    """What the report of a comparison says of the last walk over all facts; empty where there was none."""
+    timeline = find_timeline(workspace)
+    return [timeline_section(timeline)] if timeline else []
+
+
+def _write_tables(timeline: Timeline, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(timeline.to_json(), indent=2, sort_keys=True, ensure_ascii=False)
+    (folder / NAME).write_text(text + "\n", encoding="utf-8")
+    rows = list(timeline.table())
+    with (folder / "timeline.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _step(step: Step, walk: Walk, rows: tuple[TimelineRow, ...]) -> TimelineStep:
+    before = walk.before(step)
+    valid = valid_questions(step)
+    removed = removed_questions(valid, valid_questions(before) if before else None)
+    counts = Counter(question.stratum for question in (*valid, *removed))
+    records = [REFRESH, *(retrain_record(kind) for kind in walk.adapters)]
+    interrupted = any(step.read(name)["interrupted"] for name in records)
+    return TimelineStep(step.version.name, step.read(REFRESH)["release"], dict(counts), interrupted, rows)
+
+
+def _rows(step: Step, walk: Walk, bootstrap: Bootstrap) -> Iterator[TimelineRow]:
+    earlier = walk.steps[: walk.steps.index(step)]
+    outdated = outdated_answers(valid_questions(step), [valid_questions(one) for one in earlier])
+    before = walk.before(step)
+    for strategy, moment in asked_at(walk):
+        name = row_record(strategy, moment)
+        record = step.read(name)
+        if record["missing"] and moment is Moment.REFRESHED:
+            continue
+        answers = read_rows(step, strategy, moment)
+        right_before = _right_before(before, strategy) if before else frozenset()
+        yield TimelineRow(
+            strategy=strategy,
+            moment=moment,
+            is_stale=record["is_stale"],
+            adapter_sha256=record["adapter_sha256"],
+            figures=measure_answers(answers, outdated, right_before, bootstrap),
+            fresh=Freshness(**record["fresh"]) if record["fresh"] else Freshness(None, None, 0, record["missing"]),
+            cost=_cost(step, strategy, moment),
+            failed_probes=tuple(record["failed_probes"]),
+            missing=record["missing"],
+        )
+
+
+def _right_before(before: Step, strategy: Strategy) -> frozenset[str]:
+    """By the last that the strategy answered there."""
+    retrained = read_rows(before, strategy, Moment.RETRAINED)
+    return right_facts(retrained or read_rows(before, strategy, Moment.REFRESHED))
+
+
+def _cost(step: Step, strategy: Strategy, moment: Moment) -> Cost | None:
+    """Of a refresh for what reads, and of a retrain for what was retrained."""
+    names = [REFRESH] if strategy in ("rag", "hybrid") else []
+    if moment is Moment.RETRAINED and (kind := adapter_of(strategy)):
+        names.append(retrain_record(kind))
+    costs = [Cost.from_json(step.read(name)["cost"]) for name in names]
+    return None if not costs else costs[0] if len(costs) == 1 else costs[0].plus(costs[1])
