@@ -47,8 +47,9 @@ def walk_timeline(
         known = sum(_walk_step(step, walk) for step in walk.steps)
         timeline = assemble(walk)
         outcome = TimelineOutcome(timeline, report(timeline, walk, workspace), known)
-    location = locate_tracking(workspace.state, os.environ)
-    return log(outcome, params, location, str(flow_run.id or ""))
+    # With the runs of its refreshes and retrains: one ledger tells what they cost and how soon they were right.
+    location = locate_tracking(walk.workspace.state, os.environ)
+    return log(outcome, walk.params, location, str(flow_run.id or ""))
 
 
 def _walk_step(step: Step, walk: Walk) -> bool:

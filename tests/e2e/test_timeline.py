@@ -96,14 +96,15 @@ def test_a_walk_with_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     trained = json.loads((tmp_path / "walk/workspace/artifacts/adapters/tuned/training.json").read_text())
     assert trained["start"] == stale["adapter_sha256"], "params say to go on from the champion"
 
-    # The workspace that lent its settings is as it was, but for the report of the walk and its run.
+    # The workspace that lent its settings is as it was, but for the report of the walk.
     assert call(cli, workspace, "releases")["served"] is None
     assert json.loads((workspace / "reports/timeline.json").read_text())["steps"] == result["steps"]
     files = {path.name for path in Path(result["reports"]).iterdir()}
     assert files == {"timeline.json", "timeline.csv", "timeline.png", "timeline_leftovers.png"}
-    run = client(workspace).get_run(result["mlflow_run_id"])
+    own = tmp_path / "walk" / "workspace"
+    run = client(own).get_run(result["mlflow_run_id"])
     assert run.data.tags["lorag.kind"] == "timeline"
-    history = client(workspace).get_metric_history(run.info.run_id, "rag.timeline.accuracy")
+    history = client(own).get_metric_history(run.info.run_id, "rag.timeline.accuracy")
     assert [point.step for point in history] == [1, 2]
 
     # All of it is recorded: nothing is done again.

@@ -19,7 +19,7 @@ from lorag.releases.durable import write_json_durably
 from lorag.use_cases.init_workspace import OPTIONAL_QUESTIONS, init_workspace
 from lorag.workspace import Workspace
 
-_NO_INPUT = {"compute", "break_even", "advice", "parameter_search", "tracking"}
+_NO_INPUT = {"break_even", "advice", "parameter_search", "tracking", "compute", "schedules"}
 """Sections of params that change nothing of what a walk records."""
 
 _OWN = {"source", "origin", "questions", "questions_origin", "controls", "unanswerable", "commit"}
