@@ -65,7 +65,7 @@ def test_the_store_is_killed(
         ended = end(running)
         assert ended.status == 5, ended.err
         assert_one_line(ended, "E030", "Weaviate", server.environment["WEAVIATE_URL"])
-        assert ended.took_s < 240, "it does not try for ever"
+        assert ended.took_s < 600, "it does not try for ever"
         asked = end(place.begin("search", "lamp of pier 7"))
         assert asked.status == 5, "nobody can answer without the store"
         assert_one_line(asked, "E030", "Weaviate")
@@ -95,7 +95,7 @@ def test_the_mlflow_server_is_killed(place: Place, prefect: Mapping[str, str], t
     assert (ended.json["published"], ended.json["mlflow_run_id"]) == (True, None)
     said = [line for line in ended.err.splitlines() if "not logged" in line]
     assert len(said) == 1 and server.environment["MLFLOW_TRACKING_URI"] in said[0], ended.err
-    assert ended.took_s < 180
+    assert ended.took_s < 600
     assert place.served() == ended.json["release"]
     assert "winter" in place.lamp()
 
@@ -124,7 +124,7 @@ def test_the_prefect_server_is_killed(
         ended = end(running)
     assert ended.status == 5, ended.err
     assert_one_line(ended, "E030", "Prefect", server.environment["PREFECT_API_URL"])
-    assert ended.took_s < 240
+    assert ended.took_s < 600
     assert ("summer" in place.lamp()) == (place.served() == before)
 
     with servers.prefect(tmp_path, {}, urlsplit(server.environment["PREFECT_API_URL"]).port):
