@@ -89,11 +89,9 @@ def show_break_even(result: Mapping[str, Any]) -> None:
     for name, why in result["left_out"].items():
         say(f"{name} is not in the chart: {why}.")
     for moved in result["sensitivity"]:
-        if moved["slope"] != moved["slope_doubled"]:
-            say(
-                f"Twice {moved['price']}: {moved['first']} = {moved['second']} at "
-                f"{_queries(moved['slope_doubled'])}, not {_queries(moved['slope'])}"
-            )
+        now, then = _queries(moved["slope"]), _queries(moved["slope_doubled"])
+        if now != then:
+            say(f"Twice {moved['price']}: {moved['first']} = {moved['second']} at {then}, not {now}")
     for name, missing in result["missing"].items():
         for one in missing:
             say(f"{name} lacks {one['what']}: {one['do']}")

@@ -27,7 +27,7 @@ def break_even_section(found: BreakEven) -> Section:
         return Section("Break-even", said)
     pairs = zip(found.crossings, found.ranges, strict=True)
     lines = Table(["pair", "queries an update", "least", "most", "cheaper above"], [_line(*pair) for pair in pairs])
-    moved = [_moved(one) for one in found.sensitivity if one.slope != one.slope_doubled]
+    moved = [_moved(one) for one in found.sensitivity if _slope(one.slope) != _slope(one.slope_doubled)]
     tables = [lines]
     if moved:
         tables.append(Table(["price, doubled", "pair", "queries an update", "then"], moved, "If a price doubles"))
