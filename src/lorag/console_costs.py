@@ -113,9 +113,9 @@ def _crossing(line: Mapping[str, Any]) -> str:
     if line["queries_per_update"] is None:
         return f"{first} and {second} cross at a number of updates alone"
     low, high = line["queries_per_update_range"]
-    unsure = "" if line["sure"] else "; within what was measured they may not cross"
+    span = f"{low:,.0f} - {high:,.0f}" if line["sure"] else "within what was measured they may not cross"
     return (
-        f"{first} = {second} at {_queries(line['queries_per_update'])} ({low:,.0f} - {high:,.0f}){unsure}; "
+        f"{first} = {second} at {_queries(line['queries_per_update'])} ({span}); "
         f"with more {line['cheaper_above']} is cheaper"
     )
 

@@ -69,7 +69,10 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True)
 class SlopeRange:
-    """The slopes that the least and the greatest costs measured allow; `sure` where a line exists for all of them."""
+    """The slopes that the least and the greatest costs measured allow; `sure` where a line exists for all of them.
+
+    Otherwise the two bound nothing: between costs that cross and costs that do not, the slope grows beyond limits.
+    """
 
     least: float | None
     greatest: float | None

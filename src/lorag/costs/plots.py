@@ -81,7 +81,7 @@ def _draw_line(axes: Axes, found: BreakEven, line: Crossing, span: SlopeRange, *
     is_border = _is_border(found, line, *place)
     style = "-" if is_border else "--"
     axes.plot([u for u, _ in seen], [q for _, q in seen], color="black", linewidth=1.2, linestyle=style)
-    if line.offset is not None and span.least is not None and span.greatest is not None and span.least > 0:
+    if line.offset is not None and span.least is not None and span.greatest is not None and span.sure:
         low, high = (np.maximum(slope * updates + line.offset, 1e-9) for slope in (span.least, span.greatest))
         axes.fill_between(updates, low, high, color="black", alpha=0.12, linewidth=0)
     what = "" if line.slope is None else f": {line.slope:,.0f} queries an update"

@@ -61,7 +61,8 @@ def _line(line: Crossing, span: SlopeRange) -> list[str]:
     pair = f"{line.first} and {line.second}"
     if not line.exists:
         return [pair, "never", "", "", f"{line.always_cheaper}, always" if line.always_cheaper else "neither"]
-    return [pair, _slope(line.slope), _slope(span.least), _slope(span.greatest), line.cheaper_above or ""]
+    bounds = [_slope(span.least), _slope(span.greatest)] if span.sure else ["they may", "not cross"]
+    return [pair, _slope(line.slope), *bounds, line.cheaper_above or ""]
 
 
 def _moved(one: Sensitivity) -> list[str]:
