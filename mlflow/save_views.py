@@ -43,7 +43,9 @@ def state_of(view: dict[str, Any]) -> dict[str, Any]:
         }
         for metric in view["charts"]
     ]
+    grouped = [{"mode": "tag", "groupByData": view["group_by"]}] if "group_by" in view else []
     return {
+        "groupBy": {"aggregateFunction": "average", "groupByKeys": grouped} if grouped else None,
         "searchFilter": view["runs"],
         "orderByKey": "attributes.start_time",
         "orderByAsc": False,
