@@ -1,5 +1,6 @@
 """The main job on the sample knowledge base: `make demo`."""
 
+import json
 import os
 import shutil
 import sys
@@ -14,6 +15,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from lorag.errors import LoragError, WorkspaceError
+
+FOR_A_SLICE: dict[str, Any] = {
+    "training_set": {"general_share": 0.3},
+    "training": {"tuned": {"batch_tokens": 384, "epochs": 12}},
+    "adapter_gate": {
+        "tuned": {"min_new_facts": 0.3, "max_old_loss": 0.2, "max_control_loss": 0.8},
+        "hybrid": {"max_old_loss": 0.2, "max_control_loss": 0.8},
+    },
+}
+"""So few facts make short epochs, and one of them more or less is much of a share."""
 
 QUESTION = "What is the mean wind limit of the Tamsin Vey?"
 """Its answer changes between the first two versions."""
@@ -86,13 +97,15 @@ def _compare(root: Path, knowledge: Path, workspace: Path) -> Path:
     from lorag.console_compare import show_comparison
     from lorag.console_timeline import show_timeline
     from lorag.params import AdapterKind
-    from lorag.use_cases.demo_slice import cut_slice
+    from lorag.use_cases.demo_slice import change_params, cut_slice
     from lorag.use_cases.timeline.timeline_walk import read_version
 
     slices, walk = root / "slice", root / "timeline"
     n_questions = [cut_slice(knowledge / name, slices / name) for name in ("v1", "v2")]
     _console.rule("rag, tuned and hybrid on the same change")
     _console.print(f"A slice of {' and '.join(map(str, n_questions))} facts, for it has to be trained on as well.")
+    _console.print(f"params.yaml gets settings for so few facts: {json.dumps(FOR_A_SLICE)}", markup=False)
+    change_params(workspace / "params.yaml", FOR_A_SLICE)
     _say(f"lorag timeline {slices}/v1 {slices}/v2 --into {walk}")
     versions = [read_version(slices / name) for name in ("v1", "v2")]
     show_timeline(walk_timeline(str(workspace), versions, str(walk), tuple(AdapterKind), None).to_json())
