@@ -3,8 +3,8 @@
 python mlflow/save_views.py TRACKING_URI UI_ADDRESS
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,11 @@ PREFIX = "mlflow.sharedViewState."
 
 def main() -> None:
     """Tags the experiments that have runs."""
-    tracking_uri, address = sys.argv[1:]
-    client = MlflowClient(tracking_uri)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("tracking_uri", help="such as sqlite:///mlflow.db")
+    parser.add_argument("address", help="where the UI is opened, such as http://127.0.0.1:5000")
+    arguments = parser.parse_args()
+    client, address = MlflowClient(arguments.tracking_uri), arguments.address
     views = YAML(typ="safe").load((Path(__file__).parent / "views.yaml").read_text(encoding="utf-8"))
     for experiment in client.search_experiments():
         if not client.search_runs([experiment.experiment_id], max_results=1):

@@ -35,13 +35,13 @@ def read_evidence(workspace: Workspace, params: Params, ledger: Ledger, walk: Pa
     repriced = ledger.repriced(costs)
     measured = tuple(measure(repriced, stored_bytes(workspace, params)))
     return Evidence(
-        comparison=_read_report(workspace.reports / "comparison.json", Comparison.from_json),
+        comparison=read_report(workspace.reports / "comparison.json", Comparison.from_json),
         timeline=find_timeline(workspace, walk),
         ledger=repriced,
         measured=measured,
         break_even=find_break_even(measured, Unit.MONEY, costs.currency, costs.prices, params.break_even),
         stages=count_stages(YAML(typ="safe", pure=True).load(workspace.root / "dvc.yaml")),
-        corpus_tokens=_read_report(workspace.reports / "index.json", lambda value: int(value["n_tokens"])),
+        corpus_tokens=read_report(workspace.reports / "index.json", lambda value: int(value["n_tokens"])),
         context_tokens=params.generation.max_context_tokens,
     )
 
@@ -49,17 +49,18 @@ def read_evidence(workspace: Workspace, params: Params, ledger: Ledger, walk: Pa
 def find_timeline(workspace: Workspace, walk: Path | None = None) -> Timeline | None:
     """The walk in the folder `walk`; None for the last one over all facts, and where there was none yet."""
     if walk is not None:
-        found = _read_report(walk / "reports" / NAME, Timeline.from_json)
+        found = read_report(walk / "reports" / NAME, Timeline.from_json)
         if found is None:
             raise ParamsError("no walk was finished there", where=str(walk), do=f"run `lorag timeline --into {walk}`")
         return found
     # The workspace of a walk lies in the walk's folder, beside its reports.
     own = [workspace.root.parent / "reports"] if workspace.root.name == "workspace" else []
     places = [workspace.reports, workspace.root / WALK / "reports", *own]
-    return next((found for place in places if (found := _read_report(place / NAME, Timeline.from_json))), None)
+    return next((found for place in places if (found := read_report(place / NAME, Timeline.from_json))), None)
 
 
-def _read_report(path: Path, read: Callable[[Any], Read]) -> Read | None:
+def read_report(path: Path, read: Callable[[Any], Read]) -> Read | None:
+    """What `read` makes of a report; None where there is none. Raises IntegrityFailed for a damaged one."""
     try:
         return read(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

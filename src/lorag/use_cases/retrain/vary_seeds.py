@@ -18,6 +18,7 @@ from lorag.params import AdapterKind, Params
 from lorag.releases.adapter_shelf import WEIGHTS, adapter_sha256
 from lorag.use_cases.compare.answer_questions import ask_with
 from lorag.use_cases.compare.question_set import load_question_set
+from lorag.use_cases.judge.read_evidence import read_report
 from lorag.use_cases.refresh.golden import load_wanted
 from lorag.use_cases.retrain.train_adapter import train_adapter
 from lorag.workspace import Workspace
@@ -60,10 +61,9 @@ def sections(workspace: Workspace) -> list[Section]:
 def _read_reports(workspace: Workspace) -> list[SeedsReport]:
     found = []
     for kind in AdapterKind:
-        path, weights = workspace.seeds_report(kind), workspace.adapter_folder(kind) / WEIGHTS
-        if not path.is_file() or not weights.is_file():
+        report = read_report(workspace.seeds_report(kind), SeedsReport.from_json)
+        if report is None or not (workspace.adapter_folder(kind) / WEIGHTS).is_file():
             continue
-        report = SeedsReport.from_json(json.loads(path.read_text(encoding="utf-8")))
         if adapter_sha256(workspace.adapter_folder(kind)) in [result.sha256 for result in report.results]:
             found.append(report)
     return found
