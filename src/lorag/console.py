@@ -67,10 +67,15 @@ def set_up_logging(*, debug: bool) -> None:
 
 
 def set_up_prefect(state: Path, *, debug: bool) -> None:
-    """Settings that Prefect reads at import: no analytics, patience at start-up, runs kept with the workspace."""
+    """Settings that Prefect reads at import: no analytics, patience at start-up, runs kept with the workspace.
+
+    A request that fails is made again for about 15 s: three of them end a run whose server has gone, while somebody
+    waits. Prefect's own default is a minute for each.
+    """
     defaults = {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_CLIENT_MAX_RETRIES": "3",
         "PREFECT_HOME": str(state / "prefect"),
         "PREFECT_LOGGING_LEVEL": "DEBUG" if debug else "CRITICAL",
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from lorag.adapters.stores import open_store
@@ -60,6 +61,8 @@ def workspace(tmp_path: Path, cli: Cli, backends: Mapping[str, str], monkeypatch
     edit(tmp_path / "w", "store: lancedb", "store: weaviate")
     with temporary_settings({PREFECT_API_URL: backends["PREFECT_API_URL"]}):
         yield tmp_path / "w"
+        # What is not sent while the server runs is tried for seconds an event, until this process ends.
+        EventsWorker.drain_all()
 
 
 def test_refresh_retrain_and_compare(workspace: Path, backends: Mapping[str, str], cli: Cli, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import logging
 import threading
 
 from lorag.adapters.mlflow_tracking import set_up_mlflow
+from lorag.adapters.prefect_server import server_api
 
 _LOG = logging.getLogger(__name__)
 FORKABLE = (
@@ -39,10 +40,13 @@ _SLOW = (*FORKABLE, "lancedb")
 def import_ahead() -> threading.Thread:
     """Imports DVC, MLflow and LanceDB in a thread of its own, which is returned.
 
-    Together they take seconds of one core, and the server takes longer in a process of its own. What cannot be
-    imported is told where it is used.
+    Together they take seconds of one core, and the server takes longer in a process of its own. Prefect imports its
+    server before it starts one: that is done first, since two threads that import are no faster than one. What cannot
+    be imported is told where it is used.
     """
     set_up_mlflow()
+    if server_api() is None:
+        importlib.import_module("prefect.server.api.server")
     thread = threading.Thread(target=_import_all, name="import-ahead", daemon=True)
     thread.start()
     return thread

@@ -101,7 +101,7 @@ class LanceDbIndex:
                 slice_ = sorted(rows_from(part), key=lambda row: row.chunk.id)
             yield from slice_
 
-    def count(self, ref: IndexRef) -> int:
+    def count(self, ref: IndexRef, *, expected: int | None = None) -> int:
         """See `IndexStore`."""
         with self._errors(ref.name, IntegrityFailed):
             return int(self._pin(ref).count_rows())

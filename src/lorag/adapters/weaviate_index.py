@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
 from lorag.adapters.row_keys import is_same_row
 from lorag.adapters.weaviate_client import WeaviateAddress, read_addresses
@@ -56,6 +57,8 @@ _PROBE_HITS = 16
 _MANY_PROBE_HITS = 2_000
 # A part of an exact search may hold more rows than the average bucket says.
 _EXACT_PART_SHARE = 0.7
+# Nodes compare their copies every few seconds, and longer after one was away.
+_CATCHING_UP_S = 60
 
 T = TypeVar("T")
 
@@ -159,12 +162,24 @@ class WeaviateIndex:
         for rows in compute_ahead(fetch, _slices(uuids), threads=_FETCH_THREADS):
             yield from rows
 
-    def count(self, ref: IndexRef) -> int:
-        """See `IndexStore`."""
-        collection = self._collection(ref)
-        with self._nodes.errors():
-            counted = collection.aggregate.over_all(filters=visible_at(ref.generation), total_count=True)
-            return int(counted.total_count or 0)
+    def count(self, ref: IndexRef, *, expected: int | None = None) -> int:
+        """See `IndexStore`; the node that is asked counts in its own copy."""
+
+        def count_once() -> int:
+            collection = self._collection(ref)
+            with self._nodes.errors():
+                counted = collection.aggregate.over_all(filters=visible_at(ref.generation), total_count=True)
+                return int(counted.total_count or 0)
+
+        if expected is None or self._params.replication_factor == 1:
+            return count_once()
+        retrying = Retrying(
+            retry=retry_if_not_result(lambda counted: counted == expected),
+            stop=stop_after_delay(_CATCHING_UP_S),
+            wait=wait_fixed(1),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else 0,
+        )
+        return retrying(count_once)
 
     def search_vector(
         self, ref: IndexRef, vector: Vector, k: int, *, where: Filter = Filter(), exact: bool = False

@@ -122,8 +122,12 @@ class IndexStore(Protocol):
     def rows(self, ref: IndexRef, ids: Sequence[str] | None = None) -> Iterator[IndexRow]:
         """All rows of the generation sorted by chunk id, or those of `ids` that are there; vectors bit for bit."""
 
-    def count(self, ref: IndexRef) -> int:
-        """The number of rows of the generation."""
+    def count(self, ref: IndexRef, *, expected: int | None = None) -> int:
+        """The number of rows of the generation.
+
+        A store of several nodes, one of which was lost, is given the seconds in which the others catch up with what
+        they had confirmed together, if there are not `expected` rows at once.
+        """
 
     def search_vector(
         self, ref: IndexRef, vector: Vector, k: int, *, where: Filter = Filter(), exact: bool = False

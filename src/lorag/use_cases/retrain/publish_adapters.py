@@ -51,7 +51,7 @@ def publish_adapters(
         adapters.open(entry.sha256)
     store = open_store(params.index, workspace.state, environment)
     try:
-        if store.count(release.index) != release.n_chunks:
+        if store.count(release.index, expected=release.n_chunks) != release.n_chunks:
             raise IntegrityFailed("the index is not whole", where=newest.id, do="run `lorag refresh --rebuild`")
         shelf.publish(release, expected_served=shelf.served_id())
         retained = shelf.retain(params.index.retain_generations)

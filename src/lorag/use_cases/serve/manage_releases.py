@@ -32,7 +32,7 @@ def roll_back(workspace: Workspace, params: Params, environment: Mapping[str, st
         target = shelf.as_of(to) if to else _before_served(shelf)
         store = open_store(params.index, workspace.state, environment)
         try:
-            if store.count(target.index) != target.n_chunks:
+            if store.count(target.index, expected=target.n_chunks) != target.n_chunks:
                 raise IntegrityFailed("the index of this release is not whole", where=target.id, do="choose another")
         finally:
             store.close()

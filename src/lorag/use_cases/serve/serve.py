@@ -96,7 +96,7 @@ class _Opening:
     adapter: AdapterKind | None
 
     def check(self, release: Release) -> None:
-        count = self.store.count(release.index)
+        count = self.store.count(release.index, expected=release.n_chunks)
         if count != release.n_chunks:
             raise IntegrityFailed(
                 f"the index holds {count} chunks, the release {release.n_chunks}", where=f"release {release.id}"
