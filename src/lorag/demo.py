@@ -14,11 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lorag.console import set_up_logging, set_up_prefect, show_refresh
 from lorag.errors import LoragError, WorkspaceError
 
 FOR_A_SLICE: dict[str, Any] = {
-    "training_set": {"general_share": 0.2},
-    "training": {"tuned": {"batch_tokens": 384}},
+    "training_set": {"general_share": 0.2, "raft_without_gold_share": 0.3},
+    "training": {"tuned": {"batch_tokens": 384, "epochs": 10}},
     "comparison": {"latency_questions": 4},
     "adapter_gate": {
         "tuned": {"min_new_facts": 0.3, "max_old_loss": 0.2, "max_control_loss": 0.8},
@@ -71,7 +72,6 @@ def _install_version(version: Path, source: Path, questions: Path) -> None:
 
 
 def _refresh_and_ask(title: str, workspace: Path) -> Step:
-    from lorag.console import set_up_prefect, show_refresh
     from lorag.params import load_params
     from lorag.use_cases.serve.answer import answer_served
     from lorag.workspace import Workspace
@@ -153,6 +153,7 @@ def _say(command: str) -> None:
 def main() -> None:
     """Runs the demo under build/demo; prints how long it took."""
     started = time.monotonic()
+    set_up_logging(debug=False)
     try:
         run_demo(Path("build/demo"), Path("knowledge"))
     except LoragError as error:

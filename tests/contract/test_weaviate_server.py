@@ -17,6 +17,7 @@ import pytest
 
 from lorag.adapters.stores import open_store
 from lorag.adapters.weaviate_client import read_addresses
+from lorag.adapters.weaviate_writer import WeaviateWriter
 from lorag.errors import LoragError, ParamsError, StoreFailed
 from lorag.knowledge.documents import Chunk
 from lorag.params import IndexParams
@@ -76,6 +77,29 @@ def test_vectors_lost_by_a_killed_server_are_found_and_mended(
     assert lost == []
     assert store.count(ref) == 2_000
     assert [found.vector.tobytes() for found in store.rows(ref)] == [r.vector.tobytes() for r in [*kept, *rows]]
+    store.close()
+
+
+@pytest.mark.weaviate
+def test_what_is_lost_behind_the_back_of_a_writer_that_listed_its_rows_is_missing_when_they_are_read(
+    server: list[Any], tmp_path: Path
+) -> None:
+    store: Any = open_store(PARAMS, tmp_path / "state", server[-1].environment)
+    rows = rows_of(30, 8)
+    base = store.write_generation(None, "own", 1, rows, ())
+    assert len(store.entries(base)) == 30
+    ref = store.write_generation(base, "own", 2, rows[:1], [rows[1].chunk.id])
+    left = [row.chunk.id for row in rows if row is not rows[1]]
+    assert [row.chunk.id for row in store.rows(ref)] == left
+    assert [row.chunk.id for row in store.rows(base)] == [row.chunk.id for row in rows]
+
+    other = WeaviateWriter(store._collection(ref))
+    other.close([rows[5].chunk.id], 2)
+    assert [row.chunk.id for row in store.rows(ref)] == [name for name in left if name != rows[5].chunk.id]
+    # As many as there should be, and not the same.
+    other.insert([rows[1]], 2, None)
+    assert store.count(ref) == 29
+    assert rows[5].chunk.id not in [row.chunk.id for row in store.rows(ref)]
     store.close()
 
 

@@ -1,23 +1,16 @@
 """The commands of docs/operate.md, on a real Prefect server: refreshes come by themselves, and answers change."""
 
-import json
-import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lorag.adapters.background_process import BackgroundShelf
-from lorag.adapters.local_http import is_free
-from lorag.adapters.model_cache import home_folder
+from tests.e2e.machine import Machine, machine_at, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -25,62 +18,11 @@ ROOT = Path(__file__).parents[2]
 TUGS = "# Tugs\n\nThe tugboat Marigold Anne lies at berth 9 between the fuel barge and the old slipway.\n"
 ARTIFACTS = ("plan", "gate", "costs", "mlflow-run", "report")
 SECRET = "token-that-nobody-may-see"
-PATIENCE_S = 600
-"""Tests run on busy machines: what is measured is printed, not asserted."""
 
 
 def commands_of_the_page() -> list[str]:
     blocks = re.findall(r"```console\n(.*?)```", (ROOT / "docs" / "operate.md").read_text(encoding="utf-8"), re.DOTALL)
     return [line for block in blocks for line in block.splitlines()]
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A home folder with a folder of documents, and a shell in it that has lorag."""
-
-    home: Path
-    environment: dict[str, str]
-
-    @property
-    def workspace(self) -> Path:
-        return self.home / "handbook"
-
-    def run(self, command: str) -> str:
-        folder = self.workspace if self.workspace.is_dir() else self.home
-        done = subprocess.run(
-            ["bash", "-ec", command], cwd=folder, env=self.environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    def json(self, command: str) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(self.run(f"{command} --json"))
-        return value
-
-    def api(self, path: str, body: dict[str, Any]) -> Any:
-        from httpx import post
-
-        port = self.environment["LORAG_PREFECT_PORT"]
-        return post(f"http://127.0.0.1:{port}/api/{path}", json=body, timeout=30).raise_for_status().json()
-
-    def runs(self, flow: str) -> list[dict[str, Any]]:
-        return list(self.api("flow_runs/filter", {"flows": {"name": {"any_": [flow]}}, "sort": "START_TIME_DESC"}))
-
-    def served(self) -> str | None:
-        pointer = self.workspace / ".lorag" / "current.json"
-        return str(json.loads(pointer.read_text())["release"]) if pointer.exists() else None
-
-
-def wait_until(is_so: Any, what: str) -> float:
-    began = time.monotonic()
-    while not is_so():
-        assert time.monotonic() - began < PATIENCE_S, f"{what} did not come about in {PATIENCE_S} s"
-        time.sleep(0.2)
-    return time.monotonic() - began
-
-
-def free_port(first: int) -> int:
-    return next(port for port in range(first, first + 500) if is_free(port))
 
 
 @pytest.fixture(scope="module")
@@ -108,21 +50,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory, notices: tuple[str, list[s
     home = tmp_path_factory.mktemp("home")
     (home / "docs").mkdir()
     (home / "docs" / "tugs.md").write_text(TUGS)
-    # The test session has a Prefect server of its own, which this must not find.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "MLFLOW"))}
-    environment |= {
-        "HOME": str(home),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "LORAG_HOME": str(home_folder()),
-        "LORAG_PREFECT_PORT": str(free_port(14_200)),
-        "MLFLOW_PORT": str(free_port(15_000)),
-        "LORAG_NOTIFY_URL": notices[0],
-    }
-    machine = Machine(home, environment)
-    yield machine
-    shelf = BackgroundShelf(machine.workspace / ".lorag" / "run")
-    for name in ("watch", "worker", "mlflow", "prefect"):
-        shelf.stop(name)
+    with machine_at(home, {"LORAG_NOTIFY_URL": notices[0]}, 14_200) as machine:
+        yield machine
 
 
 def test_a_newcomer_needs_fewer_than_ten_commands() -> None:
@@ -145,7 +74,8 @@ def test_the_page_from_the_first_command_to_the_last(machine: Machine, notices: 
     waited = wait_until(machine.served, "the first refresh")
     print(f"first refresh, that nobody asked for: {waited:.1f} s after up")
     scheduled = wait_until(
-        lambda: any(run["auto_scheduled"] and run["start_time"] for run in _done(machine)), "a scheduled run"
+        lambda: any(run["auto_scheduled"] and run["start_time"] for run in _refreshes(machine)),
+        "a scheduled run",
     )
     print(f"scheduled run: {scheduled:.1f} s later")
 
@@ -166,18 +96,18 @@ def test_the_page_from_the_first_command_to_the_last(machine: Machine, notices: 
     assert "8.40" in machine.run('lorag search "How deep is berth 4?"'), "answers need none of it"
 
 
-def _done(machine: Machine) -> list[dict[str, Any]]:
-    return [run for run in machine.runs("refresh_index") if run["state_type"] == "COMPLETED"]
+def _refreshes(machine: Machine) -> list[dict[str, Any]]:
+    return machine.completed("refresh_index")
 
 
 def _the_run_shows_what_it_did(machine: Machine) -> None:
     release = machine.served()
 
     def told() -> bool:
-        return any(f"release:{release}" in run["tags"] for run in _done(machine))
+        return any(f"release:{release}" in run["tags"] for run in _refreshes(machine))
 
     wait_until(told, "the end of the run")
-    run = next(run for run in _done(machine) if f"release:{release}" in run["tags"] and not run["auto_scheduled"])
+    run = next(run for run in _refreshes(machine) if f"release:{release}" in run["tags"] and not run["auto_scheduled"])
     names = {tag.partition(":")[0] for tag in run["tags"]}
     assert {"release", "mlflow", "git", "dvc"} <= names
     artifacts = machine.api("artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})

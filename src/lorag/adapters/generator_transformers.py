@@ -17,19 +17,20 @@ from lorag.answering.generator import Generation, Message, TextStream
 from lorag.digests import digest_of
 from lorag.errors import ParamsError, WorkspaceError
 from lorag.releases.adapter_shelf import adapter_sha256
+from lorag.retrieval.embed import plan_batches
+
+BATCH_TOKENS = 16_384
+"""Of the prompts and answers of a batch, padding included: their keys and values are held in memory."""
 
 
 class TransformersGenerator:
     """Reads a model folder once, and merges an adapter into it; several threads may ask, one at a time is served."""
 
-    def __init__(
-        self, folder: Path, *, temperature: float, seed: int, batch_size: int = 32, adapter: Path | None = None
-    ) -> None:
+    def __init__(self, folder: Path, *, temperature: float, seed: int, adapter: Path | None = None) -> None:
         self._folder = folder
         self._adapter = adapter
         self._temperature = temperature
         self._seed = seed
-        self._batch_size = batch_size
         self._lock = threading.Lock()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
@@ -75,10 +76,8 @@ class TransformersGenerator:
         prompts = [self._encoder.encode(messages) for messages in conversations]
         for prompt in prompts:
             self._check_length(len(prompt), max_new_tokens)
-        by_length = sorted(range(len(prompts)), key=lambda at: len(prompts[at]))
         answers: dict[int, Generation] = {}
-        for first in range(0, len(by_length), self._batch_size):
-            batch = by_length[first : first + self._batch_size]
+        for batch in plan_batches([len(prompt) + max_new_tokens for prompt in prompts], BATCH_TOKENS):
             answers |= zip(batch, self._generate_padded([prompts[at] for at in batch], max_new_tokens), strict=True)
         return [answers[at] for at in range(len(prompts))]
 

@@ -26,12 +26,13 @@ from lorag.adapters.weaviate_schema import (
     described_generations,
     has_chunk_ids,
     in_buckets,
+    is_visible,
     matching,
     prefix_of,
     row_from,
     visible_at,
 )
-from lorag.adapters.weaviate_writer import WeaviateWriter
+from lorag.adapters.weaviate_writer import WeaviateWriter, object_id
 from lorag.errors import IntegrityFailed, StoreFailed
 from lorag.params import IndexParams
 from lorag.retrieval.ahead import compute_ahead
@@ -94,6 +95,8 @@ class WeaviateIndex:
         self._params = params
         self._readable: dict[tuple[str, int], Any] = {}
         self._part_edges: dict[tuple[str, int], list[int]] = {}
+        self._listed: dict[tuple[str, int], dict[str, int]] = {}
+        """By collection and generation: since when each of its chunks is there, which names the chunk's object."""
         self._lock = threading.RLock()
 
     def write_generation(
@@ -125,17 +128,25 @@ class WeaviateIndex:
                 writer.branch(base.generation, generation, without=replaced)
                 writer.close(sorted(replaced), generation)
             writer.insert(add, generation, progress)
-            self._describe(collection.name, lambda known: known | {generation})
+            before = max(self._describe(collection.name, lambda known: known | {generation}), default=None)
             self._part_edges.clear()
+            listed = self._listed.pop((collection.name, base.generation), None) if base else None
+            if base and listed is not None and before == base.generation:
+                kept = {chunk_id: since for chunk_id, since in listed.items() if chunk_id not in replaced}
+                new = {row.chunk.id: generation for row in add}
+                self._listed[collection.name, generation] = kept | new
         return IndexRef(StoreKind.WEAVIATE, name, generation, generation, dimension)
 
     def entries(self, ref: IndexRef) -> dict[str, IndexEntry]:
         """See `IndexStore`."""
         wanted = ["chunk_id", "document_id", "content_hash", "fingerprint"]
         found: dict[str, IndexEntry] = {}
+        listed: dict[str, int] = {}
         for item in self._scan(ref, wanted):
             chunk_id, *entry = (str(item.properties[name]) for name in wanted)
             found[chunk_id] = IndexEntry(*entry)
+            listed[chunk_id] = item.properties["since"]
+        self._listed[self._collection(ref).name, ref.generation] = listed
         return found
 
     def rows(self, ref: IndexRef, ids: Sequence[str] | None = None) -> Iterator[IndexRow]:
@@ -145,7 +156,6 @@ class WeaviateIndex:
             for part in _slices(wanted):
                 yield from sorted(self._fetch(ref, part), key=lambda row: row.chunk.id)
             return
-        uuids = sorted((str(item.properties["chunk_id"]), item.uuid) for item in self._scan(ref, ["chunk_id"]))
         collection = self._collection(ref)
 
         def fetch(page: Sequence[tuple[str, Any]]) -> list[IndexRow]:
@@ -154,9 +164,12 @@ class WeaviateIndex:
                     [uuid for _, uuid in page],
                     limit=len(page),
                     include_vector=True,
-                    return_properties=ROW_PROPERTIES,
+                    return_properties=[*ROW_PROPERTIES, *SPAN_PROPERTIES],
                 ).objects
-            return sorted(map(row_from, found), key=lambda row: row.chunk.id)
+            seen = (row_from(item) for item in found if is_visible(item.properties, ref.generation))
+            return sorted(seen, key=lambda row: row.chunk.id)
+
+        uuids = self._objects(ref)
 
         # The server looks for a page while the one before it is unpacked and the one before that is read.
         for rows in compute_ahead(fetch, _slices(uuids), threads=_FETCH_THREADS):
@@ -266,6 +279,7 @@ class WeaviateIndex:
         collection = self._collection(ref)
         with self._nodes.errors():
             WeaviateWriter(collection).replace(rows, ref.generation)
+        self._listed.clear()
         return ref
 
     def make_durable(self, ref: IndexRef) -> None:
@@ -360,26 +374,38 @@ class WeaviateIndex:
 
         return self._nodes.ask(read)
 
-    def _describe(self, name: str, change: Callable[[frozenset[int]], Iterable[int]]) -> None:
+    def _describe(self, name: str, change: Callable[[frozenset[int]], Iterable[int]]) -> frozenset[int]:
+        """Changes the complete generations of a collection; those from before."""
         known = self._generations(name)
         wanted = frozenset(change(known))
         if wanted != known:
             description = describe_generations(sorted(wanted))
             self._nodes.ask(lambda client: client.collections.use(name).config.update(description=description))
+        return known
 
     def _forget_handles(self) -> None:
         self._readable.clear()
         self._part_edges.clear()
+        self._listed.clear()
+
+    def _objects(self, ref: IndexRef) -> list[tuple[str, Any]]:
+        """Each chunk's id with that of its object, sorted.
+
+        They are known where this process has listed the generation before, or made it of one that it had listed: as
+        many as there are visible, and each seen to be visible when it is read, are all.
+        """
+        name = self._collection(ref).name
+        listed = self._listed.get((name, ref.generation))
+        if listed is not None and len(listed) == self.count(ref):
+            return [(chunk_id, object_id(name, chunk_id, listed[chunk_id])) for chunk_id in sorted(listed)]
+        return sorted((str(item.properties["chunk_id"]), item.uuid) for item in self._scan(ref, ["chunk_id"]))
 
     def _scan(self, ref: IndexRef, properties: Sequence[str]) -> Iterator[Any]:
         """Every object of a generation once, without its vector; a cursor takes no filter, so it is applied here."""
         collection = self._collection(ref)
         with self._nodes.errors():
             items = collection.iterator(return_properties=[*properties, *SPAN_PROPERTIES], cache_size=_SCAN_ROWS)
-            for item in items:
-                until = item.properties.get("until")
-                if item.properties["since"] <= ref.generation and (until is None or ref.generation < until):
-                    yield item
+            yield from (item for item in items if is_visible(item.properties, ref.generation))
 
     def _fetch(self, ref: IndexRef, ids: Sequence[str]) -> list[IndexRow]:
         with self._nodes.errors():

@@ -1,7 +1,7 @@
 """How index rows lie in Weaviate: collections, objects, and the filters that pick a generation."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -172,6 +172,12 @@ def visible_at(generation: int) -> Any:
     return By.by_property("since").less_or_equal(generation) & By.not_(
         By.by_property("until").less_or_equal(generation)
     )
+
+
+def is_visible(properties: Mapping[str, Any], generation: int) -> bool:
+    """Whether an object with these properties is one of a generation's."""
+    until = properties.get("until")
+    return bool(properties["since"] <= generation and (until is None or generation < until))
 
 
 def has_chunk_ids(ids: Sequence[str]) -> Any:

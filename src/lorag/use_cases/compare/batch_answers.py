@@ -15,7 +15,7 @@ from lorag.params import Params
 from lorag.progress import show_progress
 from lorag.workspace import Workspace
 
-BATCH = 64
+BATCH = 128
 """Prompts between two writes to the cache, so that a killed run loses little."""
 
 NAMESPACE = "generations"
