@@ -19,7 +19,7 @@ from lorag.errors import LoragError, WorkspaceError
 
 FOR_A_SLICE: dict[str, Any] = {
     "training_set": {"general_share": 0.2, "raft_without_gold_share": 0.3},
-    "training": {"tuned": {"batch_tokens": 384, "epochs": 10}},
+    "training": {"tuned": {"batch_tokens": 384}},
     "comparison": {"latency_questions": 4},
     "adapter_gate": {
         "tuned": {"min_new_facts": 0.3, "max_old_loss": 0.2, "max_control_loss": 0.8},

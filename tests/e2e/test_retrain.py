@@ -71,7 +71,7 @@ def shrink(workspace: Path, model: Path) -> None:
     for old, new in GATE_OF_NOTHING.items():
         edit(workspace, old, new)
     edit(workspace, "start: champion", "start: scratch")
-    edit(workspace, "epochs: 9", "epochs: 2")
+    edit(workspace, "epochs: 10", "epochs: 2")
     edit(workspace, "patience_epochs: 3 ", "patience_epochs: null ")
     edit(workspace, "max_new_tokens: 64", "max_new_tokens: 4")
 
