@@ -18,7 +18,7 @@ from lorag.console import set_up_logging, set_up_prefect, show_refresh
 from lorag.errors import LoragError, WorkspaceError
 
 FOR_A_SLICE: dict[str, Any] = {
-    "training_set": {"general_share": 0.2, "raft_without_gold_share": 0.3},
+    "training_set": {"general_share": 0.2},
     "training": {"tuned": {"batch_tokens": 384}},
     "comparison": {"latency_questions": 4},
     "adapter_gate": {
