@@ -121,6 +121,7 @@ class WeaviateIndex:
             collection = self._writable(base, name, dimension, generation)
             writer = WeaviateWriter(collection)
             writer.undo(generation)
+            self._listed.pop((collection.name, generation), None)
             if base is None:
                 writer.close_all(generation)
             else:
