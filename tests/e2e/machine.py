@@ -46,7 +46,7 @@ class Machine:
         from httpx import post
 
         port = self.environment["LORAG_PREFECT_PORT"]
-        return post(f"http://127.0.0.1:{port}/api/{path}", json=body, timeout=30).raise_for_status().json()
+        return post(f"http://127.0.0.1:{port}/api/{path}", json=body, timeout=PATIENCE_S).raise_for_status().json()
 
     def completed(self, flow: str) -> list[dict[str, Any]]:
         """The runs of a flow that ended well, the newest first."""
