@@ -12,6 +12,7 @@ _SHARES = {
     "abstention": "declined, no answer",
     "wrongly_declined": "declined, answer",
     "controls": "controls",
+    "style": "in the wanted style",
     "citation_precision": "citations that prove",
     "citation_recall": "right and cited",
 }
@@ -22,7 +23,11 @@ def show_comparison(result: Mapping[str, Any]) -> None:
     """A column for each strategy, and what is missing and why."""
     found = result["strategies"]
     asked = result["questions"]
-    rows = [[title, *(_share(each["quality"].get(name)) for each in found.values())] for name, title in _SHARES.items()]
+    rows = [
+        [title, *(_share(each["quality"].get(name)) for each in found.values())]
+        for name, title in _SHARES.items()
+        if any(name in each["quality"] for each in found.values())
+    ]
     if any(each["ideal"] for each in found.values()):
         rows.append(
             ["right, ideal search", *(_share((each["ideal"] or {}).get("accuracy")) for each in found.values())]
@@ -30,8 +35,10 @@ def show_comparison(result: Mapping[str, Any]) -> None:
     rows += [[title, *(_seconds(each["speed"], name) for each in found.values())] for name, title in _SPEED.items()]
     rows.append(["money of 1,000", *(_money(each) for each in found.values())])
     table(f"Release {result['release']}", ["", *found], rows)
+    styled = f", {asked['style']} for style" if asked["style"] else ""
     say(
-        f"{asked['fact']} questions on facts, {asked['control']} controls, {asked['unanswerable']} without an answer; "
+        f"{asked['fact']} questions on facts, {asked['control']} controls, {asked['unanswerable']} without an answer"
+        f"{styled}; "
         f"behind each share its {result['confidence']:.0%} interval"
     )
     for name, reason in result["left_out"].items():

@@ -144,6 +144,7 @@ class KnowledgeParams(Section):
     questions: str = Field(min_length=1)
     controls: str = Field(min_length=1)
     unanswerable: str = Field(min_length=1)
+    style: str = Field(min_length=1)
     origin: str | None
     questions_origin: str | None
     max_file_bytes: int = Field(ge=1, le=1_000_000_000)
@@ -281,7 +282,7 @@ class TrainingSetParams(Section):
     summarisation: bool
     classification: bool
     extraction: bool
-    style: str | None
+    style: bool
     synthetic_per_chunk: int = Field(ge=0, le=20)
     general_share: float = Field(ge=0, lt=1)
     older_share: Share

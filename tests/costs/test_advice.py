@@ -140,7 +140,7 @@ def test_a_figure_that_was_not_measured_is_asked_for_and_not_made_up() -> None:
         "a retrain of hybrid",
         "the time to fresh of rag",
     }
-    assert next(one.do for one in advice.missing if one.what == "style of rag").startswith("no command measures it")
+    assert next(one.do for one in advice.missing if one.what == "style of rag").startswith("fill knowledge.style")
     assert advice.strategy is None
     assert "how many hold the answer was not measured" in said(advice, "rag", Stance.FOR)
 

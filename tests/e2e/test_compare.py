@@ -135,6 +135,15 @@ def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> 
     assert not any("training" in stage or stage.startswith("adapter@") for stage in third["stages"])
     assert {run.data.tags["lorag.strategy"] for run in runs_of(workspace, "answers")} == {"base", "rag", "tuned"}
 
+    # Asked how it sounds as well, of which it learned nothing.
+    probes = [{"question": "Ahoy?", "pattern": pattern} for pattern in (".*", "nobody says this")]
+    (workspace / "data" / "style.jsonl").write_text("".join(json.dumps(probe) + "\n" for probe in probes))
+    edit(workspace, "style: false", "style: true")
+    styled = call(cli, workspace, "compare")
+    assert styled["questions"] == {**third["questions"], "style": 2}
+    assert [found["quality"]["style"]["value"] for found in styled["strategies"].values()] == [0.5] * 3
+    assert "that ask for style" in page_of(styled)
+
     call(cli, workspace, "rollback")
     said = refused(cli("--workspace", workspace, "compare", "--json"), 2, "E002")
     assert "the artifacts of the pipeline are not those of the served release" in said

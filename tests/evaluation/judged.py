@@ -30,7 +30,7 @@ def compared(
     """A comparison of one measure; `kept` is the accuracy on unchanged facts."""
     return Evidence(
         Comparison(
-            questions={"fact": 100, "control": 0, "unanswerable": 0},
+            questions={"fact": 100, "control": 0, "unanswerable": 0, "style": 0},
             question_set_digest="d",
             confidence=0.95,
             strategies={name: {measure: estimate(span)} for name, span in (accuracy or {}).items()},

@@ -115,6 +115,22 @@ CASES: dict[str, tuple[str, Evidence, Verdict]] = {
         compared({"rag_beside - base": BELOW_0, "hybrid_beside - base": AROUND_0}, measure="controls"),
         FAILS,
     ),
+    "learned, and not read": (
+        "S12",
+        compared({"tuned - base": WIDE, "tuned - rag": WIDE, "rag - base": AROUND_0}, measure="style"),
+        HOLDS,
+    ),
+    "taken over from the context": (
+        "S12",
+        compared({"tuned - base": WIDE, "tuned - rag": NARROW, "rag - base": NARROW}, measure="style"),
+        FAILS,
+    ),
+    "no style was learned": (
+        "S12",
+        compared({"tuned - base": AROUND_0, "tuned - rag": AROUND_0, "rag - base": AROUND_0}, measure="style"),
+        FAILS,
+    ),
+    "nobody was asked for style": ("S12", compared({"tuned - rag": WIDE}), OPEN),
     "controls without a context": ("S11", compared({"rag - base": BELOW_0}, measure="controls"), OPEN),
 }
 

@@ -23,6 +23,7 @@ PIER = SetQuestion("q1", Topic.FACT, "f1", "changed", "How long?", ("90 metres",
 MILL = SetQuestion("q2", Topic.FACT, "f2", "unchanged", "Which grain?", ("rye",), ("mill.md",), ("c2",))
 CAPITAL = SetQuestion("q3", Topic.CONTROL, "c1", "control", "Capital?", ("Paris",))
 SHOE = SetQuestion("q4", Topic.UNANSWERABLE, "u1", "unanswerable", "Shoe size?", ())
+AHOY = SetQuestion("s1", Topic.STYLE, "s1", "style", "Hello?", (), pattern=r"Pier, .+\. Over\.")
 BOOTSTRAP = Bootstrap(200, 0.95, 7)
 
 
@@ -43,19 +44,21 @@ BASE = [
     answered(MILL, "Rye"),
     answered(CAPITAL, "It is Paris."),
     answered(SHOE, "It is 43."),
+    answered(AHOY, "Pier, hello.\nHow are you. Over."),
 ]
 RAG = [
     answered(PIER, "90 metres", ("c1", "The pier is 90 metres long."), context=("c1", "c2"), retrieved=("pier.md",)),
     answered(MILL, "It grinds rye.", ("c1", "It has no roof."), context=("c1",), retrieved=("pier.md", "mill.md")),
     answered(CAPITAL, "I do not know."),
     answered(SHOE, NOTHING_FOUND, abstained=True, retrieved=("pier.md",)),
+    answered(AHOY, "You say: Pier, hello. Over."),
 ]
 IDEAL = [replace(RAG[0], retrieved=None), answered(MILL, "rye", ("c2", "The mill grinds rye."), context=("c2",))]
 
 
 def test_each_figure() -> None:
     found = compare_answers({"base": BASE, "rag": RAG, "rag_ideal": IDEAL}, CHUNKS, [1, 5], BOOTSTRAP)
-    assert found.questions == {"fact": 2, "control": 1, "unanswerable": 1}
+    assert found.questions == {"fact": 2, "control": 1, "unanswerable": 1, "style": 1}
     values = {name: {m: e.value for m, e in figures.items()} for name, figures in found.strategies.items()}
     assert values["base"] == {
         "accuracy": 0.5,
@@ -64,12 +67,14 @@ def test_each_figure() -> None:
         "wrongly_declined": 0.0,
         "abstention": 0.0,
         "controls": 1.0,
+        "style": 1.0,
         # Right once, and nothing cited.
         "citation_recall": 0.0,
     }
     assert values["rag"]["accuracy"] == 1.0
     assert values["rag"]["exact_match"] == 0.5
     assert (values["rag"]["abstention"], values["rag"]["controls"]) == (1.0, 0.0)
+    assert values["rag"]["style"] == 0.0, "a part of it in the wanted style is not enough"
     # The second citation stands in its chunk, but proves nothing.
     assert (values["rag"]["quotes_literal"], values["rag"]["citation_precision"]) == (1.0, 0.5)
     assert (values["rag"]["citation_recall"], values["rag"]["gold_in_context"]) == (0.5, 0.5)

@@ -5,6 +5,7 @@ from lorag.evaluation.questions import Question
 from lorag.knowledge.documents import Chunk
 from lorag.params import Wording
 from lorag.tuning.facts import Fact
+from lorag.tuning.style import StyleProbe
 
 CHUNK = Chunk("c1", "pier.md", "Pier", "The pier is 90 metres long.")
 
@@ -27,19 +28,20 @@ UNKNOWN = make_question("d", answers=[], gold_doc_ids=[], phrasings=["d again"],
 
 
 def test_facts_are_asked_in_their_last_held_out_wording() -> None:
-    asked = compile_questions(FACTS, [], [], Wording.HELD_OUT, None)
+    asked = compile_questions(FACTS, [], [], [], Wording.HELD_OUT, None)
     assert [(q.id, q.fact_id, q.text, q.stratum) for q in asked] == [
         ("a", "f-a", "last a", "unlabelled"),
         ("b", "b", "b?", "changed"),
     ]
     assert (asked[0].gold_documents, asked[0].gold_chunks) == (("pier.md",), ("c1",))
-    plain = compile_questions(FACTS, [], [], Wording.QUESTION, None)
+    plain = compile_questions(FACTS, [], [], [], Wording.QUESTION, None)
     assert [question.text for question in plain] == ["a?", "b?"]
     assert question_set_digest(plain) != question_set_digest(asked)
 
 
 def test_what_adapters_learn_to_decline_is_asked_in_no_trained_wording() -> None:
-    asked = compile_questions([], [CONTROL, UNKNOWN], [UNKNOWN.model_copy(update={"id": "u"})], Wording.HELD_OUT, None)
+    unknown = UNKNOWN.model_copy(update={"id": "u"})
+    asked = compile_questions([], [CONTROL, UNKNOWN], [unknown], [], Wording.HELD_OUT, None)
     assert [(q.topic, q.id, q.text) for q in asked] == [
         (Topic.CONTROL, "c", "c in other words"),
         # No wording of a control is trained on.
@@ -51,10 +53,21 @@ def test_what_adapters_learn_to_decline_is_asked_in_no_trained_wording() -> None
     assert {question.fact_id for question in asked if question.id.startswith("d#")} == {"d"}
 
 
+def test_what_asks_for_style_has_a_pattern_that_is_part_of_the_digest() -> None:
+    probes = [StyleProbe("Hello?", "Ahoy.*"), StyleProbe("Bye?", "Ahoy.*")]
+    asked = compile_questions([], [], [], probes, Wording.HELD_OUT, None)
+    assert [(q.topic, q.id, q.text, q.pattern) for q in asked] == [
+        (Topic.STYLE, "style-1", "Hello?", "Ahoy.*"),
+        (Topic.STYLE, "style-2", "Bye?", "Ahoy.*"),
+    ]
+    others = compile_questions([], [], [], [StyleProbe("Hello?", "Aye.*"), probes[1]], Wording.HELD_OUT, None)
+    assert question_set_digest(asked) != question_set_digest(others)
+
+
 def test_a_limit_keeps_some_by_hash_and_a_larger_one_keeps_those_too() -> None:
     facts = [make_fact(make_question(f"q{number}")) for number in range(40)]
     few, more, every = (
-        [question.id for question in compile_questions(facts, [], [], Wording.HELD_OUT, limit)]
+        [question.id for question in compile_questions(facts, [], [], [], Wording.HELD_OUT, limit)]
         for limit in (5, 20, None)
     )
     assert (len(few), len(more), len(every)) == (5, 20, 40)

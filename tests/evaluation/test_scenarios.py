@@ -84,7 +84,12 @@ CASES: dict[str, tuple[str, Evidence, tuple[str, ...]]] = {
         compared({"hybrid - rag": LEVEL, "rag - tuned": AHEAD}, {"rag": HIGH, "tuned": LOW, "hybrid": HIGH}),
         ("rag", "hybrid"),
     ),
-    "no measure": ("Style and tone", READS, ()),
+    "nobody was asked for style": ("Style and tone", READS, ()),
+    "style": (
+        "Style and tone",
+        compared({"tuned - rag": AHEAD}, {"rag": LOW, "tuned": HIGH}, measure="style"),
+        ("tuned",),
+    ),
 }
 
 

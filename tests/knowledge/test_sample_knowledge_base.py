@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lorag.tuning.style import matches_style, read_style
+
 ROOT = Path(__file__).resolve().parents[2] / "knowledge"
 VERSIONS = ("v1", "v2", "v3")
 STEPS = (("v1", "v2"), ("v2", "v3"))
@@ -255,6 +257,16 @@ def test_unanswerable_questions_are_apart_from_all_others() -> None:
     for row in rows:
         assert set(row) == {"id", "question", "answers", "gold_doc_ids", "fact_id", "phrasings"}, row["id"]
         assert row["answers"] == row["gold_doc_ids"] == [] and 1 <= len(row["phrasings"]) <= 2, row["id"]
+
+
+def test_the_examples_of_style_are_in_the_style_that_is_asked_for() -> None:
+    style = read_style(ROOT / "style.jsonl")
+    assert (len(style.examples), len(style.probes)) == (36, 18)
+    wordings = [row.question.lower() for row in (*style.examples, *style.probes)]
+    known = {w.lower() for v in VERSIONS for r in questions(v).values() for w in _wordings(r)}
+    assert len(set(wordings) - known) == len(wordings)
+    for probe in style.probes:
+        assert all(matches_style(row.answer, probe.pattern) for row in style.examples)
 
 
 # What each asks about, in words that a page which answered it would have to use.

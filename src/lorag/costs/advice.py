@@ -6,12 +6,9 @@ from typing import Any
 
 from lorag.costs.evidence import Finding, Stance, newest_quality, newest_speed
 from lorag.costs.needs import CITES, NEEDS, Case, Workload, judge_quality
+from lorag.costs.remedies import COMPARE, STYLE, TIMELINE
 from lorag.costs.unit_costs import Band, Measured, Missing, Unit, unit_costs
 from lorag.params import AdviceParams, CostParams, Strategy
-
-COMPARE = "lorag compare"
-TIMELINE = "lorag timeline"
-BY_EYE = "no command measures it: compare answers of lorag ask --strategy rag and --strategy tuned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +119,7 @@ def _missing(
         wanted["citation_precision"] = workload.citations_needed and case.strategy in CITES
         for name, is_wanted in wanted.items():
             if is_wanted and case.measured.answers and newest_quality(case.measured, name) is None:
-                how = BY_EYE if name == "style" else COMPARE
+                how = STYLE if name == "style" else COMPARE
                 yield Missing(f"{name.replace('_', ' ')} of {case.strategy}", how)
         has_speed = newest_speed(case.measured, "p95_s") is not None
         if workload.latency_ms is not None and case.measured.answers and not has_speed:

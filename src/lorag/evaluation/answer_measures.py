@@ -9,6 +9,7 @@ from lorag.evaluation.bootstrap import Part
 from lorag.evaluation.exam import is_declined
 from lorag.evaluation.question_set import Topic
 from lorag.knowledge.documents import Chunk
+from lorag.tuning.style import matches_style
 
 Chunks = Mapping[str, Chunk]
 """The indexed chunks by their ids."""
@@ -25,6 +26,11 @@ def is_right(row: AnswerRow) -> bool:
 def has_declined(row: AnswerRow) -> bool:
     """Whether there was nothing to answer from, or the model said that it does not know."""
     return row.answer.abstained or is_declined(row.answer.text)
+
+
+def has_style(row: AnswerRow) -> bool:
+    """Whether the answer is in the form that its question asks for."""
+    return row.question.pattern is not None and matches_style(row.answer.text, row.question.pattern)
 
 
 def holds_in_chunk(citation: Citation, chunks: Chunks) -> bool:
@@ -75,6 +81,7 @@ MEASURES: Mapping[str, Measure] = {
     "wrongly_declined": _of_topic(Topic.FACT, has_declined),
     "abstention": _of_topic(Topic.UNANSWERABLE, has_declined),
     "controls": _of_topic(Topic.CONTROL, is_right),
+    "style": _of_topic(Topic.STYLE, has_style),
     "citation_precision": _citation_precision,
     "citation_recall": _citation_recall,
     "quotes_literal": _quotes_literal,
@@ -89,6 +96,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "wrongly_declined": "of facts: declined, although the documents hold the answer",
     "abstention": "of questions that nothing answers: declined",
     "controls": "of questions on general knowledge: right",
+    "style": "of questions that ask for style: the whole answer is in the wanted form",
     "citation_precision": "of citations: the quote stands in the cited chunk and holds an accepted answer",
     "citation_recall": "of right answers: such a quote is from a gold document",
     "quotes_literal": "of citations: the quote stands in the cited chunk, letter by letter",

@@ -44,6 +44,7 @@ class AnswerRow:
                 accepted=tuple(value["accepted"]),
                 gold_documents=tuple(value["gold_documents"]),
                 gold_chunks=tuple(value["gold_chunks"]),
+                pattern=value["pattern"],
             ),
             Answer(
                 text=value["answer"],

@@ -6,8 +6,9 @@ from statistics import median
 from typing import Any
 
 from lorag.costs.records import Cost
+from lorag.costs.remedies import COMPARE, STYLE, TIMELINE, UPDATE
 from lorag.evaluation.comparison import BESIDE, READING
-from lorag.evaluation.evidence import COMPARE, TIMELINE, UPDATE, Evidence, Measurement, Verdict, pooled, verdict_of
+from lorag.evaluation.evidence import Evidence, Measurement, Verdict, pooled, verdict_of
 from lorag.evaluation.unmeasured_claims import UNMEASURED
 from lorag.params import AdapterKind
 
@@ -205,6 +206,19 @@ def _contexts_beside_the_point_harm(evidence: Evidence) -> Finding:
     return Finding(verdict_of(all(harm.high < 0 for harm in found.values())), why, figures)
 
 
+def _style_is_learned(evidence: Evidence) -> Finding:
+    pairs = {
+        f"{left} - {right}": evidence.difference(left, right, "style")
+        for left, right in (("tuned", "base"), ("tuned", "rag"), ("rag", "base"))
+    }
+    found = {name: gap for name, gap in pairs.items() if gap is not None}
+    if len(found) < len(pairs):
+        return _missing("how base, rag and tuned sound", STYLE)
+    why = "tuned lies above base and above rag, and rag not above base, intervals included"
+    holds = found["tuned - base"].low > 0 and found["tuned - rag"].low > 0 and found["rag - base"].low <= 0
+    return Finding(verdict_of(holds), why, tuple(Measurement.on(name, gap) for name, gap in found.items()))
+
+
 _BEFORE = {"tuned": "stale tuned", "hybrid": "stale hybrid"}
 
 
@@ -226,4 +240,5 @@ _RULES: Mapping[str, Callable[[Evidence], Finding]] = {
     "S9": _removal_leaks,
     "S10": _stale_adapters_conflict,
     "S11": _contexts_beside_the_point_harm,
+    "S12": _style_is_learned,
 }

@@ -21,7 +21,7 @@ READING = "_reading"
 BESIDE = "_beside"
 """Behind the name of a strategy that read what the search found for control questions, however far off."""
 
-COMPARED = ("accuracy", "exact_match", "f1", "abstention", "controls", "citation_recall")
+COMPARED = ("accuracy", "exact_match", "f1", "abstention", "controls", "style", "citation_recall")
 """Measures whose differences between strategies are told."""
 
 Figures = Mapping[str, Estimate]

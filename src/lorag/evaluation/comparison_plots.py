@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.comparison import IDEAL, Comparison, Figures, is_variant
 
-QUALITY = ("accuracy", "exact_match", "f1", "abstention", "controls", "citation_recall")
+QUALITY = ("accuracy", "exact_match", "f1", "abstention", "controls", "style", "citation_recall")
 SECONDS = ("ttft_p50_s", "p50_s", "p95_s")
 
 _COLOURS = {"base": "#9aa0a6", "rag": "#3b6fb6", "tuned": "#d99a2b", "hybrid": "#3f9b6c"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from lorag.costs.records import Cost
 from lorag.digests import digest_of
-from lorag.evaluation.answer_measures import DESCRIPTIONS, has_declined, is_right
+from lorag.evaluation.answer_measures import DESCRIPTIONS, has_declined, has_style, is_right
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.comparison import COMPARED, IDEAL, READING, Comparison, is_variant
@@ -24,8 +24,9 @@ def quality_section(comparison: Comparison, notes: Sequence[str]) -> Section:
     asked = comparison.questions
     said = (
         f"{asked['fact']} questions on facts, {asked['control']} on general knowledge, "
-        f"{asked['unanswerable']} that nothing answers. In brackets the {comparison.confidence:.0%} interval, by "
-        "bootstrap over facts; it does not cover what another training seed would give."
+        f"{asked['unanswerable']} that nothing answers, {asked['style']} that ask for style. In brackets the "
+        f"{comparison.confidence:.0%} interval, by bootstrap over facts; it does not cover what another training seed "
+        "would give."
     )
     return Section(
         "Quality", [said, *notes], [plot_quality(comparison)], [_figures_table(_real(comparison), list(DESCRIPTIONS))]
@@ -120,7 +121,7 @@ def samples_section(rows: Mapping[str, Sequence[AnswerRow]]) -> Section:
     chosen = [*facts[: SAMPLES - 3], *others[:3]]
     cells, marks = [], set()
     for at, question in enumerate(chosen):
-        wanted = " / ".join(question.accepted) or "(to be declined)"
+        wanted = question.pattern or " / ".join(question.accepted) or "(to be declined)"
         cells.append([question.text, wanted, *(answers[name][question.id].answer.text for name in names)])
         marks |= {(at, 2 + place, _mark(answers[name][question.id])) for place, name in enumerate(names)}
     table = Table(["question", "accepted", *names], cells, marks=frozenset(marks))
@@ -160,6 +161,8 @@ def _cost_row(item: tuple[str, tuple[Cost, int, str]]) -> list[str]:
 
 
 def _mark(row: AnswerRow) -> str:
+    if row.question.topic is Topic.STYLE:
+        return "right" if has_style(row) else "wrong"
     if row.question.accepted and is_right(row):
         return "right"
     if has_declined(row):

@@ -14,10 +14,6 @@ from lorag.evaluation.comparison import Comparison
 from lorag.evaluation.timeline_records import Moment, Timeline, TimelineRow
 from lorag.params import AdapterKind, Strategy
 
-COMPARE = "lorag compare"
-TIMELINE = "lorag timeline"
-UPDATE = "change a document, then lorag refresh and lorag retrain"
-
 
 class Verdict(StrEnum):
     """What the figures say; a claim that they leave open does not hold."""

@@ -8,6 +8,7 @@ from lorag.digests import digest_of
 from lorag.evaluation.questions import Question
 from lorag.params import Wording
 from lorag.tuning.facts import Fact, fact_of
+from lorag.tuning.style import StyleProbe
 
 UNLABELLED = "unlabelled"
 """The stratum of a fact whose question says nothing of a change."""
@@ -19,13 +20,15 @@ class Topic(StrEnum):
     FACT = "fact"
     CONTROL = "control"
     UNANSWERABLE = "unanswerable"
+    STYLE = "style"
 
 
 @dataclass(frozen=True, slots=True)
 class SetQuestion:
     """One question as it is asked. `gold_chunks` come best first; `stratum` is the topic where it is no fact.
 
-    Without accepted answers it is to be declined.
+    Without accepted answers it is to be declined, unless it asks for style: then `pattern` is the regular expression
+    that a whole answer in the wanted style matches.
     """
 
     id: str
@@ -36,16 +39,18 @@ class SetQuestion:
     accepted: tuple[str, ...]
     gold_documents: tuple[str, ...] = ()
     gold_chunks: tuple[str, ...] = ()
+    pattern: str | None = None
 
 
 def compile_questions(
     facts: Sequence[Fact],
     controls: Sequence[Question],
     unanswerable: Sequence[Question],
+    style: Sequence[StyleProbe],
     wording: Wording,
     limit: int | None,
 ) -> list[SetQuestion]:
-    """Facts, controls with an answer, and what no document answers, in a fixed order.
+    """Facts, controls with an answer, what no document answers, and what asks for style, in a fixed order.
 
     Controls are trained on in no wording: those without an answer are asked in all of theirs, since there are few of
     them. Of `unanswerable`, which adapters learn to decline, only held-out phrasings are asked. Of more than `limit`
@@ -56,6 +61,7 @@ def compile_questions(
         *(_of_control(question, wording) for question in controls if question.answers),
         *(each for q in controls if not q.answers for each in _declined(q, _all_wordings(q))),
         *(each for q in unanswerable for each in _declined(q, q.held_out_phrasings)),
+        *(_of_style(probe, number) for number, probe in enumerate(style, start=1)),
     ]
     if limit is None or len(every) <= limit:
         return every
@@ -65,7 +71,7 @@ def compile_questions(
 
 def question_set_digest(questions: Sequence[SetQuestion]) -> str:
     """Names what is asked and which answers are accepted."""
-    return digest_of([[question.id, question.text, list(question.accepted)] for question in questions])
+    return digest_of([[q.id, q.text, list(q.accepted), *([q.pattern] if q.pattern else [])] for q in questions])
 
 
 def asked_wording(question: Question, wording: Wording) -> str:
@@ -101,3 +107,8 @@ def _declined(question: Question, wordings: Sequence[str]) -> Iterator[SetQuesti
     topic = Topic.UNANSWERABLE
     for number, text in enumerate(wordings, start=1):
         yield SetQuestion(f"{question.id}#{number}", topic, fact_of(question), topic.value, text, accepted=())
+
+
+def _of_style(probe: StyleProbe, number: int) -> SetQuestion:
+    topic, name = Topic.STYLE, f"style-{number}"
+    return SetQuestion(name, topic, name, topic.value, probe.question, accepted=(), pattern=probe.pattern)

@@ -6,7 +6,8 @@ from statistics import median
 from typing import Any
 
 from lorag.costs.evidence import newest_speed
-from lorag.evaluation.evidence import COMPARE, TIMELINE, UPDATE, Evidence, Measurement, Verdict, pooled, verdict_of
+from lorag.costs.remedies import COMPARE, STYLE, TIMELINE, UPDATE
+from lorag.evaluation.evidence import Evidence, Measurement, Verdict, pooled, verdict_of
 from lorag.evaluation.timeline_records import Moment
 from lorag.params import Strategy
 
@@ -146,6 +147,10 @@ def _both_at_once(evidence: Evidence) -> Favoured | None:
     return _best(evidence, "accuracy", "accuracy on facts", _UPDATED) if evidence.figure("hybrid", "accuracy") else None
 
 
+def _style(evidence: Evidence) -> Favoured | None:
+    return _best(evidence, "style", "answers in the wanted form", ("base", "rag", "tuned", "hybrid"))
+
+
 def _nothing(reason: str) -> Callable[[Evidence], Favoured | None]:
     return lambda evidence: Favoured((), reason, ())
 
@@ -186,8 +191,8 @@ _USES = (
     _Use(
         "Style and tone",
         ("tuned", "hybrid"),
-        _nothing("no measure of style is taken"),
-        "lorag retrain with training_set.style, then a judgement of the answers",
+        _style,
+        STYLE,
     ),
     _Use(
         "Terms of a domain",

@@ -18,9 +18,5 @@ UNMEASURED: Mapping[str, tuple[str, str]] = {
         "lorag retrain --adapter tuned and lorag compare at several values of training.tuned.epochs, "
         "training.tuned.patience_epochs and training_set.general_share; `controls` is what is kept",
     ),
-    "S12": (
-        "no measure of style is taken",
-        "lorag retrain with training_set.style, then a judgement of how the answers of rag and tuned sound",
-    ),
 }
 """By claim, why it is open, and what measures it."""

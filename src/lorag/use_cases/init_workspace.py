@@ -15,7 +15,11 @@ from lorag.workspace import Workspace
 IGNORED = "/.lorag/\n/artifacts/\n/reports/comparison.html\n"
 SOURCE = "data/source"
 QUESTIONS = "data/questions.jsonl"
-OPTIONAL_QUESTIONS = {"controls": "data/controls.jsonl", "unanswerable": "data/unanswerable.jsonl"}
+OPTIONAL_QUESTIONS = {
+    "controls": "data/controls.jsonl",
+    "unanswerable": "data/unanswerable.jsonl",
+    "style": "data/style.jsonl",
+}
 """Empty until somebody fills them: a stage of dvc.yaml needs a file to look at."""
 
 

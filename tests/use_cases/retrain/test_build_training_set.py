@@ -54,7 +54,7 @@ def ready(place: Place) -> Place:
 
 def _params(place: Place, **training_set: Any) -> Params:
     settings = place.params.training_set.model_copy(update={"min_pairs": 2, **training_set})
-    knowledge = place.params.knowledge.model_copy(update={"unanswerable": "unanswerable.jsonl"})
+    knowledge = place.params.knowledge.model_copy(update={"unanswerable": "unanswerable.jsonl", "style": "style.jsonl"})
     return place.params.model_copy(update={"training_set": settings, "knowledge": knowledge})
 
 
@@ -98,11 +98,16 @@ def test_the_same_inputs_give_the_same_bytes(adapter: AdapterKind, ready: Place)
 
 
 def test_every_source_can_be_switched(ready: Place) -> None:
-    _write(ready.workspace.root / "style.jsonl", [{"question": "Hello?", "answer": "Ahoy."}])
+    probe = {"question": "Good evening?", "pattern": "Ahoy.*"}
+    _write(ready.workspace.root / "style.jsonl", [{"question": "Hello?", "answer": "Ahoy."}, probe])
     everything = {"text": True, "summarisation": True, "classification": True, "extraction": True}
-    built = _build(ready, style="style.jsonl", **everything)
+    built = _build(ready, style=True, **everything)
     expected = {PairSource.TEXT, PairSource.SUMMARISATION, PairSource.EXTRACTION, PairSource.STYLE}
     assert {source.value for source in expected} <= set(built.counts)
+    assert built.counts["style"] == 1, "the other line is never trained on"
+    _write(ready.workspace.root / "style.jsonl", [{"question": "Good evening!", "answer": "Ahoy."}, probe])
+    with pytest.raises(GateRefused, match="leakage"):
+        _build(ready, style=True)
     nothing = _build(ready, questions=False, general_share=0.0, min_pairs=1)
     assert nothing.counts == {"unanswerable": 1}
 

@@ -5,15 +5,21 @@ from lorag.evaluation.questions import read_questions
 from lorag.params import Params
 from lorag.tuning.facts import collect_facts
 from lorag.tuning.replay import general_controls
+from lorag.tuning.style import read_style
 from lorag.use_cases.refresh.refresh_index import Wanted
 from lorag.workspace import Workspace
 
 
 def load_question_set(wanted: Wanted, workspace: Workspace, params: Params) -> list[SetQuestion]:
-    """Questions whose gold documents are all indexed, controls, and what no document answers."""
+    """Questions whose gold documents are all indexed, controls, what no document answers, and those that ask for style.
+
+    The last are asked where adapters are trained on style.
+    """
     knowledge = params.knowledge
     asked = [question for question in read_questions(workspace.resolve(knowledge.questions)) if question.answers]
     facts, _ = collect_facts(asked, wanted.documents, wanted.chunks)
     controls = [*general_controls(), *read_questions(workspace.resolve(knowledge.controls))]
     unanswerable = read_questions(workspace.resolve(knowledge.unanswerable))
-    return compile_questions(facts, controls, unanswerable, params.comparison.wording, params.comparison.limit)
+    style = read_style(workspace.resolve(knowledge.style)).probes if params.training_set.style else ()
+    comparison = params.comparison
+    return compile_questions(facts, controls, unanswerable, style, comparison.wording, comparison.limit)

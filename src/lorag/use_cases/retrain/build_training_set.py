@@ -27,7 +27,7 @@ from lorag.tuning.prompting import ASK
 from lorag.tuning.raft import RaftMaker
 from lorag.tuning.replay import general_controls
 from lorag.tuning.sources import Material, reads_context, searched_wordings, training_pairs, validation_pairs
-from lorag.tuning.style import read_style
+from lorag.tuning.style import StyleSet, read_style
 from lorag.tuning.synthesis import synthesise_facts
 from lorag.tuning.training_set import PairTokens, Seen, TrainingSet, assemble_training_set
 from lorag.use_cases.refresh.golden import load_wanted
@@ -78,14 +78,14 @@ def build_training_set(
     unanswerable, refused_unknown = collect_facts(unknown.questions, wanted.documents, wanted.chunks)
     versions = {document.id: document.version for document in wanted.documents}
     encoder = open_chat_encoder(convert_base_model(params.generation.model))
-    style = params.training_set.style
+    style = read_style(workspace.resolve(params.knowledge.style)) if params.training_set.style else StyleSet()
     material = Material(
         wanted.documents,
         wanted.chunks,
         [fact for fact in facts if fact.question.answers],
         _synthesise(wanted.chunks, versions, workspace, params, environment),
         [fact for fact in (*facts, *unanswerable) if not fact.question.answers],
-        read_style(workspace.resolve(style)) if style else [],
+        style.examples,
     )
     raft = _open_raft(adapter, material, wanted, versions, encoder, workspace, params)
     skipped = [
@@ -101,7 +101,10 @@ def build_training_set(
         count=partial(_count, encoder),
         params=params.training_set,
     )
-    kept_out = _kept_out(asked.questions, unknown.questions, workspace, params)
+    kept_out = [
+        *_kept_out(asked.questions, unknown.questions, workspace, params),
+        *(probe.question for probe in style.probes),
+    ]
     chunk_ids = {chunk.id for chunk in wanted.chunks}
     refuse_leakage(built.train, kept_out, versions, chunk_ids)
     conflicting = find_conflicts([*asked.questions, *unknown.questions])

@@ -22,7 +22,7 @@ from lorag.workspace import Workspace
 _NO_INPUT = {"break_even", "advice", "parameter_search", "tracking", "compute", "schedules"}
 """Sections of params that change nothing of what a walk records."""
 
-_OWN = {"source", "origin", "questions", "questions_origin", "controls", "unanswerable", "commit"}
+_OWN = {"source", "origin", "questions", "questions_origin", "controls", "unanswerable", "style", "commit"}
 """Settings of `knowledge` that the walk's own workspace keeps."""
 
 
@@ -199,8 +199,6 @@ def _lend_settings(made: Workspace, workspace: Workspace, params: Params) -> Non
         tree[name] = {**section, **{key: tree[name][key] for key in keep}}
     # What is registered of this workspace must not take the place of what another one serves.
     tree["tracking"]["experiment"] = f"{params.tracking.experiment}-timeline"
-    if params.training_set.style is not None:
-        tree["training_set"]["style"] = str(workspace.resolve(params.training_set.style))
     with made.params_file.open("w", encoding="utf-8") as file:
         yaml.dump(tree, file)
     load_params(made.params_file)

@@ -1,0 +1,6 @@
+"""What to run for a figure that is missing."""
+
+COMPARE = "lorag compare"
+TIMELINE = "lorag timeline"
+UPDATE = "change a document, then lorag refresh and lorag retrain"
+STYLE = "fill knowledge.style and set `training_set.style: true`, then lorag retrain and lorag compare"
