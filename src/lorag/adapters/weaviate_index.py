@@ -1,39 +1,33 @@
 """The vector store for more than one machine: a Weaviate collection for each index name, generations as filters."""
 
-import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from tenacity import Retrying, retry_if_not_result, stop_after_delay, wait_fixed
 
 from lorag.adapters.row_keys import is_same_row
 from lorag.adapters.weaviate_client import WeaviateAddress, read_addresses
+from lorag.adapters.weaviate_collections import WeaviateCollections, read_namespace
 from lorag.adapters.weaviate_nodes import WeaviateNodes, at_quorum
 from lorag.adapters.weaviate_schema import (
     BUCKETS,
     CHUNK_PROPERTIES,
     ROW_PROPERTIES,
     SPAN_PROPERTIES,
-    alias_name,
     chunk_from,
-    collection_name,
-    create_collection,
-    describe_generations,
-    described_generations,
     has_chunk_ids,
     in_buckets,
     is_visible,
     matching,
-    prefix_of,
     row_from,
     visible_at,
 )
 from lorag.adapters.weaviate_writer import WeaviateWriter, object_id
-from lorag.errors import IntegrityFailed, StoreFailed
+from lorag.errors import StoreFailed
 from lorag.params import IndexParams
 from lorag.retrieval.ahead import compute_ahead
 from lorag.retrieval.index.store import (
@@ -46,9 +40,6 @@ from lorag.retrieval.index.store import (
     StoreKind,
     Vector,
 )
-
-if TYPE_CHECKING:
-    from weaviate import WeaviateClient
 
 _PAGE_ROWS = 500
 _SCAN_ROWS = 2_000
@@ -66,24 +57,7 @@ T = TypeVar("T")
 
 def open_weaviate(params: IndexParams, root: Path, environment: Mapping[str, str]) -> "WeaviateIndex":
     """The store at the addresses in `environment`; collections carry the name kept in `root`. Connects on first use."""
-    return WeaviateIndex(read_addresses(environment), _namespace(root), params)
-
-
-def _namespace(root: Path) -> str:
-    """Eight digits that keep the collections of workspaces apart on one server."""
-    path = root / "weaviate_namespace"
-    try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not path.exists():
-            path.write_text(secrets.token_hex(4), encoding="ascii")
-        namespace = path.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise StoreFailed(
-            f"cannot keep the workspace's name: {error}", where=str(path), do="mend the folder"
-        ) from error
-    if len(namespace) != 8 or not namespace.isalnum():
-        raise IntegrityFailed("not a workspace's name", where=str(path), do="restore the file from a backup")
-    return namespace
+    return WeaviateIndex(read_addresses(environment), read_namespace(root), params)
 
 
 class WeaviateIndex:
@@ -91,7 +65,7 @@ class WeaviateIndex:
 
     def __init__(self, addresses: Sequence[WeaviateAddress], namespace: str, params: IndexParams) -> None:
         self._nodes = WeaviateNodes(addresses)
-        self._namespace = namespace
+        self._collections = WeaviateCollections(self._nodes, namespace, params)
         self._params = params
         self._readable: dict[tuple[str, int], Any] = {}
         self._part_edges: dict[tuple[str, int], list[int]] = {}
@@ -129,7 +103,7 @@ class WeaviateIndex:
                 writer.branch(base.generation, generation, without=replaced)
                 writer.close(sorted(replaced), generation)
             writer.insert(add, generation, progress)
-            before = max(self._describe(collection.name, lambda known: known | {generation}), default=None)
+            before = max(self._collections.describe(collection.name, lambda known: known | {generation}), default=None)
             self._part_edges.clear()
             listed = self._listed.pop((collection.name, base.generation), None) if base else None
             if base and listed is not None and before == base.generation:
@@ -289,34 +263,20 @@ class WeaviateIndex:
         The server acknowledges a write once it is in its log, which it does not fsync; replication is what guards
         against a power failure of one node.
         """
-        collection = self._collection(ref).name
-        alias = alias_name(self._namespace, ref.name)
-
-        def point(client: "WeaviateClient") -> None:
-            known = client.alias.get(alias_name=alias)
-            if known is None:
-                client.alias.create(alias_name=alias, target_collection=collection)
-            elif known.collection != collection:
-                client.alias.update(alias_name=alias, new_target_collection=collection)
-
-        self._nodes.ask(point)
+        self._collection(ref)
+        self._collections.point_alias(ref)
 
     def drop_all_but(self, keep: Sequence[IndexRef]) -> None:
         """See `IndexStore`."""
         kept: dict[str, set[int]] = {}
         for ref in keep:
-            name = collection_name(self._namespace, ref.name, ref.dimension)
-            kept.setdefault(name, set()).add(ref.generation)
+            kept.setdefault(self._collections.name(ref.name, ref.dimension), set()).add(ref.generation)
         self._forget_handles()
-        for name in self._nodes.ask(lambda client: list(client.collections.list_all(simple=True))):
-            if not name.startswith(prefix_of(self._namespace)):
-                continue
-            if name in kept:
-                self._describe(name, kept[name].intersection)
+        self._collections.drop_others(kept)
+        for name, generations in kept.items():
+            if self._collections.describe(name, generations.intersection):
                 with self._nodes.errors():
-                    WeaviateWriter(self._nodes.use(name)).drop_all_but(kept[name])
-            else:
-                self._drop_collection(name)
+                    WeaviateWriter(self._nodes.use(name)).drop_all_but(generations)
 
     def close(self) -> None:
         """See `IndexStore`."""
@@ -326,63 +286,20 @@ class WeaviateIndex:
 
     def _collection(self, ref: IndexRef) -> Any:
         """The collection of a generation that is there, complete and retained."""
-        name = collection_name(self._namespace, ref.name, ref.dimension)
+        key = (self._collections.name(ref.name, ref.dimension), ref.generation)
         with self._lock, self._nodes.errors():
-            key = (name, ref.generation)
             if key not in self._readable:
-                generations = self._generations(name)
-                if ref.generation not in generations:
-                    raise IntegrityFailed(
-                        f"generation {ref.generation} is not there" if generations else "the collection is not there",
-                        where=f"{name} on {self._nodes.url}",
-                        do="check WEAVIATE_URL, or make the index anew with `lorag refresh --rebuild`",
-                    )
-                self._readable[key] = self._nodes.use(name)
+                self._readable[key] = self._collections.open(ref)
             return self._readable[key]
 
     def _writable(self, base: IndexRef | None, name: str, dimension: int, generation: int) -> Any:
         if base is not None:
             return self._collection(base)
-        collection = collection_name(self._namespace, name, dimension)
-        if any(known < generation for known in self._generations(collection)):
+        collection = self._collections.name(name, dimension)
+        if any(known < generation for known in self._collections.generations(collection)):
             return self._nodes.use(collection)
-        self._drop_collection(collection)
         self._forget_handles()
-
-        def create(client: "WeaviateClient") -> None:
-            if not client.collections.exists(collection):
-                create_collection(client, collection, self._params)
-
-        self._nodes.ask(create)
-        return self._nodes.use(collection)
-
-    def _drop_collection(self, name: str) -> None:
-        def drop(client: "WeaviateClient") -> None:
-            if client.collections.exists(name):
-                for alias in client.alias.list_all(collection=name):
-                    client.alias.delete(alias_name=alias)
-                client.collections.delete(name)
-
-        self._nodes.ask(drop)
-
-    def _generations(self, name: str) -> frozenset[int]:
-        """The complete generations of a collection; none where there is no such collection."""
-
-        def read(client: "WeaviateClient") -> frozenset[int]:
-            if not client.collections.exists(name):
-                return frozenset()
-            return described_generations(client.collections.use(name).config.get(simple=True).description)
-
-        return self._nodes.ask(read)
-
-    def _describe(self, name: str, change: Callable[[frozenset[int]], Iterable[int]]) -> frozenset[int]:
-        """Changes the complete generations of a collection; those from before."""
-        known = self._generations(name)
-        wanted = frozenset(change(known))
-        if wanted != known:
-            description = describe_generations(sorted(wanted))
-            self._nodes.ask(lambda client: client.collections.use(name).config.update(description=description))
-        return known
+        return self._collections.create(collection)
 
     def _forget_handles(self) -> None:
         self._readable.clear()
