@@ -5,8 +5,8 @@
 A workspace is made from the sample knowledge base, with so many questions: its facts in all their wordings. Then, in
 turns: `evaluation` (the stages `answers STRATEGY` and `comparison` as processes, by the clock, with no answer in the
 cache) and `raw` (in a process of its own, with the model loaded and the prompts encoded before the clock starts:
-transformers' `generate` on those very prompts, each once, sorted by length, in the batches that lorag uses). For a
-strategy that reads, both ask with the ideal context too. The goal is a ratio of at most 1.2.
+transformers' `generate` on those very prompts, each once, in batches of like length with as many tokens as lorag's).
+For a strategy that reads, both ask with the ideal context too. The goal is a ratio of at most 1.2.
 """
 
 import argparse
@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-BATCH = 32
 GOAL = 1.2
 
 
@@ -84,12 +83,14 @@ def generate_raw(workspace: Path, strategy: str) -> dict[str, Any]:
     import torch
 
     from lorag.adapters.chat_encoding import open_chat_encoder
+    from lorag.adapters.generator_transformers import BATCH_TOKENS
     from lorag.adapters.generators import open_generator
     from lorag.adapters.model_files import convert_base_model
     from lorag.answering.strategies import make_prompt
     from lorag.evaluation.answer_rows import read_answers
     from lorag.knowledge.artifacts import read_chunks
     from lorag.params import load_params
+    from lorag.retrieval.embed import plan_batches
     from lorag.workspace import Workspace
 
     place = Workspace(workspace)
@@ -108,19 +109,21 @@ def generate_raw(workspace: Path, strategy: str) -> dict[str, Any]:
         )
         for row in rows
     ]
-    encoded = sorted({tuple(encoder.encode(p.messages)) for p in prompts if p.messages}, key=len)
+    encoded = sorted({tuple(encoder.encode(p.messages)) for p in prompts if p.messages})
+    longest = params.generation.max_new_tokens
+    batches = plan_batches([len(ids) + longest for ids in encoded], BATCH_TOKENS)
     generator: Any = open_generator(params.generation, {})
     model, padding, stops = generator._model, generator._tokenizer.pad_token_id, sorted(generator._stop_ids)
     generated = 0
     started = time.perf_counter()
     with torch.inference_mode():
-        for first in range(0, len(encoded), BATCH):
-            batch = encoded[first : first + BATCH]
+        for positions in batches:
+            batch = [encoded[at] for at in positions]
             width = max(map(len, batch))
             output = model.generate(
                 input_ids=torch.tensor([[padding] * (width - len(ids)) + list(ids) for ids in batch]),
                 attention_mask=torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in batch]),
-                max_new_tokens=params.generation.max_new_tokens,
+                max_new_tokens=longest,
                 pad_token_id=padding,
                 eos_token_id=stops,
                 do_sample=False,
