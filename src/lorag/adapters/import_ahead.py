@@ -4,6 +4,7 @@ import importlib
 import logging
 import threading
 
+from lorag.adapters.lancedb_files import import_lancedb
 from lorag.adapters.mlflow_tracking import set_up_mlflow
 from lorag.adapters.prefect_server import server_api
 
@@ -34,7 +35,6 @@ FORKABLE = (
     "alembic.command",
 )
 """Those after which a process may be forked: they start no thread."""
-_SLOW = (*FORKABLE, "lancedb")
 
 
 def import_ahead() -> threading.Thread:
@@ -53,8 +53,9 @@ def import_ahead() -> threading.Thread:
 
 
 def _import_all() -> None:
-    for name in _SLOW:
+    for name in FORKABLE:
         try:
             importlib.import_module(name)
         except ImportError as error:
             _LOG.debug("%s was not imported ahead: %s", name, error)
+    import_lancedb()

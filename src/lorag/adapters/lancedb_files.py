@@ -1,4 +1,4 @@
-"""The parts of a LanceDB table's folder that its Python client leaves to us: durability and single versions."""
+"""LanceDB's client, and what it leaves to us of a table's folder: durability and single versions."""
 
 import logging
 import os
@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
@@ -13,6 +14,15 @@ _MAGIC = b"LANC"
 _NEWEST_FIRST = 2**64 - 1
 _SYNCS_AT_ONCE = 8
 """A file system commits what several threads wait for in one go."""
+
+
+def import_lancedb() -> Any:
+    """The lancedb module, which takes a third of a second and reads how much it is to log as it is imported."""
+    # Its warnings are about tables that are about to be made.
+    os.environ.setdefault("LANCEDB_LOG", "error")
+    import lancedb
+
+    return lancedb
 
 
 def manifest_path(table: Path, version: int) -> Path:

@@ -1,6 +1,5 @@
 """The embedded vector store: a LanceDB table for each index name, a table version for each generation."""
 
-import os
 import re
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lorag.adapters.lancedb_ann import PROBES, update_indexes
-from lorag.adapters.lancedb_files import drop_manifests, set_aside_broken_manifests, sync_tree
+from lorag.adapters.lancedb_files import drop_manifests, import_lancedb, set_aside_broken_manifests, sync_tree
 from lorag.adapters.lancedb_probe import missing_ids, select_ids
 from lorag.adapters.lancedb_rows import (
     CHUNK_COLUMNS,
@@ -182,11 +181,8 @@ class LanceDbIndex:
 
     def _connect(self) -> Any:
         if self._connection is None:
-            # Imported here: it takes a third of a second, which `lorag --help` need not pay.
-            # Its warnings are about tables that are about to be made.
-            os.environ.setdefault("LANCEDB_LOG", "error")
-            import lancedb
-
+            # Here and not before, for `lorag --help` need not pay for it.
+            lancedb = import_lancedb()
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._connection = lancedb.connect(str(self._folder))
         return self._connection
