@@ -74,6 +74,9 @@ def _searches(rows: int, found: dict[str, float]) -> list[str]:
     return [f"{rows:,}", *ways, f"{found['cpu_ms']:.1f}", f"{found['recall_at_10']:.2f}"]
 
 
+REFRESH = "processor seconds of a refresh"
+
+
 def draw(found: dict[str, Any], path: Path) -> None:
     """Time and memory a chunk, refreshes and latencies over the number of chunks."""
     import matplotlib
@@ -86,7 +89,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     panels: dict[str, dict[str, list[float]]] = {
         "processor us a chunk": {n: [s[k]["cpu_s"] / r * 1e6 for r, s in sizes.items()] for n, k in steps.items()},
         "KB of memory a chunk": {n: [s[k]["peak_bytes"] / r / KB for r, s in sizes.items()] for n, k in steps.items()},
-        "processor seconds of a refresh": {
+        REFRESH: {
             name: [s[step]["cpu_s"] for s in sizes.values()]
             for name, step in {"1 %": "refresh_1pct", "ten chunks": "refresh_10"}.items()
         },
@@ -96,6 +99,10 @@ def draw(found: dict[str, Any], path: Path) -> None:
     for axis, (title, lines) in zip(axes, panels.items(), strict=True):
         for name, values in lines.items():
             axis.plot(list(sizes), values, marker="o", label=name)
-        axis.set(title=title, xlabel="chunks", xscale="log", yscale="log")
+        # What must not grow is drawn from zero; a refresh grows with the change, and spans decades.
+        grows = title == REFRESH
+        axis.set(title=title, xlabel="chunks", xscale="log", yscale="log" if grows else "linear")
+        if not grows:
+            axis.set_ylim(bottom=0)
         axis.legend()
     figure.savefig(path, dpi=110)
