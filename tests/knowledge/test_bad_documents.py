@@ -27,6 +27,7 @@ PARAMS = KnowledgeParams(
     questions="x",
     controls="x",
     unanswerable="x",
+    style="x",
     origin=None,
     questions_origin=None,
     max_file_bytes=10_000_000,
