@@ -1,6 +1,7 @@
 """A comparison from the command line on a tiny random model: every stage is the real one."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,9 @@ def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> 
     assert styled["questions"] == {**third["questions"], "style": 2}
     assert [found["quality"]["style"]["value"] for found in styled["strategies"].values()] == [0.5] * 3
     assert "that ask for style" in page_of(styled)
+    # A clone of the commit has the settings and the questions that the figures are from.
+    status = ["git", "status", "--porcelain"]
+    assert subprocess.run(status, cwd=workspace, capture_output=True, text=True, check=True).stdout == ""
 
     call(cli, workspace, "rollback")
     said = refused(cli("--workspace", workspace, "compare", "--json"), 2, "E002")

@@ -128,12 +128,20 @@ def reproduce(workspace: Workspace) -> Pipeline:
 
 
 def commit_versions(workspace: Workspace, params: Params, message: str = "Refresh the knowledge") -> None:
-    """Commits the pointers to the data where params ask for that: the commit reproduces the release."""
-    if not params.knowledge.commit:
+    """Commits settings and pointers to the data where params ask for that: the commit reproduces the release.
+
+    Documents and questions that are read in place are their owner's to commit.
+    """
+    knowledge = params.knowledge
+    if not knowledge.commit:
         return
     names = ["dvc.lock", "reports", "starts.json", "data/source.dvc", "data/questions.jsonl.dvc", "data/.gitignore"]
-    present = [name for name in names if (workspace.root / name).exists()]
-    git_repo.commit(workspace.root, present, message)
+    names += ["params.yaml", "dvc.yaml", knowledge.controls, knowledge.unanswerable, knowledge.style]
+    paths = {name: workspace.resolve(name) for name in names}
+    inside = workspace.root.resolve()
+    git_repo.commit(
+        workspace.root, [n for n, path in paths.items() if path.exists() and path.is_relative_to(inside)], message
+    )
 
 
 def plan(workspace: Workspace, params: Params, store: IndexStore, *, rebuild: bool, allow_shrink: bool) -> Planned:
