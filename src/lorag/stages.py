@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from lorag.adapters.dvc_repo import report_stage_error
+from lorag.adapters.dvc_repo import end_with_caller, report_stage_error
 from lorag.console import set_up_logging, set_up_prefect
 from lorag.errors import InputRejected, LoragError
 from lorag.knowledge.artifacts import (
@@ -245,6 +245,7 @@ def _write_report(path: Path, report: Mapping[str, Any]) -> None:
 
 def main() -> None:
     """Exits as the error says, after one line on it."""
+    end_with_caller()
     set_up_logging(debug=False)
     try:
         name, variant, *_ = [*sys.argv[1:], "", ""]

@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from lorag import errors
+from lorag.adapters.process_tree import end_with
 
 STAGE_ERROR_FILE = "LORAG_STAGE_ERROR_FILE"
 """Names the file in which a stage tells the flow, across the process border, what went wrong."""
+
+STAGE_CALLER = "LORAG_STAGE_CALLER"
+"""The id of the process that a stage works for; a shell may stand between the two."""
 
 
 def init_dvc(root: Path) -> None:
@@ -69,6 +73,12 @@ def revision(root: Path) -> str | None:
         return None
 
 
+def end_with_caller() -> None:
+    """Called in a stage's process: one that was left behind by a killed run would write beside the next."""
+    if caller := os.environ.get(STAGE_CALLER):
+        end_with(int(caller))
+
+
 def report_stage_error(error: errors.LoragError) -> None:
     """Called in a stage's process: leaves the error for `reproduce`, where one waits for it."""
     if target := os.environ.get(STAGE_ERROR_FILE):
@@ -92,9 +102,10 @@ def _root_cause(error: BaseException) -> BaseException:
 @contextmanager
 def _stage_environment(folder: Path) -> Iterator[Path]:
     # Stages call `python`: it has to be this one, whether or not its environment is activated.
-    before = {name: os.environ.get(name) for name in ("PATH", STAGE_ERROR_FILE)}
+    before = {name: os.environ.get(name) for name in ("PATH", STAGE_ERROR_FILE, STAGE_CALLER)}
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ[STAGE_ERROR_FILE] = str(folder / "error.json")
+    os.environ[STAGE_CALLER] = str(os.getpid())
     try:
         yield folder / "error.json"
     finally:
