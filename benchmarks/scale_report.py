@@ -7,6 +7,7 @@ import numpy as np
 
 KB, MB = 2**10, 2**20
 WAYS = ("dense", "bm25", "hybrid")
+REFRESH = "processor seconds of a refresh"
 
 
 def fit(sizes: dict[int, dict[str, Any]]) -> dict[str, float]:
@@ -72,9 +73,6 @@ def _sizes(rows: int, steps: dict[str, Any]) -> list[str]:
 def _searches(rows: int, found: dict[str, float]) -> list[str]:
     ways = [f"{found[f'{way}_p50_ms']} / {found[f'{way}_p95_ms']}" for way in WAYS]
     return [f"{rows:,}", *ways, f"{found['cpu_ms']:.1f}", f"{found['recall_at_10']:.2f}"]
-
-
-REFRESH = "processor seconds of a refresh"
 
 
 def draw(found: dict[str, Any], path: Path) -> None:

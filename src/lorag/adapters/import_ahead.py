@@ -3,6 +3,8 @@
 import importlib
 import logging
 import threading
+from collections.abc import Callable
+from functools import partial
 
 from lorag.adapters.lancedb_files import import_lancedb
 from lorag.adapters.mlflow_tracking import set_up_mlflow
@@ -53,9 +55,9 @@ def import_ahead() -> threading.Thread:
 
 
 def _import_all() -> None:
-    for name in FORKABLE:
+    imports: list[Callable[[], object]] = [partial(importlib.import_module, name) for name in FORKABLE]
+    for load in (*imports, import_lancedb):
         try:
-            importlib.import_module(name)
+            load()
         except ImportError as error:
-            _LOG.debug("%s was not imported ahead: %s", name, error)
-    import_lancedb()
+            _LOG.debug("not imported ahead: %s", error)
