@@ -277,8 +277,6 @@ def test_the_stage_runs_by_hand_in_two_processes_and_as_an_experiment(workspace:
     launch = ["torchrun", "--standalone", "--nproc_per_node", "2", "-m"]
     for command in (
         [*launch, "lorag.stages", "adapter", "tuned"],
-        ["git", "add", "--all"],
-        ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--message", "state"],
         ["dvc", "exp", "run", "--quiet", "-S", "training.tuned.rank=16", "adapter_evaluation@tuned"],
     ):
         done = subprocess.run(command, cwd=workspace, env=environment, capture_output=True, text=True, check=False)
