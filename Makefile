@@ -31,6 +31,9 @@ compare: setup
 	$(BIN)/lorag timeline knowledge/v1 knowledge/v2 knowledge/v3
 	$(BIN)/lorag --workspace build/timeline/workspace compare
 
+# Two processes, since a test waits for servers half of its time; a file's tests stay together, and so do its servers.
+PYTEST_ARGS ?= -n 2 --dist loadfile
+
 test: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from lorag.cli import run
 
 # As the command line does. Read when Prefect is imported; its handler would write to a stream that pytest has closed.
 os.environ["PREFECT_LOGGING_LEVEL"] = os.environ["PREFECT_SERVER_LOGGING_LEVEL"] = "CRITICAL"
+# Read then, too. Each process of the tests has its own, and none that of whoever runs them.
+_prefect_home = tempfile.TemporaryDirectory(prefix="lorag-prefect-")
+os.environ["PREFECT_HOME"] = _prefect_home.name
 
 
 @dataclass(frozen=True)
