@@ -200,7 +200,13 @@ def test_the_table_has_a_line_a_row_and_says_which_adapter_is_stale() -> None:
 
 
 def test_the_charts_show_when_each_strategy_was_served_and_what_is_left() -> None:
-    (panel,) = plot_freshness(timeline()).axes
+    figure = plot_freshness(timeline())
+    (panel,) = figure.axes
+    figure.draw_without_rendering()
+    first, last = panel.get_xlim()
+    seconds = [label.get_text() for label in panel.get_xticklabels() if first <= label.get_position()[0] <= last]
+    assert seconds == ["3", "10", "30", "100", "300"]
+    assert not any(label.get_text() for label in panel.get_xticklabels(minor=True)), "they would lie over one another"
     assert "10 changed facts" in panel.get_title(loc="left")
     lines = {line.get_label(): list(line.get_xdata()) for line in panel.get_lines() if line.get_label()[0] != "_"}
     assert lines["rag"][0] == 4.0

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from lorag.evaluation.timeline_records import Moment, Timeline, TimelineRow, TimelineStep
 from lorag.params import Strategy
@@ -53,6 +54,10 @@ def _draw_step(axes: Axes, step: TimelineStep) -> None:
     times = [row.fresh.published_s for row in step.rows if row.fresh.published_s]
     first, last = (min(times) / 3, max(times) * 3) if times else (0.1, 10.0)
     axes.set_xscale("log")
+    # The default labels every minor tick of a short span, one over the other.
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(first, last)
     axes.set_ylim(0, 1.05)
     refreshed_s = min(times, default=first)
