@@ -83,6 +83,26 @@ def test_whatever_moment_it_is_killed_a_whole_release_is_served(
     assert last["plan"]["embedded"] == 0
 
 
+@pytest.mark.parametrize("kept_share", [0, 0.6])
+def test_what_dvc_was_writing_when_it_was_killed_is_in_nobodys_way(
+    workspace: Path, tmp_path: Path, kept_share: float, cli: Cli
+) -> None:
+    write_pages(tmp_path / "docs", "winter")
+    (workspace / ".dvc" / "tmp" / "rwlock").write_text('{"read": {"data/sou')
+    lock = (workspace / "dvc.lock").read_text()
+    (workspace / "dvc.lock").write_text(lock[: int(kept_share * len(lock))])
+    assert cli("--workspace", workspace, "refresh", "--json").status == 0
+    assert "winter" in cli("--workspace", workspace, "search", "lamp of pier 7", "--json").json["hits"][0]["text"]
+    assert cli("--workspace", workspace, "refresh", "--json").json["published"] is False
+
+
+def test_conflicts_in_dvc_lock_are_left_to_their_owner(workspace: Path, cli: Cli) -> None:
+    conflict = "<<<<<<< HEAD\nschema: '2.0'\n=======\nschema: '2.1'\n>>>>>>> theirs\n"
+    (workspace / "dvc.lock").write_text(conflict)
+    assert cli("--workspace", workspace, "refresh", "--json").status == 5
+    assert (workspace / "dvc.lock").read_text() == conflict
+
+
 def test_a_second_refresh_is_told_that_one_runs(
     workspace: Path, running_refresh: subprocess.Popen[bytes], cli: Cli
 ) -> None:

@@ -8,10 +8,13 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import chdir, contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lorag import errors
 from lorag.adapters.process_tree import end_with
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
 
 STAGE_ERROR_FILE = "LORAG_STAGE_ERROR_FILE"
 """Names the file in which a stage tells the flow, across the process border, what went wrong."""
@@ -40,6 +43,7 @@ def track(root: Path, path: Path) -> str:
 
     try:
         with _quiet(root), Repo(str(root)) as repo:
+            _drop_torn_files(repo)
             stage = repo.add(str(path))[0]
             return str(stage.outs[0].hash_info.value)
     except (DvcException, OSError) as error:
@@ -58,6 +62,7 @@ def reproduce(root: Path, targets: Sequence[str], *, alone: bool = False) -> lis
     with tempfile.TemporaryDirectory(prefix="lorag-") as folder, _stage_environment(Path(folder)) as error_file:
         try:
             with _quiet(root), Repo(str(root)) as repo:
+                _drop_torn_files(repo)
                 return [stage.addressing for stage in repo.reproduce(list(targets), single_item=alone)]
         except DvcException as error:
             if error_file.exists():
@@ -84,6 +89,34 @@ def report_stage_error(error: errors.LoragError) -> None:
     if target := os.environ.get(STAGE_ERROR_FILE):
         value = {"type": type(error).__name__, "what": error.what, "where": error.where, "do": error.do}
         Path(target).write_text(json.dumps(value), encoding="utf-8")
+
+
+def _drop_torn_files(repo: "Repo") -> None:
+    """Removes what a killed process left half-written, on which DVC refuses all work.
+
+    That is its record of who reads and writes what, at each look at which it holds a lock of its own, and dvc.lock,
+    whose stages the run cache then gives back. A dvc.lock with git's marks of a conflict is for its owner to settle.
+    """
+    from dvc.dvcfile import LOCK_FILE, Lockfile
+    from dvc.exceptions import DvcException
+    from dvc.lock import make_lock
+    from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+
+    folder = Path(repo.tmp_dir)
+    hardlink = repo.config["core"].get("hardlink_lock", False)
+    with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder), hardlink_lock=hardlink):
+        try:
+            json.loads((folder / RWLOCK_FILE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            pass
+        except ValueError:
+            (folder / RWLOCK_FILE).unlink()
+    lock_file = Path(repo.root_dir) / LOCK_FILE
+    try:
+        Lockfile(repo, str(lock_file)).load()
+    except DvcException:
+        if "<<<<<<<" not in lock_file.read_text(encoding="utf-8", errors="replace"):
+            lock_file.unlink()
 
 
 def _error_of_stage(value: dict[str, str]) -> errors.LoragError:
