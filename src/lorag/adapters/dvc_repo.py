@@ -98,9 +98,10 @@ def _drop_torn_files(repo: "Repo") -> None:
     whose stages the run cache then gives back. A dvc.lock with git's marks of a conflict is for its owner to settle.
     """
     from dvc.dvcfile import LOCK_FILE, Lockfile
-    from dvc.exceptions import DvcException
     from dvc.lock import make_lock
     from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+    from dvc.utils.serialize import ParseError
+    from dvc.utils.strictyaml import YAMLValidationError
 
     folder = Path(repo.tmp_dir)
     hardlink = repo.config["core"].get("hardlink_lock", False)
@@ -114,7 +115,7 @@ def _drop_torn_files(repo: "Repo") -> None:
     lock_file = Path(repo.root_dir) / LOCK_FILE
     try:
         Lockfile(repo, str(lock_file)).load()
-    except DvcException:
+    except (ParseError, YAMLValidationError):
         if "<<<<<<<" not in lock_file.read_text(encoding="utf-8", errors="replace"):
             lock_file.unlink()
 
