@@ -141,7 +141,7 @@ def _recorded(folder: Path) -> list[Server]:
     if not os.path.exists(folder / "servers.json"):
         return []
     records = json.loads((folder / "servers.json").read_text(encoding="ascii"))
-    return [Server(one["pid"], one["started"], Ports(**one["ports"]), one["api_key"]) for one in records]
+    return [Server(one["pid"], one["started_s"], Ports(**one["ports"]), one["api_key"]) for one in records]
 
 
 if __name__ == "__main__":

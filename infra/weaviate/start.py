@@ -56,10 +56,10 @@ class Ports:
 
 @dataclass(frozen=True)
 class Server:
-    """A running server and how to reach it."""
+    """A running server and how to reach it; `started_s` is when it began, in seconds since the machine did."""
 
     pid: int
-    started: float
+    started_s: float
     ports: Ports
     api_key: str
 
@@ -72,11 +72,15 @@ class Server:
             "WEAVIATE_API_KEY": self.api_key,
         }
 
+    def is_process(self, process: psutil.Process) -> bool:
+        """Whether it is the server's, not that of a stranger who got its pid."""
+        return abs(_started_s(process) - self.started_s) <= 1
+
     def kill(self, *, gently: bool = True) -> None:
         """Ends the server and waits for that; without `gently` as a power cut would."""
         try:
             process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.started) > 1:
+            if not self.is_process(process):
                 return
             process.send_signal(signal.SIGTERM if gently else signal.SIGKILL)
             process.wait(STOP_TIMEOUT_S)
@@ -143,7 +147,7 @@ def spawn(
             stderr=log,
             start_new_session=True,
         )
-    return Server(process.pid, psutil.Process(process.pid).create_time(), ports, api_key), process
+    return Server(process.pid, _started_s(psutil.Process(process.pid)), ports, api_key), process
 
 
 def free_ports() -> Ports:
@@ -302,10 +306,15 @@ def write_privately(path: Path, text: str) -> None:
         file.write(text)
 
 
+def _started_s(process: psutil.Process) -> float:
+    # Since boot: by the clock on the wall, a process of before that clock was set would be a stranger.
+    return process.create_time() - psutil.boot_time()
+
+
 def _recorded(folder: Path) -> Server | None:
     try:
         record = json.loads((folder / "server.json").read_text(encoding="ascii"))
-        return Server(record["pid"], record["started"], Ports(**record["ports"]), record["api_key"])
+        return Server(record["pid"], record["started_s"], Ports(**record["ports"]), record["api_key"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -314,8 +323,7 @@ def runs(server: Server) -> bool:
     """Whether that very process is there and ready."""
     if not psutil.pid_exists(server.pid):
         return False
-    is_same = abs(psutil.Process(server.pid).create_time() - server.started) <= 1
-    return is_same and is_ready(server.environment["WEAVIATE_URL"])
+    return server.is_process(psutil.Process(server.pid)) and is_ready(server.environment["WEAVIATE_URL"])
 
 
 def _running(folder: Path) -> Server | None:

@@ -50,7 +50,7 @@ def test_a_stale_record_kills_no_stranger(shelf: BackgroundShelf, tmp_path: Path
     stranger = subprocess.Popen(SLEEP)
     try:
         shelf.folder.mkdir()
-        began = psutil.Process(stranger.pid).create_time()
+        began = psutil.Process(stranger.pid).create_time() - psutil.boot_time()
         record = {"name": "a", "pid": stranger.pid, "started_s": began - 60, "address": None}
         (shelf.folder / "a.json").write_text(json.dumps(record))
         assert shelf.find("a") is None
@@ -59,6 +59,19 @@ def test_a_stale_record_kills_no_stranger(shelf: BackgroundShelf, tmp_path: Path
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_a_process_is_found_after_the_clock_was_set(
+    shelf: BackgroundShelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = shelf.start("a", SLEEP, os.environ, tmp_path)
+    boot_s = psutil.boot_time()
+    # On Linux a clock that is set moves the time of boot, and with it that of each process.
+    monkeypatch.setattr("psutil._psplatform.boot_time", lambda: boot_s + 30)
+    assert psutil.boot_time() == boot_s + 30
+    assert shelf.find("a") == started
+    assert shelf.stop("a")
+    assert not psutil.pid_exists(started.pid) or psutil.Process(started.pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_a_process_that_ended_is_not_found_and_its_last_words_are_told(shelf: BackgroundShelf, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_the_store_is_killed(
         running = place.begin("refresh")
         wait_until(happened, running)
         server.kill(gently=False)
+        assert not start.runs(server)
         ended = end(running)
         assert ended.status == 5, ended.err
         assert_one_line(ended, "E030", "Weaviate", server.environment["WEAVIATE_URL"])

@@ -20,7 +20,7 @@ SHOWN_CHARS = 600
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """A process in the background; `started_s` is when it began, in seconds since 1970."""
+    """A process in the background; `started_s` is when it began, in seconds since the machine did."""
 
     name: str
     pid: int
@@ -67,7 +67,7 @@ class BackgroundShelf:
                 start_new_session=True,
             )
         try:
-            started_s = psutil.Process(process.pid).create_time()
+            started_s = _started_s(psutil.Process(process.pid))
         except psutil.NoSuchProcess:
             raise self.failed(name) from None
         background = Background(name, process.pid, started_s, address)
@@ -97,11 +97,16 @@ def _process_of(record: Background) -> psutil.Process | None:
     """The live process that was recorded; None where it has ended, whoever has its pid by now."""
     try:
         process = psutil.Process(record.pid)
-        if abs(process.create_time() - record.started_s) > SAME_START_S:
+        if abs(_started_s(process) - record.started_s) > SAME_START_S:
             return None
         return None if process.status() == psutil.STATUS_ZOMBIE else process
     except psutil.NoSuchProcess:
         return None
+
+
+def _started_s(process: psutil.Process) -> float:
+    # Since boot: by the clock on the wall, a process of before that clock was set would be a stranger.
+    return process.create_time() - psutil.boot_time()
 
 
 def _end(process: psutil.Process) -> None:
