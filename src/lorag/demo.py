@@ -98,7 +98,8 @@ def _compare(root: Path, knowledge: Path, workspace: Path) -> Path:
     from lorag.console_compare import show_comparison
     from lorag.console_timeline import show_timeline
     from lorag.params import AdapterKind
-    from lorag.use_cases.demo_slice import change_params, cut_slice
+    from lorag.use_cases.change_params import change_params
+    from lorag.use_cases.demo_slice import cut_slice
     from lorag.use_cases.timeline.timeline_walk import read_version
 
     slices, walk = root / "slice", root / "timeline"

@@ -6,7 +6,8 @@ import pytest
 from lorag.demo import FOR_A_SLICE
 from lorag.errors import ParamsError
 from lorag.params import load_params
-from lorag.use_cases.demo_slice import change_params, cut_slice
+from lorag.use_cases.change_params import change_params
+from lorag.use_cases.demo_slice import cut_slice
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,5 +37,8 @@ def test_params_are_changed_in_place_and_checked(tmp_path: Path) -> None:
     assert load_params(file).training.tuned.batch_tokens == 384
     assert load_params(file).training.hybrid.batch_tokens == 1024
     assert "# padding included" in file.read_text()
+    before, after = (ROOT / "params.yaml").read_text().splitlines(), file.read_text().splitlines()
+    changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert len(changed) == 8, "a line for each value"
     with pytest.raises(ParamsError, match="general_share"):
         change_params(file, {"training_set": {"general_share": 7}})

@@ -3,12 +3,12 @@
 import shutil
 from importlib.resources import files
 from pathlib import Path
-
-from ruamel.yaml import YAML
+from typing import Any
 
 from lorag.adapters import dvc_repo, git_repo
 from lorag.errors import InputRejected, WorkspaceError
 from lorag.params import load_params
+from lorag.use_cases.change_params import change_params
 from lorag.use_cases.retrain.starting_adapter import write_starts
 from lorag.workspace import Workspace
 
@@ -81,25 +81,21 @@ def _refuse_unusable(root: Path, source: Path, questions: Path | None) -> None:
 
 
 def _write_params(root: Path, source: Path, questions: Path | None) -> None:
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 200
-    tree = yaml.load(_template("params.yaml").read_text(encoding="utf-8"))
     inside = source.is_relative_to(root)
-    tree["knowledge"]["source"] = str(source.relative_to(root)) if inside else SOURCE
-    tree["knowledge"]["origin"] = None if inside else str(source)
-    tree["knowledge"]["commit"] = True
-    for key, name in OPTIONAL_QUESTIONS.items():
-        tree["knowledge"][key] = name
+    knowledge: dict[str, Any] = {
+        "source": str(source.relative_to(root)) if inside else SOURCE,
+        "origin": None if inside else str(source),
+        "commit": True,
+        **OPTIONAL_QUESTIONS,
+    }
+    empty = [*OPTIONAL_QUESTIONS.values()]
+    if questions is not None and questions.is_relative_to(root):
+        knowledge["questions"] = str(questions.relative_to(root))
+    else:
+        knowledge |= {"questions": QUESTIONS, "questions_origin": str(questions) if questions else None}
+        empty.append(QUESTIONS)
+    for name in empty:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
-    if questions is not None and questions.is_relative_to(root):
-        tree["knowledge"]["questions"] = str(questions.relative_to(root))
-    else:
-        tree["knowledge"]["questions"] = QUESTIONS
-        tree["knowledge"]["questions_origin"] = str(questions) if questions else None
-        (root / QUESTIONS).parent.mkdir(parents=True, exist_ok=True)
-        (root / QUESTIONS).touch()
-    with (root / "params.yaml").open("w", encoding="utf-8") as file:
-        yaml.dump(tree, file)
-    load_params(root / "params.yaml")
+    shutil.copyfile(_template("params.yaml"), root / "params.yaml")
+    change_params(root / "params.yaml", {"knowledge": knowledge})

@@ -2,12 +2,10 @@
 
 import json
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAML
 
 from lorag.adapters import git_repo
 from lorag.digests import digest_of, sha256_hex
@@ -16,6 +14,7 @@ from lorag.evaluation.questions import read_questions
 from lorag.evaluation.timeline import choose_facts
 from lorag.params import AdapterKind, Params, load_params
 from lorag.releases.durable import write_json_durably
+from lorag.use_cases.change_params import change_params
 from lorag.use_cases.init_workspace import OPTIONAL_QUESTIONS, init_workspace
 from lorag.workspace import Workspace
 
@@ -191,14 +190,7 @@ def _start_over(root: Path, first: Version, workspace: Workspace, params: Params
 
 
 def _lend_settings(made: Workspace, workspace: Workspace, params: Params) -> None:
-    yaml = YAML()
-    yaml.width = 200
-    tree = yaml.load(made.params_file.read_text(encoding="utf-8"))
-    for name, section in params.model_dump(mode="json").items():
-        keep: Collection[str] = _OWN if name == "knowledge" else ()
-        tree[name] = {**section, **{key: tree[name][key] for key in keep}}
+    lent = params.model_dump(mode="json", exclude={"knowledge": _OWN})
     # What is registered of this workspace must not take the place of what another one serves.
-    tree["tracking"]["experiment"] = f"{params.tracking.experiment}-timeline"
-    with made.params_file.open("w", encoding="utf-8") as file:
-        yaml.dump(tree, file)
-    load_params(made.params_file)
+    lent["tracking"]["experiment"] = f"{params.tracking.experiment}-timeline"
+    change_params(made.params_file, lent)

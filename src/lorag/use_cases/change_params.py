@@ -1,0 +1,36 @@
+"""Writes values into a params.yaml that a person goes on reading."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from lorag.params import load_params
+
+
+def change_params(params_file: Path, changes: Mapping[str, Any]) -> None:
+    """Writes values into params.yaml, its comments kept; raises ParamsError for one that is not allowed."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 200
+    yaml.representer.add_representer(type(None), _represent_none)
+    tree = yaml.load(params_file.read_text(encoding="utf-8"))
+    _merge(tree, changes)
+    with params_file.open("w", encoding="utf-8") as file:
+        yaml.dump(tree, file)
+    load_params(params_file)
+
+
+def _represent_none(representer: Any, _: None) -> Any:
+    # Without this nothing at all stands behind the name.
+    return representer.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+def _merge(tree: Any, changes: Mapping[str, Any]) -> None:
+    for name, value in changes.items():
+        if isinstance(value, Mapping):
+            _merge(tree[name], value)
+        elif name not in tree or tree[name] != value:
+            # What already is so stays as it was written.
+            tree[name] = value
