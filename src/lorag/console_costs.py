@@ -112,6 +112,9 @@ def _crossing(line: Mapping[str, Any]) -> str:
         return f"{first} and {second} never cross: " + (f"{cheaper} is cheaper" if cheaper else "they cost the same")
     if line["queries_per_update"] is None:
         return f"{first} and {second} cross at a number of updates alone"
+    if line["queries_per_update"] < 0:
+        less = f"{line['queries_offset']:.2g} queries a day without an update"
+        return f"{first} and {second} cross at {less}, by storage alone; with more {line['cheaper_above']} is cheaper"
     low, high = line["queries_per_update_range"]
     span = f"{low:,.0f} - {high:,.0f}" if line["sure"] else "within what was measured they may not cross"
     return (
@@ -121,7 +124,7 @@ def _crossing(line: Mapping[str, Any]) -> str:
 
 
 def _queries(slope: float | None) -> str:
-    return "no point" if slope is None else f"{slope:,.1f} queries an update"
+    return "no point" if slope is None or slope < 0 else f"{slope:,.1f} queries an update"
 
 
 def show_advice(result: Mapping[str, Any]) -> None:

@@ -109,6 +109,17 @@ def test_the_range_of_a_slope_covers_each_cost_at_its_least_and_its_greatest() -
     assert found.greatest == pytest.approx((66 - 0.9) / (0.0027 - 0.0011))
 
 
+def test_a_line_by_storage_alone_falls_and_is_no_break_even() -> None:
+    line = cross(costs("tuned", 1, 0.01, storage=2e-5), costs("hybrid", 2, 0.02, storage=1e-5))
+    assert line.falls and line.cheaper_above == "tuned"
+    assert line.offset == pytest.approx(0.001)
+    assert not cross(RAG, TUNED).falls
+    spread = slope_range(
+        costs("tuned", 1, 0.01, storage=2e-5, spread=0.5), costs("hybrid", 2, 0.02, storage=1e-5, spread=0.5)
+    )
+    assert not spread.sure, "with some costs the line rises, with some it falls"
+
+
 def test_a_line_that_the_spread_of_the_costs_may_undo_is_not_sure() -> None:
     found = slope_range(costs("rag", 1, 0.0011, spread=0.2), costs("tuned", 60, 0.001, spread=0.2))
     assert not found.sure

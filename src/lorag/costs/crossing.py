@@ -29,8 +29,13 @@ class Crossing:
         return min(signs) < 0 < max(signs)
 
     @property
+    def falls(self) -> bool:
+        """Whether one is dearer to update and to ask: it wins by what it stores, where little is updated and asked."""
+        return self.exists and self.updates * self.queries > 0
+
+    @property
     def slope(self) -> float | None:
-        """Queries for each update on the line; None where it does not exist or stands upright."""
+        """Queries for each update on the line, below zero where it falls; None where there is none or it is upright."""
         return -self.updates / self.queries if self.exists and self.queries else None
 
     @property
@@ -69,7 +74,7 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True)
 class SlopeRange:
-    """The slopes that the least and the greatest costs measured allow; `sure` where a line exists for all of them.
+    """The slopes that the least and the greatest costs measured allow; `sure` where a line rises for all of them.
 
     Otherwise the two bound nothing: between costs that cross and costs that do not, the slope grows beyond limits.
     """
@@ -99,8 +104,9 @@ def slope_range(first: UnitCosts, second: UnitCosts) -> SlopeRange:
             _differences(first.update, second.update), _differences(first.query, second.query)
         )
     ]
-    slopes = [line.slope for line in lines if line.slope is not None]
-    return SlopeRange(min(slopes, default=None), max(slopes, default=None), all(line.exists for line in lines))
+    slopes = [line.slope for line in lines if line.slope is not None and not line.falls]
+    sure = all(line.exists and not line.falls for line in lines)
+    return SlopeRange(min(slopes, default=None), max(slopes, default=None), sure)
 
 
 def pairs(costs: list[UnitCosts]) -> list[tuple[UnitCosts, UnitCosts]]:

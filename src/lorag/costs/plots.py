@@ -35,7 +35,7 @@ def plot_break_even(found: BreakEven) -> Figure:
             if line.exists and {line.first, line.second} <= set(found.grid.strategies)
         ]
         for number, (line, span) in enumerate(drawn):
-            _draw_line(axes, found, line, span, label_at=0.5 - 0.2 * number)
+            _draw_line(axes, found, line, span, label_at=0.4 + 0.12 * number)
         axes.set_xlim(found.grid.updates[0], found.grid.updates[-1])
         axes.set_ylim(found.grid.queries[0], found.grid.queries[-1])
     _write_notes(notes, found)
@@ -84,7 +84,7 @@ def _draw_line(axes: Axes, found: BreakEven, line: Crossing, span: SlopeRange, *
     if line.offset is not None and span.least is not None and span.greatest is not None and span.sure:
         low, high = (np.maximum(slope * updates + line.offset, 1e-9) for slope in (span.least, span.greatest))
         axes.fill_between(updates, low, high, color="black", alpha=0.12, linewidth=0)
-    what = "" if line.slope is None else f": {line.slope:,.0f} queries an update"
+    what = "" if line.slope is None or line.falls else f": {line.slope:,.0f} queries an update"
     label = f"{line.first} = {line.second}{what}"
     # Beside the line, on the other side than a dashed one's: two that lie close stay readable.
     beside, side = ((6, -10), "left") if is_border else ((-6, 6), "right")

@@ -61,6 +61,8 @@ def _line(line: Crossing, span: SlopeRange) -> list[str]:
     pair = f"{line.first} and {line.second}"
     if not line.exists:
         return [pair, "never", "", "", f"{line.always_cheaper}, always" if line.always_cheaper else "neither"]
+    if line.falls:
+        return [pair, "never", "", "", f"{line.cheaper_above}, from {line.offset:.2g} queries a day without an update"]
     bounds = [_slope(span.least), _slope(span.greatest)] if span.sure else ["they may", "not cross"]
     return [pair, _slope(line.slope), *bounds, line.cheaper_above or ""]
 
@@ -75,7 +77,7 @@ def _moved(one: Sensitivity) -> list[str]:
 
 
 def _slope(value: float | None) -> str:
-    return "no point" if value is None else f"{value:,.1f}"
+    return "no point" if value is None or value < 0 else f"{value:,.1f}"
 
 
 def _sort(row: LedgerEntry | Summary) -> list[str]:

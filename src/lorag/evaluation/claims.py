@@ -152,6 +152,8 @@ def _costs_cross(evidence: Evidence) -> Finding:
     line, span = known[0]
     if not line.exists:
         return Finding(Verdict.FAILS, f"{line.always_cheaper or 'neither'} is cheaper at every workload")
+    if line.falls:
+        return Finding(Verdict.FAILS, f"{line.cheaper_above} is cheaper wherever more than storage is paid for")
     sure = "with every cost at its least and greatest too" if span.sure else "but not with every cost as measured"
     why = f"the line exists at the medians, {sure}; with more queries {line.cheaper_above} is cheaper"
     if line.slope is None:
