@@ -101,6 +101,16 @@ def test_a_text_keeps_its_meaning_whatever_shares_its_batch(embedder: Embedder, 
     assert (alone * embedder.embed_batch(texts[:8])).sum(axis=1).min() > 0.999
 
 
+def test_a_text_has_the_same_vector_in_any_company(texts: list[str]) -> None:
+    flags = read_processor_flags()
+    if "avx512_bf16" not in flags or "amx_bf16" in flags:
+        pytest.skip("measured for AVX512-BF16 alone")
+    opened = open_embedder(params(backend="openvino"))
+    together = opened.embed_batch(texts[:60])
+    assert np.array_equal(np.concatenate([opened.embed_batch([text]) for text in texts[:60]]), together)
+    assert np.array_equal(opened.embed_batch(texts[:60][::-1])[::-1], together)
+
+
 @pytest.mark.parametrize("backend", ["openvino", "torch"])
 def test_the_end_of_a_long_text_is_read_and_a_longer_one_refused(backend: str) -> None:
     opened = open_embedder(params(backend=backend))

@@ -30,6 +30,13 @@ _TEXTS_A_REQUEST = 8
 """Measured with a stream for each of two cores: 8 take 0.69 s where 1 take 0.80 s and 32 take 0.75 s."""
 
 
+_TOKENS_A_BLOCK = 16
+"""Attention runs over blocks of so many tokens, and rounds the rest of a shorter one in another way.
+
+Measured on AVX512-BF16: padded to whole blocks, a text has the same vector in any company, to the last bit.
+"""
+
+
 class OpenVinoEmbedder:
     """An Embedder; see `lorag.retrieval.embed`. May be used by several threads.
 
@@ -89,7 +96,7 @@ class OpenVinoEmbedder:
         # A request for each thread: two threads must not use the same one.
         if not hasattr(self._own, "request"):
             self._own.request = self._compiled.create_infer_request()
-        ids, mask = pad_rows(rows)
+        ids, mask = pad_rows(rows, _TOKENS_A_BLOCK)
         self._own.request.infer({"input_ids": ids, "attention_mask": mask}, share_inputs=True)
         return np.array(self._own.request.get_output_tensor(0).data, np.float32)
 

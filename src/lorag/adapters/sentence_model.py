@@ -75,9 +75,10 @@ def refuse_long(texts: Sequence[str], rows: Sequence[Sequence[int]], max_tokens:
             )
 
 
-def pad_rows(rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids and attention mask, both [n_rows, longest]."""
-    ids = np.zeros((len(rows), max(map(len, rows), default=0)), np.int64)
+def pad_rows(rows: Sequence[Sequence[int]], multiple: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Token ids and attention mask, both [n_rows, longest], the longest rounded up to a multiple."""
+    longest = max(map(len, rows), default=0)
+    ids = np.zeros((len(rows), -(-longest // multiple) * multiple), np.int64)
     mask = np.zeros_like(ids)
     for i, row in enumerate(rows):
         ids[i, : len(row)] = row
