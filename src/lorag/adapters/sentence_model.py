@@ -75,10 +75,9 @@ def refuse_long(texts: Sequence[str], rows: Sequence[Sequence[int]], max_tokens:
             )
 
 
-def pad_rows(rows: Sequence[Sequence[int]], multiple: int = 1) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids and attention mask, both [n_rows, longest], the longest rounded up to a multiple."""
-    longest = max(map(len, rows), default=0)
-    ids = np.zeros((len(rows), -(-longest // multiple) * multiple), np.int64)
+def pad_rows(rows: Sequence[Sequence[int]], at_least: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Token ids and attention mask, both [n_rows, longest], where the longest counts as `at_least` so many tokens."""
+    ids = np.zeros((len(rows), max([at_least, *map(len, rows)])), np.int64)
     mask = np.zeros_like(ids)
     for i, row in enumerate(rows):
         ids[i, : len(row)] = row
