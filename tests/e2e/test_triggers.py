@@ -24,7 +24,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
             ("latency_questions: 12", "latency_questions: 2"),
             ("bootstrap_samples: 1000", "bootstrap_samples: 100"),
             ("retain_generations: 5", "retain_generations: 1"),
-            ("poll_s:", "poll_s: 1.0"),
+            ("poll_s: null", "poll_s: 1.0"),
             ('refresh: "0 * * * *"', "refresh: null"),
             ('clean_up: "30 4 * * *"', "clean_up: 60"),
         ):
