@@ -112,7 +112,7 @@ def _crossing(line: Mapping[str, Any]) -> str:
         return f"{first} and {second} never cross: " + (f"{cheaper} is cheaper" if cheaper else "they cost the same")
     if line["queries_per_update"] is None:
         return f"{first} and {second} cross at a number of updates alone"
-    if line["queries_per_update"] < 0:
+    if line["by_storage_alone"]:
         less = f"{line['queries_offset']:.2g} queries a day without an update"
         return f"{first} and {second} cross at {less}, by storage alone; with more {line['cheaper_above']} is cheaper"
     low, high = line["queries_per_update_range"]

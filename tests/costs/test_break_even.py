@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from lorag.console_costs import show_break_even
 from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry
 from lorag.costs.plots import plot_break_even
 from lorag.costs.records import Use
@@ -137,6 +138,17 @@ def test_the_chart_labels_regions_and_lines_and_tells_what_each_side_is_worth() 
     said = "\n".join(text.get_text() for text in notes.texts)
     assert "80% right, fresh after 30 s" in said
     assert "90% right, freshness not measured" in said
+
+
+def test_a_pair_that_storage_alone_decides_is_told_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    stored = StoredBytes(1_000_000, {"tuned": 100_000_000_000, "hybrid": 1_000_000})
+    result = {**found(stored=stored).to_json(), "plot": None}
+    by_storage = {(one["first"], one["second"]): one["by_storage_alone"] for one in result["crossings"]}
+    assert by_storage[("tuned", "hybrid")], "hybrid is dearer to update and to ask, and stores less"
+    assert not by_storage[("rag", "tuned")]
+    show_break_even(result)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "by storage alone; with more tuned is cheaper" in said
 
 
 def test_a_larger_corpus_makes_the_retrain_dearer_and_not_the_refresh() -> None:

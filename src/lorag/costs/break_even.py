@@ -143,6 +143,7 @@ def _crossing_json(line: Crossing, span: SlopeRange) -> dict[str, Any]:
         "first": line.first,
         "second": line.second,
         "exists": line.exists,
+        "by_storage_alone": line.falls,
         "queries_per_update": line.slope,
         "queries_offset": line.offset,
         "queries_per_update_range": [span.least, span.greatest],
