@@ -83,6 +83,23 @@ def test_a_second_init_and_a_workspace_inside_its_source_are_refused(
     assert (tmp_path / "w" / "params.yaml").read_text() == params
 
 
+@pytest.mark.parametrize("rule", ["data/", "*.lock", "reports"])
+def test_a_repository_that_ignores_what_a_refresh_commits_is_refused_and_left_as_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], rule: str
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# A\n\nText.\n")
+    own = tmp_path / "own"
+    subprocess.run(["git", "init", "--quiet", str(own)], check=True)
+    (own / ".gitignore").write_text(f"{rule}\n")
+    assert run(["init", str(own), "--source", str(tmp_path / "docs")]) == 2
+    assert "git check-ignore -v" in capsys.readouterr().err
+    assert {path.name for path in own.iterdir()} == {".git", ".gitignore"}
+
+    (own / ".gitignore").write_text("build/\n")
+    assert run(["init", str(own), "--source", str(tmp_path / "docs")]) == 0
+
+
 def command_names() -> list[list[str]]:
     names = [[command.name or command.callback.__name__] for command in app.registered_commands if command.callback]
     return [*names, ["evaluate", "retrieval"]]

@@ -25,6 +25,15 @@ def head_commit(root: Path) -> str | None:
         return None
 
 
+def ignored(root: Path, paths: Sequence[str]) -> list[str]:
+    """Those of `paths`, there or not, that git leaves out by a rule of the repository or of the user."""
+    try:
+        return _git(root, "check-ignore", "--", *paths).splitlines()
+    except StoreFailed:
+        # Which is how it says that there are none.
+        return []
+
+
 def commit(root: Path, paths: Sequence[str], message: str) -> bool:
     """Commits these paths and nothing else that may be staged; False where they hold no change."""
     _git(root, "add", "--", *paths)
@@ -49,6 +58,7 @@ def _git(root: Path, *arguments: str) -> str:
     except FileNotFoundError as error:
         raise StoreFailed("git is not installed", do="install git") from error
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        said = (error.stderr or b"") if isinstance(error.stderr, str) else ""
-        raise StoreFailed(f"git {arguments[0]} failed: {str(said).strip()[:300]}", where=str(root)) from error
+        # What a command that timed out had said may be bytes, or None.
+        said = error.stderr.strip()[:300] if isinstance(error.stderr, str) else "no answer within 120 s"
+        raise StoreFailed(f"git {arguments[0]} failed: {said}", where=str(root)) from error
     return done.stdout

@@ -21,13 +21,16 @@ OPTIONAL_QUESTIONS = {
     "style": "data/style.jsonl",
 }
 """Empty until somebody fills them: a stage of dvc.yaml needs a file to look at."""
+COMMITTED = ("params.yaml", "dvc.yaml", "dvc.lock", "starts.json", f"{SOURCE}.dvc", "reports/comparison.json")
+"""Some of what a refresh commits, one for each place that a repository may ignore."""
 
 
 def init_workspace(root: Path, source: Path, questions: Path | None) -> Workspace:
     """A git and DVC repository at `root` whose refresh reads `source`.
 
     A source elsewhere is copied in and versioned by DVC at each refresh; a source inside `root` is read in place.
-    Raises WorkspaceError where `root` already is a workspace, InputRejected where source or questions are missing.
+    Raises WorkspaceError where `root` already is a workspace, or a git repository that ignores what a refresh commits,
+    and InputRejected where source or questions are missing.
     """
     root = root.resolve()
     _refuse_unusable(root, source, questions)
@@ -70,6 +73,12 @@ def _refuse_unusable(root: Path, source: Path, questions: Path | None) -> None:
     for name in ("params.yaml", "dvc.yaml", ".dvc"):
         if (root / name).exists():
             raise WorkspaceError(f"there already is a {name}", where=str(root), do="use it, or name another folder")
+    if git_repo.is_repository_root(root) and (ignored := git_repo.ignored(root, COMMITTED)):
+        raise WorkspaceError(
+            f"git ignores {ignored[0]} here, which a refresh commits",
+            where=str(root),
+            do=f"take out the rule that `git check-ignore -v {ignored[0]}` shows, or name another folder",
+        )
     if not source.exists():
         raise InputRejected("no such source", where=str(source), do="give a folder of documents or a documents.jsonl")
     if root.is_relative_to(source.resolve()):
