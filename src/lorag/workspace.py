@@ -6,6 +6,18 @@ from pathlib import Path
 from lorag.errors import WorkspaceError
 from lorag.params import AdapterKind
 
+COMMITTED = (
+    "params.yaml",
+    "dvc.yaml",
+    "dvc.lock",
+    "starts.json",
+    "reports/",
+    "data/source.dvc",
+    "data/questions.jsonl.dvc",
+    "data/.gitignore",
+)
+"""What a refresh commits, beside the questions that a workspace holds itself; a folder ends in a slash."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:

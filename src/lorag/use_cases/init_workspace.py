@@ -10,7 +10,7 @@ from lorag.errors import InputRejected, WorkspaceError
 from lorag.params import load_params
 from lorag.use_cases.change_params import change_params
 from lorag.use_cases.retrain.starting_adapter import write_starts
-from lorag.workspace import Workspace
+from lorag.workspace import COMMITTED, Workspace
 
 IGNORED = "/.lorag/\n/artifacts/\n/reports/comparison.html\n"
 SOURCE = "data/source"
@@ -21,8 +21,6 @@ OPTIONAL_QUESTIONS = {
     "style": "data/style.jsonl",
 }
 """Empty until somebody fills them: a stage of dvc.yaml needs a file to look at."""
-COMMITTED = ("params.yaml", "dvc.yaml", "dvc.lock", "starts.json", f"{SOURCE}.dvc", "reports/comparison.json")
-"""Some of what a refresh commits, one for each place that a repository may ignore."""
 
 
 def init_workspace(root: Path, source: Path, questions: Path | None) -> Workspace:

@@ -33,7 +33,7 @@ from lorag.use_cases.refresh.refresh_index import (
     start_from,
 )
 from lorag.use_cases.refresh.snapshot_source import snapshot_file, snapshot_folder
-from lorag.workspace import Workspace
+from lorag.workspace import COMMITTED, Workspace
 
 INDEX_STAGES = ("validation", "index_report", "retrieval_evaluation")
 """With all that they need: what an index is made of. Adapters are trained by a retrain alone."""
@@ -135,8 +135,7 @@ def commit_versions(workspace: Workspace, params: Params, message: str = "Refres
     knowledge = params.knowledge
     if not knowledge.commit:
         return
-    names = ["dvc.lock", "reports", "starts.json", "data/source.dvc", "data/questions.jsonl.dvc", "data/.gitignore"]
-    names += ["params.yaml", "dvc.yaml", knowledge.controls, knowledge.unanswerable, knowledge.style]
+    names = [*COMMITTED, knowledge.controls, knowledge.unanswerable, knowledge.style]
     paths = {name: workspace.resolve(name) for name in names}
     inside = workspace.root.resolve()
     git_repo.commit(
