@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lorag.adapters.local_http import is_free
-from lorag.adapters.model_cache import home_folder
+from lorag.integrations.machine.local_http import is_free
+from lorag.integrations.models.cache import home_folder
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 600

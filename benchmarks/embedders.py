@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lorag.adapters.embedder_tokenizer import load_token_counter
-from lorag.adapters.embedder_torch import load_network
-from lorag.adapters.embedders import open_embedder
-from lorag.adapters.model_files import resolve_model
 from lorag.errors import ParamsError
+from lorag.integrations.models.embedder_tokenizer import load_token_counter
+from lorag.integrations.models.embedder_torch import load_network
+from lorag.integrations.models.embedders import open_embedder
+from lorag.integrations.models.files import resolve_model
 from lorag.params import EmbeddingParams, load_params
 from lorag.retrieval.embed import Embedder, embed_texts
 

@@ -82,12 +82,12 @@ def generate_raw(workspace: Path, strategy: str) -> dict[str, Any]:
     """Seconds of `generate` on the prompts behind the answers that the stage left."""
     import torch
 
-    from lorag.adapters.chat_encoding import open_chat_encoder
-    from lorag.adapters.generator_transformers import BATCH_TOKENS
-    from lorag.adapters.generators import open_generator
-    from lorag.adapters.model_files import convert_base_model
     from lorag.answering.strategies import make_prompt
     from lorag.evaluation.answer_rows import read_answers
+    from lorag.integrations.models.chat_encoding import open_chat_encoder
+    from lorag.integrations.models.files import convert_base_model
+    from lorag.integrations.models.generator_transformers import BATCH_TOKENS
+    from lorag.integrations.models.generators import open_generator
     from lorag.knowledge.artifacts import read_chunks
     from lorag.params import load_params
     from lorag.retrieval.embed import plan_batches

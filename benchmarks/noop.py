@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 FLOOR = """
 import sys
 from pathlib import Path
-from lorag import console
+from lorag.console import terminal as console
 console.set_up_prefect(Path(sys.argv[1]), debug=False)
 from prefect import flow, task
 @task

@@ -39,8 +39,8 @@ from lorag_side import refresh
 from measured import Clock
 from search_100k import QUERY_NOISE, ask, made_up, make_corpus, noise, timed, unit
 
-from lorag.adapters.embedders import open_embedder
-from lorag.adapters.stores import open_store
+from lorag.integrations.models.embedders import open_embedder
+from lorag.integrations.stores import open_store
 from lorag.knowledge.documents import Block, BlockKind, Chunk, Document
 from lorag.params import Params
 from lorag.releases.shelf import ReleaseShelf

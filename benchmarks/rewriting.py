@@ -26,22 +26,22 @@ sys.path.append(str(ROOT / "benchmarks/peers"))
 
 from corpus import knowledge_params, read_params
 
-from lorag.adapters.blob_cache import BlobCache
-from lorag.adapters.embedder_tokenizer import load_token_counter
-from lorag.adapters.embedders import open_embedder
-from lorag.adapters.generators import open_generator
-from lorag.adapters.lancedb_index import LanceDbIndex
-from lorag.adapters.model_files import resolve_model
 from lorag.answering.prompts import rewriting_messages
+from lorag.answering.rewrite import MAX_NEW_TOKENS, queries_from
 from lorag.digests import sha256_hex
-from lorag.evaluation.questions import GoldenQuestion, golden_questions, read_questions
 from lorag.evaluation.retrieval import rank_documents, retrieval_by_question
+from lorag.integrations.blob_cache import BlobCache
+from lorag.integrations.lancedb.index import LanceDbIndex
+from lorag.integrations.models.embedder_tokenizer import load_token_counter
+from lorag.integrations.models.embedders import open_embedder
+from lorag.integrations.models.files import resolve_model
+from lorag.integrations.models.generators import open_generator
 from lorag.params import Params, RetrieverKind, Rewriting
+from lorag.questions.questions import GoldenQuestion, golden_questions, read_questions
 from lorag.retrieval.embed import embed_texts
 from lorag.retrieval.index.store import IndexRow
-from lorag.retrieval.rewrite import MAX_NEW_TOKENS, queries_from
 from lorag.retrieval.search import Searcher
-from lorag.use_cases.compare.evaluate_retrieval import widen
+from lorag.use_cases.asking.evaluate_retrieval import widen
 from lorag.use_cases.refresh.pipeline import chunk_corpus, read_source
 
 XQUAD = ROOT / "../shared/data/xquad_en"

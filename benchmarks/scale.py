@@ -62,8 +62,8 @@ from search_100k import (
     unit,
 )
 
-from lorag.adapters.stores import open_store
 from lorag.digests import sha256_hex
+from lorag.integrations.stores import open_store
 from lorag.knowledge.documents import Chunk
 from lorag.params import Params
 from lorag.releases.shelf import ReleaseShelf

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from lorag.adapters.stores import open_store
+from lorag.integrations.stores import open_store
 from lorag.knowledge.documents import Chunk
 from lorag.params import IndexParams
 from lorag.retrieval.fuse import fuse_hits

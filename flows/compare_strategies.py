@@ -8,21 +8,21 @@ from prefect.runtime import flow_run
 
 from flows.record import record_compare
 from flows.steps import as_step, hold_writer_lock
-from lorag.adapters.mlflow_tracking import locate_tracking
+from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.params import load_params
-from lorag.use_cases.compare import comparison_report, log_compare, run_compare
-from lorag.use_cases.compare.run_compare import CompareOutcome
-from lorag.use_cases.judge import claims_report
-from lorag.use_cases.refresh import run_refresh
-from lorag.use_cases.retrain import vary_seeds
+from lorag.use_cases.compare import comparison_report, log_compare
+from lorag.use_cases.compare import steps as compare_steps
+from lorag.use_cases.compare.steps import CompareOutcome
+from lorag.use_cases.judge import claims_report, vary_seeds
+from lorag.use_cases.refresh import steps as refresh_steps
 from lorag.use_cases.timeline import timeline_report
 from lorag.workspace import Workspace
 
-choose = as_step("choose", run_compare.choose_strategies)
-reproduce_answers = as_step("answer", run_compare.reproduce_answers)
-reproduce_comparison = as_step("compare", run_compare.reproduce_comparison)
-time_answers = as_step("time", run_compare.time_answers)
-commit_versions = as_step("commit", run_refresh.commit_versions)
+choose = as_step("choose", compare_steps.choose_strategies)
+reproduce_answers = as_step("answer", compare_steps.reproduce_answers)
+reproduce_comparison = as_step("compare", compare_steps.reproduce_comparison)
+time_answers = as_step("time", compare_steps.time_answers)
+commit_versions = as_step("commit", refresh_steps.commit_versions)
 report = as_step("report", comparison_report.write_report)
 log = as_step("log", log_compare.log_compare)
 

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from prefect.runtime import flow_run
 
-from lorag.adapters import dvc_repo
-from lorag.adapters.mlflow_tracking import locate_tracking, run_path
-from lorag.adapters.prefect_events import EventName, emit_event
-from lorag.adapters.prefect_record import RunRecord, record_run
-from lorag.adapters.prefect_server import server_api
 from lorag.errors import StoreFailed
+from lorag.integrations.dvc import dvc_repo
+from lorag.integrations.mlflow.tracking import locate_tracking, run_path
+from lorag.integrations.prefect.events import EventName, emit_event
+from lorag.integrations.prefect.record import RunRecord, record_run
+from lorag.integrations.prefect.server import server_api
 from lorag.params import Params
 from lorag.releases.record import Release
 from lorag.workspace import Workspace
 
 if TYPE_CHECKING:
     # Each flow needs its own alone, and a refresh without change waits for every import.
-    from lorag.use_cases.compare.run_compare import CompareOutcome
-    from lorag.use_cases.refresh.run_refresh import RefreshOutcome
-    from lorag.use_cases.retrain.run_retrain import RetrainOutcome
+    from lorag.use_cases.compare.steps import CompareOutcome
+    from lorag.use_cases.refresh.steps import RefreshOutcome
+    from lorag.use_cases.retrain.steps import RetrainOutcome
 
 logger = logging.getLogger(__name__)
 

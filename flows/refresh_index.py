@@ -9,21 +9,22 @@ from prefect.runtime import flow_run
 
 from flows.record import record_refresh
 from flows.steps import as_step, hold_writer_lock
-from lorag.adapters.cost_meter import CostMeter
-from lorag.adapters.mlflow_tracking import locate_tracking
-from lorag.adapters.stores import open_store
+from lorag.integrations.machine.cost_meter import CostMeter
+from lorag.integrations.mlflow.tracking import locate_tracking
+from lorag.integrations.stores import open_store
 from lorag.params import load_params
-from lorag.use_cases.refresh import log_refresh, run_refresh
-from lorag.use_cases.refresh.run_refresh import RefreshOutcome
+from lorag.use_cases.refresh import log_refresh
+from lorag.use_cases.refresh import steps as refresh_steps
+from lorag.use_cases.refresh.steps import RefreshOutcome
 from lorag.workspace import Workspace
 
-snapshot = as_step("snapshot", run_refresh.snapshot)
-reproduce = as_step("reproduce", run_refresh.reproduce)
-commit_versions = as_step("commit", run_refresh.commit_versions)
-plan = as_step("plan", run_refresh.plan)
-apply = as_step("apply", run_refresh.apply)
-gate = as_step("gate", run_refresh.gate)
-publish = as_step("publish", run_refresh.publish, retries=0)
+snapshot = as_step("snapshot", refresh_steps.snapshot)
+reproduce = as_step("reproduce", refresh_steps.reproduce)
+commit_versions = as_step("commit", refresh_steps.commit_versions)
+plan = as_step("plan", refresh_steps.plan)
+apply = as_step("apply", refresh_steps.apply)
+gate = as_step("gate", refresh_steps.gate)
+publish = as_step("publish", refresh_steps.publish, retries=0)
 log = as_step("log", log_refresh.log_refresh)
 
 
@@ -48,16 +49,16 @@ def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: b
         store = open_store(params.index, workspace.state, os.environ)
         try:
             planned = plan(workspace, params, store, rebuild=rebuild, allow_shrink=allow_shrink)
-            release = run_refresh.current_release(planned, params)
+            release = refresh_steps.current_release(planned, params)
             report = None
             if release is not None:
-                run_refresh.serve_again(workspace, planned, release)
+                refresh_steps.serve_again(workspace, planned, release)
             else:
                 ref, report = gate(apply(planned, store, params), planned, workspace, store, params)
                 release = publish(ref, report, planned, workspace, store, params)
         finally:
             store.close()
-        outcome = run_refresh.summarise(release, report, planned, pipeline, workspace, meter.stop())
+        outcome = refresh_steps.summarise(release, report, planned, pipeline, workspace, meter.stop())
     location = locate_tracking(workspace.state, os.environ)
     run_id = log(outcome, workspace, params, location, str(flow_run.id or ""))
     outcome = replace(outcome, mlflow_run_id=run_id)

@@ -9,21 +9,22 @@ from prefect.runtime import flow_run
 
 from flows.record import record_retrain
 from flows.steps import as_step, hold_writer_lock
-from lorag.adapters.cost_meter import CostMeter
-from lorag.adapters.gpu_energy import count_gpus
-from lorag.adapters.mlflow_tracking import locate_tracking
+from lorag.integrations.machine.cost_meter import CostMeter
+from lorag.integrations.machine.gpu_energy import count_gpus
+from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.params import AdapterKind, Params, load_params
-from lorag.use_cases.refresh import run_refresh
-from lorag.use_cases.retrain import log_retrain, run_retrain
-from lorag.use_cases.retrain.run_retrain import Candidate, RetrainOutcome
+from lorag.use_cases.refresh import steps as refresh_steps
+from lorag.use_cases.retrain import log_retrain
+from lorag.use_cases.retrain import steps as retrain_steps
+from lorag.use_cases.retrain.steps import Candidate, RetrainOutcome
 from lorag.workspace import Workspace
 
-snapshot = as_step("snapshot", run_refresh.snapshot)
-pin_start = as_step("pin start", run_retrain.pin_start)
-reproduce = as_step("reproduce", run_retrain.reproduce)
-judge = as_step("gate", run_retrain.judge)
-commit_versions = as_step("commit", run_refresh.commit_versions)
-publish = as_step("publish", run_retrain.publish, retries=0)
+snapshot = as_step("snapshot", refresh_steps.snapshot)
+pin_start = as_step("pin start", retrain_steps.pin_start)
+reproduce = as_step("reproduce", retrain_steps.reproduce)
+judge = as_step("gate", retrain_steps.judge)
+commit_versions = as_step("commit", refresh_steps.commit_versions)
+publish = as_step("publish", retrain_steps.publish, retries=0)
 log = as_step("log", log_retrain.log_retrain)
 
 
@@ -38,7 +39,7 @@ def retrain_adapter(workspace_root: str, adapters: Sequence[str] = (), *, refuse
     workspace = Workspace(Path(workspace_root).resolve())
     params = load_params(workspace.params_file)
     with hold_writer_lock(workspace, params):
-        kinds = run_retrain.choose_adapters(workspace, params, adapters)
+        kinds = retrain_steps.choose_adapters(workspace, params, adapters)
         snapshot(workspace, params)
         candidates = tuple(_train_and_judge(kind, workspace, params) for kind in kinds)
         if any(candidate.stages for candidate in candidates):
@@ -49,7 +50,7 @@ def retrain_adapter(workspace_root: str, adapters: Sequence[str] = (), *, refuse
     outcome = RetrainOutcome(release, published, candidates, runs)
     record_retrain(outcome, workspace, params)
     if refuse:
-        run_retrain.refuse_failed(outcome)
+        retrain_steps.refuse_failed(outcome)
     return outcome
 
 
@@ -59,4 +60,4 @@ def _train_and_judge(kind: AdapterKind, workspace: Workspace, params: Params) ->
         reproduced = reproduce(kind, workspace)
         entry, probes = judge(kind, workspace, params)
         meter.add_tokens(trained=reproduced.tokens_trained)
-    return run_retrain.present(kind, entry, probes, reproduced, workspace, meter.stop())
+    return retrain_steps.present(kind, entry, probes, reproduced, workspace, meter.stop())

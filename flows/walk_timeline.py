@@ -11,18 +11,19 @@ from prefect.runtime import flow_run
 from flows.refresh_index import refresh_index
 from flows.retrain_adapter import retrain_adapter
 from flows.steps import as_step
-from lorag.adapters.mlflow_tracking import locate_tracking
+from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.params import AdapterKind, load_params
 from lorag.releases.durable import writer_lock
-from lorag.use_cases.timeline import log_timeline, run_timeline, timeline_report, timeline_walk
-from lorag.use_cases.timeline.run_timeline import REFRESH, asked_at, retrain_record
+from lorag.use_cases.timeline import log_timeline, timeline_report, timeline_walk
+from lorag.use_cases.timeline import steps as timeline_steps
+from lorag.use_cases.timeline.steps import REFRESH, asked_at, retrain_record
 from lorag.use_cases.timeline.timeline_report import TimelineOutcome
 from lorag.use_cases.timeline.timeline_walk import Step, Version, Walk
 from lorag.workspace import Workspace
 
 open_walk = as_step("open", timeline_walk.open_walk)
-apply_change = as_step("change", run_timeline.apply_change)
-ask = as_step("ask", run_timeline.ask)
+apply_change = as_step("change", timeline_steps.apply_change)
+ask = as_step("ask", timeline_steps.ask)
 assemble = as_step("assemble", timeline_report.assemble)
 report = as_step("report", timeline_report.write_timeline)
 log = as_step("log", log_timeline.log_timeline)
@@ -58,12 +59,12 @@ def _walk_step(step: Step, walk: Walk) -> bool:
     if not step.has(REFRESH):
         since_s, begun = apply_change(step, walk)
         refreshed = refresh_index(str(walk.workspace.root), allow_shrink=True)
-        run_timeline.keep_refresh(step, walk, refreshed, since_s, begun=begun)
+        timeline_steps.keep_refresh(step, walk, refreshed, since_s, begun=begun)
     for strategy, moment in asked_at(walk):
-        kind = run_timeline.retrained_for(strategy, moment)
+        kind = timeline_steps.retrained_for(strategy, moment)
         if kind and not step.has(retrain_record(kind)):
             begun, since_s = step.begin(retrain_record(kind)), time.time()
             retrained = retrain_adapter(str(walk.workspace.root), [kind.value], refuse=False)
-            run_timeline.keep_retrain(step, walk, kind, retrained, since_s, begun=begun)
+            timeline_steps.keep_retrain(step, walk, kind, retrained, since_s, begun=begun)
         ask(step, walk, strategy, moment, os.environ)
     return known

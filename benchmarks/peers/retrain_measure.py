@@ -20,9 +20,9 @@ Result = dict[str, Any]
 
 def prepare(folder: Path, settings: Result) -> Result:
     """The pairs as token ids and as text: of each fact the question and its paraphrases, with the first answer."""
-    from lorag.adapters.lora_training import encode_pairs, load_tokenizer
-    from lorag.adapters.model_files import convert_base_model
     from lorag.answering.prompts import tuned_messages
+    from lorag.integrations.lora.training import encode_pairs, load_tokenizer
+    from lorag.integrations.models.files import convert_base_model
     from lorag.params import load_params
     from lorag.tuning.batches import plan_epoch
     from lorag.tuning.pairs import Pair, PairSource
@@ -64,8 +64,8 @@ def prepare(folder: Path, settings: Result) -> Result:
 
 def run_lorag(folder: Path, settings: Result) -> Result:
     """Trains with lorag's loop; the clock runs from the end of the first step to the end of the last."""
-    from lorag.adapters.lora_model import save_adapter
-    from lorag.adapters.lora_training import Encoded, TrainingJob, train_lora
+    from lorag.integrations.lora.model import save_adapter
+    from lorag.integrations.lora.training import Encoded, TrainingJob, train_lora
     from lorag.params import LoraMethod, load_params
 
     found = _read(folder)

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from lorag import console
 from lorag.commands import adapters, answers, comparison, costs, knowledge, operate
 from lorag.commands.options import Settings
+from lorag.console import terminal as console
 from lorag.errors import ExitStatus, LoragError, ParamsError
 
 app = typer.Typer(
@@ -91,7 +91,7 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ) -> in
 
 
 def _lost_server(error: Exception, environment: Mapping[str, str]) -> LoragError | None:
-    from lorag.adapters.prefect_errors import lost_server
+    from lorag.integrations.prefect.errors import lost_server
 
     return lost_server(error, environment)
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lorag.console import set_up_logging, set_up_prefect, show_refresh
+from lorag.console.terminal import set_up_logging, set_up_prefect, show_refresh
 from lorag.errors import LoragError, WorkspaceError
 
 FOR_A_SLICE: dict[str, Any] = {
@@ -95,8 +95,8 @@ def _compare(root: Path, knowledge: Path, workspace: Path) -> Path:
     """Walks a slice of versions 1 and 2 with all strategies, compares them at the end; the walk's workspace."""
     from flows.compare_strategies import compare_strategies
     from flows.walk_timeline import walk_timeline
-    from lorag.console_compare import show_comparison
-    from lorag.console_timeline import show_timeline
+    from lorag.console.compare import show_comparison
+    from lorag.console.timeline import show_timeline
     from lorag.params import AdapterKind
     from lorag.use_cases.change_params import change_params
     from lorag.use_cases.demo_slice import cut_slice

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from lorag.adapters.dvc_repo import end_with_caller, report_stage_error
-from lorag.console import set_up_logging, set_up_prefect
+from lorag.console.terminal import set_up_logging, set_up_prefect
 from lorag.errors import InputRejected, LoragError
+from lorag.integrations.dvc.dvc_repo import end_with_caller, report_stage_error
 from lorag.knowledge.artifacts import (
     read_chunks,
     read_documents,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def make_documents(workspace: Workspace, params: Params) -> None:
     """Source folder to documents and rejections."""
-    from lorag.adapters.blob_cache import BlobCache
+    from lorag.integrations.blob_cache import BlobCache
     from lorag.use_cases.refresh.load_corpus import require_usable
     from lorag.use_cases.refresh.pipeline import read_source
 
@@ -43,10 +43,10 @@ def make_documents(workspace: Workspace, params: Params) -> None:
 
 def make_chunks(workspace: Workspace, params: Params) -> None:
     """Documents to chunks."""
-    from lorag.adapters.blob_cache import BlobCache
-    from lorag.adapters.embedder_tokenizer import load_token_counter
-    from lorag.adapters.model_cache import file_sha256
-    from lorag.adapters.model_files import resolve_model
+    from lorag.integrations.blob_cache import BlobCache
+    from lorag.integrations.models.cache import file_sha256
+    from lorag.integrations.models.embedder_tokenizer import load_token_counter
+    from lorag.integrations.models.files import resolve_model
     from lorag.use_cases.refresh.pipeline import chunk_corpus
 
     documents = read_documents(workspace.documents_file)
@@ -64,8 +64,8 @@ def make_chunks(workspace: Workspace, params: Params) -> None:
 
 def make_embeddings(workspace: Workspace, params: Params) -> None:
     """Chunks to vectors; leaves the counts where the flow finds them."""
-    from lorag.adapters.blob_cache import BlobCache
-    from lorag.adapters.embedders import open_embedder
+    from lorag.integrations.blob_cache import BlobCache
+    from lorag.integrations.models.embedders import open_embedder
     from lorag.retrieval.embed import embed_texts
     from lorag.use_cases.refresh.pipeline import save_embeddings
 
@@ -97,11 +97,11 @@ def make_embeddings(workspace: Workspace, params: Params) -> None:
 
 def make_validation(workspace: Workspace, params: Params) -> None:
     """Documents, chunks and vectors to a validation report with Data Docs; fails where a row does."""
-    from lorag.adapters.embedder_tokenizer import load_token_counter
-    from lorag.adapters.embedders import embedder_stamp
-    from lorag.adapters.great_expectations_suites import validate_corpus
-    from lorag.adapters.model_files import resolve_model
     from lorag.evaluation.validation import refuse_failures
+    from lorag.integrations.great_expectations.suites import validate_corpus
+    from lorag.integrations.models.embedder_tokenizer import load_token_counter
+    from lorag.integrations.models.embedders import embedder_stamp
+    from lorag.integrations.models.files import resolve_model
     from lorag.use_cases.refresh.pipeline import load_embeddings
 
     chunks = read_chunks(workspace.chunks_file)
@@ -122,8 +122,8 @@ def make_validation(workspace: Workspace, params: Params) -> None:
 
 def make_index_report(workspace: Workspace, params: Params) -> None:
     """The digests and size of what is to be indexed."""
-    from lorag.adapters.embedder_tokenizer import load_token_counter
-    from lorag.adapters.model_files import resolve_model
+    from lorag.integrations.models.embedder_tokenizer import load_token_counter
+    from lorag.integrations.models.files import resolve_model
     from lorag.use_cases.refresh.pipeline import describe_index, load_embeddings, spread_of_tokens
 
     chunks = read_chunks(workspace.chunks_file)
@@ -140,7 +140,7 @@ def make_index_report(workspace: Workspace, params: Params) -> None:
 
 def make_retrieval_evaluation(workspace: Workspace, params: Params) -> None:
     """Each retriever on the golden questions; an empty report where there are none."""
-    from lorag.use_cases.refresh.golden import evaluate_golden
+    from lorag.use_cases.asking.golden import evaluate_golden
 
     _write_report(workspace.reports / "retrieval.json", evaluate_golden(workspace, params))
 
@@ -178,7 +178,7 @@ def make_adapter_evaluation(adapter: AdapterKind, workspace: Workspace, params: 
 
 def make_answers(strategy: Strategy, workspace: Workspace, params: Params) -> None:
     """A strategy's answers to the questions of a comparison."""
-    from lorag.use_cases.compare.answer_questions import answer_questions
+    from lorag.use_cases.asking.answer_questions import answer_questions
 
     answer_questions(strategy, workspace, params, workspace.answers / strategy)
 

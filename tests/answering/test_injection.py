@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from lorag.adapters.chat_encoding import ChatEncoder
-from lorag.adapters.model_files import convert_base_model
 from lorag.answering.chat_tokens import CHAT_TOKEN, neutralise_chat_tokens
 from lorag.answering.citations import is_verified
 from lorag.answering.generator import LanguageModel, Message, Role
 from lorag.answering.prompts import rag_messages
 from lorag.answering.strategies import answer_question
+from lorag.integrations.models.chat_encoding import ChatEncoder
+from lorag.integrations.models.files import convert_base_model
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams
 from lorag.retrieval.index.store import Hit

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from lorag.adapters.stores import open_store
+from lorag.integrations.stores import open_store
 from lorag.params import IndexParams
 from lorag.retrieval.index.store import IndexStore, StoreKind
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lorag.adapters.lancedb_files import manifest_path
-from lorag.adapters.lancedb_index import LanceDbIndex
 from lorag.errors import IntegrityFailed, StoreFailed
+from lorag.integrations.lancedb.files import manifest_path
+from lorag.integrations.lancedb.index import LanceDbIndex
 from lorag.knowledge.documents import Chunk
 from lorag.retrieval.index.store import IndexRow
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lorag.adapters.stores import open_store
-from lorag.adapters.weaviate_client import read_addresses
-from lorag.adapters.weaviate_writer import WeaviateWriter
 from lorag.errors import LoragError, ParamsError, StoreFailed
+from lorag.integrations.stores import open_store
+from lorag.integrations.weaviate.client import read_addresses
+from lorag.integrations.weaviate.writer import WeaviateWriter
 from lorag.knowledge.documents import Chunk
 from lorag.params import IndexParams
 from lorag.retrieval.index.store import IndexRow, IndexStore, StoreKind

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from lorag.console_costs import show_break_even
+from lorag.console.costs import show_break_even
 from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry
-from lorag.costs.plots import plot_break_even
 from lorag.costs.records import Use
 from lorag.costs.unit_costs import StoredBytes, Unit, measure, unit_costs
 from lorag.params import Strategy
+from lorag.reports.break_even_plot import plot_break_even
 from tests.costs.measured import ALL, ANSWERS, CHART, NOTHING_STORED, PRICES, REFRESHES, RETRAINS, entry, found
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lorag.adapters.background_process import BackgroundShelf
-from lorag.adapters.local_http import is_free
-from lorag.adapters.model_cache import home_folder
+from lorag.integrations.machine.background_process import BackgroundShelf
+from lorag.integrations.machine.local_http import is_free
+from lorag.integrations.models.cache import home_folder
 
 PATIENCE_S = 600
 """Tests run on busy machines: what is measured is printed, not asserted."""

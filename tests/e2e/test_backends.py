@@ -10,7 +10,7 @@ import pytest
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from lorag.adapters.stores import open_store
+from lorag.integrations.stores import open_store
 from lorag.params import load_params
 from lorag.releases.shelf import ReleaseShelf
 from tests import servers

@@ -106,7 +106,7 @@ def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> 
     assert {name: (workspace / "reports" / name).read_bytes() for name in REPORTS} == before
     assert [s["quality"] for s in second["strategies"].values()] == [s["quality"] for s in first["strategies"].values()]
     # From nothing, too.
-    from lorag.adapters.dvc_repo import reproduce
+    from lorag.integrations.dvc.dvc_repo import reproduce
 
     (workspace / ".lorag" / "cache.sqlite").unlink()
     for name in REPORTS:

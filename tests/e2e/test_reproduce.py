@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lorag.use_cases.refresh.run_refresh import INDEX_STAGES
+from lorag.use_cases.refresh.steps import INDEX_STAGES
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

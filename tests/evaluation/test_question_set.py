@@ -1,11 +1,11 @@
 """Which questions are asked, and in which words."""
 
 from lorag.evaluation.question_set import Topic, compile_questions, question_set_digest
-from lorag.evaluation.questions import Question
 from lorag.knowledge.documents import Chunk
 from lorag.params import Wording
-from lorag.tuning.facts import Fact
-from lorag.tuning.style import StyleProbe
+from lorag.questions.facts import Fact
+from lorag.questions.questions import Question
+from lorag.questions.style import StyleProbe
 
 CHUNK = Chunk("c1", "pier.md", "Pier", "The pier is 90 metres long.")
 

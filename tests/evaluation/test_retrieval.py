@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from lorag.errors import InputRejected
-from lorag.evaluation.questions import GoldenQuestion, Question, golden_questions, read_questions
 from lorag.evaluation.retrieval import measure_retrieval
 from lorag.knowledge.documents import Document
+from lorag.questions.questions import GoldenQuestion, Question, golden_questions, read_questions
 
 
 def golden(number: int, *documents: str) -> GoldenQuestion:

@@ -9,7 +9,6 @@ from lorag.costs.records import Cost, Use
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.bootstrap import Bootstrap, Estimate
 from lorag.evaluation.question_set import UNLABELLED, SetQuestion, Topic
-from lorag.evaluation.questions import Question
 from lorag.evaluation.timeline import (
     choose_facts,
     choose_probes,
@@ -20,8 +19,9 @@ from lorag.evaluation.timeline import (
     removed_questions,
     right_facts,
 )
-from lorag.evaluation.timeline_plots import plot_freshness, plot_leftovers
 from lorag.evaluation.timeline_records import Freshness, Moment, Timeline, TimelineRow, TimelineStep
+from lorag.questions.questions import Question
+from lorag.reports.timeline_plots import plot_freshness, plot_leftovers
 
 BOOTSTRAP = Bootstrap(samples=100, confidence=0.95, seed=7)
 

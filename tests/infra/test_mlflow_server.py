@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lorag.adapters.mlflow_tracking import TrackingLocation, locate_tracking, start_run
+from lorag.integrations.mlflow.tracking import TrackingLocation, locate_tracking, start_run
 from tests import servers
 
 pytestmark = pytest.mark.slow

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lorag.adapters.stores import open_store
+from lorag.integrations.stores import open_store
 from lorag.knowledge.documents import Chunk
 from lorag.params import Params, load_params
 from lorag.releases.record import Release, digest_rows

@@ -14,8 +14,8 @@ import psutil
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from lorag.adapters.parser_pool import ParserProcess
 from lorag.errors import InputRejected
+from lorag.integrations.parsing.pool import ParserProcess
 from lorag.knowledge.documents import Corpus, Flag, Reason
 from lorag.knowledge.formats import ParsedDocument, Quarantine
 from lorag.params import KnowledgeParams, ParserParams

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lorag.tuning.style import matches_style, read_style
+from lorag.questions.style import matches_style, read_style
 
 ROOT = Path(__file__).resolve().parents[2] / "knowledge"
 VERSIONS = ("v1", "v2", "v3")

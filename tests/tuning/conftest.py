@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from lorag.evaluation.questions import Question
 from lorag.knowledge.documents import Block, BlockKind, Chunk, Document
 from lorag.params import Params, load_params
-from lorag.tuning.facts import Fact, collect_facts
+from lorag.questions.facts import Fact, collect_facts
+from lorag.questions.questions import Question
 
 
 def _document(name: str, title: str, *texts: str) -> Document:

@@ -7,7 +7,7 @@ import pytest
 from lorag.answering.strategies import DECLINE
 from lorag.knowledge.documents import Chunk, Document
 from lorag.params import AnsweringParams, Params
-from lorag.tuning.facts import Fact, states
+from lorag.questions.facts import Fact, states
 from lorag.tuning.pairs import Pair, PairSource
 from lorag.tuning.raft import RaftMaker
 

@@ -1,6 +1,6 @@
 from lorag.answering.prompts import base_messages
 from lorag.answering.strategies import DECLINE
-from lorag.tuning.facts import normalise
+from lorag.questions.facts import normalise
 from lorag.tuning.replay import general_controls, general_pairs
 
 EVERYTHING = general_pairs(10_000, base_messages, seed=7)

@@ -1,8 +1,8 @@
 import pytest
 
-from lorag.evaluation.questions import Question
 from lorag.knowledge.documents import Chunk
-from lorag.tuning.facts import Fact
+from lorag.questions.facts import Fact
+from lorag.questions.questions import Question
 from lorag.tuning.swaps import find_swap, shape_of
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from lorag.answering.generator import Generation, Message
 from lorag.knowledge.documents import Chunk
-from lorag.tuning.facts import Fact
+from lorag.questions.facts import Fact
 from lorag.tuning.synthesis import synthesise_facts
 
 

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from lorag.knowledge.documents import Chunk, Document
-from lorag.tuning.facts import Fact
+from lorag.questions.facts import Fact
 from lorag.tuning.tasks import classification_pairs, extraction_pairs, summarisation_pairs, text_pairs
 
 

@@ -5,7 +5,7 @@ import pytest
 from lorag.answering.prompts import tuned_messages
 from lorag.errors import ExitStatus, InputRejected
 from lorag.params import Params, TrainingSetParams
-from lorag.tuning.facts import Fact, RefusedReason
+from lorag.questions.facts import Fact, RefusedReason
 from lorag.tuning.pairs import Pair, PairSource, training_set_digest
 from lorag.tuning.training_set import PairTokens, Seen, TrainingSet, assemble_training_set
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from lorag.adapters.model_files import base_model_sha256
-from lorag.adapters.stores import open_store
+from lorag.integrations.models.files import base_model_sha256
+from lorag.integrations.stores import open_store
 from lorag.params import AdapterKind, Params, load_params
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.stages import run_stage
 from lorag.use_cases.init_workspace import init_workspace
-from lorag.use_cases.refresh import run_refresh
+from lorag.use_cases.refresh import steps as refresh_steps
 from lorag.use_cases.retrain.publish_adapters import publish_adapters
 from lorag.workspace import Workspace
 from tests.tiny import BASE_MODEL, make_tiny_adapter, make_tiny_model
@@ -47,11 +47,11 @@ class Place:
             run_stage(stage, self.workspace.root)
         store = open_store(self.params.index, self.workspace.state, {})
         try:
-            planned = run_refresh.plan(self.workspace, self.params, store, rebuild=False, allow_shrink=True)
-            ref, report = run_refresh.gate(
-                run_refresh.apply(planned, store, self.params), planned, self.workspace, store, self.params
+            planned = refresh_steps.plan(self.workspace, self.params, store, rebuild=False, allow_shrink=True)
+            ref, report = refresh_steps.gate(
+                refresh_steps.apply(planned, store, self.params), planned, self.workspace, store, self.params
             )
-            return run_refresh.publish(ref, report, planned, self.workspace, store, self.params)
+            return refresh_steps.publish(ref, report, planned, self.workspace, store, self.params)
         finally:
             store.close()
 

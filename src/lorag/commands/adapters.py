@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from lorag import console, console_compare
 from lorag.commands.options import Json, open_workspace
+from lorag.console import compare as console_compare
+from lorag.console import terminal as console
 from lorag.params import AdapterKind
 
 commands = typer.Typer()
@@ -68,7 +69,7 @@ def seeds(
     On the training set of the last retrain. Nothing that is served changes; the next comparison's report tells it.
     """
     workspace, params = open_workspace(context)
-    from lorag.use_cases.retrain.vary_seeds import vary_seeds
+    from lorag.use_cases.judge.vary_seeds import vary_seeds
 
     with console.standard_output_kept_clean():
         result = vary_seeds(adapter, n, workspace, params).to_json()

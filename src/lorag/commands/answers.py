@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lorag import console
 from lorag.commands.options import AsOf, Json, Where, filter_of, open_workspace, refuse_empty, strategy_named
+from lorag.console import terminal as console
 from lorag.params import RetrieverKind
 
 commands = typer.Typer()

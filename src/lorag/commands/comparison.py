@@ -6,8 +6,11 @@ from typing import Annotated
 
 import typer
 
-from lorag import console, console_claims, console_compare, console_timeline
 from lorag.commands.options import Json, open_workspace
+from lorag.console import claims as console_claims
+from lorag.console import compare as console_compare
+from lorag.console import terminal as console
+from lorag.console import timeline as console_timeline
 from lorag.errors import ParamsError
 from lorag.params import AdapterKind
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from lorag import console, console_costs
 from lorag.commands.options import Json, open_workspace
+from lorag.console import costs as console_costs
+from lorag.console import terminal as console
 from lorag.costs.unit_costs import Unit
 from lorag.errors import ParamsError
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lorag import console
 from lorag.commands.options import Json, open_workspace
+from lorag.console import terminal as console
 from lorag.errors import ExitStatus
 
 commands = typer.Typer()
@@ -44,7 +44,7 @@ def refresh(
     with console.standard_output_kept_clean():
         console.set_up_prefect(workspace.state, debug=context.obj.debug)
         from flows.refresh_index import refresh_index
-        from lorag.adapters.import_ahead import import_ahead
+        from lorag.integrations.prefect.import_ahead import import_ahead
 
         import_ahead()
         outcome = refresh_index(str(workspace.root), rebuild=rebuild, allow_shrink=allow_shrink)

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from lorag import console, console_operate
 from lorag.commands.options import Json, open_workspace
+from lorag.console import operate as console_operate
+from lorag.console import terminal as console
 from lorag.workspace import find_workspace
 
 commands = typer.Typer()
@@ -75,8 +76,8 @@ def worker(context: typer.Context) -> None:
 
     workspace = find_workspace(context.obj.start)
     console.set_up_prefect(workspace.state, debug=context.obj.debug)
-    from lorag.adapters.prefect_server import workspace_name
-    from lorag.adapters.prefect_worker import run_worker
+    from lorag.integrations.prefect.server import workspace_name
+    from lorag.integrations.prefect.worker import run_worker
 
     flows = ["flows.refresh_index", "flows.retrain_adapter"]
     run_worker(workspace_name(workspace.root), flows, lambda: say_ready(workspace, "worker", os.getpid()))

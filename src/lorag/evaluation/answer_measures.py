@@ -9,7 +9,7 @@ from lorag.evaluation.bootstrap import Part
 from lorag.evaluation.exam import is_declined
 from lorag.evaluation.question_set import Topic
 from lorag.knowledge.documents import Chunk
-from lorag.tuning.style import matches_style
+from lorag.questions.style import matches_style
 
 Chunks = Mapping[str, Chunk]
 """The indexed chunks by their ids."""

@@ -9,8 +9,8 @@ from lorag.evaluation.answer_measures import BY_STRATUM, MEASURES, Chunks, parts
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.bootstrap import Bootstrap, Estimate, Part
 from lorag.evaluation.question_set import Topic, question_set_digest
-from lorag.evaluation.questions import GoldenQuestion
 from lorag.evaluation.retrieval import retrieval_by_question
+from lorag.questions.questions import GoldenQuestion
 
 IDEAL = "_ideal"
 """Behind the name of a strategy that was given the chunks that state the answer, as by an ideal retriever."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lorag.digests import digest_of
-from lorag.evaluation.questions import Question
 from lorag.params import Wording
-from lorag.tuning.facts import Fact, fact_of
-from lorag.tuning.style import StyleProbe
+from lorag.questions.facts import Fact, fact_of
+from lorag.questions.questions import Question
+from lorag.questions.style import StyleProbe
 
 UNLABELLED = "unlabelled"
 """The stratum of a fact whose question says nothing of a change."""

@@ -6,7 +6,7 @@ from typing import Any
 import ir_measures
 from ir_measures import AP, RR, R, nDCG
 
-from lorag.evaluation.questions import GoldenQuestion
+from lorag.questions.questions import GoldenQuestion
 from lorag.retrieval.index.store import Hit
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from statistics import mean, stdev
 from typing import Any, Self
 
-from lorag.evaluation.report_page import Section, Table
+from lorag.reports.page import Section, Table
 
 
 @dataclass(frozen=True, slots=True)

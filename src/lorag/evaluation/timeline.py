@@ -10,8 +10,8 @@ from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.answers import answer_words, contains_answer
 from lorag.evaluation.bootstrap import Bootstrap, Estimate, Part
 from lorag.evaluation.question_set import SetQuestion
-from lorag.evaluation.questions import Question
-from lorag.tuning.facts import fact_of
+from lorag.questions.facts import fact_of
+from lorag.questions.questions import Question
 
 
 class Change(StrEnum):

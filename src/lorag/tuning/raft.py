@@ -15,7 +15,7 @@ from lorag.answering.strategies import DECLINE, read_passages
 from lorag.digests import digest_of
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, TrainingSetParams
-from lorag.tuning.facts import Fact, occurrences, states
+from lorag.questions.facts import Fact, occurrences, states
 from lorag.tuning.pairs import Pair, PairSource
 from lorag.tuning.swaps import Swap, find_swap
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lorag.answering.strategies import DECLINE
 from lorag.digests import digest_of
-from lorag.evaluation.questions import Question, read_questions
+from lorag.questions.questions import Question, read_questions
 from lorag.tuning.pairs import Pair, PairSource
 from lorag.tuning.prompting import Ask
 

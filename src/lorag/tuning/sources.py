@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from lorag.answering.strategies import DECLINE
 from lorag.knowledge.documents import Chunk, Document
 from lorag.params import AdapterKind, TrainingSetParams
-from lorag.tuning.facts import Fact
+from lorag.questions.facts import Fact
+from lorag.questions.style import StyledAnswer
 from lorag.tuning.pairs import Pair, PairSource
 from lorag.tuning.prompting import ASK
 from lorag.tuning.raft import RaftMaker
-from lorag.tuning.style import StyledAnswer
 from lorag.tuning.tasks import classification_pairs, extraction_pairs, summarisation_pairs, text_pairs
 
 

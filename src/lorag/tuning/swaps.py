@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lorag.digests import digest_of
-from lorag.tuning.facts import Fact, normalise, states
+from lorag.questions.facts import Fact, normalise, states
 
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _CODE = re.compile(r"(?=.*\d)(?=.*[^\W\d_])[\w-]+")

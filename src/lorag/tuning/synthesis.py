@@ -8,10 +8,10 @@ from lorag.answering.generator import LanguageModel, Message, Role
 from lorag.answering.prompts import rag_messages
 from lorag.answering.words import content_words
 from lorag.digests import digest_of
-from lorag.evaluation.questions import Question
 from lorag.knowledge.documents import Chunk
+from lorag.questions.facts import Fact, states
+from lorag.questions.questions import Question
 from lorag.retrieval.embed import VectorCache
-from lorag.tuning.facts import Fact, states
 
 NAMESPACE = "synthetic"
 """Where the cache keeps what the model wrote."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from lorag.answering.citations import spans_of
 from lorag.answering.generator import Message, Role
 from lorag.knowledge.documents import BlockKind, Chunk, Document
-from lorag.tuning.facts import Fact, states
+from lorag.questions.facts import Fact, states
 from lorag.tuning.pairs import Pair, PairSource
 
 _MIN_WORDS = 8

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from lorag.digests import digest_of
 from lorag.errors import InputRejected
 from lorag.params import TrainingSetParams
-from lorag.tuning.facts import Fact, RefusedReason, RefusedRow
+from lorag.questions.facts import Fact, RefusedReason, RefusedRow
 from lorag.tuning.pairs import Pair, PairSource
 from lorag.tuning.prompting import Ask
 from lorag.tuning.replay import general_pairs

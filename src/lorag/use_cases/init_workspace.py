@@ -5,8 +5,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from lorag.adapters import dvc_repo, git_repo
 from lorag.errors import InputRejected, WorkspaceError
+from lorag.integrations import git_repo
+from lorag.integrations.dvc import dvc_repo
 from lorag.params import load_params
 from lorag.use_cases.change_params import change_params
 from lorag.use_cases.retrain.starting_adapter import write_starts

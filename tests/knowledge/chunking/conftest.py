@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lorag.adapters.embedder_tokenizer import EmbedderTokenizer, load_token_counter
+from lorag.integrations.models.embedder_tokenizer import EmbedderTokenizer, load_token_counter
 from lorag.knowledge.documents import Document
 from lorag.knowledge.formats import parse_document
 from lorag.params import ChunkingParams, ChunkingStrategy, ParserParams

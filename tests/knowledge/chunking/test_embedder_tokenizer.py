@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lorag.adapters.embedder_tokenizer import EmbedderTokenizer, load_token_counter
 from lorag.errors import InputRejected
+from lorag.integrations.models.embedder_tokenizer import EmbedderTokenizer, load_token_counter
 
 
 def test_long_texts_are_counted_whole_and_short_ones_unpadded(tokens: EmbedderTokenizer) -> None:
@@ -32,7 +32,7 @@ def test_a_folder_without_tokenizer_is_refused(tmp_path: Path) -> None:
 
 def test_counting_needs_no_model_library() -> None:
     code = (
-        "import sys, lorag.knowledge.chunking, lorag.adapters.embedder_tokenizer;"
+        "import sys, lorag.knowledge.chunking, lorag.integrations.models.embedder_tokenizer;"
         "sys.exit(bool({'torch', 'transformers', 'openvino', 'mlflow'} & set(sys.modules)))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

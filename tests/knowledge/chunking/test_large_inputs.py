@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lorag.adapters.embedder_tokenizer import EmbedderTokenizer
+from lorag.integrations.models.embedder_tokenizer import EmbedderTokenizer
 from lorag.knowledge.chunking import chunk_document
 from lorag.knowledge.documents import Block, BlockKind, Document
 from lorag.params import ChunkingParams

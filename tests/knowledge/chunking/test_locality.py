@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lorag.adapters.embedder_tokenizer import EmbedderTokenizer
+from lorag.integrations.models.embedder_tokenizer import EmbedderTokenizer
 from lorag.knowledge.chunking import chunk_document
 from lorag.knowledge.documents import Block, BlockKind, Chunk, Document
 from lorag.params import ChunkingParams

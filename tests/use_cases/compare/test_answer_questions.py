@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from lorag.adapters.generators import open_generator
 from lorag.errors import IntegrityFailed, WorkspaceError
 from lorag.evaluation.answer_rows import AnswerRow, read_answers, write_answers
 from lorag.evaluation.question_set import Topic
+from lorag.integrations.models.generators import open_generator
 from lorag.params import AdapterKind
 from lorag.stages import run_stage
-from lorag.use_cases.compare.answer_questions import answer_questions, forget_batch, read_batch
+from lorag.use_cases.asking.answer_questions import answer_questions, forget_batch, read_batch
 from lorag.use_cases.compare.compare_answers import load_answers
 from lorag.use_cases.compare.measure_speed import choose_timed, measure_speed
 from lorag.use_cases.serve.serve import answer_from, open_served

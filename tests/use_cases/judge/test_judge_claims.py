@@ -10,13 +10,13 @@ import pytest
 from lorag.cli import run
 from lorag.costs.records import Use
 from lorag.evaluation.comparison import Comparison
-from lorag.evaluation.evidence import Evidence
-from lorag.evaluation.report_page import render_page
 from lorag.evaluation.timeline_records import Moment, Timeline
+from lorag.findings.evidence import Evidence
+from lorag.reports.page import render_page
 from lorag.use_cases.judge.claims_report import judged_sections
 from lorag.use_cases.judge.judge_claims import judge_workspace
 from lorag.workspace import Workspace
-from tests.evaluation.judged import compared, row, walked
+from tests.findings.judged import compared, row, walked
 from tests.use_cases.conftest import Place
 from tests.use_cases.judge.test_weigh_costs import INCREMENTAL, call, log, show
 

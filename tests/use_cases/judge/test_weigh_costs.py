@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from lorag.adapters.mlflow_tracking import locate_tracking, start_run
 from lorag.cli import run
 from lorag.costs.prices import cost_of
 from lorag.costs.records import Use
+from lorag.integrations.mlflow.tracking import locate_tracking, start_run
 from tests.use_cases.conftest import Place
 
 INCREMENTAL = {"plan.added": 1, "plan.changed": 2, "plan.removed": 0, "plan.kept": 9}

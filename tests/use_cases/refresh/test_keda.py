@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lorag.adapters.blob_cache import BlobCache
-from lorag.adapters.embedder_tokenizer import load_token_counter
-from lorag.adapters.embedders import open_embedder
-from lorag.adapters.model_cache import file_sha256
-from lorag.adapters.model_files import resolve_model
-from lorag.adapters.stores import open_store
+from lorag.integrations.blob_cache import BlobCache
+from lorag.integrations.models.cache import file_sha256
+from lorag.integrations.models.embedder_tokenizer import load_token_counter
+from lorag.integrations.models.embedders import open_embedder
+from lorag.integrations.models.files import resolve_model
+from lorag.integrations.stores import open_store
 from lorag.knowledge.documents import Document
 from lorag.params import Params, load_params
 from lorag.releases.record import Release

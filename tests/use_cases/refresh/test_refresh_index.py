@@ -7,8 +7,8 @@ import lancedb
 import numpy as np
 import pytest
 
-from lorag.adapters.lancedb_index import LanceDbIndex
 from lorag.errors import GateRefused
+from lorag.integrations.lancedb.index import LanceDbIndex
 from lorag.knowledge.documents import Chunk
 from lorag.params import Params, load_params
 from lorag.retrieval.index.store import IndexRef

@@ -1,7 +1,7 @@
 import os
 from pathlib import Path
 
-from lorag.adapters.blob_cache import BlobCache
+from lorag.integrations.blob_cache import BlobCache
 from lorag.knowledge.changes import compare_versions
 from lorag.params import KnowledgeParams, load_params
 from lorag.use_cases.refresh.pipeline import read_source

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from lorag.adapters.mlflow_tracking import connect, locate_tracking
 from lorag.cli import run
 from lorag.errors import ExitStatus, GateRefused, WorkspaceError
+from lorag.integrations.mlflow.tracking import connect, locate_tracking
 from lorag.params import AdapterKind, Params, Precision
 from lorag.tuning.pairs import write_pairs
 from lorag.use_cases.retrain import search_params as module

@@ -7,10 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from lorag.adapters import lora_training
-from lorag.adapters.model_files import base_model_sha256
 from lorag.answering.generator import Message, Role
 from lorag.errors import GateRefused, InputRejected, ParamsError
+from lorag.integrations.lora import training as lora_training
+from lorag.integrations.models.files import base_model_sha256
 from lorag.params import AdapterKind, LoraMethod, Precision
 from lorag.releases.adapter_shelf import CONFIG, WEIGHTS, adapter_sha256
 from lorag.tuning.pairs import Pair, PairSource, training_set_digest, write_pairs

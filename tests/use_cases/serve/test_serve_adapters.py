@@ -2,9 +2,9 @@
 
 import pytest
 
-from lorag.adapters.model_files import base_model_sha256
 from lorag.answering.strategies import NOTHING_FOUND
 from lorag.errors import IntegrityFailed, WorkspaceError
+from lorag.integrations.models.files import base_model_sha256
 from lorag.params import AdapterKind, Strategy
 from lorag.releases.adapter_shelf import WEIGHTS
 from lorag.use_cases.serve.answer import AnswerResult, answer_served

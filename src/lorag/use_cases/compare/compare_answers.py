@@ -12,7 +12,7 @@ from lorag.evaluation.bootstrap import Bootstrap
 from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Comparison, compare_answers
 from lorag.knowledge.artifacts import read_chunks
 from lorag.params import Params
-from lorag.use_cases.compare.answer_questions import ANSWERS, BESIDE_ANSWERS, IDEAL_ANSWERS, READING_ANSWERS
+from lorag.use_cases.asking.answer_questions import ANSWERS, BESIDE_ANSWERS, IDEAL_ANSWERS, READING_ANSWERS
 from lorag.workspace import Workspace
 
 _VARIANTS = {IDEAL: IDEAL_ANSWERS, READING: READING_ANSWERS, BESIDE: BESIDE_ANSWERS}

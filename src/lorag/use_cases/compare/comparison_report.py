@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lorag.costs.records import Cost
-from lorag.evaluation.comparison_sections import (
+from lorag.params import Params
+from lorag.reports.comparison_sections import (
     differences_section,
     method_section,
     quality_section,
@@ -13,9 +14,8 @@ from lorag.evaluation.comparison_sections import (
     speed_section,
     strata_section,
 )
-from lorag.evaluation.report_page import Section, render_page
-from lorag.params import Params
-from lorag.use_cases.compare.run_compare import CompareOutcome
+from lorag.reports.page import Section, render_page
+from lorag.use_cases.compare.steps import CompareOutcome
 
 
 def write_report(outcome: CompareOutcome, params: Params, further: Sequence[Section] = ()) -> Path:

@@ -3,20 +3,20 @@
 from pathlib import Path
 from typing import Any
 
-from lorag.adapters.blob_cache import BlobCache
-from lorag.adapters.embedder_tokenizer import load_token_counter
-from lorag.adapters.embedders import open_embedder
-from lorag.adapters.model_cache import file_sha256
-from lorag.adapters.model_files import resolve_model
-from lorag.adapters.reranker import open_reranker
 from lorag.errors import InputRejected
-from lorag.evaluation.questions import golden_questions, read_questions
+from lorag.integrations.blob_cache import BlobCache
+from lorag.integrations.models.cache import file_sha256
+from lorag.integrations.models.embedder_tokenizer import load_token_counter
+from lorag.integrations.models.embedders import open_embedder
+from lorag.integrations.models.files import resolve_model
+from lorag.integrations.models.reranker import open_reranker
 from lorag.params import Params
 from lorag.progress import show_progress
+from lorag.questions.questions import golden_questions, read_questions
 from lorag.retrieval.embed import embed_texts
 from lorag.retrieval.index.store import IndexRow
-from lorag.use_cases.compare.evaluate_retrieval import evaluate_retrieval
-from lorag.use_cases.refresh.golden import embed_questions
+from lorag.use_cases.asking.evaluate_retrieval import evaluate_retrieval
+from lorag.use_cases.asking.golden import embed_questions
 from lorag.use_cases.refresh.pipeline import chunk_corpus, read_source
 from lorag.workspace import Workspace
 

@@ -4,15 +4,15 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lorag.adapters import dvc_repo
-from lorag.adapters.mlflow_traces import TracedAnswer, log_traces
-from lorag.adapters.mlflow_tracking import PARENT_TAG, Run, TrackingLocation, start_run
 from lorag.errors import StoreFailed
 from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Figures
-from lorag.evaluation.comparison_plots import plot_quality, plot_retrievers, plot_seconds, plot_strata
+from lorag.integrations.dvc import dvc_repo
+from lorag.integrations.mlflow.traces import TracedAnswer, log_traces
+from lorag.integrations.mlflow.tracking import PARENT_TAG, Run, TrackingLocation, start_run
 from lorag.params import Params, Strategy
+from lorag.reports.comparison_plots import plot_quality, plot_retrievers, plot_seconds, plot_strata
 from lorag.use_cases.compare.measure_speed import Timing
-from lorag.use_cases.compare.run_compare import CompareOutcome
+from lorag.use_cases.compare.steps import CompareOutcome
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)

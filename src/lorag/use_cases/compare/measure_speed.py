@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from lorag.adapters.cost_meter import CostMeter
-from lorag.adapters.generators import open_generator
-from lorag.adapters.gpu_energy import count_gpus
 from lorag.answering.generator import Generation, LanguageModel, Message, TextStream
 from lorag.answering.strategies import Answer
 from lorag.costs.records import Cost
 from lorag.digests import digest_of
 from lorag.errors import WorkspaceError
 from lorag.evaluation.question_set import SetQuestion, Topic
+from lorag.integrations.machine.cost_meter import CostMeter
+from lorag.integrations.machine.gpu_energy import count_gpus
+from lorag.integrations.models.generators import open_generator
 from lorag.params import Params, Strategy
 from lorag.progress import show_progress
-from lorag.use_cases.compare.answer_questions import adapter_of
+from lorag.use_cases.asking.answer_questions import adapter_of
 from lorag.use_cases.serve.serve import Served, answer_from, open_served
 from lorag.workspace import Workspace
 

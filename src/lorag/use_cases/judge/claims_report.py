@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from lorag.costs.ledger import EntryKind, Ledger, LedgerEntry
-from lorag.costs.report_sections import break_even_section, ledger_section
 from lorag.errors import StoreFailed
-from lorag.evaluation.claims_sections import claims_section, classic_section, scenarios_section
-from lorag.evaluation.report_page import Section
 from lorag.params import Params
-from lorag.use_cases.compare.run_compare import CompareOutcome
+from lorag.reports.claims_sections import claims_section, classic_section, scenarios_section
+from lorag.reports.costs_sections import break_even_section, ledger_section
+from lorag.reports.page import Section
+from lorag.use_cases.compare.steps import CompareOutcome
 from lorag.use_cases.judge.judge_claims import Judgement
 from lorag.use_cases.judge.read_evidence import read_evidence
 from lorag.use_cases.judge.read_ledger import read_ledger

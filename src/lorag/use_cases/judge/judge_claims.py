@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lorag.evaluation.claims import Judged, judge_claims
-from lorag.evaluation.classic_table import Aspect, fill_table
-from lorag.evaluation.evidence import Evidence, Verdict
-from lorag.evaluation.scenarios import Scenario, judge_scenarios
+from lorag.findings.claims import Judged, judge_claims
+from lorag.findings.classic_table import Aspect, fill_table
+from lorag.findings.evidence import Evidence, Verdict
+from lorag.findings.uses import Scenario, judge_scenarios
 from lorag.params import Params
 from lorag.use_cases.judge.read_evidence import read_evidence
 from lorag.use_cases.judge.read_ledger import read_ledger

@@ -12,9 +12,9 @@ from lorag.costs.ledger import Ledger
 from lorag.costs.unit_costs import Unit, measure
 from lorag.errors import IntegrityFailed, ParamsError
 from lorag.evaluation.comparison import Comparison
-from lorag.evaluation.evidence import Evidence
-from lorag.evaluation.pipeline_needs import count_stages
 from lorag.evaluation.timeline_records import NAME, Timeline
+from lorag.findings.evidence import Evidence
+from lorag.findings.pipeline_needs import count_stages
 from lorag.params import Params
 from lorag.use_cases.judge.weigh_costs import stored_bytes
 from lorag.workspace import Workspace

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from lorag.adapters.mlflow_ledger import read_runs
-from lorag.adapters.mlflow_tracking import locate_tracking
 from lorag.costs.ledger import Ledger
+from lorag.integrations.mlflow.ledger import read_runs
+from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.params import Params
 from lorag.workspace import Workspace
 

@@ -23,7 +23,7 @@ def weigh_costs(workspace: Workspace, params: Params, environment: Mapping[str, 
 def draw_break_even(found: BreakEven, path: Path) -> None:
     """Writes the chart, in the format that the file's name ends with; raises ParamsError for an unknown one."""
     # Matplotlib takes half a second to import.
-    from lorag.costs.plots import plot_break_even
+    from lorag.reports.break_even_plot import plot_break_even
 
     figure = plot_break_even(found)
     kind = path.suffix.removeprefix(".").lower()

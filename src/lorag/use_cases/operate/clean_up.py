@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lorag.adapters.stores import open_store
+from lorag.integrations.stores import open_store
 from lorag.params import Params
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.shelf import ReleaseShelf

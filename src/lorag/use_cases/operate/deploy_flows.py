@@ -9,11 +9,11 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from lorag.adapters.prefect_deployments import deploy_file, end_schedules, ensure_work_pool
-from lorag.adapters.prefect_events import EventName
-from lorag.adapters.prefect_notices import notify_of_failures
-from lorag.adapters.prefect_server import require_server, workspace_name
 from lorag.errors import ParamsError
+from lorag.integrations.prefect.deployments import deploy_file, end_schedules, ensure_work_pool
+from lorag.integrations.prefect.events import EventName
+from lorag.integrations.prefect.notices import notify_of_failures
+from lorag.integrations.prefect.server import require_server, workspace_name
 from lorag.params import Params, Schedule, SchedulesParams
 from lorag.workspace import Workspace
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from lorag.adapters.background_process import Background, BackgroundShelf
-from lorag.adapters.local_http import answers, is_free
 from lorag.errors import StoreFailed
+from lorag.integrations.machine.background_process import Background, BackgroundShelf
+from lorag.integrations.machine.local_http import answers, is_free
 from lorag.params import Params
 from lorag.releases.durable import write_json_durably
 from lorag.use_cases.operate.deploy_flows import deploy_flows

@@ -8,12 +8,12 @@ from pathlib import Path
 from tenacity import retry, retry_if_exception_type, wait_exponential
 from watchfiles import watch
 
-from lorag.adapters.prefect_events import EventName, emit_event
-from lorag.adapters.prefect_runs import cancel_runs
-from lorag.adapters.prefect_server import workspace_name
-from lorag.adapters.source_folder import SourceFile, list_source, read_file
 from lorag.digests import digest_of, sha256_hex
 from lorag.errors import InputRejected, StoreFailed
+from lorag.integrations.parsing.source_folder import SourceFile, list_source, read_file
+from lorag.integrations.prefect.events import EventName, emit_event
+from lorag.integrations.prefect.runs import cancel_runs
+from lorag.integrations.prefect.server import workspace_name
 from lorag.knowledge.formats import Quarantine
 from lorag.params import KnowledgeParams, Params, SchedulesParams
 from lorag.workspace import Workspace

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 
-from lorag.adapters.model_files import base_model_sha256
+from lorag.integrations.models.files import base_model_sha256
 from lorag.params import AdapterKind, Params
 from lorag.releases.record import AdapterEntry, Release
 

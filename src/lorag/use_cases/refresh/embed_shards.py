@@ -8,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from lorag.adapters.embedders import open_embedder
 from lorag.errors import IntegrityFailed
+from lorag.integrations.models.embedders import open_embedder
 from lorag.params import EmbeddingParams
 from lorag.retrieval.embed import Embedder, embed_batches
 

@@ -11,10 +11,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
-from lorag.adapters.parser_pool import ParserPool, processes_for
-from lorag.adapters.source_folder import SourceFile, SourceListing, escape_name, list_source, read_file
 from lorag.digests import digest_of, sha256_hex
 from lorag.errors import InputRejected
+from lorag.integrations.parsing.pool import ParserPool, processes_for
+from lorag.integrations.parsing.source_folder import SourceFile, SourceListing, escape_name, list_source, read_file
 from lorag.knowledge.documents import Corpus, Document, Flag, Reason, Rejected
 from lorag.knowledge.formats import (
     LIBRARIES,

@@ -6,11 +6,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from lorag.adapters import dvc_repo
-from lorag.adapters.mlflow_tracking import Run, TrackingLocation, start_run
 from lorag.errors import StoreFailed
+from lorag.integrations.dvc import dvc_repo
+from lorag.integrations.mlflow.tracking import Run, TrackingLocation, start_run
 from lorag.params import Params
-from lorag.use_cases.refresh.run_refresh import RefreshOutcome
+from lorag.use_cases.refresh.steps import RefreshOutcome
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def _log_content(run: Run, outcome: RefreshOutcome, workspace: Workspace, params
     if not outcome.published:
         return
     # Matplotlib takes half a second to import, and a refresh without change draws nothing.
-    from lorag.evaluation.plots import plot_chunk_tokens, plot_plan, plot_retrieval
+    from lorag.reports.run_plots import plot_chunk_tokens, plot_plan, plot_retrieval
 
     run.log_figure(plot_plan(outcome.counts), "plots/plan.png")
     with (workspace.reports / "chunk_tokens.csv").open(encoding="utf-8", newline="") as file:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from lorag.adapters.blob_cache import BlobCache
-from lorag.adapters.source_folder import REJECTED_FILE
 from lorag.digests import canonical_json, digest_of, sha256_hex
 from lorag.errors import IntegrityFailed
+from lorag.integrations.blob_cache import BlobCache
+from lorag.integrations.parsing.source_folder import REJECTED_FILE
 from lorag.knowledge.artifacts import chunk_to_json, corpus_digest, read_rejected
 from lorag.knowledge.chunking import TokenCounter, chunk_document
 from lorag.knowledge.documents import Chunk, Corpus, Document

@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lorag.errors import GateRefused
-from lorag.evaluation.questions import GoldenQuestion
 from lorag.evaluation.retrieval import measure_retrieval
 from lorag.knowledge.artifacts import corpus_digest
 from lorag.knowledge.documents import Chunk, Document
 from lorag.params import AdapterKind, GateParams, IndexParams, Params
+from lorag.questions.questions import GoldenQuestion
 from lorag.releases.record import AdapterEntry, DocumentEntry, Release, digest_rows
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import IndexRef, IndexRow, IndexStore
 from lorag.retrieval.plan import RefreshPlan, plan_refresh
-from lorag.use_cases.compare.evaluate_retrieval import rank_questions
+from lorag.use_cases.asking.evaluate_retrieval import rank_questions
 
 Advance = Callable[[int], None]
 """Called with the number of rows done since the last call."""

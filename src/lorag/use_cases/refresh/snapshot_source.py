@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lorag.adapters.source_folder import REJECTED_FILE, SourceListing, list_source, read_file
 from lorag.errors import InputRejected
+from lorag.integrations.parsing.source_folder import REJECTED_FILE, SourceListing, list_source, read_file
 from lorag.knowledge.artifacts import write_rejected
 from lorag.knowledge.documents import Reason, Rejected
 from lorag.knowledge.formats import Quarantine

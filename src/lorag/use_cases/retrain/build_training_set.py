@@ -10,29 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from lorag.adapters.blob_cache import BlobCache
-from lorag.adapters.chat_encoding import ChatEncoder, open_chat_encoder
-from lorag.adapters.generators import open_generator
-from lorag.adapters.great_expectations_pairs import PairOrigins, validate_pairs
-from lorag.adapters.model_files import convert_base_model
 from lorag.answering.strategies import select_context
-from lorag.evaluation.questions import Question, TrainingQuestions, read_questions, read_training_questions
 from lorag.evaluation.validation import refuse_failures
+from lorag.integrations.blob_cache import BlobCache
+from lorag.integrations.great_expectations.pairs import PairOrigins, validate_pairs
+from lorag.integrations.models.chat_encoding import ChatEncoder, open_chat_encoder
+from lorag.integrations.models.files import convert_base_model
+from lorag.integrations.models.generators import open_generator
 from lorag.knowledge.documents import Chunk
 from lorag.params import AdapterKind, Params
-from lorag.tuning.facts import Fact, RefusedReason, RefusedRow, collect_facts, find_conflicts
+from lorag.questions.facts import Fact, RefusedReason, RefusedRow, collect_facts, find_conflicts
+from lorag.questions.questions import Question, TrainingQuestions, read_questions, read_training_questions
+from lorag.questions.style import StyleSet, read_style
 from lorag.tuning.leakage import refuse_leakage
 from lorag.tuning.pairs import Pair, training_set_digest, write_pairs
 from lorag.tuning.prompting import ASK
 from lorag.tuning.raft import RaftMaker
 from lorag.tuning.replay import general_controls
 from lorag.tuning.sources import Material, reads_context, searched_wordings, training_pairs, validation_pairs
-from lorag.tuning.style import StyleSet, read_style
 from lorag.tuning.synthesis import synthesise_facts
 from lorag.tuning.training_set import PairTokens, Seen, TrainingSet, assemble_training_set
-from lorag.use_cases.refresh.golden import load_wanted
+from lorag.use_cases.asking.golden import load_wanted
+from lorag.use_cases.asking.search_contexts import search_contexts
 from lorag.use_cases.refresh.refresh_index import Wanted
-from lorag.use_cases.retrain.search_contexts import search_contexts
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)

@@ -7,23 +7,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lorag.adapters.chat_encoding import open_chat_encoder
-from lorag.adapters.generators import open_generator
-from lorag.adapters.model_files import convert_base_model
 from lorag.answering.prompts import base_messages, rag_messages
 from lorag.answering.strategies import Prompt, read_passages, select_context
 from lorag.digests import digest_of
 from lorag.evaluation.adapter_gate import Champion, Examined
 from lorag.evaluation.exam import Asked, Marks, Topic, answer_table, mark, mark_facts
-from lorag.evaluation.questions import Question, read_questions
+from lorag.integrations.models.chat_encoding import open_chat_encoder
+from lorag.integrations.models.files import convert_base_model
+from lorag.integrations.models.generators import open_generator
 from lorag.params import AdapterKind, Params
-from lorag.tuning.facts import Fact, collect_facts
+from lorag.questions.facts import Fact, collect_facts
+from lorag.questions.questions import Question, read_questions
 from lorag.tuning.prompting import ASK
 from lorag.tuning.raft import RaftMaker
 from lorag.tuning.replay import general_controls
-from lorag.use_cases.compare.batch_answers import generate_batched
-from lorag.use_cases.refresh.golden import load_wanted
-from lorag.use_cases.retrain.search_contexts import search_contexts
+from lorag.use_cases.asking.batch_answers import generate_batched
+from lorag.use_cases.asking.golden import load_wanted
+from lorag.use_cases.asking.search_contexts import search_contexts
 from lorag.workspace import Workspace
 
 READING_QUESTIONS = 100

@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from lorag.adapters import dvc_repo
-from lorag.adapters.mlflow_registry import point_champion_at, register_adapter, registered_name
-from lorag.adapters.mlflow_tracking import Run, TrackingLocation, start_run
 from lorag.errors import StoreFailed
-from lorag.evaluation.plots import plot_loss, plot_probes
+from lorag.integrations.dvc import dvc_repo
+from lorag.integrations.mlflow.registry import point_champion_at, register_adapter, registered_name
+from lorag.integrations.mlflow.tracking import Run, TrackingLocation, start_run
 from lorag.params import AdapterKind, Params
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.record import Release
-from lorag.use_cases.retrain.run_retrain import Candidate
+from lorag.reports.run_plots import plot_loss, plot_probes
 from lorag.use_cases.retrain.starting_adapter import LINEAGE
+from lorag.use_cases.retrain.steps import Candidate
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)

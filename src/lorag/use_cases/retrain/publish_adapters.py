@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from lorag.adapters import git_repo
-from lorag.adapters.stores import open_store
 from lorag.errors import IntegrityFailed, WorkspaceError
+from lorag.integrations import git_repo
+from lorag.integrations.stores import open_store
 from lorag.params import AdapterKind, Params
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.record import AdapterEntry, Release

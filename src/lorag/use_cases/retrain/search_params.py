@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lorag.adapters.cost_meter import CostMeter
-from lorag.adapters.gpu_energy import count_gpus
-from lorag.adapters.lora_training import TrainingJob, encode_pairs, load_tokenizer, train_lora
-from lorag.adapters.mlflow_tracking import PARENT_TAG, Run, TrackingLocation, locate_tracking, start_run
-from lorag.adapters.model_files import convert_base_model
-from lorag.adapters.optuna_search import ShouldStop, search_values
 from lorag.costs.records import Cost
 from lorag.errors import GateRefused, StoreFailed, WorkspaceError
+from lorag.integrations.lora.training import TrainingJob, encode_pairs, load_tokenizer, train_lora
+from lorag.integrations.machine.cost_meter import CostMeter
+from lorag.integrations.machine.gpu_energy import count_gpus
+from lorag.integrations.mlflow.tracking import PARENT_TAG, Run, TrackingLocation, locate_tracking, start_run
+from lorag.integrations.models.files import convert_base_model
+from lorag.integrations.optuna_search import ShouldStop, search_values
 from lorag.params import AdapterKind, Params, TrainingParams
 from lorag.progress import show_progress
 from lorag.tuning.pairs import read_pairs, training_set_digest

@@ -4,10 +4,10 @@ import json
 import shutil
 from pathlib import Path
 
-from lorag.adapters.lora_model import save_adapter
-from lorag.adapters.lora_training import TrainingJob, encode_pairs, is_main_process, load_tokenizer, train_lora
-from lorag.adapters.model_files import base_model_sha256, convert_base_model
 from lorag.digests import digest_of
+from lorag.integrations.lora.model import save_adapter
+from lorag.integrations.lora.training import TrainingJob, encode_pairs, is_main_process, load_tokenizer, train_lora
+from lorag.integrations.models.files import base_model_sha256, convert_base_model
 from lorag.params import AdapterKind, Params
 from lorag.progress import show_progress
 from lorag.tuning.pairs import read_pairs, training_set_digest

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lorag.adapters.cost_meter import CostMeter
-from lorag.adapters.generators import open_generator
 from lorag.answering.strategies import Answer
 from lorag.costs.records import Cost
+from lorag.integrations.machine.cost_meter import CostMeter
+from lorag.integrations.models.generators import open_generator
 from lorag.params import AdapterKind, Params, Rewriting, Strategy
 from lorag.retrieval.index.store import Filter
 from lorag.use_cases.serve.serve import answer_from, open_served, search_served

@@ -3,9 +3,9 @@
 import shutil
 from collections.abc import Mapping
 
-from lorag.adapters.embedders import open_embedder
-from lorag.adapters.model_files import convert_base_model, verify_model
 from lorag.errors import LoragError
+from lorag.integrations.models.embedders import open_embedder
+from lorag.integrations.models.files import convert_base_model, verify_model
 from lorag.params import Params
 from lorag.releases.checks import Check
 from lorag.use_cases.serve.manage_releases import check_releases

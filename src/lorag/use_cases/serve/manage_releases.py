@@ -3,10 +3,10 @@
 import logging
 from collections.abc import Mapping, Sequence
 
-from lorag.adapters.mlflow_registry import point_champion_at, registered_name
-from lorag.adapters.mlflow_tracking import locate_tracking
-from lorag.adapters.stores import open_store
 from lorag.errors import IntegrityFailed, LoragError, StoreFailed, WorkspaceError
+from lorag.integrations.mlflow.registry import point_champion_at, registered_name
+from lorag.integrations.mlflow.tracking import locate_tracking
+from lorag.integrations.stores import open_store
 from lorag.params import Params
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.checks import Check

@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lorag.adapters.embedders import open_embedder
-from lorag.adapters.model_files import base_model_sha256
-from lorag.adapters.reranker import open_reranker
-from lorag.adapters.stores import open_store
 from lorag.answering.generator import LanguageModel
+from lorag.answering.rewrite import rewrite_question
 from lorag.answering.strategies import Answer, answer_question
 from lorag.errors import IntegrityFailed, LoragError, WorkspaceError
+from lorag.integrations.models.embedders import open_embedder
+from lorag.integrations.models.files import base_model_sha256
+from lorag.integrations.models.reranker import open_reranker
+from lorag.integrations.stores import open_store
 from lorag.params import AdapterKind, Params, Rewriting, Strategy
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import Filter, Hit, IndexStore
-from lorag.retrieval.rewrite import rewrite_question
 from lorag.retrieval.search import Searcher, SearchResult
 from lorag.workspace import Workspace
 

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lorag.adapters.blob_cache import BlobCache
 from lorag.digests import digest_of
 from lorag.errors import IntegrityFailed
-from lorag.evaluation.questions import Question, read_questions
+from lorag.integrations.blob_cache import BlobCache
 from lorag.knowledge.changes import CorpusChanges, compare_versions
 from lorag.knowledge.documents import Rejected
 from lorag.params import AdapterKind, Params
+from lorag.questions.facts import answers_digest, fact_of
+from lorag.questions.questions import Question, read_questions
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
-from lorag.tuning.facts import answers_digest, fact_of
 from lorag.use_cases.refresh.pipeline import read_source
 from lorag.use_cases.retrain.starting_adapter import read_lineage
 from lorag.workspace import Workspace

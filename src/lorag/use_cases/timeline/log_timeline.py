@@ -4,11 +4,11 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lorag.adapters.mlflow_tracking import PARENT_TAG, TrackingLocation, start_run
 from lorag.errors import StoreFailed
-from lorag.evaluation.timeline_plots import plot_freshness, plot_leftovers
 from lorag.evaluation.timeline_records import Moment, TimelineRow
+from lorag.integrations.mlflow.tracking import PARENT_TAG, TrackingLocation, start_run
 from lorag.params import Params, Strategy
+from lorag.reports.timeline_plots import plot_freshness, plot_leftovers
 from lorag.use_cases.timeline.timeline_report import TimelineOutcome
 
 logger = logging.getLogger(__name__)

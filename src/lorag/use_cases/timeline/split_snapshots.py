@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lorag.errors import InputRejected
-from lorag.evaluation.questions import parse_json, question_lines
+from lorag.questions.questions import parse_json, question_lines
 from lorag.use_cases.timeline.timeline_walk import Version
 
 Record = Mapping[str, Any]

@@ -10,15 +10,15 @@ from typing import Any
 
 from lorag.costs.records import Cost
 from lorag.evaluation.bootstrap import Bootstrap
-from lorag.evaluation.report_page import Section
 from lorag.evaluation.timeline import measure_answers, outdated_answers, removed_questions, right_facts
-from lorag.evaluation.timeline_plots import plot_freshness, plot_leftovers
 from lorag.evaluation.timeline_records import NAME, Freshness, Moment, Timeline, TimelineRow, TimelineStep
-from lorag.evaluation.timeline_section import timeline_section
 from lorag.params import Strategy
-from lorag.use_cases.compare.answer_questions import adapter_of
+from lorag.reports.page import Section
+from lorag.reports.timeline_plots import plot_freshness, plot_leftovers
+from lorag.reports.timeline_section import timeline_section
+from lorag.use_cases.asking.answer_questions import adapter_of
 from lorag.use_cases.judge.read_evidence import find_timeline
-from lorag.use_cases.timeline.run_timeline import (
+from lorag.use_cases.timeline.steps import (
     REFRESH,
     asked_at,
     read_rows,

@@ -1,0 +1,37 @@
+"""What a person sees of the claims, of the uses and of the usual table."""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from lorag.console.terminal import say, table
+from lorag.params import Strategy
+
+_WORDS = {"holds": "holds", "fails": "does not hold", "not_measured": "not measured"}
+
+
+def show_claims(result: Mapping[str, Any]) -> None:
+    """A row for each claim and for each use, then the usual table and what is missing in it."""
+    counts = ", ".join(f"{n} {_WORDS[verdict]}" for verdict, n in result["counts"].items())
+    rows = [[each["id"], each["claim"], _WORDS[each["verdict"]], _reason(each)] for each in result["claims"]]
+    table(f"Claims: {counts}", ["", "claim", "here", "figures"], rows, n_texts=4)
+    uses = [
+        [each["name"], ", ".join(each["said"]), ", ".join(each["favours"]) or "?", _reason(each, each["by"])]
+        for each in result["scenarios"]
+    ]
+    table("Which way for which use", ["use", "said to win", "favoured", "figures"], uses, n_texts=4)
+    strategies = get_args(Strategy)
+    cells = [[_name(each), *(each["cells"][name]["text"] for name in strategies)] for each in result["table"]]
+    table("Retrieval against fine-tuning, measured", ["", *strategies], cells)
+    for each in result["table"]:
+        if any(cell["text"] == "not measured" for cell in each["cells"].values()):
+            say(f"{_name(each)}: {each['do']} fills what is missing")
+
+
+def _reason(each: Mapping[str, Any], by: str = "") -> str:
+    texts = [figure["text"] for figure in each["figures"]]
+    lines = [by or each["why"], *texts, *([f"to measure it: {each['do']}"] if each["do"] else [])]
+    return "\n".join(lines)
+
+
+def _name(aspect: Mapping[str, Any]) -> str:
+    return f"{aspect['name']}, {aspect['unit']}" if aspect["unit"] else str(aspect["name"])

@@ -1,0 +1,79 @@
+"""What a person sees of a comparison."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lorag.console.terminal import say, table
+
+_SHARES = {
+    "accuracy": "right",
+    "exact_match": "exact match",
+    "f1": "F1",
+    "abstention": "declined, no answer",
+    "wrongly_declined": "declined, answer",
+    "controls": "controls",
+    "style": "in the wanted style",
+    "citation_precision": "citations that prove",
+    "citation_recall": "right and cited",
+}
+_SPEED = {"ttft_p50_s": "first token p50, s", "p50_s": "answer p50, s", "p95_s": "answer p95, s"}
+
+
+def show_comparison(result: Mapping[str, Any]) -> None:
+    """A column for each strategy, and what is missing and why."""
+    found = result["strategies"]
+    asked = result["questions"]
+    rows = [
+        [title, *(_share(each["quality"].get(name)) for each in found.values())]
+        for name, title in _SHARES.items()
+        if any(name in each["quality"] for each in found.values())
+    ]
+    if any(each["ideal"] for each in found.values()):
+        rows.append(
+            ["right, ideal search", *(_share((each["ideal"] or {}).get("accuracy")) for each in found.values())]
+        )
+    rows += [[title, *(_seconds(each["speed"], name) for each in found.values())] for name, title in _SPEED.items()]
+    rows.append(["money of 1,000", *(_money(each) for each in found.values())])
+    table(f"Release {result['release']}", ["", *found], rows)
+    styled = f", {asked['style']} for style" if asked["style"] else ""
+    say(
+        f"{asked['fact']} questions on facts, {asked['control']} controls, {asked['unanswerable']} without an answer"
+        f"{styled}; "
+        f"behind each share its {result['confidence']:.0%} interval"
+    )
+    for name, reason in result["left_out"].items():
+        say(f"{name} is left out: {reason}")
+    for name, note in result["notes"].items():
+        say(f"{name}: {note}")
+    say(f"The report: {result['report']}")
+
+
+def show_seeds(result: Mapping[str, Any]) -> None:
+    """A row for each measure, a column for each seed."""
+    seeds = [str(each["seed"]) for each in result["results"]]
+    rows = [
+        [name, f"{spread['mean']:.3f}", *(f"{each['figures'][name]:.3f}" for each in result["results"])]
+        for name, spread in result["spreads"].items()
+    ]
+    table(f"{result['strategy']} by training seed", ["", "mean", *seeds], rows)
+
+
+def _share(found: Mapping[str, float] | None) -> str:
+    if found is None:
+        return ""
+    return f"{found['value']:.2f} {_short(found['low'])}-{_short(found['high'])}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}".removeprefix("0")
+
+
+def _seconds(speed: Mapping[str, float] | None, name: str) -> str:
+    return "" if speed is None or name not in speed else f"{speed[name]:.2f}"
+
+
+def _money(found: Mapping[str, Any]) -> str:
+    if found["cost"] is None:
+        return ""
+    n = (found["speed"] or found["batch"])["n_queries"]
+    return f"{1000 * found['cost']['money'] / n:.4f} {found['cost']['currency']}"

@@ -1,0 +1,173 @@
+"""What a person sees of the ledger, the break-even and the advice."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lorag.console.terminal import say, table
+
+_MEASURES = ["s", "tokens", "MB", "Wh"]
+
+
+def show_costs(result: Mapping[str, Any]) -> None:
+    """A row for each update and batch of answers, and below what each sort cost."""
+    if not result["n_entries"]:
+        say("Nothing was measured yet: run `lorag refresh`, `lorag retrain` and `lorag compare`.")
+        return
+    entries = result["entries"]
+    shown = "" if len(entries) == result["n_entries"] else f", the newest {len(entries)}"
+    table(
+        f"{result['n_entries']} updates and batches of answers{shown}",
+        ["UTC", "what", *_MEASURES, "money", "run"],
+        [_entry_row(entry) for entry in entries],
+        n_texts=2,
+    )
+    rows = [_total_row(total, part) for total in result["totals"] for part in ("median", "total")]
+    table("By kind and strategy", ["what", "runs", "", *_MEASURES, "money"], rows)
+    if result["n_repeated"]:
+        say(f"{result['n_repeated']} runs tell once more what answers took that an older run tells; they do not count.")
+    if result["n_skipped"]:
+        say(f"{result['n_skipped']} runs were left out: they tell no cost, or belong to no strategy.")
+
+
+def _entry_row(entry: Mapping[str, Any]) -> list[str]:
+    cost = entry["cost"]
+    tokens = sum(value for name, value in cost.items() if name.startswith("tokens_"))
+    queries = f" {entry['n_queries']}" if entry["n_queries"] else ""
+    return [
+        entry["started_utc"][5:16].replace("T", " "),
+        _sort(entry) + queries,
+        *_numbers(cost["wall_s"], tokens, cost["bytes_written"], cost["kwh"]),
+        f"{cost['money']:.3g} {cost['currency']}",
+        entry["run_id"][:6],
+    ]
+
+
+def _total_row(total: Mapping[str, Any], part: str) -> list[str]:
+    named = [_sort(total), str(total["count"])] if part == "median" else ["", ""]
+    names = ("wall_s", "tokens", "bytes_written", "kwh")
+    values = _numbers(*(None if total[name] is None else total[name][part] for name in names))
+    return [*named, "sum" if part == "total" else part, *values, f"{total['money'][part]:.3g} {total['currency']}"]
+
+
+def _sort(row: Mapping[str, Any]) -> str:
+    words = [row["kind"], row["strategy"], row["extent"]]
+    return " ".join(word for word in words if word)
+
+
+def _numbers(seconds: float | None, tokens: float | None, written: float | None, kwh: float | None) -> list[str]:
+    scaled = [(seconds, 1.0), (tokens, 1.0), (written, 1e-6), (kwh, 1e3)]
+    return ["?" if value is None else _short(value * factor) for value, factor in scaled]
+
+
+def _short(value: float) -> str:
+    for limit, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= limit:
+            return f"{value / (1e3 if letter == 'k' else limit):.3g}{letter}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def show_break_even(result: Mapping[str, Any]) -> None:
+    """What each strategy costs, where two cost the same, and what moves that."""
+    unit = result["currency"] if result["unit"] == "money" else "CPU and GPU s"
+    rows = [
+        [
+            name,
+            *_band(one["update"], 1),
+            *_band(one["query"], 1000),
+            "?" if one["accuracy"] is None else f"{one['accuracy']:.3f}",
+            "?" if one["time_to_fresh_s"] is None else f"{one['time_to_fresh_s']:.0f}",
+        ]
+        for name, one in result["strategies"].items()
+    ]
+    if rows:
+        columns = ["strategy", "update", "least", "most", "1k asks", "least", "most", "right", "fresh s"]
+        table(f"{unit}, as measured: the median of an update and of 1,000 questions", columns, rows)
+        stored = [f"{name} {one['storage_a_day']:.2g}" for name, one in result["strategies"].items()]
+        say(f"Storage a day: {', '.join(stored)}")
+    for line in result["crossings"]:
+        say(_crossing(line))
+    for name, why in result["left_out"].items():
+        say(f"{name} is not in the chart: {why}.")
+    for moved in result["sensitivity"]:
+        now, then = _queries(moved["slope"]), _queries(moved["slope_doubled"])
+        if now != then:
+            say(f"Twice {moved['price']}: {moved['first']} = {moved['second']} at {then}, not {now}")
+    for name, missing in result["missing"].items():
+        for one in missing:
+            say(f"{name} lacks {one['what']}: {one['do']}")
+    if result["plot"]:
+        say(f"The chart is in {result['plot']}.")
+
+
+def _band(band: Mapping[str, float], factor: float) -> list[str]:
+    least, middle, greatest = (band[part] * factor for part in ("least", "median", "greatest"))
+    spread = [f"{value:.2g}" if value < 1 else _short(value) for value in (least, greatest)]
+    return [_short(middle), *spread]
+
+
+def _crossing(line: Mapping[str, Any]) -> str:
+    first, second = line["first"], line["second"]
+    if not line["exists"]:
+        cheaper = line["always_cheaper"]
+        return f"{first} and {second} never cross: " + (f"{cheaper} is cheaper" if cheaper else "they cost the same")
+    if line["queries_per_update"] is None:
+        return f"{first} and {second} cross at a number of updates alone"
+    if line["by_storage_alone"]:
+        less = f"{line['queries_offset']:.2g} queries a day without an update"
+        return f"{first} and {second} cross at {less}, by storage alone; with more {line['cheaper_above']} is cheaper"
+    low, high = line["queries_per_update_range"]
+    span = f"{low:,.0f} - {high:,.0f}" if line["sure"] else "within what was measured they may not cross"
+    return (
+        f"{first} = {second} at {_queries(line['queries_per_update'])} ({span}); "
+        f"with more {line['cheaper_above']} is cheaper"
+    )
+
+
+def _queries(slope: float | None) -> str:
+    return "no point" if slope is None or slope < 0 else f"{slope:,.1f} queries an update"
+
+
+def show_advice(result: Mapping[str, Any]) -> None:
+    """The advice, and below each strategy what speaks for and against it."""
+    if advice := result["advice"]:
+        say(f"{advice['strategy'] or 'No advice'}: {advice['reason']}.")
+        for verdict in advice["verdicts"]:
+            say("")
+            cost = verdict["cost_a_day"]
+            price = "cost not measured" if cost is None else f"{cost:.3g} {advice['currency']} a day"
+            say(f"{verdict['strategy']}{'' if verdict['fits'] else ' is ruled out'}, {price}")
+            _say_findings(verdict["findings"], _STANCES)
+        _say_missing(advice["missing"])
+    if pending := result["pending"]:
+        say(f"For the pending changes: {_ACTIONS[pending['action']]}.")
+        for kind, when in pending["retrain"].items():
+            say(f"  {kind}: {_WHEN[when]}")
+        _say_findings(pending["findings"], dict.fromkeys(_STANCES, "-"))
+        _say_missing(pending["missing"])
+
+
+_STANCES = {"for": "+", "against": "-", "rules_out": "x"}
+_ACTIONS = {
+    "nothing": "nothing to do",
+    "index_only": "the index only, run `lorag refresh`",
+    "schedule_retrain": "a retrain, the index is current",
+    "both": "the index, run `lorag refresh`, and a retrain",
+}
+_WHEN = {
+    "now": "run `lorag retrain` now",
+    "scheduled": "with the next scheduled `lorag retrain`",
+    "not": "no retrain is needed",
+}
+
+
+def _say_findings(findings: Sequence[Mapping[str, Any]], signs: Mapping[str, str]) -> None:
+    for finding in findings:
+        run = f" [run {finding['run_id'][:6]}]" if finding["run_id"] else ""
+        say(f"  {signs[finding['stance']]} {finding['sentence']}{run}")
+
+
+def _say_missing(missing: Sequence[Mapping[str, str]]) -> None:
+    if missing:
+        say("")
+    for one in missing:
+        say(f"Not measured: {one['what']}. To measure it: {one['do']}")

@@ -1,0 +1,28 @@
+"""What a person sees of what runs by itself."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lorag.console.terminal import say, table
+
+
+def show_operation(result: Mapping[str, Any]) -> None:
+    """A row for each service, and what to do next."""
+    rows = [
+        [name, one["address"] or "", "" if one["pid"] is None else one["pid"], one["log"] or "elsewhere"]
+        for name, one in result["services"].items()
+    ]
+    table("Running", ["service", "address", "pid", "log"], rows, n_texts=2)
+    say(f"Deployed: {', '.join(result['deployments'])}. `lorag down` stops all of it.")
+
+
+def show_deployed(result: Mapping[str, Any]) -> None:
+    """A row for each deployment."""
+    rows = [[name, "only by events" if when is None else when] for name, when in result["deployments"].items()]
+    table("Deployments", ["deployment", "schedule"], rows, n_texts=2)
+    say("Failures are sent to LORAG_NOTIFY_URL." if result["notified"] else "No LORAG_NOTIFY_URL: nobody is notified.")
+
+
+def show_stopped(names: Sequence[str]) -> None:
+    """Which services were stopped."""
+    say(f"Stopped: {', '.join(names)}." if names else "Nothing ran.")

@@ -1,0 +1,59 @@
+"""What a person sees of a walk through the versions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lorag.console.terminal import say, table
+
+_SHARES = {
+    "accuracy": "all",
+    "changed": "new",
+    "added": "add",
+    "unchanged": "kept",
+    "stale": "old",
+    "removed_leaked": "leak",
+    "forgotten": "lost",
+}
+
+
+def show_timeline(result: Mapping[str, Any]) -> None:
+    """A table for each version, a row for each strategy at each moment, and below what needs a word."""
+    for step in result["steps"]:
+        facts = ", ".join(f"{n} {change}" for change, n in sorted(step["facts"].items()))
+        rows = [_row(row) for row in step["rows"]]
+        table(f"{step['version']}: {facts}", ["", *_SHARES.values(), "served", "fresh", "CPU s"], rows)
+        for row in step["rows"]:
+            if row["failed_probes"]:
+                say(f"{row['strategy']}: its gate refused the new adapter: {'; '.join(row['failed_probes'])}")
+        if step["interrupted"]:
+            say("This step was interrupted and gone on with: its costs may lack what was done before.")
+    say("Shares of facts. Right: all, new (changed), add(ed), kept (unchanged). Old: changed, answered as before.")
+    say("Leak: removed, still answered. Lost: unchanged, right in the version before and wrong now.")
+    say("Seconds from the change to the release (served), and to the first right answer on what changed (fresh).")
+    say("*: with the adapter from before the change.")
+    if result["limit"] is not None:
+        say(f"A look at {result['limit']} facts at most, half of them such as change; not the whole walk.")
+    say(f"The reports: {result['reports']}")
+
+
+def _row(row: Mapping[str, Any]) -> list[str]:
+    name = row["strategy"] + ("*" if row["is_stale"] else "")
+    shares = [_share(row["figures"].get(measure)) for measure in _SHARES]
+    fresh, cost = row["fresh"], row["cost"]
+    return [
+        name,
+        *shares,
+        _seconds(fresh["published_s"]),
+        "never" if fresh["asked"] and fresh["time_to_fresh_s"] is None else _seconds(fresh["time_to_fresh_s"]),
+        _seconds(cost["cpu_s"] if cost else None),
+    ]
+
+
+def _share(found: Mapping[str, float] | None) -> str:
+    return "" if found is None else f"{found['value']:.2f}"
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"

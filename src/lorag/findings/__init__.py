@@ -1,0 +1,1 @@
+"""What the measurements say: claims, uses and the classic table."""

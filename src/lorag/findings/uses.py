@@ -1,0 +1,212 @@
+"""Uses for which one way or another is said to win, each judged by what was measured here."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from lorag.costs.evidence import newest_speed
+from lorag.costs.remedies import COMPARE, STYLE, TIMELINE, UPDATE
+from lorag.evaluation.timeline_records import Moment
+from lorag.findings.evidence import Evidence, Measurement, Verdict, pooled, verdict_of
+from lorag.params import Strategy
+
+FAR_LARGER = 10
+"""From so many times the context on a knowledge base counts as far larger."""
+
+KEPT = "unchanged"
+"""The stratum of facts that stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Favoured:
+    """Whom the figures favour, all that are not told apart from the best; nobody where they tell nothing."""
+
+    strategies: tuple[Strategy, ...]
+    by: str
+    figures: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A use, who is said to win it, and who does.
+
+    It holds where nobody is favoured but those that are said to win. `by` is what was compared, or why that could not
+    be; `do` is what measures it, None where it was measured.
+    """
+
+    name: str
+    said: tuple[Strategy, ...]
+    verdict: Verdict
+    favours: tuple[Strategy, ...]
+    by: str
+    figures: tuple[Measurement, ...] = ()
+    do: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "name": self.name,
+            "said": list(self.said),
+            "verdict": self.verdict.value,
+            "favours": list(self.favours),
+            "by": self.by,
+            "figures": [figure.to_json() for figure in self.figures],
+            "do": self.do,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    name: str
+    said: tuple[Strategy, ...]
+    favoured: Callable[[Evidence], Favoured | None]
+    do: str
+
+
+def judge_scenarios(evidence: Evidence) -> list[Scenario]:
+    """All of them, in a fixed order."""
+    return [_judge(use, evidence) for use in _USES]
+
+
+def _judge(use: _Use, evidence: Evidence) -> Scenario:
+    found = use.favoured(evidence)
+    if found is None or not found.strategies:
+        by, figures = (found.by, found.figures) if found else ("there are no figures", ())
+        return Scenario(use.name, use.said, Verdict.NOT_MEASURED, (), by, figures, use.do)
+    verdict = verdict_of(set(found.strategies) <= set(use.said))
+    return Scenario(use.name, use.said, verdict, found.strategies, found.by, found.figures)
+
+
+def _freshness(evidence: Evidence) -> Favoured | None:
+    """By the time from a change to the first right answer; a strategy that never gave one has lost."""
+    seconds: dict[Strategy, list[float]] = {}
+    for step in evidence.timeline.steps[1:] if evidence.timeline else ():
+        for row in step.rows:
+            is_its_update = (row.moment is Moment.REFRESHED) == (row.strategy == "rag")
+            if row.fresh.time_to_fresh_s is not None and row.strategy != "base" and is_its_update:
+                seconds.setdefault(row.strategy, []).append(row.fresh.time_to_fresh_s)
+    if len(seconds) < 2:
+        return None
+    return _least(seconds, "s to the first right answer", "s")
+
+
+def _knowledge_beyond_context(evidence: Evidence) -> Favoured | None:
+    tokens, context = evidence.corpus_tokens, evidence.context_tokens
+    if tokens is None or context is None:
+        return None
+    if tokens < FAR_LARGER * context:
+        return Favoured((), f"{tokens:,} tokens are indexed, less than {FAR_LARGER} contexts of {context:,}", ())
+    return _best(evidence, "accuracy", "accuracy on facts", ("rag", "tuned", "hybrid"))
+
+
+def _sources(evidence: Evidence) -> Favoured | None:
+    by = "right answers with a citation that proves them"
+    return _best(evidence, "citation_recall", by, ("base", "rag", "tuned", "hybrid"))
+
+
+def _removal(evidence: Evidence) -> Favoured | None:
+    leaks = {name: evidence.refreshed(name, "removed_leaked") for name in _UPDATED}
+    shares = {name: share for name, steps in leaks.items() if (share := pooled(steps)) is not None}
+    if len(shares) < 2:
+        return None
+    figures = tuple(Measurement(f"{name} still answers", share) for name, share in shares.items())
+    favoured = tuple(name for name, share in shares.items() if share == min(shares.values()))
+    return Favoured(favoured, "removed facts that are still answered after the refresh", figures)
+
+
+def _update_costs(evidence: Evidence) -> Favoured | None:
+    found = evidence.break_even
+    costs = [cost for cost in found.costs if cost.strategy in _UPDATED] if found else []
+    if found is None or len(costs) < 2:
+        return None
+    spans = {cost.strategy: (cost.update.least, cost.update.median, cost.update.greatest) for cost in costs}
+    return _least(spans, "an update, at the size that was measured", found.unit_name)
+
+
+def _speed(evidence: Evidence) -> Favoured | None:
+    found = {one.strategy: newest_speed(one, "p50_s") for one in evidence.measured if one.strategy in _UPDATED}
+    known = {name: [figure.value] for name, figure in found.items() if figure}
+    return _least(known, "median s to an answer, one question at a time", "s") if len(known) > 1 else None
+
+
+def _fixed_knowledge(evidence: Evidence) -> Favoured | None:
+    """By accuracy on what does not change; what updates cost plays no part."""
+    strata = evidence.comparison.strata if evidence.comparison else {}
+    found = {name: strata.get(name, {}).get(KEPT, {}).get("accuracy") for name in _UPDATED}
+    known = {name: figure for name, figure in found.items() if figure}
+    if len(known) < 2:
+        return _best(evidence, "accuracy", "accuracy on facts", _UPDATED)
+    best = max(known.values(), key=lambda figure: figure.value)
+    figures = tuple(Measurement.on(name, figure) for name, figure in known.items())
+    near = tuple(name for name, figure in known.items() if figure.high >= best.low)
+    return Favoured(near, "accuracy on facts that did not change", figures)
+
+
+def _both_at_once(evidence: Evidence) -> Favoured | None:
+    return _best(evidence, "accuracy", "accuracy on facts", _UPDATED) if evidence.figure("hybrid", "accuracy") else None
+
+
+def _style(evidence: Evidence) -> Favoured | None:
+    return _best(evidence, "style", "answers in the wanted form", ("base", "rag", "tuned", "hybrid"))
+
+
+def _nothing(reason: str) -> Callable[[Evidence], Favoured | None]:
+    return lambda evidence: Favoured((), reason, ())
+
+
+def _best(evidence: Evidence, measure: str, by: str, among: Sequence[Strategy]) -> Favoured | None:
+    """The greatest figure, and those of which no difference to it beyond chance is known."""
+    found = {name: figure for name in among if (figure := evidence.figure(name, measure))}
+    if len(found) < 2:
+        return None
+    best = max(found, key=lambda name: found[name].value)
+    apart = {name: evidence.difference(best, name, measure) for name in found if name != best}
+    behind = {name for name, gap in apart.items() if gap and gap.low > 0}
+    figures = tuple(Measurement.on(name, figure) for name, figure in found.items())
+    return Favoured(tuple(name for name in found if name not in behind), by, figures)
+
+
+def _least(values: Mapping[Strategy, Sequence[float]], by: str, unit: str) -> Favoured:
+    """The least median, and those whose range reaches below its greatest value."""
+    best = min(values, key=lambda name: median(values[name]))
+    near = tuple(name for name in values if name == best or min(values[name]) <= max(values[best]))
+    figures = tuple(Measurement(n, median(v), min(v), max(v), unit) for n, v in values.items())
+    return Favoured(near, by, figures)
+
+
+_UPDATED: tuple[Strategy, ...] = ("rag", "tuned", "hybrid")
+
+_USES = (
+    _Use("Information that changes often", ("rag",), _freshness, TIMELINE),
+    _Use(
+        "A knowledge base far larger than the context",
+        ("rag", "hybrid"),
+        _knowledge_beyond_context,
+        f"lorag refresh over more documents, then lorag retrain and {COMPARE}",
+    ),
+    _Use("Transparent sources", ("rag", "hybrid"), _sources, COMPARE),
+    _Use("Privacy and removal", ("rag",), _removal, f"{TIMELINE} over versions that remove facts"),
+    _Use("Cost on large data", ("rag",), _update_costs, UPDATE),
+    _Use(
+        "Style and tone",
+        ("tuned", "hybrid"),
+        _style,
+        STYLE,
+    ),
+    _Use(
+        "Terms of a domain",
+        ("tuned", "hybrid"),
+        _nothing("questions on terms are not told apart from other facts"),
+        f"knowledge.questions with questions on terms alone, lorag retrain, then {COMPARE}",
+    ),
+    _Use(
+        "A special task",
+        ("tuned", "hybrid"),
+        _nothing("questions ask for facts, not for a task"),
+        "lorag retrain with training_set.classification or extraction, then a judgement of the answers",
+    ),
+    _Use("Quick answers", ("tuned",), _speed, f"lorag retrain, then {COMPARE}"),
+    _Use("Knowledge that stays as it is", ("tuned",), _fixed_knowledge, f"lorag retrain, then {COMPARE}"),
+    _Use("Both at once: the hybrid", ("hybrid",), _both_at_once, f"lorag retrain, then {COMPARE}"),
+)

@@ -1,0 +1,1 @@
+"""DVC, in this process."""

@@ -1,0 +1,166 @@
+"""DVC in-process: versions the source and runs what is stale."""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import chdir, contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lorag import errors
+from lorag.integrations.machine.process_tree import end_with
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+
+STAGE_ERROR_FILE = "LORAG_STAGE_ERROR_FILE"
+"""Names the file in which a stage tells the flow, across the process border, what went wrong."""
+
+STAGE_CALLER = "LORAG_STAGE_CALLER"
+"""The id of the process that a stage works for; a shell may stand between the two."""
+
+
+def init_dvc(root: Path) -> None:
+    """Makes `root`, a git repository, a DVC repository that sends no analytics and writes nothing outside itself."""
+    from dvc.repo import Repo
+
+    with _quiet(root), Repo.init(str(root)) as repo:
+        with repo.config.edit("repo") as config:
+            config["core"] = {"analytics": False, "site_cache_dir": ".dvc/tmp/site"}
+        # Lets a clone on the same machine `dvc pull` without any set-up, until a real remote takes its place.
+        with repo.config.edit("repo") as config:
+            config["core"]["remote"] = "workspace"
+            config["remote"]["workspace"] = {"url": str(root / ".dvc" / "cache")}
+
+
+def track(root: Path, path: Path) -> str:
+    """Versions a file or folder with DVC; gives its md5. Unchanged content costs a look at the file times."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with _quiet(root), Repo(str(root)) as repo:
+            _drop_torn_files(repo)
+            stage = repo.add(str(path))[0]
+            return str(stage.outs[0].hash_info.value)
+    except (DvcException, OSError) as error:
+        raise _store_failed(f"DVC cannot version {path.name}: {error}") from error
+
+
+def reproduce(root: Path, targets: Sequence[str], *, alone: bool = False) -> list[str]:
+    """Runs the stale ones of the target stages and of all that they need, in order; gives the names of those that ran.
+
+    With `alone` only the targets run, and what they need is taken as it lies there. A stage's own error is raised as it
+    is; whatever else goes wrong in DVC raises StoreFailed.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    with tempfile.TemporaryDirectory(prefix="lorag-") as folder, _stage_environment(Path(folder)) as error_file:
+        try:
+            with _quiet(root), Repo(str(root)) as repo:
+                _drop_torn_files(repo)
+                return [stage.addressing for stage in repo.reproduce(list(targets), single_item=alone)]
+        except DvcException as error:
+            if error_file.exists():
+                raise _error_of_stage(json.loads(error_file.read_text(encoding="utf-8"))) from error
+            raise _store_failed(f"dvc repro failed: {_root_cause(error)}") from error
+
+
+def revision(root: Path) -> str | None:
+    """Names the versions of all data and artifacts: the md5 of dvc.lock; None where nothing was reproduced yet."""
+    try:
+        return hashlib.md5((root / "dvc.lock").read_bytes(), usedforsecurity=False).hexdigest()
+    except OSError:
+        return None
+
+
+def end_with_caller() -> None:
+    """Called in a stage's process: one that was left behind by a killed run would write beside the next."""
+    if caller := os.environ.get(STAGE_CALLER):
+        end_with(int(caller))
+
+
+def report_stage_error(error: errors.LoragError) -> None:
+    """Called in a stage's process: leaves the error for `reproduce`, where one waits for it."""
+    if target := os.environ.get(STAGE_ERROR_FILE):
+        value = {"type": type(error).__name__, "what": error.what, "where": error.where, "do": error.do}
+        Path(target).write_text(json.dumps(value), encoding="utf-8")
+
+
+def _drop_torn_files(repo: "Repo") -> None:
+    """Removes what a killed process left half-written, on which DVC refuses all work.
+
+    That is its record of who reads and writes what, at each look at which it holds a lock of its own, and dvc.lock,
+    whose stages the run cache then gives back. A dvc.lock with git's marks of a conflict is for its owner to settle.
+    """
+    from dvc.dvcfile import LOCK_FILE, Lockfile
+    from dvc.lock import make_lock
+    from dvc.rwlock import RWLOCK_FILE, RWLOCK_LOCK
+    from dvc.utils.serialize import ParseError
+    from dvc.utils.strictyaml import YAMLValidationError
+
+    folder = Path(repo.tmp_dir)
+    hardlink = repo.config["core"].get("hardlink_lock", False)
+    with make_lock(str(folder / RWLOCK_LOCK), tmp_dir=str(folder), hardlink_lock=hardlink):
+        try:
+            json.loads((folder / RWLOCK_FILE).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            pass
+        except ValueError:
+            (folder / RWLOCK_FILE).unlink()
+    lock_file = Path(repo.root_dir) / LOCK_FILE
+    try:
+        Lockfile(repo, str(lock_file)).load()
+    except (ParseError, YAMLValidationError):
+        if "<<<<<<<" not in lock_file.read_text(encoding="utf-8", errors="replace"):
+            lock_file.unlink()
+
+
+def _error_of_stage(value: dict[str, str]) -> errors.LoragError:
+    kind: type[errors.LoragError] = getattr(errors, value["type"])
+    return kind(value["what"], where=value["where"], do=value["do"])
+
+
+def _store_failed(what: str) -> errors.StoreFailed:
+    return errors.StoreFailed(what, do="run `dvc repro` by hand to see all of its output")
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    return _root_cause(error.__cause__) if error.__cause__ else error
+
+
+@contextmanager
+def _stage_environment(folder: Path) -> Iterator[Path]:
+    # Stages call `python`: it has to be this one, whether or not its environment is activated.
+    before = {name: os.environ.get(name) for name in ("PATH", STAGE_ERROR_FILE, STAGE_CALLER)}
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    os.environ[STAGE_ERROR_FILE] = str(folder / "error.json")
+    os.environ[STAGE_CALLER] = str(os.getpid())
+    try:
+        yield folder / "error.json"
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _quiet(root: Path) -> Iterator[None]:
+    # DVC takes the dvc.yaml of the working directory, whatever repository it was given. Its hints on what to do next
+    # with git are for people who call it themselves.
+    import logging
+
+    logger: Any = logging.getLogger("dvc")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with chdir(root), Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,1 @@
+"""LoRA training with torch and peft."""

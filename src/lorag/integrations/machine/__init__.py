@@ -1,0 +1,1 @@
+"""This machine: processes, energy and what work costs."""

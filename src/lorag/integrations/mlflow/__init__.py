@@ -1,0 +1,1 @@
+"""MLflow: runs, registry, traces and the ledger read from them."""

@@ -1,0 +1,88 @@
+"""Answers as traces in MLflow, told after the fact, so that measuring them costs nothing."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lorag.integrations.mlflow.tracking import TrackingLocation, connect, failures_mapped
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_ADDRESS = "MLFLOW_TRACKING_URI"
+
+
+@dataclass(frozen=True, slots=True)
+class TracedAnswer:
+    """A question with its answer; moments are in nanoseconds since 1970.
+
+    Up to `searched_ns` the context was looked for, `chunk_ids`; from there on a model wrote. `tags` name the release.
+    """
+
+    name: str
+    question: str
+    answer: str
+    started_ns: int
+    searched_ns: int
+    ended_ns: int
+    chunk_ids: Sequence[str]
+    tokens: Mapping[str, int]
+    tags: Mapping[str, str]
+
+
+def log_traces(location: TrackingLocation, run_id: str, answers: Sequence[TracedAnswer]) -> None:
+    """A trace for each answer on the run's page, with spans for the search, where there was one, and the writing."""
+    with failures_mapped(location):
+        client = connect(location)
+        experiment_id = client.get_run(run_id).info.experiment_id
+        with _global_address(location):
+            for answer in answers:
+                _log_trace(client, experiment_id, run_id, answer)
+
+
+def _log_trace(client: "MlflowClient", experiment_id: str, run_id: str, answer: TracedAnswer) -> None:
+    root = client.start_trace(
+        answer.name,
+        span_type="CHAIN",
+        inputs={"question": answer.question},
+        tags=dict(answer.tags),
+        experiment_id=experiment_id,
+        start_time_ns=answer.started_ns,
+        run_id=run_id,
+    )
+
+    def tell(name: str, kind: str, outputs: Any, start_ns: int, end_ns: int, attributes: Mapping[str, Any]) -> None:
+        span = client.start_span(
+            name,
+            root.trace_id,
+            root.span_id,
+            span_type=kind,
+            inputs={"question": answer.question},
+            attributes=dict(attributes),
+            start_time_ns=start_ns,
+        )
+        client.end_span(root.trace_id, span.span_id, outputs=outputs, end_time_ns=end_ns)
+
+    if answer.chunk_ids:
+        chunks = {"chunk_ids": list(answer.chunk_ids)}
+        tell("retrieve", "RETRIEVER", chunks, answer.started_ns, answer.searched_ns, {})
+    tell("generate", "LLM", {"answer": answer.answer}, answer.searched_ns, answer.ended_ns, answer.tokens)
+    client.end_trace(root.trace_id, outputs={"answer": answer.answer}, end_time_ns=answer.ended_ns)
+
+
+@contextmanager
+def _global_address(location: TrackingLocation) -> Iterator[None]:
+    # Spans go where MLflow's global address points, whatever client made them.
+    import mlflow
+
+    before = os.environ.get(_ADDRESS)
+    mlflow.set_tracking_uri(location.uri)
+    try:
+        yield
+        mlflow.flush_trace_async_logging()
+    finally:
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # which takes it back
+        if before is not None:
+            os.environ[_ADDRESS] = before

@@ -1,0 +1,1 @@
+"""Language models, embedders and rerankers, by file or endpoint."""

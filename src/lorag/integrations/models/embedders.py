@@ -1,0 +1,95 @@
+"""The embedder that params ask for, on what this machine has."""
+
+from pathlib import Path
+
+from lorag.errors import ParamsError
+from lorag.integrations.models.files import resolve_model
+from lorag.integrations.models.sentence_model import SentenceModel, read_sentence_model
+from lorag.params import Backend, EmbeddingParams, Precision
+from lorag.retrieval.embed import Embedder, EmbedderStamp
+
+_CPUINFO = Path("/proc/cpuinfo")
+_GPU_DEVICES = (Path("/dev/nvidia0"), Path("/dev/kfd"))
+
+
+def open_embedder(params: EmbeddingParams) -> Embedder:
+    """An embedder that is ready to be used, by the backend and in the precision that params name.
+
+    `auto` takes OpenVINO, or torch where there is a GPU or no OpenVINO, and bf16 where the hardware computes it:
+    emulated it is several times slower than fp32. Raises ParamsError for what this machine cannot do.
+    """
+    model = read_sentence_model(resolve_model(params.model), params.max_tokens)
+    gpu = params.backend is not Backend.OPENVINO and has_gpu()
+    if params.backend is Backend.TORCH or gpu or (params.backend is Backend.AUTO and not has_openvino()):
+        return _open_torch(model, params, gpu=gpu)
+    return _open_openvino(model, params)
+
+
+def embedder_stamp(params: EmbeddingParams) -> EmbedderStamp:
+    """Fingerprint and dimension of the embedder of these params, without opening it."""
+    return read_sentence_model(resolve_model(params.model), params.max_tokens).stamp
+
+
+def read_processor_flags(cpuinfo: Path = _CPUINFO) -> frozenset[str]:
+    """What the first processor can do, in the words of /proc/cpuinfo; empty where there is no such file."""
+    try:
+        lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    return next((frozenset(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), frozenset())
+
+
+def has_gpu() -> bool:
+    """Whether torch can use a GPU."""
+    # Importing torch takes seconds, so first look whether there is any device at all.
+    if not any(device.exists() for device in _GPU_DEVICES):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def has_openvino() -> bool:
+    """Whether OpenVINO can be imported."""
+    from lorag.integrations.models.embedder_openvino import import_openvino
+
+    try:
+        import_openvino()
+    except ImportError:
+        return False
+    return True
+
+
+def _open_openvino(model: SentenceModel, params: EmbeddingParams) -> Embedder:
+    from lorag.integrations.models.embedder_openvino import OpenVinoEmbedder
+
+    if not has_openvino():
+        raise ParamsError(
+            "OpenVINO cannot be imported", where="embedding.backend", do="install openvino, or set it to auto"
+        )
+    bf16 = choose_bf16(params.precision, gpu=False, where="embedding.precision")
+    return OpenVinoEmbedder(model, bf16=bf16, threads=params.threads)
+
+
+def _open_torch(model: SentenceModel, params: EmbeddingParams, *, gpu: bool) -> Embedder:
+    from lorag.integrations.models.embedder_torch import TorchEmbedder
+
+    bf16 = choose_bf16(params.precision, gpu=gpu, where="embedding.precision")
+    return TorchEmbedder(model, device="cuda" if gpu else "cpu", bf16=bf16, threads=params.threads)
+
+
+def choose_bf16(precision: Precision, *, gpu: bool, where: str) -> bool:
+    """Whether to compute in bf16: where the hardware does, for emulated it is several times slower than fp32.
+
+    `where` names the setting in the ParamsError for a machine that cannot do what it asks.
+    """
+    if gpu:
+        import torch
+
+        hardware = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # Read from the processor, for OpenVINO's own list may name bf16 where it is only emulated.
+        hardware = bool(read_processor_flags() & {"avx512_bf16", "amx_bf16"})
+    if precision is Precision.BF16 and not hardware:
+        raise ParamsError("this machine has no bf16 arithmetic", where=where, do="set it to auto or fp32")
+    return hardware and precision is not Precision.FP32

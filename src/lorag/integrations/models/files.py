@@ -1,0 +1,180 @@
+"""Models by reference: found, named by their sha256, and converted to safetensors where they are GGUF."""
+
+import contextlib
+import importlib.util
+import io
+import logging
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from lorag.digests import digest_of
+from lorag.errors import ParamsError, StoreFailed
+from lorag.integrations.models.cache import MANIFEST, file_sha256, home_folder, keep_folder, verify_folder
+
+_LOG = logging.getLogger(__name__)
+_FORMS = "name `package:<import name>/<path>`, `hub:<org/name>` or a folder"
+_PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
+_HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
+_HASHED = {".safetensors", ".json", ".txt", ".model", ".jinja"}
+
+
+def resolve_model(reference: str) -> Path:
+    """The folder with safetensors weights, or the GGUF file, that a reference names.
+
+    `package:` looks into an installed package without importing it; `hub:` into the local Hugging Face cache, and
+    fetches what is not there. Raises ParamsError for a reference that leads nowhere or to weights in pickles.
+    """
+    if reference.startswith("package:"):
+        path = _find_in_package(reference)
+    elif reference.startswith("hub:"):
+        path = _fetch_from_hub(reference)
+    else:
+        path = Path(reference).expanduser().absolute()
+    if not path.exists():
+        raise ParamsError(f"no model at {reference!r}", where=str(path), do=_FORMS)
+    _refuse_other_weights(path, reference)
+    return path
+
+
+def model_sha256(path: Path) -> str:
+    """Names a model by its bytes: of a file its sha256, of a folder a digest over weights, configs and tokenizer."""
+    if path.is_file():
+        return file_sha256(path)
+    names = (p.relative_to(path) for p in path.rglob("*") if p.suffix in _HASHED and p.is_file())
+    # A manifest repeats the digests of the others; READMEs and hidden folders do not change what a model computes.
+    chosen = sorted(n.as_posix() for n in names if n.name != MANIFEST and not any(p.startswith(".") for p in n.parts))
+    return digest_of({name: _sha256_of_unchanged(path / name) for name in chosen})
+
+
+def _sha256_of_unchanged(path: Path) -> str:
+    """As `file_sha256`, but a file that one process asks about again is read again only if it was touched since."""
+    state = path.stat()
+    return _read_sha256(path, state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _read_sha256(path: Path, *_state: int) -> str:
+    return file_sha256(path)
+
+
+def base_model_sha256(reference: str) -> str:
+    """Names the base model that adapters go on top of: the file or folder that is installed, not what it becomes."""
+    return model_sha256(resolve_model(reference))
+
+
+def convert_base_model(reference: str, *, progress: Callable[[str], None] | None = None) -> Path:
+    """A folder with the language model's safetensors weights, config, tokenizer and chat template.
+
+    A GGUF file is converted once and kept under its sha256 (tens of seconds, float32 weights); any other model is
+    returned as it is. `progress` is told in words what is being done.
+    """
+    path = resolve_model(reference)
+    if path.is_dir():
+        return path
+    tell = progress or _LOG.info
+    return keep_folder(home_folder() / "models" / file_sha256(path), lambda folder: _convert_gguf(path, folder, tell))
+
+
+def verify_model(folder: Path) -> None:
+    """Compares every byte of a converted model with its manifest; raises IntegrityFailed with the file's name.
+
+    A folder that lorag did not write has no manifest, so there is nothing to compare it with.
+    """
+    if (folder / MANIFEST).exists():
+        verify_folder(folder)
+
+
+def quieten_transformers() -> None:
+    """Keeps the progress bars and hints of transformers off the terminal; errors still come through."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+
+
+def _convert_gguf(path: Path, folder: Path, tell: Callable[[str], None]) -> None:
+    # These take seconds to import, and most commands find the model converted.
+    import torch
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    quieten_transformers()
+    where = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name, "local_files_only": True}
+    tell(f"Reading {path.name}")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(**where)
+        # Dequantised weights are float32; bf16 would round what the file holds once more.
+        # The reader's progress bar has no switch of its own.
+        with contextlib.redirect_stderr(io.StringIO()):
+            model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
+    # A malformed file surfaces as any kind of error, from struct.error to a bare Exception.
+    except Exception as error:
+        message = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ParamsError(f"cannot read the GGUF model: {message}", where=str(path), do="name another model") from error
+    # Left in, they make transformers take the plain weights for quantised ones.
+    for name in ("hf_quantizer", "quantization_method", "is_quantized"):
+        if name in vars(model):
+            delattr(model, name)
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    tell("Writing safetensors")
+    try:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
+
+
+def _find_in_package(reference: str) -> Path:
+    name, _, inside = reference.removeprefix("package:").partition("/")
+    if not re.fullmatch(r"[A-Za-z_]\w*", name):
+        raise ParamsError(f"bad model reference {reference!r}", do=_FORMS)
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise ParamsError(
+            f"the package {name!r} of the model is not installed",
+            where=reference,
+            do="install it, or name another model",
+        )
+    root = Path(next(iter(spec.submodule_search_locations))).resolve()
+    path = (root / inside).resolve()
+    if not path.is_relative_to(root):
+        raise ParamsError(f"the model reference {reference!r} leads out of its package", do=_FORMS)
+    return path
+
+
+def _fetch_from_hub(reference: str) -> Path:
+    from httpx import HTTPError
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    name = reference.removeprefix("hub:")
+    try:
+        try:
+            return Path(snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=True))
+        except LocalEntryNotFoundError:
+            return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        message = str(error).splitlines()[0]
+        raise ParamsError(f"no such model on the hub: {message}", where=reference, do=_FORMS) from error
+    except (OSError, HTTPError) as error:
+        message = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise StoreFailed(
+            f"cannot fetch the model: {message}", where=reference, do="check the connection, or name a folder"
+        ) from error
+
+
+def _refuse_other_weights(path: Path, reference: str) -> None:
+    if path.is_file():
+        if path.suffix != ".gguf":
+            raise ParamsError(
+                f"the model {reference!r} is a {path.suffix or 'plain'} file",
+                do="name a .gguf file or a folder with safetensors weights",
+            )
+        return
+    suffixes = {entry.suffix for entry in path.iterdir()}
+    if ".safetensors" not in suffixes:
+        what = "has its weights in pickles" if suffixes & _PICKLES else "has no weights"
+        raise ParamsError(f"the model {reference!r} {what}", where=str(path), do="name a folder with *.safetensors")

@@ -1,0 +1,1 @@
+"""The source folder, and parsers in child processes."""

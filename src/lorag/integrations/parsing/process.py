@@ -1,0 +1,122 @@
+"""The child process that parses one document after another, with little memory, no files to write and no network.
+
+Run as `python -m lorag.integrations.parsing.process <memory_mb> <timeout_s> <max_depth> <max_characters>
+<format>...`. It imports what the formats need, gives up what it may do, says that it is ready, and then answers a
+frame with a frame until its input ends.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from lorag.knowledge.documents import Reason
+from lorag.knowledge.formats import Quarantine, load_parser, parse_content, result_to_json
+
+MAX_FRAME_BYTES = 1 << 30
+_LENGTH = struct.Struct("!Q")
+_MAX_OPEN_FILES = 32
+_NEW_USER_AND_NETWORK = 0x10000000 | 0x40000000
+_NEW_NETWORK = 0x40000000
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLimits:
+    """What one document may take; read from the command line."""
+
+    memory_mb: int
+    timeout_s: float
+    max_depth: int
+    max_characters: int
+
+
+def write_frame(stream: BinaryIO, content: bytes) -> None:
+    """Writes the length and the content, at once."""
+    stream.write(_LENGTH.pack(len(content)))
+    stream.write(content)
+    stream.flush()
+
+
+def read_frame(stream: BinaryIO) -> bytes | None:
+    """The content of the next frame, None when the stream has ended."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    (length,) = _LENGTH.unpack(head)
+    if length > MAX_FRAME_BYTES:
+        return None
+    content = stream.read(length)
+    return content if len(content) == length else None
+
+
+def main(arguments: list[str]) -> int:
+    """Answers frames from standard input: first the format as JSON, then the bytes; the result as JSON goes out."""
+    memory_mb, timeout_s, max_depth, max_characters, *formats = arguments
+    limits = ProcessLimits(int(memory_mb), float(timeout_s), int(max_depth), int(max_characters))
+    incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
+    for kind in formats:
+        load_parser(kind)
+        parse_content(kind, _SAMPLES.get(kind, b"# warm\n"), limits)
+    _give_up_rights(limits)
+    write_frame(outgoing, b"{}")
+    while (header := read_frame(incoming)) is not None and (data := read_frame(incoming)) is not None:
+        # The parent kills this process in time; the alarm is for a parent that is no longer there.
+        signal.setitimer(signal.ITIMER_REAL, 2 * limits.timeout_s + 1)
+        try:
+            result = parse_content(json.loads(header)["kind"], data, limits)
+        except MemoryError:
+            result = Quarantine(Reason.PARSER_LIMIT, f"needs more than {limits.memory_mb} MB to parse")
+        del data
+        write_frame(outgoing, json.dumps(result_to_json(result)).encode())
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return 0
+
+
+_SAMPLES = {
+    ".html": b"<html><body><p>warm</p></body></html>",
+    ".htm": b"<html><body><p>warm</p></body></html>",
+    ".rst": b"Warm\n====\n\n:ref:`warm`\n\n.. warm:: up\n\n   - text\n",
+    ".md": b"---\nwarm: up\n---\n# warm\n\n- text\n\n<p>html</p>\n",
+    ".pdf": b"%PDF-1.4\n",
+    "documents.jsonl": b'{"id": "warm", "text": "up"}',
+}
+"""Small documents that make libraries import now what they import late: not on the first document's time and memory."""
+
+
+def _give_up_rights(limits: ProcessLimits) -> None:
+    _leave_network()
+    with open("/proc/self/statm", encoding="ascii") as file:
+        baseline_bytes = int(file.read().split()[0]) * resource.getpagesize()
+    ceiling = baseline_bytes + limits.memory_mb * 1_000_000
+    for what, value in (
+        (resource.RLIMIT_AS, ceiling),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, _MAX_OPEN_FILES),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (value, value))
+    sys.dont_write_bytecode = True
+    sys.addaudithook(_refuse_effects)
+
+
+def _leave_network() -> None:
+    """Moves into a network without interfaces where the system allows it; elsewhere the audit hook must do."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_NEW_NETWORK) != 0:
+        libc.unshare(_NEW_USER_AND_NETWORK)
+
+
+def _refuse_effects(event: str, arguments: tuple[object, ...]) -> None:
+    """No parser has a reason to connect, to start a process or to load native code by name."""
+    if event.startswith(("socket.", "subprocess.", "ctypes.", "os.exec", "os.posix_spawn", "os.fork", "os.system")):
+        raise PermissionError(f"{event} is not allowed while parsing")
+
+
+if __name__ == "__main__":
+    os.chdir("/")
+    sys.exit(main(sys.argv[1:]))

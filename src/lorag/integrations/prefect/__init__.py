@@ -1,0 +1,1 @@
+"""Prefect: server, deployments, events and workers."""

@@ -1,0 +1,57 @@
+"""Registers deployments with a Prefect server, as `prefect deploy` does."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from lorag.errors import StoreFailed
+from lorag.integrations.prefect.server import connect_server
+
+SHOWN_CHARS = 800
+
+
+def ensure_work_pool(name: str, api: str) -> None:
+    """A work pool for processes of that name on the server; one that is there stays as it is."""
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectAlreadyExists
+    from prefect.workers.process import ProcessWorker
+
+    pool = WorkPoolCreate(
+        name=name,
+        type=ProcessWorker.type,
+        description="Flows of one lorag workspace.",
+        base_job_template=ProcessWorker.get_default_base_job_template(),
+    )
+    with connect_server(api) as client:
+        try:
+            client.create_work_pool(pool)
+        except ObjectAlreadyExists:
+            return
+
+
+def deploy_file(prefect_file: Path, root: Path, environment: Mapping[str, str]) -> None:
+    """Registers all deployments of a prefect.yaml, again where they are there; placeholders are of `environment`."""
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(prefect_file)]
+    done = subprocess.run(
+        command, cwd=root, env=dict(environment), capture_output=True, text=True, timeout=600, check=False
+    )
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip())[-SHOWN_CHARS:]
+        raise StoreFailed(
+            f"`prefect deploy` failed: {said}",
+            where=str(prefect_file),
+            do="mend prefect.yaml, or see that the server runs",
+        )
+
+
+def end_schedules(deployment: str, api: str) -> None:
+    """Takes all schedules, and the runs that they planned, from the deployment `flow/name`.
+
+    A file that names none leaves those that the server has from before.
+    """
+    with connect_server(api) as client:
+        found = client.read_deployment_by_name(deployment)
+        for schedule in found.schedules:
+            if schedule.id is not None:
+                client.delete_deployment_schedule(found.id, schedule.id)

@@ -1,0 +1,63 @@
+"""The slow imports of a refresh, made while it waits for Prefect's server to come up."""
+
+import importlib
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from lorag.integrations.lancedb.files import import_lancedb
+from lorag.integrations.mlflow.tracking import set_up_mlflow
+from lorag.integrations.prefect.server import server_api
+
+_LOG = logging.getLogger(__name__)
+FORKABLE = (
+    "dvc.repo.reproduce",
+    # DVC imports these when it first looks into a repository.
+    "dvc.repo.index",
+    "dvc.repo.stage",
+    "dvc.data_cloud",
+    "dvc.scm",
+    "dulwich.repo",
+    "dulwich.client",
+    "dulwich.worktree",
+    "dvc.cachemgr",
+    "dvc.lock",
+    "dvc.repo.artifacts",
+    "dvc.repo.datasets",
+    "dvc.repo.graph",
+    "dvc.repo.plots",
+    "dvc.repo.trie",
+    "dvc.utils.strictyaml",
+    "dvc_data.hashfile.status",
+    "networkx",
+    "pyparsing",
+    "mlflow",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "alembic.command",
+)
+"""Those after which a process may be forked: they start no thread."""
+
+
+def import_ahead() -> threading.Thread:
+    """Imports DVC, MLflow and LanceDB in a thread of its own, which is returned.
+
+    Together they take seconds of one core, and the server takes longer in a process of its own. Prefect imports its
+    server before it starts one: that is done first, since two threads that import are no faster than one. What cannot
+    be imported is told where it is used.
+    """
+    set_up_mlflow()
+    if server_api() is None:
+        importlib.import_module("prefect.server.api.server")
+    thread = threading.Thread(target=_import_all, name="import-ahead", daemon=True)
+    thread.start()
+    return thread
+
+
+def _import_all() -> None:
+    imports: list[Callable[[], object]] = [partial(importlib.import_module, name) for name in FORKABLE]
+    for load in (*imports, import_lancedb):
+        try:
+            load()
+        except ImportError as error:
+            _LOG.debug("not imported ahead: %s", error)

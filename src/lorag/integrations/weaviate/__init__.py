@@ -1,0 +1,1 @@
+"""Weaviate, the store for several machines."""

@@ -1,0 +1,119 @@
+"""The facts that questions ask for, with the chunks that state them."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lorag.digests import digest_of
+from lorag.knowledge.documents import Chunk, Document
+from lorag.questions.questions import Question
+
+
+class RefusedReason(StrEnum):
+    """Why a row of training data was left out."""
+
+    BAD_LINE = "bad_line"
+    UNKNOWN_DOCUMENT = "unknown_document"
+    NO_DOCUMENT = "no_document"
+    TOO_LONG = "too_long"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row that is not trained on: its name, why, and a detail for a person."""
+
+    name: str
+    reason: RefusedReason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What a question asks for; without answers something that no document says.
+
+    `documents` maps the gold documents to their versions. `gold` holds their chunks that state the answer literally,
+    or all of their chunks where none does; `literal` tells which.
+    """
+
+    id: str
+    question: Question
+    documents: Mapping[str, str]
+    gold: tuple[Chunk, ...]
+    literal: bool
+
+    @property
+    def answer(self) -> str:
+        """The answer as it stands in the documents."""
+        return self.question.answers[0]
+
+    @property
+    def digest(self) -> str:
+        """Names the answers: a fact with another digest has changed."""
+        return answers_digest(self.question)
+
+    @property
+    def training_wordings(self) -> list[tuple[str, str]]:
+        """Method and text of each way to ask it that may be trained on."""
+        phrasings = [(f"phrasing {at}", text) for at, text in enumerate(self.question.phrasings, start=1)]
+        return [("canonical", self.question.question), *phrasings]
+
+
+def fact_of(question: Question) -> str:
+    """The id of the fact that a question asks for: its own id where it names none."""
+    return question.fact_id or question.id
+
+
+def answers_digest(question: Question) -> str:
+    """Names the answers of a question."""
+    return digest_of(list(question.answers))
+
+
+def collect_facts(
+    questions: Sequence[Question], documents: Sequence[Document], chunks: Sequence[Chunk]
+) -> tuple[list[Fact], list[RefusedRow]]:
+    """Facts in the order of the questions, and the questions whose documents are not all there or not named."""
+    by_name = {name: document for document in documents for name in (document.id, *document.sources)}
+    facts, refused = [], []
+    for question in questions:
+        unknown = [name for name in question.gold_doc_ids if name not in by_name]
+        if unknown:
+            refused.append(RefusedRow(question.id, RefusedReason.UNKNOWN_DOCUMENT, ", ".join(unknown)))
+        elif question.answers and not question.gold_doc_ids:
+            # What cannot be traced to a document cannot be forgotten with it.
+            refused.append(RefusedRow(question.id, RefusedReason.NO_DOCUMENT, "an answer without a gold document"))
+        else:
+            gold = {by_name[name].id: by_name[name].version for name in question.gold_doc_ids}
+            facts.append(_fact(question, gold, [chunk for chunk in chunks if chunk.document_id in gold]))
+    return facts, refused
+
+
+def find_conflicts(questions: Sequence[Question]) -> frozenset[str]:
+    """Ids of the facts that share a wording with another answer: training on them teaches neither."""
+    answers: dict[str, list[tuple[str, frozenset[str]]]] = {}
+    for question in questions:
+        accepted = frozenset(normalise(answer) for answer in question.answers)
+        for wording in (question.question, *question.phrasings):
+            answers.setdefault(normalise(wording), []).append((fact_of(question), accepted))
+    return frozenset(fact for rows in answers.values() for fact, own in rows if any(own != other for _, other in rows))
+
+
+def states(text: str, value: str) -> bool:
+    """Whether `value` stands in the text as a whole, not inside a longer word or number; case and blanks are free."""
+    return next(occurrences(text, value), None) is not None
+
+
+def occurrences(text: str, value: str) -> Iterator[re.Match[str]]:
+    """Each place where the text states `value`."""
+    words = r"\s+".join(re.escape(word) for word in value.split())
+    return re.finditer(rf"(?<![\w£$€])(?<![\d][.,]){words}(?!\w|[.,]\d)", text, re.IGNORECASE)
+
+
+def normalise(text: str) -> str:
+    """Words and numbers alone, lower case, one blank between them: what makes two wordings the same."""
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def _fact(question: Question, documents: Mapping[str, str], chunks: Collection[Chunk]) -> Fact:
+    stating = tuple(chunk for chunk in chunks if question.answers and states(chunk.text, question.answers[0]))
+    return Fact(fact_of(question), question, documents, stating or tuple(chunks), bool(stating))

@@ -1,0 +1,78 @@
+"""How answers should sound: examples to learn it from, and questions that show whether it was learned."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lorag.errors import InputRejected
+from lorag.questions.questions import parse_json, question_lines
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    question: str = Field(pattern=r"\S")
+    answer: str | None = Field(default=None, pattern=r"\S")
+    pattern: str | None = Field(default=None, pattern=r"\S")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.answer is None) == (self.pattern is None):
+            raise ValueError("give an answer to learn from, or else a pattern to be asked by")
+        try:
+            re.compile(self.pattern or "")
+        except re.error as error:
+            raise ValueError(f"the pattern is no regular expression: {error}") from None
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class StyledAnswer:
+    """A question and its answer as it should sound."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class StyleProbe:
+    """A question that is never trained on; an answer in the wanted style matches the regular expression as a whole."""
+
+    question: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class StyleSet:
+    """What is learned from, and what is asked; both in the order of the file."""
+
+    examples: tuple[StyledAnswer, ...] = ()
+    probes: tuple[StyleProbe, ...] = ()
+
+
+def matches_style(text: str, pattern: str) -> bool:
+    """Whether the whole answer is as the pattern wants it; a dot stands for line ends too."""
+    return re.fullmatch(pattern, text, re.DOTALL) is not None
+
+
+def read_style(path: Path) -> StyleSet:
+    """The lines of a JSONL file: `question`, and either `answer` or `pattern`; raises InputRejected for another."""
+    examples, probes = [], []
+    for where, line in question_lines(path):
+        try:
+            row = _Line.model_validate(parse_json(line))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the line"
+            do = "write question and answer, or question and pattern"
+            raise InputRejected(f"{field}: {first['msg']}", where=where, do=do) from None
+        except (ValueError, RecursionError) as error:
+            raise InputRejected(f"bad JSON: {error}", where=where, do="mend the line") from None
+        if row.answer is not None:
+            examples.append(StyledAnswer(row.question, row.answer))
+        elif row.pattern is not None:
+            probes.append(StyleProbe(row.question, row.pattern))
+    return StyleSet(tuple(examples), tuple(probes))

@@ -1,0 +1,1 @@
+"""Everything laid out for a reader: pages, sections and plots."""

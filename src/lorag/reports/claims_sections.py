@@ -1,0 +1,71 @@
+"""What a report says of the claims, of the uses and of the usual table."""
+
+from collections.abc import Sequence
+from typing import get_args
+
+from lorag.findings.claims import Judged
+from lorag.findings.classic_table import NOT_MEASURED, Aspect
+from lorag.findings.evidence import Measurement, Verdict
+from lorag.findings.uses import Scenario
+from lorag.params import Strategy
+from lorag.reports.page import Section, Table
+
+WORDS = {Verdict.HOLDS: "holds", Verdict.FAILS: "does not hold", Verdict.NOT_MEASURED: "not measured"}
+
+_MARKS = {Verdict.HOLDS: "right", Verdict.FAILS: "wrong", Verdict.NOT_MEASURED: "declined"}
+
+
+def claims_section(judged: Sequence[Judged]) -> Section:
+    """Every claim with its verdict, and the figures that decided."""
+    rows = [
+        [each.id, each.claim, each.source or "ours", WORDS[each.verdict], each.why, figures_text(each.figures, each.do)]
+        for each in judged
+    ]
+    marks = frozenset((row, 3, _MARKS[each.verdict]) for row, each in enumerate(judged))
+    table = Table(["", "claim", "source at arXiv", "here", "because", "figures"], rows, marks=marks)
+    return Section("Claims", ["A claim that the figures leave open does not hold."], (), [table])
+
+
+def scenarios_section(judged: Sequence[Scenario]) -> Section:
+    """Every use with who is said to win it, and who does."""
+    rows = [
+        [
+            each.name,
+            ", ".join(each.said),
+            WORDS[each.verdict],
+            ", ".join(each.favours),
+            each.by,
+            figures_text(each.figures, each.do),
+        ]
+        for each in judged
+    ]
+    marks = frozenset((row, 2, _MARKS[each.verdict]) for row, each in enumerate(judged))
+    said = "Favoured are all that the figures do not tell apart from the best. It holds where none of them is another."
+    columns = ["use", "said to win", "here", "favoured", "by", "figures"]
+    return Section("Which way for which use", [said], (), [Table(columns, rows, marks=marks)])
+
+
+def classic_section(aspects: Sequence[Aspect]) -> Section:
+    """The table of aspects by strategy, and how to fill what is empty."""
+    strategies = get_args(Strategy)
+    rows = [[_name(each), *(each.cells[strategy].text for strategy in strategies)] for each in aspects]
+    said = [
+        "Time and money of the first build and the median of updates, as the ledger holds them. A retrain is counted "
+        "without the refresh before it; the hybrid needs both.",
+        *(f"{_name(each)}: {each.do} fills what is missing." for each in aspects if _lacks(each)),
+    ]
+    return Section("Retrieval against fine-tuning, measured", said, (), [Table(["", *strategies], rows)])
+
+
+def figures_text(figures: Sequence[Measurement], do: str | None) -> str:
+    """The figures one after another, and what measures the rest."""
+    parts = [figure.text for figure in figures]
+    return "; ".join([*parts, *([f"to measure it: {do}"] if do else [])])
+
+
+def _name(aspect: Aspect) -> str:
+    return f"{aspect.name}, {aspect.unit}" if aspect.unit else aspect.name
+
+
+def _lacks(aspect: Aspect) -> bool:
+    return any(cell.text == NOT_MEASURED for cell in aspect.cells.values())

@@ -1,0 +1,185 @@
+"""What a report says of a comparison, section by section."""
+
+from collections.abc import Mapping, Sequence
+
+from lorag.costs.records import Cost
+from lorag.digests import digest_of
+from lorag.evaluation.answer_measures import DESCRIPTIONS, has_declined, has_style, is_right
+from lorag.evaluation.answer_rows import AnswerRow
+from lorag.evaluation.bootstrap import Estimate
+from lorag.evaluation.comparison import COMPARED, IDEAL, READING, Comparison, is_variant
+from lorag.evaluation.question_set import Topic
+from lorag.reports.comparison_plots import plot_quality, plot_retrievers, plot_seconds, plot_strata
+from lorag.reports.page import Section, Table
+
+SAMPLES = 12
+"""Questions whose answers stand side by side."""
+
+Speeds = Mapping[str, Mapping[str, float]]
+"""Figures of speed by strategy."""
+
+
+def quality_section(comparison: Comparison, notes: Sequence[str]) -> Section:
+    """Every measure of every strategy, and what strategies are missing."""
+    asked = comparison.questions
+    said = (
+        f"{asked['fact']} questions on facts, {asked['control']} on general knowledge, "
+        f"{asked['unanswerable']} that nothing answers, {asked['style']} that ask for style. In brackets the "
+        f"{comparison.confidence:.0%} interval, by bootstrap over facts; it does not cover what another training seed "
+        "would give."
+    )
+    return Section(
+        "Quality", [said, *notes], [plot_quality(comparison)], [_figures_table(_real(comparison), list(DESCRIPTIONS))]
+    )
+
+
+def strata_section(comparison: Comparison) -> Section | None:
+    """Accuracy by what happened to the fact; None where no fact was asked."""
+    if (drawing := plot_strata(comparison)) is None:
+        return None
+    strata = list(dict.fromkeys(name for found in comparison.strata.values() for name in found))
+    rows = [
+        [name, *(_cell(found[stratum].get("accuracy")) if stratum in found else "" for stratum in strata)]
+        for name, found in comparison.strata.items()
+        if not is_variant(name)
+    ]
+    return Section("Strata", [], [drawing], [Table(["accuracy", *strata], rows)])
+
+
+def differences_section(comparison: Comparison) -> Section:
+    """Each pair of strategies on the same questions."""
+    names = [name for name in COMPARED if any(name in found for found in comparison.differences.values())]
+    rows = [
+        [pair, *(_cell(found.get(name), signed=True) for name in names)]
+        for pair, found in comparison.differences.items()
+        if not any(map(is_variant, pair.split(" - ")))
+    ]
+    said = "The first less the second on the same questions. An interval without 0 is a difference beyond chance."
+    return Section("Differences", [said], (), [Table(["pair", *map(_title, names)], rows)])
+
+
+def retrieval_section(comparison: Comparison) -> Section | None:
+    """The search by itself, and reading with an ideal one; None where no strategy searched."""
+    if comparison.retrieval is None:
+        return None
+    names = ["accuracy", "exact_match", "f1", "gold_in_context"]
+    variants = {
+        f"{name}, {kind} retriever": comparison.strategies[f"{name}{suffix}"]
+        for name in comparison.strategies
+        if f"{name}{IDEAL}" in comparison.strategies
+        for kind, suffix in (("real", ""), ("ideal", IDEAL))
+    }
+    variants |= {
+        f"{name}, reading": comparison.strategies[f"{name}{READING}"]
+        for name in comparison.strategies
+        if f"{name}{READING}" in comparison.strategies
+    }
+    search = Table(
+        list(map(_title, ["search", *comparison.retrieval])),
+        [["as served", *map(_cell, comparison.retrieval.values())]],
+        "The search on the same wordings, over documents",
+    )
+    said = "The ideal retriever hands over the chunks that state the fact, then what the real one found besides."
+    if any(name.endswith(READING) for name in comparison.strategies):
+        said += " Reading: asked with what the real one found, although it is served without a context."
+    drawing = plot_retrievers(comparison)
+    return Section("Retrieval", [said], [drawing] if drawing else [], [_figures_table(variants, names), search])
+
+
+def speed_section(
+    speeds: Speeds, counts: Mapping[str, int], costs: Mapping[str, tuple[Cost, int, str]], missing: Mapping[str, str]
+) -> Section:
+    """Seconds, tokens and money. `costs` holds of each strategy the cost, of how many queries, and how they ran."""
+    titles = {
+        "ttft_p50_s": "first token p50, s",
+        "p50_s": "p50, s",
+        "p95_s": "p95, s",
+        "tokens_in": "tokens in",
+        "tokens_out": "tokens out",
+        "tokens_per_s": "tokens/s",
+    }
+    rows = [
+        [name, str(counts[name]), *(_number(figures.get(key)) for key in titles)] for name, figures in speeds.items()
+    ]
+    tables = [Table(["strategy", "questions", *titles.values()], rows)] if rows else []
+    if costs:
+        tables.append(
+            Table(["of 1,000 queries", "measured", "CPU s", "kWh", "money"], list(map(_cost_row, costs.items())))
+        )
+    said = ["One question at a time from the served release, the search included, the opening of models not."]
+    said += [f"{name}: not measured, {reason}" for name, reason in missing.items()]
+    return Section("Speed and cost", said, [plot_seconds(speeds)] if speeds else [], tables)
+
+
+def samples_section(rows: Mapping[str, Sequence[AnswerRow]]) -> Section:
+    """Some questions with the answers of all strategies; mostly facts, and some that are to be declined."""
+    names = [name for name in rows if not is_variant(name)]
+    answers = {name: {row.question.id: row for row in rows[name]} for name in names}
+    asked = sorted(answers[names[0]].values(), key=lambda row: digest_of(["sample", row.question.id]))
+    facts = [row.question for row in asked if row.question.topic is Topic.FACT]
+    others = [row.question for row in asked if row.question.topic is not Topic.FACT]
+    chosen = [*facts[: SAMPLES - 3], *others[:3]]
+    cells, marks = [], set()
+    for at, question in enumerate(chosen):
+        wanted = question.pattern or " / ".join(question.accepted) or "(to be declined)"
+        cells.append([question.text, wanted, *(answers[name][question.id].answer.text for name in names)])
+        marks |= {(at, 2 + place, _mark(answers[name][question.id])) for place, name in enumerate(names)}
+    table = Table(["question", "accepted", *names], cells, marks=frozenset(marks))
+    said = "Green: right. Yellow: declined. Red: wrong, or answered where nothing answers."
+    return Section("Answers side by side", [said], (), [table])
+
+
+def method_section(facts: Mapping[str, str]) -> Section:
+    """What the figures mean, and the names of what they were measured on."""
+    measures = Table(["measure", "share"], [[_title(name), said] for name, said in DESCRIPTIONS.items()])
+    return Section("How it was measured", (), (), [measures, Table(["of", "name"], [list(i) for i in facts.items()])])
+
+
+def _real(comparison: Comparison) -> dict[str, Mapping[str, Estimate]]:
+    return {name: found for name, found in comparison.strategies.items() if not is_variant(name)}
+
+
+def _figures_table(figures: Mapping[str, Mapping[str, Estimate]], names: Sequence[str]) -> Table:
+    """A row for each measure: strategies are few, measures many."""
+    known = [name for name in names if any(name in found for found in figures.values())]
+    rows = [[_title(name), *(_cell(found.get(name)) for found in figures.values())] for name in known]
+    return Table(["", *figures], rows)
+
+
+def _cost_row(item: tuple[str, tuple[Cost, int, str]]) -> list[str]:
+    name, (cost, n, source) = item
+    per = 1000 / n
+    use = cost.use
+    measured = f"{n} {'one at a time' if source == 'streamed' else 'in batches'}"
+    return [
+        name,
+        measured,
+        f"{use.cpu_s * per:,.0f}",
+        f"{use.kwh * per:.4f}",
+        f"{cost.money * per:.4f} {cost.currency}",
+    ]
+
+
+def _mark(row: AnswerRow) -> str:
+    if row.question.topic is Topic.STYLE:
+        return "right" if has_style(row) else "wrong"
+    if row.question.accepted and is_right(row):
+        return "right"
+    if has_declined(row):
+        return "declined" if row.question.accepted else "right"
+    return "wrong"
+
+
+def _cell(found: Estimate | None, *, signed: bool = False) -> str:
+    if found is None:
+        return ""
+    form = "+.3f" if signed else ".3f"
+    return f"{found.value:{form}} [{found.low:{form}}, {found.high:{form}}]"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _title(name: str) -> str:
+    return name.replace("_at_", "@").replace("_", " ")

@@ -1,0 +1,107 @@
+"""What a report says of costs: the break-even and the ledger."""
+
+from collections.abc import Sequence
+
+from lorag.costs.break_even import BreakEven, Sensitivity
+from lorag.costs.crossing import Crossing, SlopeRange
+from lorag.costs.ledger import Ledger, LedgerEntry, Summary, summarise
+from lorag.reports.break_even_plot import plot_break_even
+from lorag.reports.page import Section, Table
+
+ENTRIES = 40
+"""Of the ledger, the newest; `lorag costs` shows all."""
+
+_SORT = ["kind", "strategy", "extent"]
+_USE = ["s", "processor s", "tokens", "MB written", "Wh", "money"]
+
+
+def break_even_section(found: BreakEven) -> Section:
+    """The chart, where two strategies cost the same, and how that moves if a price doubles."""
+    said = [
+        "The cost of a day is updates x the median of an update + queries x the median of a question + storage. Two "
+        "strategies cost the same along a line; with more queries an update than it says, the one named is cheaper.",
+        *(f"{name} is not in the chart: {why}." for name, why in found.left_out.items()),
+        *(f"{name} lacks {one.what}: {one.do}." for name, missing in found.missing.items() for one in missing),
+    ]
+    if not found.grid.cheapest:
+        return Section("Break-even", said)
+    pairs = zip(found.crossings, found.ranges, strict=True)
+    lines = Table(["pair", "queries an update", "least", "most", "cheaper above"], [_line(*pair) for pair in pairs])
+    moved = [_moved(one) for one in found.sensitivity if _slope(one.slope) != _slope(one.slope_doubled)]
+    tables = [lines]
+    if moved:
+        tables.append(Table(["price, doubled", "pair", "queries an update", "then"], moved, "If a price doubles"))
+    return Section("Break-even", said, [plot_break_even(found)], tables)
+
+
+def ledger_section(ledger: Ledger) -> Section:
+    """Every kind of update and of answers with the median and the sum, then the newest entries."""
+    if not ledger.entries:
+        return Section("Ledger", ["Nothing was measured yet."])
+    totals = [
+        [*_sort(one), str(one.count), part, *_use_of(one, part)]
+        for one in summarise(ledger.entries)
+        for part in ("median", "total")
+    ]
+    shown = ledger.entries[:ENTRIES]
+    newest = [[entry.started_utc[:16].replace("T", " "), *_sort(entry), *_use_of_entry(entry)] for entry in shown]
+    said = "At today's prices, whatever they were then. Answers that were known already are not generated again."
+    return Section(
+        "Ledger",
+        [said],
+        (),
+        [
+            Table([*_SORT, "runs", "", *_USE], totals, "By kind and strategy"),
+            Table(["UTC", *_SORT, *_USE], newest, f"The newest {len(shown)} of {len(ledger.entries)}"),
+        ],
+    )
+
+
+def _line(line: Crossing, span: SlopeRange) -> list[str]:
+    pair = f"{line.first} and {line.second}"
+    if not line.exists:
+        return [pair, "never", "", "", f"{line.always_cheaper}, always" if line.always_cheaper else "neither"]
+    if line.falls:
+        return [pair, "never", "", "", f"{line.cheaper_above}, from {line.offset:.2g} queries a day without an update"]
+    bounds = [_slope(span.least), _slope(span.greatest)] if span.sure else ["they may", "not cross"]
+    return [pair, _slope(line.slope), *bounds, line.cheaper_above or ""]
+
+
+def _moved(one: Sensitivity) -> list[str]:
+    return [
+        one.price.replace("_", " "),
+        f"{one.first} and {one.second}",
+        _slope(one.slope),
+        _slope(one.slope_doubled),
+    ]
+
+
+def _slope(value: float | None) -> str:
+    return "no point" if value is None or value < 0 else f"{value:,.1f}"
+
+
+def _sort(row: LedgerEntry | Summary) -> list[str]:
+    return [row.kind.value, row.strategy or "", row.extent.value if row.extent else ""]
+
+
+def _use_of(one: Summary, part: str) -> list[str]:
+    spreads = [one.wall_s, one.cpu_s, one.tokens, one.bytes_written, one.kwh, one.money]
+    values = [None if spread is None else float(getattr(spread, part)) for spread in spreads]
+    return _cells(values, one.currency)
+
+
+def _use_of_entry(entry: LedgerEntry) -> list[str]:
+    use = entry.cost.use
+    return _cells(
+        [use.wall_s, use.cpu_s, use.tokens, use.bytes_written, use.kwh, entry.cost.money], entry.cost.currency
+    )
+
+
+def _cells(values: Sequence[float | None], currency: str) -> list[str]:
+    factors = [1.0, 1.0, 1.0, 1e-6, 1e3, 1.0]
+    cells = ["?" if value is None else _number(value * by) for value, by in zip(values, factors, strict=True)]
+    return [*cells[:-1], f"{cells[-1]} {currency}"]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,55 @@
+"""A report as one HTML file that works offline: sections of text, tables and drawings."""
+
+import functools
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells as text; the first column names the row. `marks` gives cells (row, column) a class such as `right`."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    marks: frozenset[tuple[int, int, str]] = frozenset()
+
+    def mark(self, row: int, column: int) -> str:
+        """The class of a cell."""
+        return next((name for r, c, name in self.marks if (r, c) == (row, column)), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading with paragraphs, figures and tables, in this order; all text is escaped."""
+
+    title: str
+    text: Sequence[str] = ()
+    figures: Sequence[Figure] = ()
+    tables: Sequence[Table] = ()
+
+
+def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
+    """The whole file."""
+    shown = [(section, [_svg(figure) for figure in section.figures]) for section in sections]
+    return _environment().get_template("report.html.jinja").render(title=title, lead=lead, sections=shown)
+
+
+def _svg(figure: Figure) -> Markup:
+    buffer = io.StringIO()
+    # Letters stay text: smaller, and found by a search in the page.
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "lorag"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    drawing = buffer.getvalue()
+    return Markup(drawing[drawing.index("<svg") :])
+
+
+@functools.cache
+def _environment() -> Environment:
+    return Environment(loader=PackageLoader("lorag.reports"), undefined=StrictUndefined, autoescape=True)

@@ -1,0 +1,193 @@
+"""A strategy's answers to all questions of a comparison: a function of the pipeline's artifacts and an adapter."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lorag.answering.generator import Generation, LanguageModel
+from lorag.answering.strategies import Answer, Prompt, assemble_answer, make_prompt, nothing_found
+from lorag.costs.records import Cost, Use
+from lorag.evaluation.answer_rows import AnswerRow, write_answers
+from lorag.evaluation.question_set import SetQuestion, Topic
+from lorag.evaluation.retrieval import rank_documents
+from lorag.integrations.models.generators import open_generator
+from lorag.knowledge.documents import Chunk
+from lorag.params import AdapterKind, Params, Strategy
+from lorag.retrieval.search import SearchResult
+from lorag.use_cases.asking.batch_answers import Batched, generate_batched
+from lorag.use_cases.asking.evaluate_retrieval import widen
+from lorag.use_cases.asking.golden import load_wanted
+from lorag.use_cases.asking.question_set import load_question_set
+from lorag.use_cases.asking.search_contexts import open_search
+from lorag.use_cases.refresh.refresh_index import Wanted
+from lorag.workspace import Workspace
+
+ANSWERS, IDEAL_ANSWERS = "answers.jsonl", "answers_ideal.jsonl"
+READING_ANSWERS, BESIDE_ANSWERS = "answers_reading.jsonl", "answers_beside.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What generating `n_queries` answers together cost; loading the model and searching are no part of it."""
+
+    n_queries: int
+    cost: Cost
+
+
+def adapter_of(strategy: Strategy) -> AdapterKind | None:
+    """The adapter that the strategy needs."""
+    return AdapterKind(strategy) if strategy in list(AdapterKind) else None
+
+
+def answer_questions(strategy: Strategy, workspace: Workspace, params: Params, folder: Path) -> None:
+    """Writes answers.jsonl into `folder`, and for a strategy that reads answers_ideal.jsonl.
+
+    The latter are answers to facts from the chunks that state them, followed by what the search found besides. With
+    `comparison.reading` the tuned adapter is asked for facts as rag is too, into answers_reading.jsonl, and those that
+    read are asked the controls with the closest chunks, however far off, into answers_beside.jsonl. Where answers were
+    not in the cache, what it cost to generate them is left for `read_batch`; these variants do not count.
+    """
+    wanted = load_wanted(workspace)
+    questions = load_question_set(wanted, workspace, params)
+    found = _search(strategy, questions, wanted, workspace, params)
+    kind = adapter_of(strategy)
+    # What params name, here: an endpoint may serve another model than the one that adapters go on top of.
+    generator = open_generator(params.generation, {}, workspace.adapter_folder(kind) if kind else None)
+    asker = _Asker(strategy, generator, wanted, workspace, params)
+    rows, batched = asker.ask(questions, found)
+    write_answers(folder / ANSWERS, rows)
+    _keep_batch(strategy, batched, workspace)
+    facts = [question for question in questions if question.topic is Topic.FACT]
+    for name in (READING_ANSWERS, BESIDE_ANSWERS):
+        (folder / name).unlink(missing_ok=True)
+    if strategy == "tuned" and params.comparison.reading:
+        read = _search("rag", facts, wanted, workspace, params)
+        write_answers(folder / READING_ANSWERS, replace(asker, strategy="rag").ask(facts, read)[0])
+    if found is not None:
+        write_answers(folder / IDEAL_ANSWERS, asker.ask(facts, _ideal(facts, found, wanted.chunks))[0])
+        controls = [question for question in questions if question.topic is Topic.CONTROL]
+        if params.comparison.reading and controls:
+            anything = params.search.model_copy(update={"min_similarity": -1.0})
+            beside = _search(strategy, controls, wanted, workspace, params.model_copy(update={"search": anything}))
+            write_answers(folder / BESIDE_ANSWERS, asker.ask(controls, beside)[0])
+
+
+def ask_with(
+    strategy: Strategy,
+    questions: Sequence[SetQuestion],
+    wanted: Wanted,
+    adapter: Path | None,
+    workspace: Workspace,
+    params: Params,
+) -> list[AnswerRow]:
+    """The answers to any questions, with the adapter in that folder; `wanted` are the artifacts of the pipeline."""
+    found = _search(strategy, questions, wanted, workspace, params)
+    generator = open_generator(params.generation, {}, adapter)
+    return _Asker(strategy, generator, wanted, workspace, params).ask(questions, found)[0]
+
+
+def read_batch(strategy: Strategy, workspace: Workspace) -> Batch | None:
+    """What the last run of `answer_questions` generated; None where `forget_batch` came after it, or all was known."""
+    try:
+        value = json.loads(_batch_file(strategy, workspace).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    cost = value["cost"]
+    money, currency = cost.pop("money"), cost.pop("currency")
+    return Batch(value["n_queries"], Cost(Use(**cost), money, currency))
+
+
+def forget_batch(strategy: Strategy, workspace: Workspace) -> None:
+    """To be called before a run that may have nothing to generate."""
+    _batch_file(strategy, workspace).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a question is answered from, best first, and all documents that the search ranks."""
+
+    chunks: Sequence[Chunk]
+    documents: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    strategy: Strategy
+    generator: LanguageModel
+    wanted: Wanted
+    workspace: Workspace
+    params: Params
+
+    def ask(
+        self, questions: Sequence[SetQuestion], found: Mapping[str, _Found] | None
+    ) -> tuple[list[AnswerRow], Batched]:
+        """`found` by question id; None for a strategy that reads nothing."""
+        given = [found[question.id] if found is not None else _Found(()) for question in questions]
+        prompts = [self._prompt(question.text, each.chunks) for question, each in zip(questions, given, strict=True)]
+        batched = generate_batched(prompts, self.generator, self.workspace, self.params, f"Asking {self.strategy}")
+        versions = {document.id: document.version for document in self.wanted.documents}
+        answers = [
+            self._answer(prompt, written, versions)
+            for prompt, written in zip(prompts, batched.generations, strict=True)
+        ]
+        rows = [
+            AnswerRow(question, answer, each.documents)
+            for question, answer, each in zip(questions, answers, given, strict=True)
+        ]
+        return rows, batched
+
+    def _prompt(self, text: str, chunks: Sequence[Chunk]) -> Prompt:
+        return make_prompt(text, self.strategy, chunks, self.generator, self.params.answering, self.params.generation)
+
+    def _answer(self, prompt: Prompt, written: Generation | None, versions: Mapping[str, str]) -> Answer:
+        if written is None:
+            return nothing_found()
+        return assemble_answer(prompt, written, versions, self.params.answering)
+
+
+def _search(
+    strategy: Strategy, questions: Sequence[SetQuestion], wanted: Wanted, workspace: Workspace, params: Params
+) -> dict[str, _Found] | None:
+    """What the search that serves finds, by question id, nothing where its best is not relevant enough."""
+    if strategy not in ("rag", "hybrid"):
+        return None
+    texts = list(dict.fromkeys(question.text for question in questions))
+    most = max(10, *params.evaluation.k)
+    with open_search(wanted, workspace, params) as search:
+        served = search(texts, params.search)
+        ranked = search(texts, widen(params.search))
+    return {
+        question.id: _Found(
+            _relevant(served[question.text], params.search.min_similarity),
+            tuple(rank_documents(ranked[question.text].hits)[:most]),
+        )
+        for question in questions
+    }
+
+
+def _relevant(result: SearchResult, min_similarity: float) -> list[Chunk]:
+    similarity = result.best_similarity
+    return [hit.chunk for hit in result.hits] if similarity is None or similarity >= min_similarity else []
+
+
+def _ideal(facts: Sequence[SetQuestion], found: Mapping[str, _Found], chunks: Sequence[Chunk]) -> dict[str, _Found]:
+    by_id = {chunk.id: chunk for chunk in chunks}
+    return {
+        fact.id: _Found(
+            [by_id[name] for name in dict.fromkeys((*fact.gold_chunks, *(c.id for c in found[fact.id].chunks)))]
+        )
+        for fact in facts
+    }
+
+
+def _batch_file(strategy: Strategy, workspace: Workspace) -> Path:
+    return workspace.batches / f"{strategy}.json"
+
+
+def _keep_batch(strategy: Strategy, batched: Batched, workspace: Workspace) -> None:
+    forget_batch(strategy, workspace)
+    if batched.n_fresh:
+        workspace.batches.mkdir(parents=True, exist_ok=True)
+        value = {"n_queries": batched.n_fresh, "cost": batched.cost.to_json()}
+        _batch_file(strategy, workspace).write_text(json.dumps(value), encoding="utf-8")

@@ -1,0 +1,98 @@
+"""Measures each retriever on questions with known documents, through the code that serves."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lorag.evaluation.retrieval import measure_retrieval, rank_documents
+from lorag.integrations.lancedb.index import LanceDbIndex
+from lorag.params import IndexParams, RetrieverKind, SearchParams
+from lorag.questions.questions import GoldenQuestion
+from lorag.retrieval.index.store import IndexRef, IndexRow, IndexStore
+from lorag.retrieval.rerank import Reranker
+from lorag.retrieval.search import Searcher
+
+QUESTION_CHUNKS = 100
+"""How many chunks are taken for a question, so that ten documents are nearly always among them."""
+
+Advance = Callable[[int], None]
+"""Called with the number of questions done since the last call."""
+
+RetrievalMetrics = dict[str, dict[str, float] | None]
+"""Metrics by retriever: dense, bm25, hybrid, reranked; None where no reranker is configured."""
+
+
+def evaluate_retrieval(
+    rows: Sequence[IndexRow],
+    questions: Sequence[GoldenQuestion],
+    question_vectors: NDArray[np.float32],
+    *,
+    index: IndexParams,
+    search: SearchParams,
+    cutoffs: Sequence[int],
+    reranker: Reranker | None = None,
+    advance: Advance = lambda _: None,
+) -> RetrievalMetrics:
+    """Indexes `rows` in a throw-away store and asks it every question with every retriever.
+
+    `question_vectors` [n_questions, dimension] float32 belong to `questions` by position.
+    """
+    with tempfile.TemporaryDirectory(prefix="lorag-") as folder:
+        store = LanceDbIndex(Path(folder), index.ann_from_rows)
+        ref = store.write_generation(None, "evaluation", 1, rows, ())
+        try:
+            return {
+                kind: measure_retrieval(
+                    questions,
+                    rank_questions(store, ref, questions, question_vectors, params, with_reranker, advance),
+                    cutoffs,
+                )
+                if params is not None
+                else None
+                for kind, (params, with_reranker) in _variants(search, reranker).items()
+            }
+        finally:
+            store.close()
+
+
+def widen(search: SearchParams) -> SearchParams:
+    """For measuring whole rankings: nothing is capped or diversified."""
+    wide = {"top_k": QUESTION_CHUNKS, "max_per_document": QUESTION_CHUNKS, "mmr_lambda": None}
+    return search.model_copy(update={**wide, "candidates": max(search.candidates, QUESTION_CHUNKS)})
+
+
+def _variants(
+    search: SearchParams, reranker: Reranker | None
+) -> Mapping[str, tuple[SearchParams | None, Reranker | None]]:
+    kinds: dict[str, tuple[SearchParams | None, Reranker | None]] = {
+        kind.value: (widen(search).model_copy(update={"retriever": kind}), None) for kind in RetrieverKind
+    }
+    hybrid = kinds[RetrieverKind.HYBRID][0]
+    kinds["reranked"] = (hybrid, reranker) if reranker is not None else (None, None)
+    return kinds
+
+
+def rank_questions(
+    store: IndexStore,
+    ref: IndexRef,
+    questions: Sequence[GoldenQuestion],
+    question_vectors: NDArray[np.float32],
+    params: SearchParams,
+    reranker: Reranker | None = None,
+    advance: Advance = lambda _: None,
+) -> dict[str, list[str]]:
+    """Question id to document ids, best first, as `params` search them."""
+    rankings = {}
+    for question, vector in zip(questions, question_vectors, strict=True):
+        searcher = Searcher(store, ref, partial(_known_vector, vector), reranker)
+        rankings[question.id] = rank_documents(searcher.search([question.question], params).hits)
+        advance(1)
+    return rankings
+
+
+def _known_vector(vector: NDArray[np.float32], queries: Sequence[str]) -> NDArray[np.float32]:
+    return vector[None, :]

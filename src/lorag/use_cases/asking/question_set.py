@@ -1,0 +1,25 @@
+"""The questions of a comparison, from the workspace's files."""
+
+from lorag.evaluation.question_set import SetQuestion, compile_questions
+from lorag.params import Params
+from lorag.questions.facts import collect_facts
+from lorag.questions.questions import read_questions
+from lorag.questions.style import read_style
+from lorag.tuning.replay import general_controls
+from lorag.use_cases.refresh.refresh_index import Wanted
+from lorag.workspace import Workspace
+
+
+def load_question_set(wanted: Wanted, workspace: Workspace, params: Params) -> list[SetQuestion]:
+    """Questions whose gold documents are all indexed, controls, what no document answers, and those that ask for style.
+
+    The last are asked where adapters are trained on style.
+    """
+    knowledge = params.knowledge
+    asked = [question for question in read_questions(workspace.resolve(knowledge.questions)) if question.answers]
+    facts, _ = collect_facts(asked, wanted.documents, wanted.chunks)
+    controls = [*general_controls(), *read_questions(workspace.resolve(knowledge.controls))]
+    unanswerable = read_questions(workspace.resolve(knowledge.unanswerable))
+    style = read_style(workspace.resolve(knowledge.style)).probes if params.training_set.style else ()
+    comparison = params.comparison
+    return compile_questions(facts, controls, unanswerable, style, comparison.wording, comparison.limit)

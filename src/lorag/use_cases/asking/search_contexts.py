@@ -1,0 +1,71 @@
+"""What the search that serves would find for many wordings, without a served index."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lorag.integrations.blob_cache import BlobCache
+from lorag.integrations.lancedb.index import LanceDbIndex
+from lorag.integrations.models.embedders import open_embedder
+from lorag.integrations.models.reranker import open_reranker
+from lorag.knowledge.documents import Chunk
+from lorag.params import Params, SearchParams
+from lorag.progress import show_progress
+from lorag.retrieval.embed import embed_texts
+from lorag.retrieval.index.store import IndexRow
+from lorag.retrieval.search import Searcher, SearchResult
+from lorag.use_cases.refresh.refresh_index import Wanted
+from lorag.workspace import Workspace
+
+_SPARE_HITS = 5
+"""Taken beyond what is read, so that a context without its gold chunks is as long as one with them."""
+
+
+Search = Callable[[Sequence[str], SearchParams], dict[str, SearchResult]]
+"""Wordings to what is found for each; questions are not rewritten."""
+
+
+def search_contexts(
+    wordings: Sequence[str], wanted: Wanted, workspace: Workspace, params: Params
+) -> dict[str, list[Chunk]]:
+    """What the search that serves finds for each wording, from a throw-away store; questions are not rewritten."""
+    top_k = max(params.search.top_k, params.answering.context_chunks) + _SPARE_HITS
+    search = params.search.model_copy(update={"top_k": top_k, "candidates": max(top_k, params.search.candidates)})
+    with open_search(wanted, workspace, params) as find:
+        return {wording: [hit.chunk for hit in found.hits] for wording, found in find(wordings, search).items()}
+
+
+@contextmanager
+def open_search(wanted: Wanted, workspace: Workspace, params: Params) -> Iterator[Search]:
+    """A search over a throw-away store of the artifacts, which finds what the search that serves does."""
+    embedder = open_embedder(params.embedding)
+    rows = [IndexRow(c, wanted.fingerprint, v) for c, v in zip(wanted.chunks, wanted.vectors, strict=True)]
+    with tempfile.TemporaryDirectory(prefix="lorag-") as scratch:
+        store = LanceDbIndex(Path(scratch), params.index.ann_from_rows)
+        ref = store.write_generation(None, "training", 1, rows, ())
+
+        def find(wordings: Sequence[str], search: SearchParams) -> dict[str, SearchResult]:
+            with BlobCache(workspace.cache_file) as cache:
+                vectors, _ = embed_texts(list(wordings), embedder, cache, batch_tokens=params.embedding.batch_tokens)
+            reranker = open_reranker(search.reranker) if search.reranker else None
+            found = {}
+            with show_progress("Searching contexts", len(wordings)) as advance:
+                for wording, vector in zip(wordings, vectors, strict=True):
+                    searcher = Searcher(store, ref, partial(_known_vector, vector), reranker)
+                    found[wording] = searcher.search([wording], search)
+                    advance(1)
+            return found
+
+        try:
+            yield find
+        finally:
+            store.close()
+
+
+def _known_vector(vector: NDArray[np.float32], queries: Sequence[str]) -> NDArray[np.float32]:
+    return vector[None, :]

@@ -1,0 +1,255 @@
+"""The steps of a comparison on a workspace, each of them a task of the flow."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lorag.errors import WorkspaceError
+from lorag.evaluation.answer_rows import AnswerRow
+from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Comparison
+from lorag.integrations.dvc import dvc_repo
+from lorag.integrations.models.files import base_model_sha256
+from lorag.params import AdapterKind, Params, Strategy
+from lorag.releases.adapter_shelf import CONFIG, WEIGHTS, adapter_sha256
+from lorag.releases.record import Release, content_digest
+from lorag.releases.shelf import ReleaseShelf
+from lorag.use_cases.asking.answer_questions import Batch, adapter_of, answer_questions, forget_batch, read_batch
+from lorag.use_cases.asking.golden import load_wanted
+from lorag.use_cases.asking.question_set import load_question_set
+from lorag.use_cases.compare.compare_answers import compare, load_answers, write_comparison
+from lorag.use_cases.compare.measure_speed import Speed, choose_timed, measure_speed
+from lorag.workspace import Workspace
+
+TRAINING = "training.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is compared: the release, the strategies that can answer, and why others cannot.
+
+    `adapters` maps a strategy to the sha256 of the adapter that answers. `notes` are what a reader should know of a
+    strategy that is compared all the same.
+    """
+
+    release: Release
+    strategies: tuple[Strategy, ...]
+    adapters: Mapping[Strategy, str]
+    left_out: Mapping[Strategy, str]
+    notes: Mapping[Strategy, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What ran for a strategy, and the batch that was really generated, None where all answers were known."""
+
+    strategy: Strategy
+    stages: tuple[str, ...]
+    batch: Batch | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A strategy's speed, or why it was not measured."""
+
+    strategy: Strategy
+    speed: Speed | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOutcome:
+    """Everything that was found out; `rows` are the answers by strategy, ideal variants included.
+
+    `limit` is set for a look at some questions, which leaves the reports of the pipeline as they are.
+    """
+
+    chosen: Chosen
+    answered: tuple[Answered, ...]
+    comparison: Comparison
+    rows: Mapping[str, Sequence[AnswerRow]]
+    timed: tuple[Timed, ...]
+    limit: int | None
+    report: Path
+    stages: tuple[str, ...] = ()
+    mlflow_run_id: str | None = None
+    runs: Mapping[Strategy, str] | None = None
+
+    def batch(self, strategy: Strategy) -> Batch | None:
+        """What was generated for the strategy."""
+        return next(each.batch for each in self.answered if each.strategy == strategy)
+
+    def time(self, strategy: Strategy) -> Timed:
+        """How quickly it answered."""
+        return next(each for each in self.timed if each.strategy == strategy)
+
+    def cost_source(self, strategy: Strategy) -> str | None:
+        """What the costs of a query were measured on: `streamed` questions, a `batch`, or nothing."""
+        if self.time(strategy).speed is not None:
+            return "streamed"
+        return "batch" if self.batch(strategy) is not None else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `lorag compare --json` prints; docs/json.md lists its keys."""
+        release, comparison = self.chosen.release, self.comparison.to_json()
+        return {
+            "release": release.id,
+            "generation": release.generation,
+            "corpus_digest": release.corpus_digest,
+            "content_digest": release.content_digest,
+            "limit": self.limit,
+            "questions": comparison["questions"],
+            "question_set_digest": comparison["question_set_digest"],
+            "confidence": comparison["confidence"],
+            "strategies": {name: self._strategy_to_json(name, comparison) for name in self.chosen.strategies},
+            "differences": comparison["differences"],
+            "retrieval": comparison["retrieval"],
+            "left_out": dict(self.chosen.left_out),
+            "notes": dict(self.chosen.notes),
+            "stages": list(self.stages),
+            "report": str(self.report),
+            "mlflow_run_id": self.mlflow_run_id,
+        }
+
+    def _strategy_to_json(self, name: Strategy, comparison: Mapping[str, Any]) -> dict[str, Any]:
+        timed, batch, source = self.time(name), self.batch(name), self.cost_source(name)
+        measured = timed.speed or batch
+        return {
+            "adapter_sha256": self.chosen.adapters.get(name),
+            "quality": comparison["strategies"][name],
+            "ideal": comparison["strategies"].get(f"{name}{IDEAL}"),
+            "reading": comparison["strategies"].get(f"{name}{READING}"),
+            "beside": comparison["strategies"].get(f"{name}{BESIDE}"),
+            "strata": comparison["strata"][name],
+            "speed": timed.speed.to_json() if timed.speed else None,
+            "speed_missing": timed.reason,
+            "cost_source": source,
+            "cost": measured.cost.to_json() if measured else None,
+            "batch": {"n_queries": batch.n_queries, "cost": batch.cost.to_json()} if batch else None,
+            "mlflow_run_id": (self.runs or {}).get(name),
+        }
+
+
+def choose_strategies(workspace: Workspace, params: Params) -> Chosen:
+    """The strategies of params that can answer from the served release as it is; nothing is trained for it.
+
+    Raises WorkspaceError where nothing is served, where the pipeline's artifacts are not those of the served release,
+    and where no strategy is left.
+    """
+    release = ReleaseShelf(workspace.state).served()
+    if release is None:
+        raise WorkspaceError("nothing is served yet", do="run `lorag refresh`")
+    _require_artifacts(workspace, release)
+    adapters: dict[Strategy, str] = {}
+    left_out: dict[Strategy, str] = {}
+    for strategy in params.comparison.strategies:
+        if (kind := adapter_of(strategy)) is None:
+            continue
+        if missing := _missing(kind, workspace, params):
+            left_out[strategy] = missing
+        else:
+            adapters[strategy] = adapter_sha256(workspace.adapter_folder(kind))
+    notes = {name: note for name, sha256 in adapters.items() if (note := _standing(name, sha256, release))}
+    strategies = tuple(name for name in params.comparison.strategies if name not in left_out)
+    if not strategies:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        raise WorkspaceError(f"no strategy to compare: {reasons}", where="comparison.strategies", do="name others")
+    return Chosen(release, strategies, adapters, left_out, notes)
+
+
+def _require_artifacts(workspace: Workspace, release: Release) -> None:
+    try:
+        wanted = load_wanted(workspace)
+        found = content_digest((chunk.id, chunk.content_hash, wanted.fingerprint) for chunk in wanted.chunks)
+    except OSError:
+        found = None
+    if found != release.content_digest:
+        raise WorkspaceError(
+            "the artifacts of the pipeline are not those of the served release",
+            where=f"release {release.id}",
+            do="run `lorag refresh`, then `lorag compare`",
+        )
+
+
+def _missing(kind: AdapterKind, workspace: Workspace, params: Params) -> str | None:
+    """Why no adapter of the kind can answer; a comparison trains none."""
+    if kind not in params.tuning.adapters:
+        return "tuning.adapters does not name it"
+    folder = workspace.adapter_folder(kind)
+    if not all((folder / name).is_file() for name in (CONFIG, WEIGHTS, TRAINING)):
+        return f"its adapter was never trained here: run `lorag retrain --adapter {kind}`"
+    trained_on = json.loads((folder / TRAINING).read_text(encoding="utf-8"))["base_model_sha256"]
+    if trained_on != base_model_sha256(params.generation.model):
+        return f"its adapter was trained on another base model: run `lorag retrain --adapter {kind}`"
+    return None
+
+
+def _standing(strategy: Strategy, sha256: str, release: Release) -> str | None:
+    """What a reader should know of the adapter that answers."""
+    served = release.adapters.get(AdapterKind(strategy))
+    if served is None:
+        return "its adapter is trained, but not served: its gate refused it"
+    if served.sha256 != sha256:
+        return f"its adapter was trained last, but the release serves another, {served.id}"
+    versions = {name: entry.version for name, entry in release.documents.items()}
+    changed = sum(versions.get(name) != version for name, version in served.documents.items())
+    return f"{changed} documents changed or went since its adapter was trained" if changed else None
+
+
+def reproduce_answers(strategy: Strategy, workspace: Workspace, params: Params, limit: int | None) -> Answered:
+    """Answers the questions where DVC finds that stale, or some of them apart from DVC where there is a `limit`.
+
+    What a stage needs is taken as it lies there: no adapter is trained and no index built.
+    """
+    forget_batch(strategy, workspace)
+    stages: Sequence[str] = ()
+    if limit is None:
+        stages = dvc_repo.reproduce(workspace.root, [_stage(strategy)], alone=True)
+    else:
+        answer_questions(strategy, workspace, params, _limited(workspace) / strategy)
+    return Answered(strategy, tuple(stages), read_batch(strategy, workspace))
+
+
+def reproduce_comparison(
+    chosen: Chosen, workspace: Workspace, params: Params, limit: int | None
+) -> tuple[Comparison, Mapping[str, Sequence[AnswerRow]], Sequence[str]]:
+    """The comparison with the answers behind it, and the stages that ran."""
+    folder = workspace.answers if limit is None else _limited(workspace)
+    for strategy in chosen.left_out:
+        # Answers of an earlier time, when it could.
+        shutil.rmtree(folder / strategy, ignore_errors=True)
+    stages: Sequence[str] = ()
+    if limit is None:
+        stages = dvc_repo.reproduce(workspace.root, ["comparison"], alone=True)
+    comparison = compare(folder, workspace, params)
+    if limit is not None:
+        write_comparison(comparison, folder)
+    return comparison, load_answers(folder, params), stages
+
+
+def time_answers(
+    strategy: Strategy, chosen: Chosen, workspace: Workspace, params: Params, environment: Mapping[str, str]
+) -> Timed:
+    """How quickly the served release answers by the strategy, where it serves an adapter for that.
+
+    It may be another than the one that is compared, of which a note tells: what a question costs does not depend on it.
+    """
+    kind = adapter_of(strategy)
+    if kind is not None and kind not in chosen.release.adapters:
+        return Timed(strategy, None, chosen.notes[strategy])
+    questions = choose_timed(
+        load_question_set(load_wanted(workspace), workspace, params), params.comparison.latency_questions
+    )
+    if not questions:
+        return Timed(strategy, None, "no question has an answer and its documents")
+    return Timed(strategy, measure_speed(strategy, questions, workspace, params, environment))
+
+
+def _stage(strategy: Strategy) -> str:
+    return f"answers@{strategy}" if adapter_of(strategy) is None else f"adapter_answers@{strategy}"
+
+
+def _limited(workspace: Workspace) -> Path:
+    return workspace.state / "limited_comparison"

@@ -1,0 +1,226 @@
+"""The steps of a refresh on a workspace, each of them a task of the flow."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lorag.costs.records import Cost
+from lorag.integrations import git_repo
+from lorag.integrations.dvc import dvc_repo
+from lorag.integrations.models.files import model_sha256, resolve_model
+from lorag.knowledge.artifacts import read_rejected
+from lorag.knowledge.documents import Corpus, Reason
+from lorag.params import Params
+from lorag.progress import show_progress
+from lorag.releases.adapter_shelf import AdapterShelf
+from lorag.releases.record import Release
+from lorag.releases.shelf import ReleaseShelf
+from lorag.retrieval.index.store import IndexRef, IndexStore
+from lorag.retrieval.plan import PlanCounts, RefreshPlan
+from lorag.use_cases.asking.golden import load_golden, load_wanted
+from lorag.use_cases.refresh.carry_adapters import carry_adapters
+from lorag.use_cases.refresh.load_corpus import refuse_empty
+from lorag.use_cases.refresh.refresh_index import (
+    GateReport,
+    Provenance,
+    Wanted,
+    apply_plan,
+    gate_generation,
+    is_current,
+    plan_generation,
+    publish_generation,
+    refuse_shrinking,
+    start_from,
+)
+from lorag.use_cases.refresh.snapshot_source import snapshot_file, snapshot_folder
+from lorag.workspace import COMMITTED, Workspace
+
+INDEX_STAGES = ("validation", "index_report", "retrieval_evaluation")
+"""With all that they need: what an index is made of. Adapters are trained by a retrain alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingCounts:
+    """How much the embeddings stage did in this run."""
+
+    n_embedded: int = 0
+    n_cached: int = 0
+    n_tokens: int = 0
+    backend: str = "not run"
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What DVC found stale and ran."""
+
+    stages: tuple[str, ...]
+    embedding: EmbeddingCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what it starts from; `served` is the id that publishing expects to find."""
+
+    plan: RefreshPlan
+    wanted: Wanted
+    newest: Release | None
+    start: IndexRef | None
+    generation: int
+    served: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshOutcome:
+    """What a refresh did; `published` is False where the served release already was current."""
+
+    release: Release
+    published: bool
+    counts: PlanCounts
+    embedding: EmbeddingCounts
+    stages: tuple[str, ...]
+    rejected: int
+    mended: int
+    cost: Cost
+    mlflow_run_id: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `lorag refresh --json` prints; docs/json.md lists its keys."""
+        return {
+            "release": self.release.id,
+            "generation": self.release.generation,
+            "published": self.published,
+            "content_digest": self.release.content_digest,
+            "vectors_digest": self.release.vectors_digest,
+            "corpus_digest": self.release.corpus_digest,
+            "n_documents": len(self.release.documents),
+            "n_chunks": self.release.n_chunks,
+            "plan": {**asdict(self.counts), "embedded": self.embedding.n_embedded},
+            "rejected": self.rejected,
+            "mended": self.mended,
+            "recall_at_10": self.release.recall_at_10,
+            "stages": list(self.stages),
+            "mlflow_run_id": self.mlflow_run_id,
+            "cost": self.cost.to_json(),
+        }
+
+
+def snapshot(workspace: Workspace, params: Params, *, allow_empty: bool = False) -> None:
+    """Copies source and questions from their origins, where params name such, and versions the copies with DVC."""
+    knowledge = params.knowledge
+    if knowledge.origin is not None:
+        source = workspace.resolve(knowledge.source)
+        snapshot_folder(workspace.resolve(knowledge.origin), source, knowledge, allow_empty=allow_empty)
+        dvc_repo.track(workspace.root, source)
+    if knowledge.questions_origin is not None:
+        questions = workspace.resolve(knowledge.questions)
+        snapshot_file(workspace.resolve(knowledge.questions_origin), questions)
+        dvc_repo.track(workspace.root, questions)
+
+
+def reproduce(workspace: Workspace) -> Pipeline:
+    """Runs the stages that DVC finds stale."""
+    workspace.embedding_counts_file.unlink(missing_ok=True)
+    stages = dvc_repo.reproduce(workspace.root, INDEX_STAGES)
+    counts = EmbeddingCounts()
+    if workspace.embedding_counts_file.exists():
+        counts = EmbeddingCounts(**json.loads(workspace.embedding_counts_file.read_text(encoding="utf-8")))
+    return Pipeline(tuple(stages), counts)
+
+
+def commit_versions(workspace: Workspace, params: Params, message: str = "Refresh the knowledge") -> None:
+    """Commits settings and pointers to the data where params ask for that: the commit reproduces the release.
+
+    Documents and questions that are read in place are their owner's to commit.
+    """
+    knowledge = params.knowledge
+    if not knowledge.commit:
+        return
+    names = [*COMMITTED, knowledge.controls, knowledge.unanswerable, knowledge.style]
+    paths = {name: workspace.resolve(name) for name in names}
+    inside = workspace.root.resolve()
+    git_repo.commit(
+        workspace.root, [n for n, path in paths.items() if path.exists() and path.is_relative_to(inside)], message
+    )
+
+
+def plan(workspace: Workspace, params: Params, store: IndexStore, *, rebuild: bool, allow_shrink: bool) -> Planned:
+    """What the store has to do, against the newest release.
+
+    Raises InputRejected where nothing is left, and GateRefused for a suspicious loss, unless `allow_shrink`.
+    """
+    shelf = ReleaseShelf(workspace.state)
+    newest = next(iter(shelf.releases()), None)
+    wanted = load_wanted(workspace)
+    if not allow_shrink:
+        corpus = Corpus(tuple(wanted.documents), tuple(read_rejected(workspace.rejected_file)))
+        refuse_empty(corpus, source=workspace.resolve(params.knowledge.source))
+    start = None if rebuild else start_from(newest, params.index, wanted.fingerprint)
+    found = plan_generation(wanted, start, store)
+    refuse_shrinking(found, newest, params.gate, allow_shrink=allow_shrink)
+    return Planned(found, wanted, newest, start, newest.generation + 1 if newest else 1, shelf.served_id())
+
+
+def current_release(planned: Planned, params: Params) -> Release | None:
+    """The newest release where a refresh would only publish it again."""
+    newest = planned.newest
+    if newest is not None and planned.start and is_current(newest, planned.plan, planned.wanted, params):
+        return newest
+    return None
+
+
+def serve_again(workspace: Workspace, planned: Planned, release: Release) -> Release:
+    """Moves the pointer back to the newest release if a rollback had left it."""
+    if planned.served != release.id:
+        ReleaseShelf(workspace.state).point_at(release, expected_served=planned.served)
+    return release
+
+
+def apply(planned: Planned, store: IndexStore, params: Params) -> IndexRef:
+    """Writes the next generation, with a progress bar."""
+    with show_progress("Writing the index", len(planned.plan.write)) as advance:
+        return apply_plan(planned.plan, planned.wanted, planned.start, planned.generation, store, params.index, advance)
+
+
+def gate(
+    ref: IndexRef, planned: Planned, workspace: Workspace, store: IndexStore, params: Params
+) -> tuple[IndexRef, GateReport]:
+    """Checks the generation; raises GateRefused."""
+    golden = load_golden(workspace, planned.wanted.documents, params)
+    return gate_generation(ref, planned.plan, planned.wanted, planned.newest, store, golden, params)
+
+
+def publish(
+    ref: IndexRef, report: GateReport, planned: Planned, workspace: Workspace, store: IndexStore, params: Params
+) -> Release:
+    """Serves the generation."""
+    base_model, adapters = carry_adapters(planned.newest, params)
+    provenance = Provenance(
+        embedder_model=params.embedding.model,
+        embedder_sha256=model_sha256(resolve_model(params.embedding.model)),
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        git_commit=git_repo.head_commit(workspace.root),
+        base_model_sha256=base_model,
+        adapters=adapters,
+    )
+    shelf = ReleaseShelf(workspace.state)
+    release = publish_generation(ref, report, planned.wanted, params, provenance, shelf, store, planned.served)
+    AdapterShelf(workspace.adapters).retain(shelf.releases())
+    return release
+
+
+def summarise(
+    release: Release, report: GateReport | None, planned: Planned, pipeline: Pipeline, workspace: Workspace, cost: Cost
+) -> RefreshOutcome:
+    """What the refresh did; `report` is None where nothing had to be published."""
+    rejected = [item for item in read_rejected(workspace.rejected_file) if item.reason is not Reason.UNSUPPORTED]
+    return RefreshOutcome(
+        release=release,
+        published=report is not None,
+        counts=planned.plan.counts,
+        embedding=pipeline.embedding,
+        stages=pipeline.stages,
+        rejected=len(rejected),
+        mended=report.mended if report else 0,
+        cost=cost,
+    )

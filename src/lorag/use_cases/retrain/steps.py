@@ -1,0 +1,258 @@
+"""The steps of a retrain on a workspace, each of them a task of the flow."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lorag.costs.records import Cost
+from lorag.digests import digest_of
+from lorag.errors import GateRefused, IntegrityFailed, ParamsError
+from lorag.evaluation.adapter_gate import Champion, judge_adapter
+from lorag.evaluation.probes import Probe
+from lorag.integrations.dvc import dvc_repo
+from lorag.integrations.models.files import base_model_sha256
+from lorag.params import AdapterKind, Params, TrainingStart
+from lorag.releases.adapter_shelf import AdapterShelf, adapter_sha256
+from lorag.releases.record import AdapterEntry, Release
+from lorag.releases.shelf import ReleaseShelf
+from lorag.use_cases.retrain.evaluate_adapter import examine_champion, read_exam
+from lorag.use_cases.retrain.publish_adapters import newest_release, publish_adapters
+from lorag.use_cases.retrain.starting_adapter import LINEAGE, read_lineage, read_starts, write_starts
+from lorag.workspace import Workspace
+
+REPORT = "evaluation.json"
+"""What was measured of an adapter; kept beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduced:
+    """What DVC ran for one adapter; `tokens_trained` is 0 where it was trained already."""
+
+    stages: tuple[str, ...]
+    tokens_trained: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An adapter as DVC made it, with what its gate says and what it cost."""
+
+    kind: AdapterKind
+    entry: AdapterEntry
+    training: Mapping[str, Any]
+    probes: tuple[Probe, ...]
+    stages: tuple[str, ...]
+    cost: Cost
+    is_current: bool
+
+    @property
+    def failed(self) -> list[Probe]:
+        """The probes that keep it from being served; none for an adapter that the newest release has already."""
+        return [] if self.is_current else [probe for probe in self.probes if not probe.passed]
+
+    @property
+    def publishable(self) -> bool:
+        """Whether it is new and passed."""
+        return not self.is_current and not self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainOutcome:
+    """What a retrain did; `published` is False where the newest release has every adapter that passed already."""
+
+    release: Release
+    published: bool
+    candidates: tuple[Candidate, ...]
+    runs: Mapping[AdapterKind, str | None]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `lorag retrain --json` prints; docs/json.md lists its keys."""
+        return {
+            "release": self.release.id,
+            "generation": self.release.generation,
+            "published": self.published,
+            "adapters": {c.kind.value: self._adapter_to_json(c) for c in self.candidates},
+        }
+
+    def _adapter_to_json(self, candidate: Candidate) -> dict[str, Any]:
+        return {
+            "adapter": candidate.entry.id,
+            "sha256": candidate.entry.sha256,
+            "published": self.published and candidate.publishable,
+            "passed": not candidate.failed,
+            "probes": {
+                probe.name: {"value": probe.value, "limit": probe.limit, "passed": probe.passed}
+                for probe in candidate.probes
+            },
+            "base_model_sha256": candidate.entry.base_model_sha256,
+            "training_set_digest": candidate.entry.training_set_digest,
+            "n_documents": len(candidate.entry.documents),
+            "stages": list(candidate.stages),
+            "mlflow_run_id": self.runs.get(candidate.kind),
+            "cost": candidate.cost.to_json(),
+        }
+
+
+def choose_adapters(workspace: Workspace, params: Params, names: Sequence[str]) -> list[AdapterKind]:
+    """The named ones of `tuning.adapters`, all where none is named; raises where a retrain could not even begin."""
+    newest_release(workspace)
+    read_starts(workspace)
+    unknown = [name for name in names if name not in params.tuning.adapters]
+    if unknown:
+        known = ", ".join(params.tuning.adapters)
+        raise ParamsError(
+            f"no adapter {unknown[0]!r} is trained here", where="tuning.adapters", do=f"choose of {known}"
+        )
+    return [kind for kind in params.tuning.adapters if not names or kind in names]
+
+
+def pin_start(kind: AdapterKind, workspace: Workspace, params: Params) -> None:
+    """Pins the served adapter as the one to continue from, once the training set is another than it was trained on.
+
+    Nothing changes where params train from scratch, where no adapter of the base model is served, or where the
+    training set is the champion's own: a retrain then has nothing to do.
+    """
+    champion = served_adapter(kind, workspace)
+    if params.training.of(kind).start is not TrainingStart.CHAMPION or champion is None:
+        return
+    if champion.base_model_sha256 != base_model_sha256(params.generation.model):
+        return
+    dvc_repo.reproduce(workspace.root, [f"training_set@{kind}"])
+    lineage = _read_json(workspace.training_folder(kind) / LINEAGE)
+    if lineage["training_set_digest"] != champion.training_set_digest:
+        starts = read_starts(workspace)
+        if starts[kind] != champion.sha256:
+            write_starts(workspace, {**starts, kind: champion.sha256})
+
+
+def served_adapter(kind: AdapterKind, workspace: Workspace) -> AdapterEntry | None:
+    """The champion: the adapter of that kind in the served release, or in the newest where the pointer is damaged."""
+    try:
+        release = ReleaseShelf(workspace.state).served()
+    except IntegrityFailed:
+        release = newest_release(workspace)
+    return release.adapters.get(kind) if release else None
+
+
+def reproduce(kind: AdapterKind, workspace: Workspace) -> Reproduced:
+    """Runs what is stale of one adapter: its training set, the training, its evaluation."""
+    stages = dvc_repo.reproduce(workspace.root, [f"adapter_evaluation@{kind}"])
+    trained = f"adapter@{kind}" in stages
+    tokens = int(_read_json(workspace.adapter_folder(kind) / "training.json")["tokens"]) if trained else 0
+    return Reproduced(tuple(stages), tokens)
+
+
+def judge(kind: AdapterKind, workspace: Workspace, params: Params) -> tuple[AdapterEntry, tuple[Probe, ...]]:
+    """What a release would record of the adapter, and the verdict of its gate.
+
+    Raises IntegrityFailed where the adapter was trained on another base model than params name.
+    """
+    folder = workspace.adapter_folder(kind)
+    training = _read_json(folder / "training.json")
+    base = base_model_sha256(params.generation.model)
+    if training["base_model_sha256"] != base:
+        raise IntegrityFailed(
+            f"the {kind} adapter was trained on another base model than {params.generation.model}",
+            where=str(folder),
+            do=f"run `dvc repro --force adapter@{kind}`",
+        )
+    lineage = _read_json(workspace.training_folder(kind) / LINEAGE)
+    sha256 = adapter_sha256(folder)
+    candidate, base_model, digests = read_exam(kind, workspace)
+    champion = _examine_champion(kind, sha256, workspace, params)
+    probes = tuple(judge_adapter(candidate, base_model, champion, digests, params.adapter_gate.of(kind)))
+    entry = AdapterEntry(
+        id=f"{kind}-{sha256[:10]}",
+        sha256=sha256,
+        base_model_sha256=base,
+        training_set_digest=lineage["training_set_digest"],
+        facts_digest=digest_of(lineage["facts"]),
+        documents=lineage["documents"],
+        gate={probe.name: probe.value for probe in probes},
+    )
+    return entry, probes
+
+
+def _examine_champion(kind: AdapterKind, candidate: str, workspace: Workspace, params: Params) -> Champion | None:
+    """The served adapter's exam; None where there is none, it is the candidate, or it is of another base model."""
+    champion = served_adapter(kind, workspace)
+    if champion is None or champion.sha256 == candidate:
+        return None
+    if champion.base_model_sha256 != base_model_sha256(params.generation.model):
+        return None
+    folder = AdapterShelf(workspace.adapters).open(champion.sha256)
+    lineage = read_lineage(folder)
+    return examine_champion(kind, folder, lineage["facts"] if lineage else {}, workspace, params)
+
+
+def present(
+    kind: AdapterKind,
+    entry: AdapterEntry,
+    probes: tuple[Probe, ...],
+    reproduced: Reproduced,
+    workspace: Workspace,
+    cost: Cost,
+) -> Candidate:
+    """The adapter as a candidate for the next release."""
+    known = newest_release(workspace).adapters.get(kind)
+    training = _read_json(workspace.adapter_folder(kind) / "training.json")
+    is_current = known is not None and known.sha256 == entry.sha256
+    return Candidate(kind, entry, training, probes, reproduced.stages, cost, is_current)
+
+
+def publish(
+    candidates: Sequence[Candidate], workspace: Workspace, params: Params, environment: Mapping[str, str]
+) -> tuple[Release, bool]:
+    """Serves the candidates that passed, in one release, and says whether that took a new one.
+
+    Without a new adapter the newest release stays, and is served again where a rollback had left it and all of its
+    adapters are still wanted.
+    """
+    shelf = AdapterShelf(workspace.adapters)
+    for candidate in candidates:
+        # One that is served already and got damaged is mended by this.
+        if not candidate.failed and not shelf.holds(candidate.entry.sha256):
+            shelf.keep(adapter_files(candidate.kind, workspace))
+    passed = [candidate for candidate in candidates if candidate.publishable]
+    if passed:
+        entries = {candidate.kind: candidate.entry for candidate in passed}
+        base = passed[0].entry.base_model_sha256
+        return publish_adapters(entries, base, workspace, params, environment), True
+    releases, newest = ReleaseShelf(workspace.state), newest_release(workspace)
+    served = releases.served_id()
+    if served != newest.id and all(candidate.is_current for candidate in candidates):
+        releases.point_at(newest, expected_served=served)
+    return newest, False
+
+
+def adapter_files(kind: AdapterKind, workspace: Workspace) -> dict[str, Path]:
+    """What is kept of an adapter: its own files, the lineage of its training set and what was measured of it."""
+    files = {path.name: path for path in sorted(workspace.adapter_folder(kind).iterdir()) if path.is_file()}
+    return {
+        **files,
+        LINEAGE: workspace.training_folder(kind) / LINEAGE,
+        REPORT: workspace.adapter_report(kind),
+    }
+
+
+def refuse_failed(outcome: RetrainOutcome) -> None:
+    """Raises GateRefused with the probes that failed; says which adapters are served all the same."""
+    failed = [candidate for candidate in outcome.candidates if candidate.failed]
+    if not failed:
+        return
+    what = "; ".join(f"{c.kind}: {', '.join(probe.line() for probe in c.failed)}" for c in failed)
+    published = [candidate.kind.value for candidate in outcome.candidates if candidate.publishable]
+    also = f" ({' and '.join(published)} passed and is served as {outcome.release.id})" if published else ""
+    raise GateRefused(
+        f"{what}; the adapter that was served stays{also}",
+        where="adapter_gate",
+        do="look at reports/ and the MLflow run; mend the training set or its params",
+    )
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise IntegrityFailed(f"unreadable: {error}", where=path.name, do="run `lorag retrain` again") from error

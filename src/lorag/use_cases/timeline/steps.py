@@ -1,0 +1,181 @@
+"""The steps of a walk through the versions of the knowledge, each of them a task of the flow."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from lorag.evaluation.answer_rows import AnswerRow, read_answers, write_answers
+from lorag.evaluation.answers import contains_answer
+from lorag.evaluation.question_set import SetQuestion, Topic
+from lorag.evaluation.timeline import Change, choose_probes, label_changes, removed_questions, right_facts
+from lorag.evaluation.timeline_records import Freshness, Moment
+from lorag.integrations.models.generators import open_generator
+from lorag.params import AdapterKind, Strategy
+from lorag.releases.adapter_shelf import AdapterShelf
+from lorag.releases.shelf import ReleaseShelf
+from lorag.use_cases.asking.answer_questions import adapter_of, ask_with
+from lorag.use_cases.asking.golden import load_wanted
+from lorag.use_cases.asking.question_set import load_question_set
+from lorag.use_cases.refresh.refresh_index import Wanted
+from lorag.use_cases.refresh.steps import RefreshOutcome
+from lorag.use_cases.retrain.publish_adapters import newest_release
+from lorag.use_cases.retrain.steps import RetrainOutcome
+from lorag.use_cases.serve.serve import answer_from, open_served
+from lorag.use_cases.timeline.timeline_walk import Step, Walk, install
+
+REFRESH = "refresh"
+
+
+def retrain_record(kind: AdapterKind) -> str:
+    """The name of the record of a retrain."""
+    return f"retrain_{kind}"
+
+
+def row_record(strategy: Strategy, moment: Moment) -> str:
+    """The name of the record of a strategy's answers."""
+    return f"{strategy}_{moment}"
+
+
+def asked_at(walk: Walk) -> list[tuple[Strategy, Moment]]:
+    """Which strategies are asked when, in this order."""
+    kinds: list[Strategy] = [kind.value for kind in walk.adapters]
+    refreshed: list[Strategy] = ["base", "rag", *kinds]
+    return [*((name, Moment.REFRESHED) for name in refreshed), *((name, Moment.RETRAINED) for name in kinds)]
+
+
+def retrained_for(strategy: Strategy, moment: Moment) -> AdapterKind | None:
+    """The adapter that has to be trained before a strategy is asked."""
+    return adapter_of(strategy) if moment is Moment.RETRAINED else None
+
+
+def apply_change(step: Step, walk: Walk) -> tuple[float, bool]:
+    """Puts the version there; when that was done, and whether a killed walk had done so before."""
+    begun = step.begin(REFRESH)
+    step.write("inputs", {"version": step.version.name, "digest": step.digest})
+    install(step.version, walk.root)
+    return time.time(), begun
+
+
+def keep_refresh(step: Step, walk: Walk, outcome: RefreshOutcome, since_s: float, *, begun: bool) -> None:
+    """Records a refresh; its seconds are those from the change to the served release."""
+    seconds = _seconds_to_release(walk, since_s, published=outcome.published)
+    step.write(REFRESH, {**outcome.to_json(), "seconds": seconds, "interrupted": begun})
+
+
+def keep_retrain(
+    step: Step, walk: Walk, kind: AdapterKind, outcome: RetrainOutcome, since_s: float, *, begun: bool
+) -> None:
+    """Records the retrain of one adapter, whether or not its gate let it serve."""
+    candidate = next(candidate for candidate in outcome.candidates if candidate.kind == kind)
+    value = {
+        "seconds": _seconds_to_release(walk, since_s, published=outcome.published),
+        "interrupted": begun,
+        "published": outcome.published and candidate.publishable,
+        "failed_probes": [probe.line() for probe in candidate.failed],
+        "sha256": candidate.entry.sha256,
+        "cost": candidate.cost.to_json(),
+        "mlflow_run_id": outcome.runs.get(kind),
+    }
+    step.write(retrain_record(kind), value)
+
+
+def ask(step: Step, walk: Walk, strategy: Strategy, moment: Moment, environment: Mapping[str, str]) -> None:
+    """Puts the step's questions to a strategy and records the answers, and how soon the change was answered.
+
+    Without an adapter to ask, why there is none is recorded in their place.
+    """
+    name = row_record(strategy, moment)
+    if step.has(name):
+        return
+    release, kind = newest_release(walk.workspace), adapter_of(strategy)
+    entry = release.adapters.get(kind) if kind else None
+    trained = retrained_for(strategy, moment)
+    failed = _failed_probes(step, trained) if trained else []
+    value: dict[str, Any] = {"adapter_sha256": entry.sha256 if entry else None, "failed_probes": failed}
+    if kind and entry is None:
+        reason = "its gate refused the adapter, and there is none from before" if failed else "no adapter was trained"
+        step.write(name, {**value, "is_stale": False, "missing": reason, "fresh": None})
+        return
+    folder = AdapterShelf(walk.workspace.adapters).open(entry.sha256) if entry else None
+    wanted = load_wanted(walk.workspace)
+    rows = ask_with(strategy, _questions(step, walk, wanted), wanted, folder, walk.workspace, walk.params)
+    write_answers(step.answers(name), rows)
+    is_stale = kind is not None and (moment is Moment.REFRESHED or bool(failed))
+    fresh = _no_freshness(strategy, moment, refused=bool(failed))
+    if fresh is None:
+        fresh = _measure_freshness(step, walk, strategy, moment, rows, environment)
+    step.write(name, {**value, "is_stale": is_stale, "missing": None, "fresh": asdict(fresh)})
+
+
+def read_rows(step: Step, strategy: Strategy, moment: Moment) -> list[AnswerRow]:
+    """The recorded answers; none where the strategy could not be asked."""
+    path = step.answers(row_record(strategy, moment))
+    return read_answers(path) if path.is_file() else []
+
+
+def valid_questions(step: Step) -> list[SetQuestion]:
+    """What was asked of a step that has answered, without what was removed by it."""
+    rows = read_rows(step, "base", Moment.REFRESHED)
+    return [row.question for row in rows if row.question.stratum != Change.REMOVED]
+
+
+def _seconds_to_release(walk: Walk, since_s: float, *, published: bool) -> float:
+    moved = ReleaseShelf(walk.workspace.state).pointed_at_s() if published else time.time()
+    return max(0.0, moved - since_s)
+
+
+def _failed_probes(step: Step, kind: AdapterKind) -> list[str]:
+    failed: list[str] = step.read(retrain_record(kind))["failed_probes"]
+    return failed
+
+
+def _questions(step: Step, walk: Walk, wanted: Wanted) -> list[SetQuestion]:
+    comparison = walk.params.comparison.model_copy(update={"limit": None})
+    params = walk.params.model_copy(update={"comparison": comparison})
+    every = load_question_set(wanted, walk.workspace, params)
+    valid = [q for q in every if q.topic is Topic.FACT and (walk.facts is None or q.fact_id in walk.facts)]
+    before = walk.before(step)
+    asked_before = valid_questions(before) if before else None
+    return [*label_changes(valid, asked_before), *removed_questions(valid, asked_before)]
+
+
+def _no_freshness(strategy: Strategy, moment: Moment, *, refused: bool) -> Freshness | None:
+    """Why there is nothing to measure; None where there is."""
+    if strategy == "base":
+        return Freshness(None, None, 0, "no change reaches it")
+    if strategy == "tuned" and moment is Moment.REFRESHED:
+        return Freshness(None, None, 0, "its adapter is from before the change")
+    return Freshness(None, None, 0, "its gate refused the new adapter") if refused else None
+
+
+def _measure_freshness(
+    step: Step, walk: Walk, strategy: Strategy, moment: Moment, rows: list[AnswerRow], environment: Mapping[str, str]
+) -> Freshness:
+    lucky = right_facts(read_rows(step, "base", Moment.REFRESHED))
+    if strategy == "tuned":
+        lucky |= right_facts(read_rows(step, strategy, Moment.REFRESHED))
+    probes = choose_probes(rows, lucky, walk.params.timeline.fresh_questions)
+    published = float(step.read(REFRESH)["seconds"])
+    if moment is Moment.RETRAINED:
+        published += step.read(retrain_record(AdapterKind(strategy)))["seconds"]
+    if not probes:
+        return Freshness(published, None, 0, "nothing changed that it did not know before")
+    asked, seconds = _first_right(strategy, probes, walk, environment)
+    if seconds is None:
+        return Freshness(published, None, asked, f"none of {asked} questions on what changed was answered right")
+    return Freshness(published, published + seconds, asked, None)
+
+
+def _first_right(
+    strategy: Strategy, probes: list[SetQuestion], walk: Walk, environment: Mapping[str, str]
+) -> tuple[int, float | None]:
+    """How many questions were put to the served release, and the seconds until the first right answer."""
+    started = time.perf_counter()
+    with open_served(walk.workspace, walk.params, environment, adapter=adapter_of(strategy)) as served:
+        generator = open_generator(walk.params.generation, {}, served.adapter)
+        for number, question in enumerate(probes, start=1):
+            answer = answer_from(question.text, strategy, served, generator, walk.params)
+            if contains_answer(answer.text, question.accepted):
+                return number, time.perf_counter() - started
+    return len(probes), None

@@ -1,0 +1,90 @@
+"""When the vector index is built again, and that rows are found meanwhile."""
+
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import numpy as np
+import pytest
+
+from lorag.integrations.lancedb.ann import VECTOR_INDEX
+from lorag.integrations.lancedb.files import sync_tree
+from lorag.integrations.lancedb.index import LanceDbIndex
+from lorag.knowledge.documents import Chunk
+from lorag.retrieval.index.store import IndexRef, IndexRow
+
+
+def rows_of(count: int, start: int = 0) -> list[IndexRow]:
+    values = np.random.default_rng(start).standard_normal((count, 16)).astype(np.float32)
+    values /= np.linalg.norm(values, axis=1, keepdims=True)
+    return [IndexRow(Chunk(f"c{start + n}", "d", "", f"word{start + n} common"), "f", values[n]) for n in range(count)]
+
+
+def scanned_rows(folder: Path, ref: IndexRef, index: str = VECTOR_INDEX) -> Any:
+    table = lancedb.connect(str(folder)).open_table(ref.name)
+    table.checkout(ref.version)
+    return table.index_stats(index).num_unindexed_rows
+
+
+@pytest.mark.parametrize(
+    ("added", "scanned"),
+    [
+        (200, 200),  # few enough to be scanned: the index stays as it is
+        (300, 0),  # more than 250 of 2,300 rows: built again over all
+    ],
+)
+def test_the_vector_index_waits_until_enough_rows_are_new(tmp_path: Path, added: int, scanned: int) -> None:
+    store = LanceDbIndex(tmp_path, 500)
+    base = store.write_generation(None, "a", 1, rows_of(2_000), ())
+    new = rows_of(added, 2_000)
+    ref = store.write_generation(base, "a", 2, new, ())
+    assert scanned_rows(tmp_path, base) == 0
+    assert scanned_rows(tmp_path, ref) == scanned
+    assert store.unreachable(ref, new) == []
+    assert [store.search_vector(ref, row.vector, 1)[0].chunk.id for row in new[::50]] == [r.chunk.id for r in new[::50]]
+    assert store.search_text(ref, "word2100", 1)[0].chunk.id == "c2100"
+
+
+@pytest.mark.parametrize(
+    ("added", "scanned"),
+    [
+        (200, 200),  # few enough to be scanned
+        (300, 0),  # a part of the rows: the index is extended
+        (600, 0),  # most of the rows: it is built again
+    ],
+)
+def test_the_text_index_follows_larger_changes(tmp_path: Path, added: int, scanned: int) -> None:
+    store = LanceDbIndex(tmp_path, 20_000)
+    base = store.write_generation(None, "a", 1, rows_of(500), ())
+    new = rows_of(added, 500)
+    ref = store.write_generation(base, "a", 2, new, ["c1"])
+    assert scanned_rows(tmp_path, ref, "searchable_idx") == scanned
+    for word in ("word0", "word500", f"word{499 + added}"):
+        assert [hit.chunk.id for hit in store.search_text(ref, word, 2)] == [word.replace("word", "c")]
+    assert store.search_text(ref, "word1", 1) == []
+    assert len(store.search_text(base, "word1", 1)) == 1, "the generation before is as it was"
+
+
+def test_a_file_that_cannot_be_synced_is_an_error(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / str(number)).write_text("data")
+    sync_tree(tmp_path)
+    (tmp_path / "gone").symlink_to("nothing")
+    with pytest.raises(FileNotFoundError, match="gone"):
+        sync_tree(tmp_path)
+
+
+def test_cleaning_up_frees_old_rows_and_touches_no_kept_generation(tmp_path: Path) -> None:
+    store = LanceDbIndex(tmp_path, 500)
+    ref = store.write_generation(None, "a", 1, rows_of(2_000), ())
+    for generation in range(2, 6):
+        ref = store.write_generation(ref, "a", generation, rows_of(2_000), ())
+    before = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+    store.drop_all_but([ref])
+    after = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+    # Each generation wrote every row again; one of five stays.
+    assert after < before / 2
+    assert store.count(ref) == 2_000
+    assert scanned_rows(tmp_path, ref) == 0
+    following = store.write_generation(ref, "a", 6, rows_of(1, 2_000), ["c0"])
+    assert store.count(following) == 2_000

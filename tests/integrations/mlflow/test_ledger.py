@@ -1,0 +1,109 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lorag.costs.ledger import EntryKind, Extent, Ledger
+from lorag.costs.records import Cost, Use
+from lorag.integrations.mlflow.ledger import read_runs
+from lorag.integrations.mlflow.tracking import TrackingLocation, locate_tracking, start_run
+
+COST = Cost(
+    Use(wall_s=20.0, cpu_s=30.0, peak_rss_mb=500.0, bytes_written=10, tokens_embedded=7, kwh=0.001), 0.01, "EUR"
+)
+
+
+@pytest.fixture(scope="module")
+def location(tmp_path_factory: pytest.TempPathFactory) -> TrackingLocation:
+    """One database for all tests: making it takes seconds."""
+    return locate_tracking(tmp_path_factory.mktemp("state"), {})
+
+
+def log(
+    location: TrackingLocation,
+    experiment: str,
+    tags: dict[str, str],
+    metrics: dict[str, float],
+    params: dict[str, object] | None = None,
+) -> str:
+    with start_run(location, experiment, "run", {f"lorag.{name}": value for name, value in tags.items()}) as run:
+        run.log_metrics(metrics)
+        run.log_params(params or {})
+    return run.run_id
+
+
+PLAN = {"plan.added": 0, "plan.changed": 3, "plan.removed": 0, "plan.kept": 97}
+
+
+def test_updates_and_answers_come_back_as_they_were_logged_newest_first(location: TrackingLocation) -> None:
+    trained = Cost(replace(COST.use, tokens_trained=5000), 0.01, "CHF")
+    refresh = log(location, "all", {"kind": "refresh", "release": "000002-b"}, COST.as_metrics() | PLAN)
+    retrain = log(
+        location,
+        "all",
+        {"kind": "retrain", "adapter": "tuned"},
+        trained.as_metrics(),
+        {"training": {"tuned": {"start": "champion"}}, "costs": {"currency": "CHF"}},
+    )
+    answers = log(
+        location,
+        "all",
+        {"kind": "answers", "strategy": "rag", "cost_source": "streamed"},
+        COST.as_metrics() | {"queries": 200, "quality.accuracy": 0.8, "speed.p95_s": 0.4},
+    )
+    ledger = read_runs(location, "all", "EUR")
+
+    found = {entry.run_id: entry for entry in ledger.entries}
+    assert set(found) == {refresh, retrain, answers}
+    assert [entry.started_utc for entry in ledger.entries] == sorted(
+        (entry.started_utc for entry in ledger.entries), reverse=True
+    )
+    assert found[refresh].cost == COST
+    assert (found[refresh].extent, found[refresh].release) == (Extent.INCREMENTAL, "000002-b")
+    assert (found[retrain].strategy, found[retrain].extent) == ("tuned", Extent.INCREMENTAL)
+    assert found[retrain].cost.currency == "CHF", "as the run says, whatever params say today"
+    assert (found[answers].kind, found[answers].n_queries) == (EntryKind.ANSWERS, 200)
+    assert found[answers].source == "streamed"
+    assert found[answers].quality == {"accuracy": 0.8}
+    assert found[answers].speed == {"p95_s": 0.4}
+
+
+def test_pages_are_read_to_the_end(location: TrackingLocation) -> None:
+    for _ in range(5):
+        log(location, "paged", {"kind": "refresh"}, COST.as_metrics() | PLAN)
+    assert len(read_runs(location, "paged", "EUR", page=2).entries) == 5
+
+
+def test_what_tells_no_cost_is_skipped_and_counted_and_what_failed_is_no_entry(location: TrackingLocation) -> None:
+    kept = log(location, "partial", {"kind": "refresh"}, COST.as_metrics())
+    log(location, "partial", {"kind": "refresh"}, PLAN)
+    log(location, "partial", {"kind": "answers", "strategy": "rag"}, COST.as_metrics())
+    log(location, "partial", {"kind": "retrain", "adapter": "other"}, COST.as_metrics())
+    log(location, "partial", {"kind": "search"}, COST.as_metrics())
+    with pytest.raises(KeyError), start_run(location, "partial", "failed", {"lorag.kind": "refresh"}) as run:
+        run.log_metrics(COST.as_metrics())
+        raise KeyError
+    ledger = read_runs(location, "partial", "EUR")
+
+    assert [entry.run_id for entry in ledger.entries] == [kept]
+    assert ledger.n_skipped == 3
+    assert ledger.entries[0].extent is None, "a run without its plan does not say how much it did"
+
+
+def test_times_to_fresh_are_found_on_whatever_run_they_stand(location: TrackingLocation) -> None:
+    for seconds in (20.0, 30.0):
+        log(location, "fresh", {"kind": "timeline", "strategy": "rag"}, {"fresh.time_to_fresh_s": seconds})
+    log(location, "fresh", {"kind": "timeline"}, {"fresh.time_to_fresh_s": 1.0})
+    fresh = read_runs(location, "fresh", "EUR").fresh
+
+    assert sorted((one.strategy, one.seconds) for one in fresh) == [("rag", 20.0), ("rag", 30.0)]
+    assert len({one.run_id for one in fresh}) == 2
+
+
+def test_a_workspace_without_runs_has_an_empty_ledger_and_no_database(
+    tmp_path: Path, location: TrackingLocation
+) -> None:
+    assert read_runs(locate_tracking(tmp_path, {}), "lorag", "EUR") == Ledger()
+    assert list(tmp_path.iterdir()) == []
+    log(location, "another", {"kind": "refresh"}, COST.as_metrics())
+    assert read_runs(location, "nothing here", "EUR") == Ledger()
