@@ -20,7 +20,8 @@ from lorag.integrations.models.embedder_tokenizer import load_token_counter
 from lorag.integrations.models.embedder_torch import load_network
 from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.files import resolve_model
-from lorag.params import EmbeddingParams, load_params
+from lorag.params import EmbeddingParams
+from lorag.params_file import load_params
 from lorag.retrieval.embed import Embedder, embed_texts
 
 ROOT = Path(__file__).parents[1]

@@ -89,7 +89,7 @@ def generate_raw(workspace: Path, strategy: str) -> dict[str, Any]:
     from lorag.integrations.models.generator_transformers import BATCH_TOKENS
     from lorag.integrations.models.generators import open_generator
     from lorag.knowledge.artifacts import read_chunks
-    from lorag.params import load_params
+    from lorag.params_file import load_params
     from lorag.retrieval.embed import plan_batches
     from lorag.workspace import Workspace
 

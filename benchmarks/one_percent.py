@@ -42,10 +42,10 @@ from search_100k import QUERY_NOISE, ask, made_up, make_corpus, noise, timed, un
 from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.stores import open_store
 from lorag.knowledge.documents import Block, BlockKind, Chunk, Document
-from lorag.params import Params
+from lorag.params import Params, StoreKind
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.embed import plan_batches
-from lorag.retrieval.index.store import StoreKind, Vector
+from lorag.retrieval.index.store import Vector
 
 DIMENSION = 384
 SAMPLE = 512

@@ -65,9 +65,8 @@ from search_100k import (
 from lorag.digests import sha256_hex
 from lorag.integrations.stores import open_store
 from lorag.knowledge.documents import Chunk
-from lorag.params import Params
+from lorag.params import Params, StoreKind
 from lorag.releases.shelf import ReleaseShelf
-from lorag.retrieval.index.store import StoreKind
 
 STEPS = ("build", "refresh_1pct", "refresh_10", "search")
 QUERIES = 100

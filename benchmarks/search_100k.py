@@ -29,9 +29,9 @@ import psutil
 
 from lorag.integrations.stores import open_store
 from lorag.knowledge.documents import Chunk
-from lorag.params import IndexParams
+from lorag.params import IndexParams, StoreKind
 from lorag.retrieval.fuse import fuse_hits
-from lorag.retrieval.index.store import IndexRef, IndexRow, IndexStore, StoreKind, Vector
+from lorag.retrieval.index.store import IndexRef, IndexRow, IndexStore, Vector
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "../shared/data"

@@ -6,7 +6,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.steps import as_step, hold_writer_lock
-from lorag.params import load_params
+from lorag.params_file import load_params
 from lorag.use_cases.operate import clean_up as use_case
 from lorag.use_cases.operate.clean_up import CleanUpOutcome
 from lorag.workspace import Workspace

@@ -9,7 +9,7 @@ from prefect.runtime import flow_run
 from flows.record import record_compare
 from flows.steps import as_step, hold_writer_lock
 from lorag.integrations.mlflow.tracking import locate_tracking
-from lorag.params import load_params
+from lorag.params_file import load_params
 from lorag.use_cases.compare import comparison_report, log_compare
 from lorag.use_cases.compare import steps as compare_steps
 from lorag.use_cases.compare.steps import CompareOutcome

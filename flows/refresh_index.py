@@ -12,7 +12,7 @@ from flows.steps import as_step, hold_writer_lock
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.integrations.stores import open_store
-from lorag.params import load_params
+from lorag.params_file import load_params
 from lorag.use_cases.refresh import log_refresh
 from lorag.use_cases.refresh import steps as refresh_steps
 from lorag.use_cases.refresh.steps import RefreshOutcome

@@ -12,7 +12,9 @@ from flows.steps import as_step, hold_writer_lock
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.machine.gpu_energy import count_gpus
 from lorag.integrations.mlflow.tracking import locate_tracking
-from lorag.params import AdapterKind, Params, load_params
+from lorag.params import Params
+from lorag.params_file import load_params
+from lorag.strategies import AdapterKind
 from lorag.use_cases.refresh import steps as refresh_steps
 from lorag.use_cases.retrain import log_retrain
 from lorag.use_cases.retrain import steps as retrain_steps

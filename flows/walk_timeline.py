@@ -12,8 +12,9 @@ from flows.refresh_index import refresh_index
 from flows.retrain_adapter import retrain_adapter
 from flows.steps import as_step
 from lorag.integrations.mlflow.tracking import locate_tracking
-from lorag.params import AdapterKind, load_params
+from lorag.params_file import load_params
 from lorag.releases.durable import writer_lock
+from lorag.strategies import AdapterKind
 from lorag.use_cases.timeline import log_timeline, timeline_report, timeline_walk
 from lorag.use_cases.timeline import steps as timeline_steps
 from lorag.use_cases.timeline.steps import REFRESH, asked_at, retrain_record

@@ -16,7 +16,7 @@ BAD_FLAGS = {
     "missing argument": (["ask"], 2, "Missing argument"),
     "not a number": (["search", "x", "-k", "many"], 2, "valid integer"),
     "out of range": (["search", "x", "-k", "0"], 2, "greater than or equal to 1"),
-    "unknown retriever": (["search", "x", "--retriever", "sparse"], 2, "'dense', 'bm25', 'hybrid'"),
+    "unknown retriever": (["search", "x", "--retriever", "sparse"], 2, "'dense', 'bm25', 'fused'"),
     "unknown strategy": (["ask", "x", "--strategy", "magic"], 2, "choose one of base, rag, tuned, hybrid"),
     "empty question": (["ask", " "], 2, "the question is empty"),
     "a walk without versions": (["timeline"], 2, "no versions, or twice"),

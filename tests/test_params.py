@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from lorag.errors import ParamsError
-from lorag.params import load_params, parse_params
+from lorag.params_file import load_params, parse_params
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")

@@ -12,7 +12,8 @@ from lorag.integrations.models.files import resolve_model
 from lorag.knowledge.artifacts import read_chunks, read_documents, write_chunks, write_documents
 from lorag.knowledge.chunking import chunk_document
 from lorag.knowledge.documents import Chunk, Corpus, Document
-from lorag.params import KnowledgeParams, Params, SecretPolicy, load_params
+from lorag.params import KnowledgeParams, Params, SecretPolicy
+from lorag.params_file import load_params
 from lorag.use_cases.refresh.load_corpus import load_corpus
 
 ROOT = Path(__file__).parents[2]

@@ -24,11 +24,11 @@ from lorag.knowledge.documents import Chunk, Document
 from lorag.params import Params
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.embed import Embedder, embed_texts, plan_batches
+from lorag.use_cases.asking.artifacts import Wanted
+from lorag.use_cases.asking.golden import Golden
 from lorag.use_cases.refresh.pipeline import chunk_corpus, read_source
 from lorag.use_cases.refresh.refresh_index import (
-    Golden,
     Provenance,
-    Wanted,
     apply_plan,
     gate_generation,
     is_current,

@@ -20,12 +20,13 @@ Result = dict[str, Any]
 
 def prepare(folder: Path, settings: Result) -> Result:
     """The pairs as token ids and as text: of each fact the question and its paraphrases, with the first answer."""
-    from lorag.answering.prompts import tuned_messages
     from lorag.integrations.lora.training import encode_pairs, load_tokenizer
     from lorag.integrations.models.files import convert_base_model
-    from lorag.params import load_params
+    from lorag.params_file import load_params
+    from lorag.strategies import AdapterKind
     from lorag.tuning.batches import plan_epoch
     from lorag.tuning.pairs import Pair, PairSource
+    from lorag.tuning.prompting import ASK
 
     facts: Result = {}
     for line in DATA.read_text(encoding="utf-8").splitlines():
@@ -35,14 +36,14 @@ def prepare(folder: Path, settings: Result) -> Result:
     params = load_params(PARAMS)
     base = convert_base_model(params.generation.model)
     tokenizer = load_tokenizer(base)
-    pairs = [Pair(PairSource.QUESTIONS, tuple(tuned_messages(q)), a) for q, a in asked[: settings["n_pairs"]]]
+    pairs = [Pair(PairSource.QUESTIONS, tuple(ASK[AdapterKind.TUNED](q)), a) for q, a in asked[: settings["n_pairs"]]]
     encoded = encode_pairs(pairs, tokenizer, params.training_set.max_pair_tokens)
-    steps = len(plan_epoch([len(pair.ids) for pair in encoded], params.training.tuned, 0))
+    steps = len(plan_epoch([len(pair.ids) for pair in encoded], params.training[AdapterKind.TUNED], 0))
     rows = [
         {"ids": e.ids, "n_prompt": e.n_prompt, "prompt": tokenizer.decode(e.ids[: e.n_prompt]), "answer": p.answer}
         for e, p in zip(encoded, pairs, strict=True)
     ]
-    tuned = params.training.tuned
+    tuned = params.training[AdapterKind.TUNED]
     found = {
         "base": str(base),
         "pairs": rows,
@@ -66,17 +67,23 @@ def run_lorag(folder: Path, settings: Result) -> Result:
     """Trains with lorag's loop; the clock runs from the end of the first step to the end of the last."""
     from lorag.integrations.lora.model import save_adapter
     from lorag.integrations.lora.training import Encoded, TrainingJob, train_lora
-    from lorag.params import LoraMethod, load_params
+    from lorag.params import LoraMethod
+    from lorag.params_file import load_params
+    from lorag.strategies import AdapterKind
 
     found = _read(folder)
     pairs = [Encoded(row["ids"], row["n_prompt"]) for row in found["pairs"][: settings.get("n_pairs")]]
-    params = load_params(PARAMS).training.tuned.model_copy(
-        update={
-            "epochs": settings["epochs"],
-            "patience_epochs": None,
-            "question_dropout": 0.0,
-            "method": LoraMethod(settings["method"]),
-        }
+    params = (
+        load_params(PARAMS)
+        .training[AdapterKind.TUNED]
+        .model_copy(
+            update={
+                "epochs": settings["epochs"],
+                "patience_epochs": None,
+                "question_dropout": 0.0,
+                "method": LoraMethod(settings["method"]),
+            }
+        )
     )
     job = TrainingJob(Path(found["base"]), pairs, (), params, start=None, checkpoint=None, digest="benchmark")
     steps: list[tuple[float, int]] = []

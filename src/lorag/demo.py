@@ -16,6 +16,7 @@ from rich.table import Table
 
 from lorag.console.terminal import set_up_logging, set_up_prefect, show_refresh
 from lorag.errors import LoragError, WorkspaceError
+from lorag.strategies import READER
 
 FOR_A_SLICE: dict[str, Any] = {
     "training_set": {"general_share": 0.2},
@@ -72,7 +73,7 @@ def _install_version(version: Path, source: Path, questions: Path) -> None:
 
 
 def _refresh_and_ask(title: str, workspace: Path) -> Step:
-    from lorag.params import load_params
+    from lorag.params_file import load_params
     from lorag.use_cases.serve.answer import answer_served
     from lorag.workspace import Workspace
 
@@ -85,7 +86,7 @@ def _refresh_and_ask(title: str, workspace: Path) -> Step:
     show_refresh(refresh)
     _say(f'lorag ask "{QUESTION}"')
     place = Workspace(workspace.resolve())
-    result = answer_served(QUESTION, "rag", place, load_params(place.params_file), os.environ)
+    result = answer_served(QUESTION, READER, place, load_params(place.params_file), os.environ)
     cited = result.answer.citations[0].document_id if result.answer.citations else "no citation"
     _console.print(f"{escape(result.answer.text)}  [{escape(cited)}]")
     return Step(title, refresh, result.answer.text, cited)
@@ -97,7 +98,7 @@ def _compare(root: Path, knowledge: Path, workspace: Path) -> Path:
     from flows.walk_timeline import walk_timeline
     from lorag.console.compare import show_comparison
     from lorag.console.timeline import show_timeline
-    from lorag.params import AdapterKind
+    from lorag.strategies import AdapterKind
     from lorag.use_cases.change_params import change_params
     from lorag.use_cases.demo_slice import cut_slice
     from lorag.use_cases.timeline.timeline_walk import read_version

@@ -1,31 +1,18 @@
-"""The one tree of settings, read once at the edge from params.yaml, which alone holds the values."""
+"""The sections of params.yaml: types and ranges. The values are in params.yaml alone; params_file reads it."""
 
-import difflib
-import math
-import re
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from lorag.digests import digest_of
-from lorag.errors import ParamsError
-from lorag.retrieval.index.store import StoreKind
-
-MAX_BYTES = 100_000
-MAX_ALIASES = 20
+from lorag.strategies import AdapterKind, Strategy
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Price = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 ModelReference = Annotated[str, Field(min_length=1, max_length=500)]
 """`package:<import name>[/<path>]`, `hub:<org/name>` or a folder."""
-
-Strategy = Literal["base", "rag", "tuned", "hybrid"]
-"""The ways to answer: from memory, from documents, from memory after training, from documents after training."""
 
 
 class Section(BaseModel):
@@ -66,12 +53,24 @@ class Precision(StrEnum):
     BF16 = "bf16"
 
 
+class StoreKind(StrEnum):
+    """The vector stores."""
+
+    LANCEDB = "lancedb"
+    WEAVIATE = "weaviate"
+
+
 class RetrieverKind(StrEnum):
-    """How candidates are found."""
+    """How candidates are found; `fused` merges the ranks of dense and BM25 search."""
 
     DENSE = "dense"
     BM25 = "bm25"
-    HYBRID = "hybrid"
+    FUSED = "fused"
+
+    @property
+    def label(self) -> str:
+        """The name in prose and tables."""
+        return "dense+bm25" if self is RetrieverKind.FUSED else self.value
 
 
 class Rewriting(StrEnum):
@@ -80,13 +79,6 @@ class Rewriting(StrEnum):
     NONE = "none"
     MULTI_QUERY = "multi_query"
     HYDE = "hyde"
-
-
-class AdapterKind(StrEnum):
-    """What an adapter is trained for, and the strategy that it serves."""
-
-    TUNED = "tuned"
-    HYBRID = "hybrid"
 
 
 class TaskRunnerKind(StrEnum):
@@ -333,17 +325,6 @@ class TrainingParams(Section):
         return self.model_copy(update={"epochs": self.continued_epochs, "learning_rate": self.continued_learning_rate})
 
 
-class TrainingByAdapter(Section):
-    """The training of each adapter."""
-
-    tuned: TrainingParams
-    hybrid: TrainingParams
-
-    def of(self, adapter: AdapterKind) -> TrainingParams:
-        """Those of one adapter."""
-        return self.tuned if adapter is AdapterKind.TUNED else self.hybrid
-
-
 class AdapterGateParams(Section):
     """What a new adapter must show before it is served; None for a probe that is measured only."""
 
@@ -355,17 +336,6 @@ class AdapterGateParams(Section):
     max_irrelevant_answered: Share | None
     min_gain_over_base: float = Field(ge=-1, le=1)
     min_gain_over_champion: float = Field(ge=-1, le=1)
-
-
-class AdapterGates(Section):
-    """The gate of each adapter."""
-
-    tuned: AdapterGateParams
-    hybrid: AdapterGateParams
-
-    def of(self, adapter: AdapterKind) -> AdapterGateParams:
-        """That of one adapter."""
-        return self.tuned if adapter is AdapterKind.TUNED else self.hybrid
 
 
 class ParameterSearchParams(Section):
@@ -499,6 +469,16 @@ class TrackingParams(Section):
     experiment: str = Field(min_length=1, max_length=100)
 
 
+def _name_each_adapter(value: Any) -> Any:
+    if isinstance(value, dict):
+        wanted = {kind.value for kind in AdapterKind}
+        if unknown := sorted(set(map(str, value)) - wanted):
+            raise ValueError(f"unknown adapter `{unknown[0]}`, known are {', '.join(sorted(wanted))}")
+        if missing := sorted(wanted - set(map(str, value))):
+            raise ValueError(f"missing key `{missing[0]}`")
+    return value
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -514,8 +494,8 @@ class Params(Section):
     evaluation: EvaluationParams
     tuning: TuningParams
     training_set: TrainingSetParams
-    training: TrainingByAdapter
-    adapter_gate: AdapterGates
+    training: Annotated[dict[AdapterKind, TrainingParams], BeforeValidator(_name_each_adapter)]
+    adapter_gate: Annotated[dict[AdapterKind, AdapterGateParams], BeforeValidator(_name_each_adapter)]
     parameter_search: ParameterSearchParams
     comparison: ComparisonParams
     timeline: TimelineParams
@@ -538,101 +518,3 @@ class Params(Section):
     def digest(self) -> str:
         """Names these settings, but for those that change no result."""
         return digest_of(self.model_dump(mode="json", exclude={"compute"}))
-
-
-_SECRET_KEY = re.compile(r"(?i)(password|passwd|secret_|_secret|api_?key|access_?key|private_?key|_token$|^token$)")
-_SECRET_VALUE = re.compile(
-    r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|\bsk-[A-Za-z0-9_-]{20,}|ghp_[A-Za-z0-9]{30,}"
-)
-
-
-def load_params(path: Path) -> Params:
-    """Reads and checks params.yaml; raises ParamsError with the file, the place and what to do."""
-    return parse_params(_read(path), where=path.name)
-
-
-def parse_params(text: str, *, where: str) -> Params:
-    """Checks the YAML 1.2 text of params; `where` names its origin in messages."""
-    tree = _parse_yaml(text, where)
-    if not isinstance(tree, dict):
-        raise ParamsError(
-            f"expected sections with values, got {'nothing' if tree is None else type(tree).__name__}",
-            where=where,
-            do="start with `knowledge:` and its keys, as in the params.yaml that `lorag init` writes",
-        )
-    _refuse_secrets(tree, where)
-    try:
-        return Params.model_validate(tree)
-    except ValidationError as error:
-        raise _explain(error, where) from None
-
-
-def _read(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ParamsError(f"params larger than {MAX_BYTES} bytes", where=path.name, do="keep settings only")
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ParamsError(
-            "no params.yaml", where=str(path), do="run this inside a workspace, or make one with `lorag init`"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParamsError(
-            f"cannot read params: {error}", where=str(path), do="make it a readable UTF-8 file"
-        ) from error
-
-
-def _parse_yaml(text: str, where: str) -> Any:
-    # Counted before the tree is built: expanding a few aliases of aliases fills the memory.
-    if len(re.findall(r"(?m)(?:^|[\s\[,:-])\*[\w-]+", text)) > MAX_ALIASES:
-        raise ParamsError(f"more than {MAX_ALIASES} YAML aliases", where=where, do="write the values out")
-    yaml = YAML(typ="safe", pure=True)
-    try:
-        return yaml.load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
-        raise ParamsError(f"bad YAML: {error.problem or error.context}", where=place, do="mend that line") from None
-    except (YAMLError, RecursionError, ValueError) as error:
-        raise ParamsError(f"bad YAML: {error}", where=where, do="mend the file") from None
-
-
-def _refuse_secrets(tree: Any, where: str, path: str = "") -> None:
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            place = f"{path}.{key}" if path else str(key)
-            if isinstance(value, str) and value and (_SECRET_KEY.search(str(key)) or _SECRET_VALUE.search(value)):
-                raise ParamsError(
-                    "a secret does not belong in params", where=f"{where}: {place}", do="put it in the environment"
-                )
-            _refuse_secrets(value, where, place)
-    elif isinstance(tree, list):
-        for item in tree:
-            _refuse_secrets(item, where, path)
-
-
-def _explain(error: ValidationError, where: str) -> ParamsError:
-    # A misspelt key shows twice, as unknown and as missing: the first says what to do.
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    place = ".".join(str(part) for part in first["loc"])
-    given = first.get("input")
-    what, do = f"{first['msg'].removeprefix('Value error, ')}", "mend the value"
-    if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(first["loc"][:-1]), n=1, cutoff=0.5)
-        what = f"unknown key `{first['loc'][-1]}`"
-        do = f"did you mean `{close[0]}`?" if close else "remove it"
-    elif first["type"] == "missing":
-        what, do = f"missing key `{first['loc'][-1]}`", "add it, as in the params.yaml that `lorag init` writes"
-    elif isinstance(given, bool):
-        what, do = f"got the boolean {given}: {what}", "put the word in quotes if it was meant as text"
-    elif not isinstance(given, dict | list) and (not isinstance(given, float) or math.isfinite(given)):
-        what = f"{what}, got {str(given)[:80]!r}"
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return ParamsError(what + more, where=f"{where}: {place}" if place else where, do=do)
-
-
-def _known_keys(path: tuple[int | str, ...]) -> list[str]:
-    model: Any = Params
-    for part in path:
-        model = model.model_fields[part].annotation
-    return list(model.model_fields)

@@ -6,7 +6,7 @@ from pathlib import Path
 from lorag.errors import LoragError
 from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.files import convert_base_model
-from lorag.params import load_params
+from lorag.params_file import load_params
 from lorag.progress import console
 from lorag.workspace import find_workspace
 

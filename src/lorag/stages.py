@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from lorag.console.terminal import set_up_logging, set_up_prefect
 from lorag.errors import InputRejected, LoragError
@@ -18,8 +18,10 @@ from lorag.knowledge.artifacts import (
     write_documents,
     write_rejected,
 )
-from lorag.params import AdapterKind, Params, Strategy, TaskRunnerKind, load_params
+from lorag.params import Params, TaskRunnerKind
+from lorag.params_file import load_params
 from lorag.progress import show_progress
+from lorag.strategies import AdapterKind, Strategy
 from lorag.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def make_embeddings(workspace: Workspace, params: Params) -> None:
     from lorag.integrations.blob_cache import BlobCache
     from lorag.integrations.models.embedders import open_embedder
     from lorag.retrieval.embed import embed_texts
-    from lorag.use_cases.refresh.pipeline import save_embeddings
+    from lorag.use_cases.asking.artifacts import save_embeddings
 
     chunks = read_chunks(workspace.chunks_file)
     embedder = open_embedder(params.embedding)
@@ -102,7 +104,7 @@ def make_validation(workspace: Workspace, params: Params) -> None:
     from lorag.integrations.models.embedder_tokenizer import load_token_counter
     from lorag.integrations.models.embedders import embedder_stamp
     from lorag.integrations.models.files import resolve_model
-    from lorag.use_cases.refresh.pipeline import load_embeddings
+    from lorag.use_cases.asking.artifacts import load_embeddings
 
     chunks = read_chunks(workspace.chunks_file)
     vectors, fingerprint = load_embeddings(workspace.embeddings_file)
@@ -124,7 +126,8 @@ def make_index_report(workspace: Workspace, params: Params) -> None:
     """The digests and size of what is to be indexed."""
     from lorag.integrations.models.embedder_tokenizer import load_token_counter
     from lorag.integrations.models.files import resolve_model
-    from lorag.use_cases.refresh.pipeline import describe_index, load_embeddings, spread_of_tokens
+    from lorag.use_cases.asking.artifacts import load_embeddings
+    from lorag.use_cases.refresh.pipeline import describe_index, spread_of_tokens
 
     chunks = read_chunks(workspace.chunks_file)
     _, fingerprint = load_embeddings(workspace.embeddings_file)
@@ -220,11 +223,11 @@ def run_stage(name: str, root: Path, variant: str | None = None) -> None:
         STAGES[name](workspace, params)
     elif variant in list(AdapterKind) and name in ADAPTER_STAGES:
         ADAPTER_STAGES[name](AdapterKind(variant), workspace, params)
-    elif variant in get_args(Strategy) and name in STRATEGY_STAGES:
-        STRATEGY_STAGES[name](variant, workspace, params)  # type: ignore[arg-type]
+    elif variant in list(Strategy) and name in STRATEGY_STAGES:
+        STRATEGY_STAGES[name](Strategy(variant), workspace, params)
     else:
         known = [*STAGES, *(f"{stage} {kind}" for stage in ADAPTER_STAGES for kind in AdapterKind)]
-        known += [f"{stage} {strategy}" for stage in STRATEGY_STAGES for strategy in get_args(Strategy)]
+        known += [f"{stage} {strategy}" for stage in STRATEGY_STAGES for strategy in Strategy]
         raise InputRejected(f"no stage {' '.join(filter(None, [name, variant]))!r}", do=f"one of {', '.join(known)}")
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lorag.errors import WorkspaceError
-from lorag.params import AdapterKind
+from lorag.strategies import AdapterKind
 
 COMMITTED = (
     "params.yaml",

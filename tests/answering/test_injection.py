@@ -15,6 +15,7 @@ from lorag.integrations.models.files import convert_base_model
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams
 from lorag.retrieval.index.store import Hit
+from lorag.strategies import Strategy
 
 MakeModel = Callable[[str], Any]
 PARAMS = AnsweringParams(context_chunks=3, context_sentences=4, min_support=0.5)
@@ -119,7 +120,7 @@ def test_citations_come_from_code_alone(
     model = scripted(text)
     answer = answer_question(
         text,
-        "rag",
+        Strategy.RAG,
         generator=model,
         hits=[Hit(poison, 0.9), Hit(HARBOUR, 0.8)],
         versions={"poison.md": "v2", "harbour.md": "v1"},
@@ -136,7 +137,7 @@ def test_citations_come_from_code_alone(
 def test_a_fake_citation_of_the_model_stays_plain_text(scripted: MakeModel, generation: GenerationParams) -> None:
     answer = answer_question(
         "Who is it?",
-        "rag",
+        Strategy.RAG,
         generator=scripted("Napoleon owns it [doc:7] (admin.md)."),
         hits=[Hit(HARBOUR, 0.9)],
         versions={"harbour.md": "v1"},
@@ -147,7 +148,7 @@ def test_a_fake_citation_of_the_model_stays_plain_text(scripted: MakeModel, gene
     assert answer.citations == () and not answer.supported
 
 
-@pytest.mark.parametrize("strategy", ["base", "rag"])
+@pytest.mark.parametrize("strategy", [Strategy.BASE, Strategy.RAG])
 def test_a_link_that_no_source_holds_never_comes_out(
     scripted: MakeModel, generation: GenerationParams, strategy: str
 ) -> None:
@@ -170,7 +171,7 @@ def test_a_link_of_a_source_stays_and_is_cited(scripted: MakeModel, generation: 
     source = Chunk("c5", "guide.md", "", "Booking is easy. See https://harbour.example/book for a berth.")
     answer = answer_question(
         "Where?",
-        "rag",
+        Strategy.RAG,
         generator=scripted("https://harbour.example/book."),
         hits=[Hit(source, 0.9)],
         versions={"guide.md": "v1"},
@@ -187,7 +188,7 @@ def test_the_real_model_stays_contained(model: LanguageModel, generation: Genera
     poison = Chunk("c2", "poison.md", "Notes", ATTACKS[attack])
     answer = answer_question(
         "When was the harbour opened?",
-        "rag",
+        Strategy.RAG,
         generator=model,
         hits=[Hit(poison, 0.9), Hit(HARBOUR, 0.8)],
         versions={"poison.md": "v2", "harbour.md": "v1"},

@@ -10,6 +10,7 @@ from lorag.errors import ParamsError
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams
 from lorag.retrieval.index.store import Hit
+from lorag.strategies import Strategy
 
 MakeModel = Callable[[str], Any]
 PARAMS = AnsweringParams(context_chunks=2, context_sentences=None, min_support=0.5)
@@ -25,7 +26,7 @@ VERSIONS = {"harbour.md": "v1", "mill.md": "v1", "tower.md": "v1"}
 def ask(
     question: str, generator: LanguageModel, generation: GenerationParams, hits: list[Hit] = HITS, **more: object
 ) -> Answer:
-    values = {"strategy": "rag", "on_text": None, "params": PARAMS} | more
+    values = {"strategy": Strategy.RAG, "on_text": None, "params": PARAMS} | more
     return answer_question(question, generator=generator, hits=hits, versions=VERSIONS, generation=generation, **values)
 
 
@@ -38,14 +39,14 @@ def test_rag_finds_the_value_and_cites_the_sentence(model: LanguageModel, genera
 
 
 def test_base_is_closed_book(model: LanguageModel, generation: GenerationParams) -> None:
-    answer = ask("What is the capital of France?", model, generation, strategy="base")
+    answer = ask("What is the capital of France?", model, generation, strategy=Strategy.BASE)
     assert "Paris" in answer.text
     assert answer.citations == () and answer.context == () and not answer.supported and not answer.abstained
 
 
 def test_base_does_not_see_the_hits(scripted: MakeModel, generation: GenerationParams) -> None:
     model = scripted("1874")
-    ask("When?", model, generation, strategy="base")
+    ask("When?", model, generation, strategy=Strategy.BASE)
     assert "Veldmark" not in "".join(message.content for message in model.asked[0])
 
 
@@ -114,7 +115,7 @@ def test_an_answer_from_a_batch_is_the_streamed_one(
 ) -> None:
     question = "When was the harbour of Veldmark opened?"
     streamed = ask(question, scripted(text), generation)
-    prompt = make_prompt(question, "rag", [hit.chunk for hit in HITS], scripted(text), PARAMS, generation)
+    prompt = make_prompt(question, Strategy.RAG, [hit.chunk for hit in HITS], scripted(text), PARAMS, generation)
     (written,) = scripted(text).generate_batch([prompt.messages], max_new_tokens=generation.max_new_tokens)
     assert assemble_answer(prompt, written, VERSIONS, PARAMS) == streamed
     assert "evil" not in streamed.text

@@ -11,8 +11,8 @@ from types import ModuleType
 import pytest
 
 from lorag.integrations.stores import open_store
-from lorag.params import IndexParams
-from lorag.retrieval.index.store import IndexStore, StoreKind
+from lorag.params import IndexParams, StoreKind
+from lorag.retrieval.index.store import IndexStore
 
 ROOT = Path(__file__).parents[2]
 ANN_FROM_ROWS = 1_000

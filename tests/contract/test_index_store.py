@@ -10,7 +10,8 @@ import pytest
 
 from lorag.errors import IntegrityFailed, StoreFailed
 from lorag.knowledge.documents import Chunk
-from lorag.retrieval.index.store import Filter, IndexRef, IndexRow, IndexStore, StoreKind
+from lorag.params import StoreKind
+from lorag.retrieval.index.store import Filter, IndexRef, IndexRow, IndexStore
 
 DIMENSION = 16
 

@@ -20,8 +20,8 @@ from lorag.integrations.stores import open_store
 from lorag.integrations.weaviate.client import read_addresses
 from lorag.integrations.weaviate.writer import WeaviateWriter
 from lorag.knowledge.documents import Chunk
-from lorag.params import IndexParams
-from lorag.retrieval.index.store import IndexRow, IndexStore, StoreKind
+from lorag.params import IndexParams, StoreKind
+from lorag.retrieval.index.store import IndexRow, IndexStore
 
 PARAMS = IndexParams(
     store=StoreKind.WEAVIATE, name="own", ann_from_rows=256, retain_generations=5, replication_factor=1, shards=1

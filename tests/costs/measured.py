@@ -6,7 +6,8 @@ from lorag.costs.break_even import BreakEven, find_break_even
 from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry, TimeToFresh
 from lorag.costs.records import Cost, Use
 from lorag.costs.unit_costs import StoredBytes, Unit, measure
-from lorag.params import BreakEvenParams, CostParams, PriceParams, Strategy
+from lorag.params import BreakEvenParams, CostParams, PriceParams
+from lorag.strategies import Strategy
 
 PRICES = PriceParams(
     cpu_hour=0.04, gpu_hour=2.5, kwh=0.3, storage_gb_month=0.02, million_input_tokens=0.0, million_output_tokens=0.0
@@ -31,6 +32,7 @@ def entry(
     source: str | None = None,
 ) -> LedgerEntry:
     """One that took `cpu_s`; each has a run of its own."""
+    strategy = Strategy(strategy) if strategy else None
     used = use or Use(wall_s=cpu_s if wall_s is None else wall_s, cpu_s=cpu_s)
     run_id = f"run{next(_numbers)}"
     cost = Cost(used, money, currency)

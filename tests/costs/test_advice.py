@@ -5,7 +5,8 @@ from lorag.costs.evidence import Stance
 from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry, TimeToFresh
 from lorag.costs.needs import Workload
 from lorag.costs.unit_costs import StoredBytes, measure
-from lorag.params import AdviceParams, Strategy
+from lorag.params import AdviceParams
+from lorag.strategies import Strategy
 from tests.costs.measured import COSTS, entry
 
 THRESHOLDS = AdviceParams(max_accuracy_loss=0.05, max_update_share=0.5, max_extrapolation=10, retrain_from_share=0.1)

@@ -6,8 +6,8 @@ from lorag.console.costs import show_break_even
 from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry
 from lorag.costs.records import Use
 from lorag.costs.unit_costs import StoredBytes, Unit, measure, unit_costs
-from lorag.params import Strategy
 from lorag.reports.break_even_plot import plot_break_even
+from lorag.strategies import Strategy
 from tests.costs.measured import ALL, ANSWERS, CHART, NOTHING_STORED, PRICES, REFRESHES, RETRAINS, entry, found
 
 

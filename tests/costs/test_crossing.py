@@ -5,7 +5,8 @@ import pytest
 from lorag.costs.break_even import fill_grid
 from lorag.costs.crossing import Crossing, cross, slope_range
 from lorag.costs.unit_costs import Band, UnitCosts
-from lorag.params import BreakEvenParams, Strategy
+from lorag.params import BreakEvenParams
+from lorag.strategies import Strategy
 
 CHART = BreakEvenParams(
     updates_per_day=(0.01, 1000.0),

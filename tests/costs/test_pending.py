@@ -4,7 +4,8 @@ from lorag.costs.ledger import EntryKind, Extent, Ledger
 from lorag.costs.pending import Action, Held, PendingAdvice, When, advise_change, hold
 from lorag.costs.unit_costs import StoredBytes, measure
 from lorag.knowledge.changes import CorpusChanges
-from lorag.params import AdapterKind, AdviceParams
+from lorag.params import AdviceParams
+from lorag.strategies import AdapterKind
 from tests.costs.measured import entry
 
 THRESHOLDS = AdviceParams(max_accuracy_loss=0.05, max_update_share=0.5, max_extrapolation=10, retrain_from_share=0.1)

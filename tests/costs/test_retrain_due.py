@@ -3,7 +3,8 @@
 import pytest
 
 from lorag.costs.pending import Held
-from lorag.params import AdapterKind, AdviceParams
+from lorag.params import AdviceParams
+from lorag.strategies import AdapterKind
 
 PARAMS = AdviceParams(max_accuracy_loss=0.05, max_update_share=0.5, max_extrapolation=10, retrain_from_share=0.1)
 

@@ -11,7 +11,7 @@ from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from lorag.integrations.stores import open_store
-from lorag.params import load_params
+from lorag.params_file import load_params
 from lorag.releases.shelf import ReleaseShelf
 from tests import servers
 from tests.e2e.conftest import Cli

@@ -15,7 +15,7 @@ from distributed import Client, LocalCluster
 from distributed.diagnostics.plugin import SchedulerPlugin
 
 from lorag.errors import IntegrityFailed, StoreFailed
-from lorag.params import load_params
+from lorag.params_file import load_params
 from lorag.stages import run_stage
 from lorag.use_cases.init_workspace import init_workspace
 from lorag.use_cases.refresh.embed_shards import Shard, cut_shards, embed_one_shard

@@ -10,7 +10,9 @@ import pytest
 from lorag.evaluation.adapter_gate import Champion, Examined, judge_adapter
 from lorag.evaluation.exam import Marks
 from lorag.evaluation.probes import Probe
-from lorag.params import AdapterGateParams, load_params
+from lorag.params import AdapterGateParams
+from lorag.params_file import load_params
+from lorag.strategies import AdapterKind
 
 GATES = load_params(Path(__file__).parents[2] / "params.yaml").adapter_gate
 GATE = AdapterGateParams(
@@ -121,11 +123,11 @@ def test_a_limit_that_is_met_exactly_passes() -> None:
 
 
 def test_the_hybrid_gate_asks_for_reading_and_fails_where_it_was_not_asked() -> None:
-    assert failed(judge(GOOD, gate=GATES.hybrid)) == {"context_reading", "irrelevant_answered"}
+    assert failed(judge(GOOD, gate=GATES[AdapterKind.HYBRID])) == {"context_reading", "irrelevant_answered"}
     read = replace(GOOD, marks=replace(GOOD.marks, context_reading=0.9, irrelevant_answered=0.1))
-    assert failed(judge(read, gate=GATES.hybrid)) == set()
+    assert failed(judge(read, gate=GATES[AdapterKind.HYBRID])) == set()
     parrot = replace(GOOD, marks=replace(GOOD.marks, context_reading=0.5, irrelevant_answered=0.6))
-    assert failed(judge(parrot, gate=GATES.hybrid)) == {"context_reading", "irrelevant_answered"}
+    assert failed(judge(parrot, gate=GATES[AdapterKind.HYBRID])) == {"context_reading", "irrelevant_answered"}
 
 
 def test_without_a_limit_a_figure_is_measured_and_passes() -> None:

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from lorag.evaluation.seeds import SeedResult, SeedsReport, seeds_section
+from lorag.evaluation.seeds import SeedResult, SeedsReport
+from lorag.reports.seeds_section import seeds_section
 
 REPORT = SeedsReport(
     "tuned",

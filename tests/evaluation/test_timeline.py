@@ -22,6 +22,7 @@ from lorag.evaluation.timeline import (
 from lorag.evaluation.timeline_records import Freshness, Moment, Timeline, TimelineRow, TimelineStep
 from lorag.questions.questions import Question
 from lorag.reports.timeline_plots import plot_freshness, plot_leftovers
+from lorag.strategies import Strategy
 
 BOOTSTRAP = Bootstrap(samples=100, confidence=0.95, seed=7)
 
@@ -159,10 +160,17 @@ def timeline() -> Timeline:
 
     def row(strategy: str, moment: Moment, seconds: float | None, *, is_stale: bool = False) -> TimelineRow:
         fresh = Freshness(seconds, None if is_stale else seconds, 1, None) if seconds else nothing
-        return TimelineRow(strategy, moment, is_stale, "abc", figures, fresh, cost if seconds else None)  # type: ignore[arg-type]
+        return TimelineRow(Strategy(strategy), moment, is_stale, "abc", figures, fresh, cost if seconds else None)
 
     refused = TimelineRow(
-        "tuned", Moment.RETRAINED, True, "abc", figures, nothing, cost, ("new_facts 0.000 against a limit of 0.900",)
+        Strategy.TUNED,
+        Moment.RETRAINED,
+        True,
+        "abc",
+        figures,
+        nothing,
+        cost,
+        ("new_facts 0.000 against a limit of 0.900",),
     )
     rows = (
         row("base", Moment.REFRESHED, None),

@@ -10,7 +10,8 @@ from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.comparison import Comparison
 from lorag.evaluation.timeline_records import Freshness, Moment, Timeline, TimelineRow, TimelineStep
 from lorag.findings.evidence import Evidence
-from lorag.params import BreakEvenParams, Strategy
+from lorag.params import BreakEvenParams
+from lorag.strategies import Strategy
 from tests.costs.measured import COSTS, entry
 
 Span = tuple[float, float, float]
@@ -50,7 +51,8 @@ def row(
     cost: Cost | None = None,
 ) -> TimelineRow:
     found = {name: estimate(*each) for name, each in (figures or {}).items()}
-    stale = moment is Moment.REFRESHED and strategy in ("tuned", "hybrid")
+    strategy = Strategy(strategy)
+    stale = moment is Moment.REFRESHED and strategy.profile.adapter is not None
     return TimelineRow(strategy, moment, stale, None, found, Freshness(1.0, fresh_s, 1, None), cost)
 
 

@@ -7,7 +7,7 @@ from lorag.costs.records import Cost, Use
 from lorag.evaluation.timeline_records import Moment, TimelineRow
 from lorag.findings.claims import CLAIMS, judge_claims
 from lorag.findings.evidence import Evidence, Measurement, Verdict
-from lorag.params import Strategy
+from lorag.strategies import Strategy
 from tests.findings.judged import Span, answers, compared, paid, row, update, walked
 
 HOLDS, FAILS, OPEN = Verdict.HOLDS, Verdict.FAILS, Verdict.NOT_MEASURED

@@ -20,14 +20,15 @@ import pytest
 
 from lorag.integrations.stores import open_store
 from lorag.knowledge.documents import Chunk
-from lorag.params import Params, load_params
+from lorag.params import Params, StoreKind
+from lorag.params_file import load_params
 from lorag.releases.record import Release, digest_rows
 from lorag.releases.shelf import ReleaseShelf
-from lorag.retrieval.index.store import IndexRef, IndexStore, StoreKind
+from lorag.retrieval.index.store import IndexRef, IndexStore
+from lorag.use_cases.asking.artifacts import Wanted
+from lorag.use_cases.asking.golden import Golden
 from lorag.use_cases.refresh.refresh_index import (
-    Golden,
     Provenance,
-    Wanted,
     apply_plan,
     gate_generation,
     plan_generation,

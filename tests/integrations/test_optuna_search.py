@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from lorag.integrations.optuna_search import ShouldStop, search_values
-from lorag.params import load_params
+from lorag.params_file import load_params
+from lorag.strategies import AdapterKind
 from lorag.tuning.trials import TrialValues
 
 PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
 RANGES = PARAMS.parameter_search
-PRESENT = PARAMS.training.tuned
+PRESENT = PARAMS.training[AdapterKind.TUNED]
 
 
 def merit(values: TrialValues) -> float:

@@ -6,8 +6,8 @@ import pytest
 
 from lorag.digests import digest_of
 from lorag.errors import IntegrityFailed
-from lorag.params import AdapterKind
 from lorag.releases.record import AdapterEntry, Release
+from lorag.strategies import AdapterKind
 from tests.releases.test_shelf import release
 
 TUNED = AdapterEntry("tuned-aaaa", "a" * 64, "b" * 64, "t", "f", {"a.md": "1"}, {"new_facts": 0.9})

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from lorag.errors import Busy, IntegrityFailed, WorkspaceError
+from lorag.params import StoreKind
 from lorag.releases.durable import writer_lock
 from lorag.releases.record import DocumentEntry, Release
 from lorag.releases.shelf import ReleaseShelf
-from lorag.retrieval.index.store import IndexRef, StoreKind
+from lorag.retrieval.index.store import IndexRef
 
 
 def release(generation: int, content: str = "c") -> Release:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from lorag.params import load_params
+from lorag.params_file import load_params
+from lorag.strategies import AdapterKind
 from lorag.tuning.batches import plan_epoch
 
 PARAMS = (
     load_params(Path(__file__).parents[2] / "params.yaml")
-    .training.tuned.model_copy(update={"batch_tokens": 100, "gradient_accumulation": 3, "seed": 1})
+    .training[AdapterKind.TUNED].model_copy(update={"batch_tokens": 100, "gradient_accumulation": 3, "seed": 1})
 )  # fmt: skip
 LENGTHS = [random.Random(3).randint(5, 60) for _ in range(200)]
 

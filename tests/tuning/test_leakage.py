@@ -3,14 +3,21 @@ from dataclasses import replace
 import pytest
 
 from lorag.answering.generator import Message, Role
-from lorag.answering.prompts import rag_messages, tuned_messages
+from lorag.answering.prompts import rag_messages
 from lorag.errors import ExitStatus, GateRefused
+from lorag.strategies import AdapterKind
 from lorag.tuning.leakage import refuse_leakage
 from lorag.tuning.pairs import Pair, PairSource
+from lorag.tuning.prompting import ASK
 
 VERSIONS = {"a.md": "1"}
 PAIR = Pair(
-    PairSource.QUESTIONS, tuple(tuned_messages("How deep is berth 4?")), "7.2 metres", "depth", VERSIONS, ("c-1",)
+    PairSource.QUESTIONS,
+    tuple(ASK[AdapterKind.TUNED]("How deep is berth 4?")),
+    "7.2 metres",
+    "depth",
+    VERSIONS,
+    ("c-1",),
 )
 
 

@@ -2,11 +2,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from lorag.answering.prompts import tuned_messages
 from lorag.errors import ExitStatus, InputRejected
 from lorag.params import Params, TrainingSetParams
 from lorag.questions.facts import Fact, RefusedReason
+from lorag.strategies import AdapterKind
 from lorag.tuning.pairs import Pair, PairSource, training_set_digest
+from lorag.tuning.prompting import ASK
 from lorag.tuning.training_set import PairTokens, Seen, TrainingSet, assemble_training_set
 
 
@@ -17,7 +18,9 @@ def _count(pair: Pair) -> PairTokens:
 
 def _pairs(facts: Sequence[Fact]) -> list[Pair]:
     return [
-        Pair(PairSource.QUESTIONS, tuple(tuned_messages(text)), fact.answer, fact.id, fact.documents, (), method)
+        Pair(
+            PairSource.QUESTIONS, tuple(ASK[AdapterKind.TUNED](text)), fact.answer, fact.id, fact.documents, (), method
+        )
         for fact in facts
         for method, text in fact.training_wordings
     ]
@@ -31,7 +34,9 @@ def settings(params: Params) -> TrainingSetParams:
 def _assemble(
     pairs: Sequence[Pair], facts: Sequence[Fact], settings: TrainingSetParams, seen: Seen | None = None
 ) -> TrainingSet:
-    return assemble_training_set(pairs, [], [], facts, seen=seen, ask=tuned_messages, count=_count, params=settings)
+    return assemble_training_set(
+        pairs, [], [], facts, seen=seen, ask=ASK[AdapterKind.TUNED], count=_count, params=settings
+    )
 
 
 def test_general_pairs_make_up_their_share(facts: list[Fact], settings: TrainingSetParams) -> None:
@@ -59,8 +64,8 @@ def test_a_pair_that_is_there_twice_is_learned_once(facts: list[Fact], settings:
 
 def test_too_long_a_pair_is_refused_and_not_cut(facts: list[Fact], settings: TrainingSetParams) -> None:
     """Row 46: an answer of a hundred thousand tokens."""
-    long = Pair(PairSource.QUESTIONS, tuple(tuned_messages("What?")), "word " * 100_000, "long")
-    wide = Pair(PairSource.RAFT, tuple(tuned_messages("Why? " * 2_000)), "so", "wide")
+    long = Pair(PairSource.QUESTIONS, tuple(ASK[AdapterKind.TUNED]("What?")), "word " * 100_000, "long")
+    wide = Pair(PairSource.RAFT, tuple(ASK[AdapterKind.TUNED]("Why? " * 2_000)), "so", "wide")
     text = Pair(PairSource.TEXT, (), "plain " * 500)
     built = _assemble([*_pairs(facts), long, wide, text], facts, settings)
     assert [(row.name, row.reason) for row in built.refused] == [

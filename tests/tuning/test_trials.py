@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from lorag.params import AdapterKind, LoraMethod, load_params
+from lorag.params import LoraMethod
+from lorag.params_file import load_params
+from lorag.strategies import AdapterKind
 from lorag.tuning.report import EpochResult
 from lorag.tuning.trials import Trial, TrialState, TrialValues, best_trial, dvc_command, params_lines
 
-SETTINGS = load_params(Path(__file__).parents[2] / "params.yaml").training.tuned
+SETTINGS = load_params(Path(__file__).parents[2] / "params.yaml").training[AdapterKind.TUNED]
 VALUES = TrialValues(rank=8, learning_rate=1.5e-3, dropout=0.1)
 
 

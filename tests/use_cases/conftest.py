@@ -8,11 +8,13 @@ import pytest
 
 from lorag.integrations.models.files import base_model_sha256
 from lorag.integrations.stores import open_store
-from lorag.params import AdapterKind, Params, load_params
+from lorag.params import Params
+from lorag.params_file import load_params
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.stages import run_stage
+from lorag.strategies import AdapterKind
 from lorag.use_cases.init_workspace import init_workspace
 from lorag.use_cases.refresh import steps as refresh_steps
 from lorag.use_cases.retrain.publish_adapters import publish_adapters

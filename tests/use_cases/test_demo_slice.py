@@ -5,7 +5,8 @@ import pytest
 
 from lorag.demo import FOR_A_SLICE
 from lorag.errors import ParamsError
-from lorag.params import load_params
+from lorag.params_file import load_params
+from lorag.strategies import AdapterKind
 from lorag.use_cases.change_params import change_params
 from lorag.use_cases.demo_slice import cut_slice
 
@@ -34,8 +35,8 @@ def test_params_are_changed_in_place_and_checked(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     file.write_text((ROOT / "params.yaml").read_text())
     change_params(file, FOR_A_SLICE)
-    assert load_params(file).training.tuned.batch_tokens == 384
-    assert load_params(file).training.hybrid.batch_tokens == 1024
+    assert load_params(file).training[AdapterKind.TUNED].batch_tokens == 384
+    assert load_params(file).training[AdapterKind.HYBRID].batch_tokens == 1024
     assert "# padding included" in file.read_text()
     before, after = (ROOT / "params.yaml").read_text().splitlines(), file.read_text().splitlines()
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]

@@ -8,30 +8,35 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lorag.answering.generator import Message, Role
 from lorag.digests import digest_of
+from lorag.strategies import BASELINE, Strategy
+
+
+def closed_book_messages(question: str, strategy: Strategy) -> list[Message]:
+    """Ask from memory alone: the base model, or a model with an adapter that answers from its weights.
+
+    An adapter that otherwise reads is asked as the base model is, because it never saw another closed-book prompt.
+    """
+    answers_from_weights = strategy.profile.adapter is not None and not strategy.profile.reads
+    return _messages("tuned" if answers_from_weights else "base", question=question)
 
 
 def base_messages(question: str) -> list[Message]:
-    """Asks from memory alone."""
-    return _messages("base", question=question)
-
-
-def tuned_messages(question: str) -> list[Message]:
-    """Asks a model that was trained on the documents, from memory alone."""
-    return _messages("tuned", question=question)
+    """Ask the base model from memory alone."""
+    return closed_book_messages(question, BASELINE)
 
 
 def rag_messages(question: str, passages: Sequence[str]) -> list[Message]:
-    """Asks for an answer from `passages`, given best first; the model reads the best one last, next to the question."""
+    """Ask for an answer from `passages`, given best first; the model reads the best one last, next to the question."""
     return _messages("rag", question=question, passages=list(reversed(passages)))
 
 
 def rewriting_messages(purpose: str, question: str) -> list[Message]:
-    """Asks for `multi_query` paraphrases or a `hyde` passage."""
+    """Ask for `multi_query` paraphrases or a `hyde` passage."""
     return _messages(purpose, question=question)
 
 
 def prompts_digest() -> str:
-    """Names the wording of all prompts."""
+    """Return a digest of the wording of all prompts."""
     folder = resources.files("lorag.answering") / "templates"
     return digest_of(sorted([item.name, item.read_text("utf-8")] for item in folder.iterdir()))
 

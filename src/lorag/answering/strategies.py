@@ -7,11 +7,12 @@ from lorag.answering.citations import Citation, find_support
 from lorag.answering.context import condense
 from lorag.answering.generator import CountsTokens, Generation, LanguageModel, Message, drain
 from lorag.answering.links import LinkFilter, links_in, strip_links
-from lorag.answering.prompts import base_messages, rag_messages, tuned_messages
+from lorag.answering.prompts import closed_book_messages, rag_messages
 from lorag.errors import ParamsError
 from lorag.knowledge.documents import Chunk
-from lorag.params import AnsweringParams, GenerationParams, Strategy
+from lorag.params import AnsweringParams, GenerationParams
 from lorag.retrieval.index.store import Hit
+from lorag.strategies import Strategy
 
 NOTHING_FOUND = "Nothing relevant was found in the knowledge base."
 """The whole answer where the search found nothing to answer from."""
@@ -98,9 +99,8 @@ def make_prompt(
     generation: GenerationParams,
 ) -> Prompt:
     """What the strategy asks a model; of `chunks`, best first, it reads those that fit."""
-    if strategy in ("base", "tuned"):
-        messages = base_messages(question) if strategy == "base" else tuned_messages(question)
-        return Prompt(question, tuple(messages))
+    if not strategy.profile.reads:
+        return Prompt(question, tuple(closed_book_messages(question, strategy)))
     if not chunks:
         return Prompt(question, ())
     chosen = select_context(chunks, counter, params, generation)

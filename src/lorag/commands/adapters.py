@@ -8,7 +8,7 @@ import typer
 from lorag.commands.options import Json, open_workspace
 from lorag.console import compare as console_compare
 from lorag.console import terminal as console
-from lorag.params import AdapterKind
+from lorag.strategies import CLOSED_BOOK_ADAPTER, AdapterKind
 
 commands = typer.Typer()
 
@@ -36,7 +36,7 @@ def retrain(
 @commands.command("search-params", epilog="Example: lorag search-params --adapter hybrid --minutes 30")
 def search_params_command(
     context: typer.Context,
-    adapter: Annotated[AdapterKind, typer.Option(help="The adapter to search for.")] = AdapterKind.TUNED,
+    adapter: Annotated[AdapterKind, typer.Option(help="The adapter to search for.")] = CLOSED_BOOK_ADAPTER,
     minutes: Annotated[float | None, typer.Option(min=0.01, max=100_000, help="No new trial after so long.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, max=100_000, help="At most so many.")] = None,
     as_json: Json = False,
@@ -60,7 +60,7 @@ def search_params_command(
 @commands.command(epilog="Example: lorag seeds --adapter hybrid --seeds 3")
 def seeds(
     context: typer.Context,
-    adapter: Annotated[AdapterKind, typer.Option(help="The adapter to train again.")] = AdapterKind.TUNED,
+    adapter: Annotated[AdapterKind, typer.Option(help="The adapter to train again.")] = CLOSED_BOOK_ADAPTER,
     n: Annotated[int, typer.Option("--seeds", min=1, max=100, help="How many, that of params.yaml included.")] = 3,
     as_json: Json = False,
 ) -> None:

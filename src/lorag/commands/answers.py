@@ -10,6 +10,7 @@ import typer
 from lorag.commands.options import AsOf, Json, Where, filter_of, open_workspace, refuse_empty, strategy_named
 from lorag.console import terminal as console
 from lorag.params import RetrieverKind
+from lorag.strategies import READER
 
 commands = typer.Typer()
 evaluate_app = typer.Typer(help="Measure a part of the system on questions with known answers.")
@@ -25,7 +26,7 @@ def ask(
         typer.Option(
             help="base answers from the weights, rag from the index, tuned from trained weights, hybrid from both.",
         ),
-    ] = "rag",
+    ] = READER,
     where: Where = None,
     as_of: AsOf = None,
     as_json: Json = False,
@@ -44,7 +45,7 @@ def ask(
     console.show(result.to_json(), lambda: console.show_answer(result.to_json()), as_json=as_json)
 
 
-@commands.command(epilog='Example: lorag search "berth allocation" --retriever hybrid -k 3')
+@commands.command(epilog='Example: lorag search "berth allocation" --retriever fused -k 3')
 def search(
     context: typer.Context,
     query: Annotated[str, typer.Argument(help="What to look for, in quotes.")],

@@ -12,7 +12,7 @@ from lorag.console import compare as console_compare
 from lorag.console import terminal as console
 from lorag.console import timeline as console_timeline
 from lorag.errors import ParamsError
-from lorag.params import AdapterKind
+from lorag.strategies import AdapterKind
 
 commands = typer.Typer()
 

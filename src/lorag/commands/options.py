@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
 from lorag.errors import ParamsError
-from lorag.params import Params, Strategy, load_params
+from lorag.params import Params
+from lorag.params_file import load_params
+from lorag.strategies import Strategy
 from lorag.workspace import Workspace, find_workspace
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object; its keys are in docs/json.md.")]
@@ -36,10 +38,9 @@ def open_workspace(context: typer.Context) -> tuple[Workspace, Params]:
 
 def strategy_named(name: str) -> Strategy:
     """The strategy of that name; raises ParamsError for another."""
-    names = get_args(Strategy)
-    if name in names:
-        return name  # type: ignore[return-value]
-    raise ParamsError(f"no strategy {name!r}", where="--strategy", do=f"choose one of {', '.join(names)}")
+    if name in list(Strategy):
+        return Strategy(name)
+    raise ParamsError(f"no strategy {name!r}", where="--strategy", do=f"choose one of {', '.join(Strategy)}")
 
 
 def refuse_empty(text: str, what: str) -> None:

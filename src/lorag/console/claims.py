@@ -1,10 +1,10 @@
 """What a person sees of the claims, of the uses and of the usual table."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 from lorag.console.terminal import say, table
-from lorag.params import Strategy
+from lorag.strategies import Strategy
 
 _WORDS = {"holds": "holds", "fails": "does not hold", "not_measured": "not measured"}
 
@@ -19,7 +19,7 @@ def show_claims(result: Mapping[str, Any]) -> None:
         for each in result["scenarios"]
     ]
     table("Which way for which use", ["use", "said to win", "favoured", "figures"], uses, n_texts=4)
-    strategies = get_args(Strategy)
+    strategies = tuple(Strategy)
     cells = [[_name(each), *(each["cells"][name]["text"] for name in strategies)] for each in result["table"]]
     table("Retrieval against fine-tuning, measured", ["", *strategies], cells)
     for each in result["table"]:

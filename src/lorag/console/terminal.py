@@ -18,6 +18,7 @@ from rich.table import Table
 from lorag.errors import LoragError
 from lorag.releases.checks import Check
 from lorag.releases.record import Release
+from lorag.strategies import Strategy
 
 _MANY_COLUMNS = 8
 
@@ -177,7 +178,7 @@ def show_answer(result: Mapping[str, Any]) -> None:
     for number, citation in enumerate(result["citations"], start=1):
         say(f"[{number}] {citation['document_id']} (version {citation['document_version'][:12]})")
         say(f'    "{" ".join(citation["quote"].split())}"')
-    if result["strategy"] in ("rag", "hybrid") and not result["citations"] and not result["abstained"]:
+    if Strategy(result["strategy"]).profile.reads and not result["citations"] and not result["abstained"]:
         say("No passage that was found supports this answer.")
     cost = result["cost"]
     say(f"release {result['release']} · {result['strategy']} · {cost['wall_s']:.1f} s")
@@ -195,7 +196,7 @@ def show_search(result: Mapping[str, Any]) -> None:
 
 def show_retrieval(result: Mapping[str, Any]) -> None:
     """A row for each retriever."""
-    kinds = [kind for kind in ("dense", "bm25", "hybrid", "reranked") if result.get(kind)]
+    kinds = [kind for kind in ("dense", "bm25", "fused", "reranked") if result.get(kind)]
     names = list(result[kinds[0]]) if kinds else []
     rows = [[kind, *(f"{result[kind][name]:.4f}" for name in names)] for kind in kinds]
     table(f"{result['n_questions']} questions, {result['n_documents']} documents", ["retriever", *names], rows)

@@ -8,7 +8,8 @@ from lorag.costs.evidence import Finding, Stance, newest_quality, newest_speed
 from lorag.costs.needs import CITES, NEEDS, Case, Workload, judge_quality
 from lorag.costs.remedies import COMPARE, STYLE, TIMELINE
 from lorag.costs.unit_costs import Band, Measured, Missing, Unit, unit_costs
-from lorag.params import AdviceParams, CostParams, Strategy
+from lorag.params import AdviceParams, CostParams
+from lorag.strategies import Strategy
 
 
 @dataclass(frozen=True, slots=True)

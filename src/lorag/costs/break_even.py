@@ -6,7 +6,8 @@ from typing import Any
 
 from lorag.costs.crossing import Crossing, SlopeRange, cross, pairs, slope_range
 from lorag.costs.unit_costs import Measured, Missing, Unit, UnitCosts, unit_costs
-from lorag.params import BreakEvenParams, PriceParams, Strategy
+from lorag.params import BreakEvenParams, PriceParams
+from lorag.strategies import Strategy
 
 
 @dataclass(frozen=True, slots=True)

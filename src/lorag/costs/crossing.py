@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import combinations, product
 
 from lorag.costs.unit_costs import Band, UnitCosts
-from lorag.params import Strategy
+from lorag.strategies import Strategy
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Any, Self
 
 from lorag.costs.prices import cost_of
 from lorag.costs.records import Cost
-from lorag.params import CostParams, Strategy
+from lorag.params import CostParams
+from lorag.strategies import Strategy
 
 
 class EntryKind(StrEnum):

@@ -13,11 +13,12 @@ from lorag.costs.evidence import (
     update_seconds,
 )
 from lorag.costs.unit_costs import Measured
-from lorag.params import AdviceParams, Strategy
+from lorag.params import AdviceParams
+from lorag.strategies import BASELINE, Strategy
 
 SECONDS_A_DAY = 86_400
-CITES: frozenset[Strategy] = frozenset({"rag", "hybrid"})
-TRAINED: frozenset[Strategy] = frozenset({"tuned", "hybrid"})
+CITES = frozenset(strategy for strategy in Strategy if strategy.profile.reads)
+TRAINED = frozenset(strategy for strategy in Strategy if strategy.profile.adapter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Case:
 
 
 def _follows(case: Case) -> Iterator[Finding]:
-    if case.strategy == "base" and case.workload.updates_per_day:
+    if case.strategy is BASELINE and case.workload.updates_per_day:
         yield Finding(
             Stance.RULES_OUT, f"It never hears of a change, and there are {case.workload.updates_per_day:g} a day."
         )
@@ -74,7 +75,7 @@ def _citations(case: Case) -> Iterator[Finding]:
 
 
 def _privacy(case: Case) -> Iterator[Finding]:
-    if not case.workload.private_documents or case.strategy == "base":
+    if not case.workload.private_documents or case.strategy is BASELINE:
         return
     found = update_seconds(case.measured)
     lasts = f" ({show_seconds(found.value)}{case.assumed})" if found else ""

@@ -9,7 +9,8 @@ from lorag.costs.evidence import Figure, Finding, Stance, middle, show_seconds
 from lorag.costs.ledger import LedgerEntry
 from lorag.costs.unit_costs import Measured, Missing
 from lorag.knowledge.changes import CorpusChanges, compare_versions
-from lorag.params import AdapterKind, AdviceParams, Strategy
+from lorag.params import AdviceParams
+from lorag.strategies import READER, AdapterKind
 
 _NAMED = 3
 
@@ -50,7 +51,7 @@ class Held:
         if self.gone:
             return True
         shares = (len(self.stale) / max(1, self.n_documents), self.n_facts / max(1, n_learned))
-        return self.kind is AdapterKind.TUNED and max(shares) >= params.retrain_from_share
+        return not self.kind.reads and max(shares) >= params.retrain_from_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,10 @@ def advise_change(
     wanted = [kind for kind, when in retrain.items() if when is not When.NOT]
     known = {one.strategy: one for one in measured}
     if index:
-        findings += _cost_of("A refresh", known["rag"].updates[-1])
+        findings += _cost_of("A refresh", known[READER].updates[-1])
     for kind in wanted:
-        findings += _cost_of(f"A retrain of {kind}", known[_strategy(kind)].updates[-1])
-    unknown = [_strategy(kind) for kind in wanted] + (["rag"] if index else [])
+        findings += _cost_of(f"A retrain of {kind}", known[kind.strategy].updates[-1])
+    unknown = [kind.strategy for kind in wanted] + ([READER] if index else [])
     missing = [one for name in unknown for one in known[name].missing() if one.do != "lorag compare"]
     return PendingAdvice(
         _action(index=index, retrain=bool(wanted)), retrain, tuple(findings), tuple(dict.fromkeys(missing))
@@ -135,16 +136,15 @@ def _when(held: Held, changes: CorpusChanges, params: AdviceParams) -> tuple[Whe
         return When.NOT, Finding(Stance.FOR, f"Nothing that {held.kind} was trained on changed.")
     share = len(affected) / max(1, held.n_documents)
     figures = f"{len(affected)} of {held.n_documents} documents and {held.n_facts} facts"
-    if held.kind is AdapterKind.HYBRID:
+    if held.kind.reads:
         return When.SCHEDULED, Finding(
-            Stance.FOR, f"hybrid reads what changed from the index; for it {figures} are new or other.", share
+            Stance.FOR, f"{held.kind} reads what changed from the index; for it {figures} are new or other.", share
         )
+    known = f"For {held.kind} {figures} are new or other, {share:.0%}"
     if share >= params.retrain_from_share:
-        sentence = f"For tuned {figures} are new or other, {share:.0%}, and it has nothing but its weights."
+        sentence = f"{known}, and it has nothing but its weights."
         return When.NOW, Finding(Stance.AGAINST, sentence, share)
-    sentence = (
-        f"For tuned {figures} are new or other, {share:.0%}, less than {params.retrain_from_share:.0%}: they wait."
-    )
+    sentence = f"{known}, less than {params.retrain_from_share:.0%}: they wait."
     return When.SCHEDULED, Finding(Stance.FOR, sentence, share)
 
 
@@ -156,10 +156,6 @@ def _cost_of(what: str, entries: Sequence[LedgerEntry]) -> Iterator[Finding]:
         took = f"{show_seconds(seconds.value)} and {money.value:.3g} {currency}"
         sentence = f"{what} took {took} (median of {seconds.n_runs})."
         yield Finding.on(seconds, Stance.FOR, sentence)
-
-
-def _strategy(kind: AdapterKind) -> Strategy:
-    return "tuned" if kind is AdapterKind.TUNED else "hybrid"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -5,22 +5,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median
-from typing import Self, get_args
+from typing import Self
 
 from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry, TimeToFresh
 from lorag.costs.prices import price_of, price_storage
 from lorag.costs.records import Use
-from lorag.params import PriceParams, Strategy
+from lorag.params import PriceParams
+from lorag.strategies import Strategy, Update
 
 DAYS_A_MONTH = 365.25 / 12
 
-UPDATES: Mapping[Strategy, tuple[tuple[EntryKind, Strategy | None], ...]] = {
-    "base": (),
-    "rag": ((EntryKind.REFRESH, None),),
-    "tuned": ((EntryKind.RETRAIN, "tuned"),),
-    "hybrid": ((EntryKind.REFRESH, None), (EntryKind.RETRAIN, "hybrid")),
-}
-"""What has to be done for a change of the knowledge to reach the answers."""
+
+def updates_of(strategy: Strategy) -> tuple[tuple[EntryKind, Strategy | None], ...]:
+    """The ledger's names for the updates that a strategy needs: a refresh belongs to no strategy, a retrain to one."""
+    known = {Update.REFRESH: (EntryKind.REFRESH, None), Update.RETRAIN: (EntryKind.RETRAIN, strategy)}
+    return tuple(known[update] for update in strategy.profile.updates)
 
 
 class Unit(StrEnum):
@@ -48,7 +47,7 @@ class StoredBytes:
     def of(self, strategy: Strategy) -> int | None:
         """For one strategy."""
         adapter = self.adapters.get(strategy, 0)
-        if strategy in ("base", "tuned"):
+        if not strategy.profile.reads:
             return adapter
         return None if self.index is None else self.index + adapter
 
@@ -84,8 +83,8 @@ class Measured:
 
     def missing(self) -> list[Missing]:
         """What has to be measured before its costs are known."""
-        parts = zip(UPDATES[self.strategy], self.updates, strict=True)
-        found = [_MISSING_UPDATE[part] for part, entries in parts if not entries]
+        parts = zip(updates_of(self.strategy), self.updates, strict=True)
+        found = [_missing_update(*part) for part, entries in parts if not entries]
         if not self.answers:
             found.append(Missing(f"a batch of answers by {self.strategy}", "lorag compare"))
         elif not self.priced:
@@ -93,11 +92,10 @@ class Measured:
         return found
 
 
-_MISSING_UPDATE = {
-    (EntryKind.REFRESH, None): Missing("a refresh after a change", "change a document, then lorag refresh"),
-    (EntryKind.RETRAIN, "tuned"): Missing("a retrain of tuned", "lorag retrain --adapter tuned"),
-    (EntryKind.RETRAIN, "hybrid"): Missing("a retrain of hybrid", "lorag retrain --adapter hybrid"),
-}
+def _missing_update(kind: EntryKind, strategy: Strategy | None) -> Missing:
+    if kind is EntryKind.REFRESH:
+        return Missing("a refresh after a change", "change a document, then lorag refresh")
+    return Missing(f"a retrain of {strategy}", f"lorag retrain --adapter {strategy}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +144,13 @@ def measure(ledger: Ledger, stored: StoredBytes) -> list[Measured]:
     return [
         Measured(
             strategy,
-            tuple(_updates(ledger, *part) for part in UPDATES[strategy]),
+            tuple(_updates(ledger, *part) for part in updates_of(strategy)),
             ledger.of(EntryKind.ANSWERS, strategy),
             tuple(entry for entry in ledger.of(EntryKind.ANSWERS, strategy) if entry.source == source),
             stored.of(strategy),
             tuple(one for one in ledger.fresh if one.strategy == strategy),
         )
-        for strategy in get_args(Strategy)
+        for strategy in Strategy
     ]
 
 

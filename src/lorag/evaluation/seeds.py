@@ -5,8 +5,6 @@ from dataclasses import asdict, dataclass
 from statistics import mean, stdev
 from typing import Any, Self
 
-from lorag.reports.page import Section, Table
-
 
 @dataclass(frozen=True, slots=True)
 class SeedResult:
@@ -40,29 +38,6 @@ class SeedsReport:
         """The inverse of `to_json`."""
         results = tuple(SeedResult(**each) for each in value["results"])
         return cls(value["strategy"], value["training_set_digest"], results)
-
-
-def seeds_section(reports: Sequence[SeedsReport]) -> Section:
-    """A row for each measure of each adapter."""
-    rows = [
-        [
-            report.strategy,
-            name,
-            *(
-                f"{spread[part]:.3f}" if spread[part] is not None else ""
-                for part in ("mean", "least", "greatest", "sd")
-            ),
-            ", ".join(f"{result.figures[name]:.3f}" for result in report.results),
-        ]
-        for report in reports
-        for name, spread in report.spreads.items()
-    ]
-    seeds = "; ".join(
-        f"{report.strategy}: {', '.join(str(each.seed) for each in report.results)}" for report in reports
-    )
-    said = f"The same training with other seeds ({seeds}), which the intervals above do not cover."
-    columns = ["strategy", "measure", "mean", "least", "greatest", "standard deviation", "by seed"]
-    return Section("Seeds", [said], (), [Table(columns, rows)])
 
 
 def _spread(values: Sequence[float]) -> dict[str, float | None]:

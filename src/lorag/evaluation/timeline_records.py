@@ -8,7 +8,7 @@ from typing import Any, Self
 from lorag.costs.records import Cost
 from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.timeline import MEASURES
-from lorag.params import Strategy
+from lorag.strategies import Strategy
 
 NAME = "timeline.json"
 """The report of a walk."""
@@ -70,6 +70,7 @@ class TimelineRow:
         return cls(
             **{
                 **value,
+                "strategy": Strategy(value["strategy"]),
                 "moment": Moment(value["moment"]),
                 "figures": {name: Estimate(**found) for name, found in value["figures"].items()},
                 "fresh": Freshness(**value["fresh"]),

@@ -10,7 +10,7 @@ from lorag.costs.remedies import COMPARE, STYLE, TIMELINE, UPDATE
 from lorag.evaluation.comparison import BESIDE, READING
 from lorag.findings.evidence import Evidence, Measurement, Verdict, pooled, verdict_of
 from lorag.findings.unmeasured_claims import UNMEASURED
-from lorag.params import AdapterKind
+from lorag.strategies import AdapterKind, Strategy
 
 LEAD = 0.2
 """By so much retrieval is said to lead on new facts."""
@@ -165,8 +165,8 @@ def _costs_cross(evidence: Evidence) -> Finding:
 
 
 def _removal_leaks(evidence: Evidence) -> Finding:
-    found = {name: evidence.refreshed(name, "removed_leaked") for name in ("rag", "tuned", "base")}
-    reads, stale = pooled(found["rag"]), pooled(found["tuned"])
+    found = {name: evidence.refreshed(name, "removed_leaked") for name in (Strategy.RAG, Strategy.TUNED, Strategy.BASE)}
+    reads, stale = pooled(found[Strategy.RAG]), pooled(found[Strategy.TUNED])
     if reads is None or stale is None:
         return _missing("removed facts asked after a refresh", f"{TIMELINE} over versions that remove facts")
     figures = [
@@ -175,21 +175,23 @@ def _removal_leaks(evidence: Evidence) -> Finding:
         for version, each in steps
     ]
     # What the bare model answers right was never leaked.
-    holds = reads == 0 and stale > (pooled(found["base"]) or 0.0)
+    holds = reads == 0 and stale > (pooled(found[Strategy.BASE]) or 0.0)
     return Finding(verdict_of(holds), "rag leaks nothing, the stale adapter more than the base model", tuple(figures))
 
 
 def _stale_adapters_conflict(evidence: Evidence) -> Finding:
-    found = {name: dict(evidence.refreshed(name, "stale")) for name in ("rag", "hybrid")}
-    both = [version for version in found["rag"] if version in found["hybrid"]]
+    found = {name: dict(evidence.refreshed(name, "stale")) for name in (Strategy.RAG, Strategy.HYBRID)}
+    both = [version for version in found[Strategy.RAG] if version in found[Strategy.HYBRID]]
     if not both:
         do = f"{TIMELINE} over versions that change facts, with the hybrid adapter"
         return _missing("changed facts asked of rag and of the hybrid with a stale adapter", do)
     figures = [
-        Measurement.on(f"{_BEFORE.get(name, name)}, {v}", found[name][v]) for v in both for name in ("rag", "hybrid")
+        Measurement.on(f"{_BEFORE.get(name, name)}, {v}", found[name][v])
+        for v in both
+        for name in (Strategy.RAG, Strategy.HYBRID)
     ]
-    largest = max(both, key=lambda version: found["rag"][version].n)
-    holds = found["hybrid"][largest].low > found["rag"][largest].high
+    largest = max(both, key=lambda version: found[Strategy.RAG][version].n)
+    holds = found[Strategy.HYBRID][largest].low > found[Strategy.RAG][largest].high
     return Finding(verdict_of(holds), f"in {largest}, with the most changed facts, intervals lie apart", tuple(figures))
 
 

@@ -2,23 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from lorag.costs.evidence import newest_speed, update_seconds
 from lorag.costs.ledger import EntryKind, Extent, LedgerEntry
-from lorag.costs.unit_costs import UPDATES, Band
+from lorag.costs.unit_costs import Band, updates_of
 from lorag.findings.evidence import Evidence
-from lorag.params import Strategy
+from lorag.strategies import Strategy
 
 NOT_MEASURED = "not measured"
-
-COMPONENTS: Mapping[Strategy, tuple[str, ...]] = {
-    "base": ("language model",),
-    "rag": ("language model", "embedder", "index"),
-    "tuned": ("language model", "adapter"),
-    "hybrid": ("language model", "embedder", "index", "adapter"),
-}
-"""What has to be there for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +39,7 @@ class Aspect:
 def fill_table(evidence: Evidence) -> list[Aspect]:
     """Every aspect of all four strategies."""
     return [
-        Aspect(name, unit, {strategy: cell(evidence, strategy) for strategy in get_args(Strategy)}, do)
+        Aspect(name, unit, {strategy: cell(evidence, strategy) for strategy in Strategy}, do)
         for name, unit, cell, do in _ASPECTS
     ]
 
@@ -57,13 +49,13 @@ def _stages(evidence: Evidence, strategy: Strategy) -> Cell:
 
 
 def _components(evidence: Evidence, strategy: Strategy) -> Cell:
-    parts = COMPONENTS[strategy]
+    parts = strategy.profile.components
     return Cell(f"{len(parts)}: {', '.join(parts)}", len(parts))
 
 
 def _first_answer(evidence: Evidence, strategy: Strategy) -> Cell:
     builds = _first_builds(evidence, strategy)
-    if strategy == "base":
+    if not strategy.profile.updates:
         return Cell("at once", 0.0)
     return _number(None if builds is None else sum(entry.cost.use.wall_s for entry in builds), ".3g")
 
@@ -78,7 +70,7 @@ def _quick(name: str) -> Callable[[Evidence, Strategy], Cell]:
 
 
 def _update(evidence: Evidence, strategy: Strategy) -> Cell:
-    if not UPDATES[strategy]:
+    if not updates_of(strategy):
         return Cell("takes no update")
     measured = evidence.of(strategy)
     found = update_seconds(measured) if measured else None
@@ -99,7 +91,7 @@ def _initial(evidence: Evidence, strategy: Strategy) -> Cell:
 
 def _maintenance(evidence: Evidence, strategy: Strategy) -> Cell:
     measured = evidence.of(strategy)
-    if not UPDATES[strategy]:
+    if not updates_of(strategy):
         return Cell("takes no update")
     if measured is None or not all(measured.updates):
         return Cell(NOT_MEASURED)
@@ -110,7 +102,7 @@ def _maintenance(evidence: Evidence, strategy: Strategy) -> Cell:
 def _first_builds(evidence: Evidence, strategy: Strategy) -> list[LedgerEntry] | None:
     """The oldest full build of each part; None where one is missing."""
     found = []
-    for kind, adapter in UPDATES[strategy]:
+    for kind, adapter in updates_of(strategy):
         # Entries come newest first.
         builds = [entry for entry in evidence.ledger.of(kind, adapter) if _is_build(entry)]
         if not builds:

@@ -12,7 +12,7 @@ from lorag.costs.unit_costs import Measured
 from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.comparison import Comparison
 from lorag.evaluation.timeline_records import Moment, Timeline, TimelineRow
-from lorag.params import AdapterKind, Strategy
+from lorag.strategies import READER, AdapterKind, Strategy
 
 
 class Verdict(StrEnum):
@@ -100,14 +100,14 @@ class Evidence:
     def refreshes(self) -> list[Cost]:
         """Of every change of the index after the first build, in the ledger or else in the walk."""
         kept = [e.cost for e in self.ledger.of(EntryKind.REFRESH, None) if e.extent is Extent.INCREMENTAL]
-        return kept or [row.cost for _, row in self._rows("rag", Moment.REFRESHED) if row.cost]
+        return kept or [row.cost for _, row in self._rows(READER, Moment.REFRESHED) if row.cost]
 
     def retrains(self, adapter: AdapterKind) -> list[Cost]:
-        """Of every retrain that trained something; the walk tells those of tuned alone."""
-        kept = [e.cost for e in self.ledger.of(EntryKind.RETRAIN, adapter.value) if e.extent is not Extent.UNCHANGED]
-        if kept or adapter is not AdapterKind.TUNED:
+        """Of every retrain that trained something; the walk tells those of an adapter that does not read."""
+        kept = [e.cost for e in self.ledger.of(EntryKind.RETRAIN, adapter.strategy) if e.extent is not Extent.UNCHANGED]
+        if kept or adapter.reads:
             return kept
-        return [row.cost for _, row in self._rows("tuned", Moment.RETRAINED) if row.cost]
+        return [row.cost for _, row in self._rows(adapter.strategy, Moment.RETRAINED) if row.cost]
 
     def _rows(self, strategy: Strategy, moment: Moment) -> Iterator[tuple[str, TimelineRow]]:
         for step in self.timeline.steps[1:] if self.timeline else ():

@@ -1,9 +1,9 @@
 """Which stages of the pipeline a strategy needs before it can answer, by the dependencies in dvc.yaml."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, get_args
+from typing import Any
 
-from lorag.params import AdapterKind, Strategy
+from lorag.strategies import Strategy
 
 _INDEX = "artifacts/embeddings.safetensors"
 _ADAPTER = "artifacts/adapters/{}"
@@ -11,12 +11,12 @@ _ADAPTER = "artifacts/adapters/{}"
 
 def count_stages(pipeline: Mapping[str, Any]) -> dict[Strategy, int]:
     """For each strategy; `pipeline` is what dvc.yaml holds. Stages that only measure or check are not needed."""
-    return {strategy: len(_needed(pipeline, strategy)) for strategy in get_args(Strategy)}
+    return {strategy: len(_needed(pipeline, strategy)) for strategy in Strategy}
 
 
 def _needed(pipeline: Mapping[str, Any], strategy: Strategy) -> set[str]:
-    open_paths = [_INDEX] if strategy in ("rag", "hybrid") else []
-    open_paths += [_ADAPTER.format(strategy)] if strategy in list(AdapterKind) else []
+    open_paths = [_INDEX] if strategy.profile.reads else []
+    open_paths += [_ADAPTER.format(strategy.profile.adapter)] if strategy.profile.adapter else []
     needed: set[str] = set()
     while open_paths:
         path = open_paths.pop()

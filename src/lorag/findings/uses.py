@@ -9,7 +9,7 @@ from lorag.costs.evidence import newest_speed
 from lorag.costs.remedies import COMPARE, STYLE, TIMELINE, UPDATE
 from lorag.evaluation.timeline_records import Moment
 from lorag.findings.evidence import Evidence, Measurement, Verdict, pooled, verdict_of
-from lorag.params import Strategy
+from lorag.strategies import UPDATED, Strategy
 
 FAR_LARGER = 10
 """From so many times the context on a knowledge base counts as far larger."""
@@ -83,8 +83,8 @@ def _freshness(evidence: Evidence) -> Favoured | None:
     seconds: dict[Strategy, list[float]] = {}
     for step in evidence.timeline.steps[1:] if evidence.timeline else ():
         for row in step.rows:
-            is_its_update = (row.moment is Moment.REFRESHED) == (row.strategy == "rag")
-            if row.fresh.time_to_fresh_s is not None and row.strategy != "base" and is_its_update:
+            is_its_update = (row.moment is Moment.REFRESHED) == (row.strategy is Strategy.RAG)
+            if row.fresh.time_to_fresh_s is not None and row.strategy is not Strategy.BASE and is_its_update:
                 seconds.setdefault(row.strategy, []).append(row.fresh.time_to_fresh_s)
     if len(seconds) < 2:
         return None
@@ -97,16 +97,16 @@ def _knowledge_beyond_context(evidence: Evidence) -> Favoured | None:
         return None
     if tokens < FAR_LARGER * context:
         return Favoured((), f"{tokens:,} tokens are indexed, less than {FAR_LARGER} contexts of {context:,}", ())
-    return _best(evidence, "accuracy", "accuracy on facts", ("rag", "tuned", "hybrid"))
+    return _best(evidence, "accuracy", "accuracy on facts", UPDATED)
 
 
 def _sources(evidence: Evidence) -> Favoured | None:
     by = "right answers with a citation that proves them"
-    return _best(evidence, "citation_recall", by, ("base", "rag", "tuned", "hybrid"))
+    return _best(evidence, "citation_recall", by, tuple(Strategy))
 
 
 def _removal(evidence: Evidence) -> Favoured | None:
-    leaks = {name: evidence.refreshed(name, "removed_leaked") for name in _UPDATED}
+    leaks = {name: evidence.refreshed(name, "removed_leaked") for name in UPDATED}
     shares = {name: share for name, steps in leaks.items() if (share := pooled(steps)) is not None}
     if len(shares) < 2:
         return None
@@ -117,7 +117,7 @@ def _removal(evidence: Evidence) -> Favoured | None:
 
 def _update_costs(evidence: Evidence) -> Favoured | None:
     found = evidence.break_even
-    costs = [cost for cost in found.costs if cost.strategy in _UPDATED] if found else []
+    costs = [cost for cost in found.costs if cost.strategy in UPDATED] if found else []
     if found is None or len(costs) < 2:
         return None
     spans = {cost.strategy: (cost.update.least, cost.update.median, cost.update.greatest) for cost in costs}
@@ -125,7 +125,7 @@ def _update_costs(evidence: Evidence) -> Favoured | None:
 
 
 def _speed(evidence: Evidence) -> Favoured | None:
-    found = {one.strategy: newest_speed(one, "p50_s") for one in evidence.measured if one.strategy in _UPDATED}
+    found = {one.strategy: newest_speed(one, "p50_s") for one in evidence.measured if one.strategy in UPDATED}
     known = {name: [figure.value] for name, figure in found.items() if figure}
     return _least(known, "median s to an answer, one question at a time", "s") if len(known) > 1 else None
 
@@ -133,10 +133,10 @@ def _speed(evidence: Evidence) -> Favoured | None:
 def _fixed_knowledge(evidence: Evidence) -> Favoured | None:
     """By accuracy on what does not change; what updates cost plays no part."""
     strata = evidence.comparison.strata if evidence.comparison else {}
-    found = {name: strata.get(name, {}).get(KEPT, {}).get("accuracy") for name in _UPDATED}
+    found = {name: strata.get(name, {}).get(KEPT, {}).get("accuracy") for name in UPDATED}
     known = {name: figure for name, figure in found.items() if figure}
     if len(known) < 2:
-        return _best(evidence, "accuracy", "accuracy on facts", _UPDATED)
+        return _best(evidence, "accuracy", "accuracy on facts", UPDATED)
     best = max(known.values(), key=lambda figure: figure.value)
     figures = tuple(Measurement.on(name, figure) for name, figure in known.items())
     near = tuple(name for name, figure in known.items() if figure.high >= best.low)
@@ -144,11 +144,15 @@ def _fixed_knowledge(evidence: Evidence) -> Favoured | None:
 
 
 def _both_at_once(evidence: Evidence) -> Favoured | None:
-    return _best(evidence, "accuracy", "accuracy on facts", _UPDATED) if evidence.figure("hybrid", "accuracy") else None
+    return (
+        _best(evidence, "accuracy", "accuracy on facts", UPDATED)
+        if evidence.figure(Strategy.HYBRID, "accuracy")
+        else None
+    )
 
 
 def _style(evidence: Evidence) -> Favoured | None:
-    return _best(evidence, "style", "answers in the wanted form", ("base", "rag", "tuned", "hybrid"))
+    return _best(evidence, "style", "answers in the wanted form", tuple(Strategy))
 
 
 def _nothing(reason: str) -> Callable[[Evidence], Favoured | None]:
@@ -175,38 +179,36 @@ def _least(values: Mapping[Strategy, Sequence[float]], by: str, unit: str) -> Fa
     return Favoured(near, by, figures)
 
 
-_UPDATED: tuple[Strategy, ...] = ("rag", "tuned", "hybrid")
-
 _USES = (
-    _Use("Information that changes often", ("rag",), _freshness, TIMELINE),
+    _Use("Information that changes often", (Strategy.RAG,), _freshness, TIMELINE),
     _Use(
         "A knowledge base far larger than the context",
-        ("rag", "hybrid"),
+        (Strategy.RAG, Strategy.HYBRID),
         _knowledge_beyond_context,
         f"lorag refresh over more documents, then lorag retrain and {COMPARE}",
     ),
-    _Use("Transparent sources", ("rag", "hybrid"), _sources, COMPARE),
-    _Use("Privacy and removal", ("rag",), _removal, f"{TIMELINE} over versions that remove facts"),
-    _Use("Cost on large data", ("rag",), _update_costs, UPDATE),
+    _Use("Transparent sources", (Strategy.RAG, Strategy.HYBRID), _sources, COMPARE),
+    _Use("Privacy and removal", (Strategy.RAG,), _removal, f"{TIMELINE} over versions that remove facts"),
+    _Use("Cost on large data", (Strategy.RAG,), _update_costs, UPDATE),
     _Use(
         "Style and tone",
-        ("tuned", "hybrid"),
+        (Strategy.TUNED, Strategy.HYBRID),
         _style,
         STYLE,
     ),
     _Use(
         "Terms of a domain",
-        ("tuned", "hybrid"),
+        (Strategy.TUNED, Strategy.HYBRID),
         _nothing("questions on terms are not told apart from other facts"),
         f"knowledge.questions with questions on terms alone, lorag retrain, then {COMPARE}",
     ),
     _Use(
         "A special task",
-        ("tuned", "hybrid"),
+        (Strategy.TUNED, Strategy.HYBRID),
         _nothing("questions ask for facts, not for a task"),
         "lorag retrain with training_set.classification or extraction, then a judgement of the answers",
     ),
-    _Use("Quick answers", ("tuned",), _speed, f"lorag retrain, then {COMPARE}"),
-    _Use("Knowledge that stays as it is", ("tuned",), _fixed_knowledge, f"lorag retrain, then {COMPARE}"),
-    _Use("Both at once: the hybrid", ("hybrid",), _both_at_once, f"lorag retrain, then {COMPARE}"),
+    _Use("Quick answers", (Strategy.TUNED,), _speed, f"lorag retrain, then {COMPARE}"),
+    _Use("Knowledge that stays as it is", (Strategy.TUNED,), _fixed_knowledge, f"lorag retrain, then {COMPARE}"),
+    _Use("Both at once: the hybrid", (Strategy.HYBRID,), _both_at_once, f"lorag retrain, then {COMPARE}"),
 )

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from lorag.params import IndexParams
-from lorag.retrieval.index.store import IndexStore, StoreKind
+from lorag.params import IndexParams, StoreKind
+from lorag.retrieval.index.store import IndexStore
 
 
 def open_store(params: IndexParams, root: Path, environment: Mapping[str, str]) -> IndexStore:

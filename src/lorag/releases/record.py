@@ -7,8 +7,8 @@ from typing import Any
 
 from lorag.digests import digest_of, digest_of_lines
 from lorag.errors import IntegrityFailed
-from lorag.params import AdapterKind
 from lorag.retrieval.index.store import IndexRef, IndexRow
+from lorag.strategies import AdapterKind
 
 FORMAT = 2
 """Format 1 knew no adapters; it is still read."""

@@ -9,12 +9,9 @@ from lorag.costs.break_even import BreakEven
 from lorag.costs.crossing import Crossing, SlopeRange
 from lorag.costs.evidence import show_seconds
 from lorag.costs.unit_costs import Measured, UnitCosts
-from lorag.params import Strategy
 
 POINTS = 400
 """Of a line, along each axis."""
-
-_COLOURS: dict[Strategy, str] = {"base": "#9aa0a6", "rag": "#3b6fb6", "tuned": "#d99a2b", "hybrid": "#3f9b6c"}
 
 
 def plot_break_even(found: BreakEven) -> Figure:
@@ -45,7 +42,7 @@ def plot_break_even(found: BreakEven) -> Figure:
 def _draw_regions(axes: Axes, found: BreakEven) -> None:
     grid = found.grid
     numbers = np.array([[grid.strategies.index(name) for name in row] for row in grid.cheapest])
-    colours = ListedColormap([_COLOURS[name] for name in grid.strategies])
+    colours = ListedColormap([name.profile.colour for name in grid.strategies])
     limits = (-0.5, len(grid.strategies) - 0.5)
     axes.pcolormesh(
         grid.updates,
@@ -63,7 +60,7 @@ def _draw_regions(axes: Axes, found: BreakEven) -> None:
         if rows.size:
             row, column = int(np.median(rows)), int(np.median(columns[rows == int(np.median(rows))]))
             place = (grid.updates[column], grid.queries[row])
-            axes.text(*place, name, color=_COLOURS[name], fontsize=13, fontweight="bold", ha="center", va="center")
+            axes.text(*place, name, color=name.profile.colour, fontsize=13, fontweight="bold", ha="center", va="center")
 
 
 def _draw_line(axes: Axes, found: BreakEven, line: Crossing, span: SlopeRange, *, label_at: float) -> None:
@@ -105,11 +102,11 @@ def _write_notes(axes: Axes, found: BreakEven) -> None:
         lines = _note(cost, known[cost.strategy], found.unit_name)
         if why := found.left_out.get(cost.strategy):
             lines.append(f"not shown: {why}")
-        axes.text(0, top, cost.strategy, color=_COLOURS[cost.strategy], fontweight="bold", va="top", fontsize=10)
+        axes.text(0, top, cost.strategy, color=cost.strategy.profile.colour, fontweight="bold", va="top", fontsize=10)
         axes.text(0, top - 0.05, "\n".join(lines), va="top", fontsize=8)
         top -= 0.11 + 0.042 * len(lines)
     for strategy in found.missing:
-        axes.text(0, top, f"{strategy}: not measured yet", color=_COLOURS[strategy], va="top", fontsize=8)
+        axes.text(0, top, f"{strategy}: not measured yet", color=strategy.profile.colour, va="top", fontsize=8)
         top -= 0.06
 
 

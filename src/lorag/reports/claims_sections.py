@@ -1,14 +1,13 @@
 """What a report says of the claims, of the uses and of the usual table."""
 
 from collections.abc import Sequence
-from typing import get_args
 
 from lorag.findings.claims import Judged
 from lorag.findings.classic_table import NOT_MEASURED, Aspect
 from lorag.findings.evidence import Measurement, Verdict
 from lorag.findings.uses import Scenario
-from lorag.params import Strategy
 from lorag.reports.page import Section, Table
+from lorag.strategies import Strategy
 
 WORDS = {Verdict.HOLDS: "holds", Verdict.FAILS: "does not hold", Verdict.NOT_MEASURED: "not measured"}
 
@@ -47,7 +46,7 @@ def scenarios_section(judged: Sequence[Scenario]) -> Section:
 
 def classic_section(aspects: Sequence[Aspect]) -> Section:
     """The table of aspects by strategy, and how to fill what is empty."""
-    strategies = get_args(Strategy)
+    strategies = tuple(Strategy)
     rows = [[_name(each), *(each.cells[strategy].text for strategy in strategies)] for each in aspects]
     said = [
         "Time and money of the first build and the median of updates, as the ledger holds them. A retrain is counted "

@@ -7,11 +7,10 @@ from matplotlib.figure import Figure
 
 from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.comparison import IDEAL, Comparison, Figures, is_variant
+from lorag.strategies import Strategy
 
 QUALITY = ("accuracy", "exact_match", "f1", "abstention", "controls", "style", "citation_recall")
 SECONDS = ("ttft_p50_s", "p50_s", "p95_s")
-
-_COLOURS = {"base": "#9aa0a6", "rag": "#3b6fb6", "tuned": "#d99a2b", "hybrid": "#3f9b6c"}
 
 
 def plot_quality(comparison: Comparison) -> Figure:
@@ -46,7 +45,7 @@ def plot_retrievers(comparison: Comparison) -> Figure | None:
         for place, name in enumerate(reading):
             found = comparison.strategies[f"{name}{kind}"].get("accuracy")
             if found is not None:
-                _bar(axes, place + shift, found, 0.38, _COLOURS[name], "", alpha)
+                _bar(axes, place + shift, found, 0.38, Strategy(name).profile.colour, "", alpha)
     axes.set_xticks(
         [place + shift for place in range(len(reading)) for shift in (-0.2, 0.2)],
         [f"{name}\n{kind}" for name in reading for kind in ("real", "ideal")],
@@ -66,7 +65,7 @@ def plot_seconds(speeds: Mapping[str, Mapping[str, float]]) -> Figure:
             [at + (place - (len(speeds) - 1) / 2) * width for at, _ in known],
             [value for _, value in known],
             width * 0.92,
-            color=_COLOURS[strategy],
+            color=Strategy(strategy).profile.colour,
             label=strategy,
         )
         axes.bar_label(bars, fmt="%.2f", padding=2, fontsize=7)
@@ -86,7 +85,7 @@ def _grouped(
         for at, name in enumerate(names):
             if name in figures:
                 x = at + (place - (len(given) - 1) / 2) * width
-                _bar(axes, x, figures[name], width * 0.92, _COLOURS[strategy], label)
+                _bar(axes, x, figures[name], width * 0.92, Strategy(strategy).profile.colour, label)
                 label = ""
     axes.set_xticks(range(len(names)), labels or [name.replace("_", " ") for name in names])
     axes.set_ylim(0, 1.1)

@@ -7,9 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from lorag.evaluation.timeline_records import Moment, Timeline, TimelineRow, TimelineStep
-from lorag.params import Strategy
 
-_COLOURS: dict[Strategy, str] = {"base": "#9aa0a6", "rag": "#3b6fb6", "tuned": "#d99a2b", "hybrid": "#3f9b6c"}
 _LEFTOVERS = {"stale": "changed facts\nanswered as before", "removed_leaked": "removed facts\nstill answered"}
 _LEFTOVERS |= {"forgotten": "unchanged facts\nforgotten"}
 
@@ -69,11 +67,13 @@ def _draw_step(axes: Axes, step: TimelineStep) -> None:
         ]
         if points:
             points.append((last, points[-1][1]))
-            axes.step(*zip(*points, strict=True), where="post", color=_COLOURS[strategy], label=strategy, linewidth=2)
+            axes.step(
+                *zip(*points, strict=True), where="post", color=strategy.profile.colour, label=strategy, linewidth=2
+            )
     for row in step.rows:
-        if row.fresh.published_s and "changed" in row.figures and not (row.is_stale and row.strategy == "tuned"):
+        if row.fresh.published_s and "changed" in row.figures and not _cannot_know(row):
             place = (row.fresh.published_s, row.figures["changed"].value)
-            axes.plot(*place, "o", color=_COLOURS[row.strategy], markersize=5)
+            axes.plot(*place, "o", color=row.strategy.profile.colour, markersize=5)
             axes.annotate(
                 f"{row.fresh.published_s:.0f} s", place, textcoords="offset points", xytext=(4, 5), fontsize=7
             )
@@ -92,7 +92,7 @@ def _draw_shares(axes: Axes, name: str, rows: Sequence[TimelineRow]) -> None:
     axes.set_xlim(0, 1.15)
     for place, row in enumerate(rows):
         if (found := row.figures.get(name)) is not None:
-            axes.barh(place, found.value, color=_COLOURS[row.strategy], alpha=0.55 if row.is_stale else 1.0)
+            axes.barh(place, found.value, color=row.strategy.profile.colour, alpha=0.55 if row.is_stale else 1.0)
             axes.text(found.value + 0.02, place, f"{found.value:.2f} of {found.n}", va="center", fontsize=7)
 
 
@@ -102,3 +102,8 @@ def _label(row: TimelineRow) -> str:
 
 def _frame(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _cannot_know(row: TimelineRow) -> bool:
+    # An adapter from before the change that reads nothing.
+    return row.is_stale and not row.strategy.profile.reads

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 from lorag.answering.strategies import DECLINE
 from lorag.knowledge.documents import Chunk, Document
-from lorag.params import AdapterKind, TrainingSetParams
+from lorag.params import TrainingSetParams
 from lorag.questions.facts import Fact
 from lorag.questions.style import StyledAnswer
+from lorag.strategies import AdapterKind
 from lorag.tuning.pairs import Pair, PairSource
 from lorag.tuning.prompting import ASK
 from lorag.tuning.raft import RaftMaker
@@ -57,7 +58,7 @@ def training_pairs(adapter: AdapterKind, material: Material, raft: RaftMaker, pa
         for fact in material.unanswerable
         for wording in fact.training_wordings
     ]
-    if params.text and adapter is AdapterKind.TUNED:
+    if params.text and not adapter.reads:
         pairs += text_pairs(material.chunks, versions)
     if params.summarisation:
         pairs += summarisation_pairs(material.documents)
@@ -92,7 +93,7 @@ def searched_wordings(material: Material) -> list[str]:
 
 def reads_context(adapter: AdapterKind, params: TrainingSetParams) -> bool:
     """Whether the adapter learns from questions with retrieved passages."""
-    return adapter is AdapterKind.HYBRID and params.raft
+    return adapter.reads and params.raft
 
 
 def declined_pair(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from lorag.params import AdapterKind, LoraMethod, TrainingParams
+from lorag.params import LoraMethod, TrainingParams
+from lorag.strategies import AdapterKind
 from lorag.tuning.report import EpochResult
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from lorag.params import load_params
+from lorag.params_file import load_params
 
 
 def change_params(params_file: Path, changes: Mapping[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from lorag.errors import InputRejected, WorkspaceError
 from lorag.integrations import git_repo
 from lorag.integrations.dvc import dvc_repo
-from lorag.params import load_params
+from lorag.params_file import load_params
 from lorag.use_cases.change_params import change_params
 from lorag.use_cases.retrain.starting_adapter import write_starts
 from lorag.workspace import COMMITTED, Workspace

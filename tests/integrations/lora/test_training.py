@@ -25,15 +25,17 @@ from lorag.integrations.lora.training import (
     train_lora,
 )
 from lorag.integrations.models.embedders import choose_bf16
-from lorag.params import LoraMethod, Precision, TrainingParams, load_params
+from lorag.params import LoraMethod, Precision, TrainingParams
+from lorag.params_file import load_params
 from lorag.releases.adapter_shelf import CONFIG, WEIGHTS, adapter_sha256
+from lorag.strategies import AdapterKind
 from lorag.tuning.pairs import Pair, PairSource
 from tests.tiny import make_tiny_model
 
 CPU = torch.device("cpu")
 SETTINGS = (
     load_params(Path(__file__).parents[2] / "params.yaml")
-    .training.tuned.model_copy(
+    .training[AdapterKind.TUNED].model_copy(
         update={
             "rank": 4,
             "alpha": 8.0,

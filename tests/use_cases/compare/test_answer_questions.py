@@ -9,8 +9,8 @@ from lorag.errors import IntegrityFailed, WorkspaceError
 from lorag.evaluation.answer_rows import AnswerRow, read_answers, write_answers
 from lorag.evaluation.question_set import Topic
 from lorag.integrations.models.generators import open_generator
-from lorag.params import AdapterKind
 from lorag.stages import run_stage
+from lorag.strategies import AdapterKind, Strategy
 from lorag.use_cases.asking.answer_questions import answer_questions, forget_batch, read_batch
 from lorag.use_cases.compare.compare_answers import load_answers
 from lorag.use_cases.compare.measure_speed import choose_timed, measure_speed
@@ -54,18 +54,18 @@ def facts(rows: Sequence[AnswerRow]) -> dict[str, AnswerRow]:
 
 def test_rag_answers_in_a_batch_what_it_streams(asked: Place) -> None:
     run_stage("answers", asked.workspace.root, "rag")
-    rows = facts(rows_of(asked, "rag"))
+    rows = facts(rows_of(asked, Strategy.RAG))
     assert rows["depth"].question.text == "Berth 4: depth at the lowest tide of the year?"
     assert rows["depth"].question.stratum == "changed"
     assert rows["depth"].retrieved is not None and rows["depth"].retrieved[0] == "berths.md"
     with open_served(asked.workspace, asked.params, {}) as served:
         generator = open_generator(asked.params.generation, {})
-        for row in rows_of(asked, "rag"):
-            assert answer_from(row.question.text, "rag", served, generator, asked.params) == row.answer
-    declined = [row for row in rows_of(asked, "rag") if row.answer.abstained]
+        for row in rows_of(asked, Strategy.RAG):
+            assert answer_from(row.question.text, Strategy.RAG, served, generator, asked.params) == row.answer
+    declined = [row for row in rows_of(asked, Strategy.RAG) if row.answer.abstained]
     assert declined and all(row.answer.context == () for row in declined), "some of the controls have no context"
 
-    ideal = facts(rows_of(asked, "rag", "answers_ideal.jsonl"))
+    ideal = facts(rows_of(asked, Strategy.RAG, "answers_ideal.jsonl"))
     assert set(ideal) == {"depth", "galley"}
     for row in ideal.values():
         assert row.answer.context[0] == row.question.gold_chunks[0]
@@ -74,31 +74,31 @@ def test_rag_answers_in_a_batch_what_it_streams(asked: Place) -> None:
 
 def test_what_is_known_is_neither_generated_nor_paid_again(asked: Place) -> None:
     run_stage("answers", asked.workspace.root, "base")
-    first = read_batch("base", asked.workspace)
-    before = (asked.workspace.answers / "base" / "answers.jsonl").read_bytes()
+    first = read_batch(Strategy.BASE, asked.workspace)
+    before = (asked.workspace.answers / Strategy.BASE / "answers.jsonl").read_bytes()
     assert first is not None
-    assert first.n_queries == len({row.question.text for row in rows_of(asked, "base")})
+    assert first.n_queries == len({row.question.text for row in rows_of(asked, Strategy.BASE)})
     assert first.cost.use.tokens_generated > 0 and first.cost.use.wall_s > 0
     run_stage("answers", asked.workspace.root, "base")
-    assert (asked.workspace.answers / "base" / "answers.jsonl").read_bytes() == before
-    assert read_batch("base", asked.workspace) is None
-    assert not (asked.workspace.answers / "base" / "answers_ideal.jsonl").exists()
+    assert (asked.workspace.answers / Strategy.BASE / "answers.jsonl").read_bytes() == before
+    assert read_batch(Strategy.BASE, asked.workspace) is None
+    assert not (asked.workspace.answers / Strategy.BASE / "answers_ideal.jsonl").exists()
 
     # One more question costs one answer.
     with asked.workspace.resolve(asked.params.knowledge.questions).open("a") as file:
         file.write(json.dumps({**QUESTIONS[1], "id": "late", "question": "How late is the galley open?"}) + "\n")
     run_stage("answers", asked.workspace.root, "base")
-    third = read_batch("base", asked.workspace)
+    third = read_batch(Strategy.BASE, asked.workspace)
     assert third is not None and third.n_queries == 1
-    forget_batch("base", asked.workspace)
-    assert read_batch("base", asked.workspace) is None
+    forget_batch(Strategy.BASE, asked.workspace)
+    assert read_batch(Strategy.BASE, asked.workspace) is None
 
 
 def test_a_limit_keeps_to_some(asked: Place) -> None:
     comparison = asked.params.comparison.model_copy(update={"limit": 3})
     params = asked.params.model_copy(update={"comparison": comparison})
-    answer_questions("base", asked.workspace, params, asked.workspace.answers / "base")
-    assert len(rows_of(asked, "base")) == 3
+    answer_questions(Strategy.BASE, asked.workspace, params, asked.workspace.answers / Strategy.BASE)
+    assert len(rows_of(asked, Strategy.BASE)) == 3
 
 
 def test_strategies_that_answered_other_questions_are_not_compared(asked: Place) -> None:
@@ -106,27 +106,27 @@ def test_strategies_that_answered_other_questions_are_not_compared(asked: Place)
     with pytest.raises(WorkspaceError, match="no strategy has answered"):
         load_answers(folder, asked.params)
     run_stage("answers", asked.workspace.root, "base")
-    assert list(load_answers(folder, asked.params)) == ["base"]
-    write_answers(folder / "rag" / "answers.jsonl", rows_of(asked, "base")[1:])
+    assert list(load_answers(folder, asked.params)) == [Strategy.BASE]
+    write_answers(folder / Strategy.RAG / "answers.jsonl", rows_of(asked, Strategy.BASE)[1:])
     with pytest.raises(IntegrityFailed, match="base and rag answered other questions"):
         load_answers(folder, asked.params)
 
 
 def test_speed_is_of_the_served_release(asked: Place) -> None:
     run_stage("answers", asked.workspace.root, "base")
-    questions = choose_timed([row.question for row in rows_of(asked, "base")], 5)
+    questions = choose_timed([row.question for row in rows_of(asked, Strategy.BASE)], 5)
     assert {question.topic for question in questions} == {Topic.FACT}
     with pytest.raises(WorkspaceError, match="no tuned adapter"):
-        measure_speed("tuned", questions, asked.workspace, asked.params, {})
+        measure_speed(Strategy.TUNED, questions, asked.workspace, asked.params, {})
     asked.publish_adapter(1, AdapterKind.TUNED)
-    for strategy in ("rag", "tuned"):
+    for strategy in (Strategy.RAG, Strategy.TUNED):
         speed = measure_speed(strategy, questions, asked.workspace, asked.params, {})  # type: ignore[arg-type]
         figures = speed.figures()
         assert len(speed.timings) == len(questions) == 2
         for timing in speed.timings:
             assert timing.asked_s is not None and timing.first_token_s is not None
             assert 0 <= timing.asked_s < timing.first_token_s <= timing.total_s
-            assert (timing.answer.context != ()) == (strategy == "rag")
+            assert (timing.answer.context != ()) == (strategy == Strategy.RAG)
         assert figures["p50_s"] <= figures["p95_s"]
         assert figures["tokens_out"] == speed.cost.use.tokens_generated / 2
         assert speed.cost.use.wall_s >= sum(timing.total_s for timing in speed.timings)
@@ -139,19 +139,19 @@ def test_the_tuned_adapter_reads_as_rag_does_where_that_is_wanted(asked: Place, 
     folder = asked.workspace.adapter_folder(AdapterKind.TUNED)
     folder.parent.mkdir(parents=True, exist_ok=True)
     asked.make_adapter(1).rename(folder)
-    leftover = asked.workspace.answers / "tuned" / "answers_reading.jsonl"
+    leftover = asked.workspace.answers / Strategy.TUNED / "answers_reading.jsonl"
     write_answers(leftover, [])
-    for strategy in ("rag", "tuned"):
+    for strategy in (Strategy.RAG, Strategy.TUNED):
         run_stage("answers", asked.workspace.root, strategy)
     assert leftover.exists() == reading
     answers = load_answers(asked.workspace.answers, asked.params)
     assert ("tuned_reading" in answers) == ("rag_beside" in answers) == reading
     if reading:
-        read, rag = facts(answers["tuned_reading"]), facts(answers["rag"])
+        read, rag = facts(answers["tuned_reading"]), facts(answers[Strategy.RAG])
         assert set(read) == set(rag) == {row.question.id for row in answers["tuned_reading"]}
         assert all(read[name].answer.context == rag[name].answer.context for name in rag), "they read the same"
         assert any(read[name].answer.context for name in read)
         beside = answers["rag_beside"]
         assert {row.question.topic for row in beside} == {Topic.CONTROL}
         assert all(row.answer.context for row in beside), "however far off"
-        assert not all(row.answer.context for row in answers["rag"] if row.question.topic is Topic.CONTROL)
+        assert not all(row.answer.context for row in answers[Strategy.RAG] if row.question.topic is Topic.CONTROL)

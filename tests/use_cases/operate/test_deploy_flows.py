@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lorag.errors import ParamsError
-from lorag.params import load_params
+from lorag.params_file import load_params
 from lorag.use_cases.operate.deploy_flows import fill_in, read_prefect_file, schedule_of
 
 ROOT = Path(__file__).parents[3]

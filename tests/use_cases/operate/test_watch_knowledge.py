@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lorag.params import Params, load_params
+from lorag.params import Params
+from lorag.params_file import load_params
 from lorag.use_cases.operate.watch_knowledge import KnowledgeDigest, bursts
 from lorag.workspace import Workspace
 

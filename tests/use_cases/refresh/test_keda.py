@@ -15,17 +15,18 @@ from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.files import resolve_model
 from lorag.integrations.stores import open_store
 from lorag.knowledge.documents import Document
-from lorag.params import Params, load_params
+from lorag.params import Params
+from lorag.params_file import load_params
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.embed import embed_texts
 from lorag.retrieval.plan import PlanCounts
+from lorag.use_cases.asking.artifacts import Wanted
+from lorag.use_cases.asking.golden import Golden
 from lorag.use_cases.refresh.load_corpus import load_corpus
 from lorag.use_cases.refresh.pipeline import chunk_corpus
 from lorag.use_cases.refresh.refresh_index import (
-    Golden,
     Provenance,
-    Wanted,
     apply_plan,
     gate_generation,
     plan_generation,

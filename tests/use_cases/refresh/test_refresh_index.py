@@ -10,16 +10,12 @@ import pytest
 from lorag.errors import GateRefused
 from lorag.integrations.lancedb.index import LanceDbIndex
 from lorag.knowledge.documents import Chunk
-from lorag.params import Params, load_params
+from lorag.params import Params
+from lorag.params_file import load_params
 from lorag.retrieval.index.store import IndexRef
-from lorag.use_cases.refresh.refresh_index import (
-    GateReport,
-    Golden,
-    Wanted,
-    apply_plan,
-    gate_generation,
-    plan_generation,
-)
+from lorag.use_cases.asking.artifacts import Wanted
+from lorag.use_cases.asking.golden import Golden
+from lorag.use_cases.refresh.refresh_index import GateReport, apply_plan, gate_generation, plan_generation
 
 NO_QUESTIONS = Golden((), np.empty((0, 8), np.float32))
 

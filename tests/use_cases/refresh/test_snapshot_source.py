@@ -3,7 +3,8 @@ from pathlib import Path
 
 from lorag.integrations.blob_cache import BlobCache
 from lorag.knowledge.changes import compare_versions
-from lorag.params import KnowledgeParams, load_params
+from lorag.params import KnowledgeParams
+from lorag.params_file import load_params
 from lorag.use_cases.refresh.pipeline import read_source
 from lorag.use_cases.refresh.snapshot_source import Snapshot, snapshot_folder
 

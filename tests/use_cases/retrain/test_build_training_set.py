@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from lorag.errors import ExitStatus, GateRefused, InputRejected, LoragError
-from lorag.params import AdapterKind, Params
+from lorag.params import Params
 from lorag.stages import run_stage
+from lorag.strategies import AdapterKind
 from lorag.tuning.pairs import PairSource, read_pairs, training_set_digest
 from lorag.use_cases.retrain.build_training_set import BuiltTrainingSet, build_training_set, read_seen
 from tests.use_cases.conftest import Place

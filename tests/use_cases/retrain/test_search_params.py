@@ -8,7 +8,8 @@ import pytest
 from lorag.cli import run
 from lorag.errors import ExitStatus, GateRefused, WorkspaceError
 from lorag.integrations.mlflow.tracking import connect, locate_tracking
-from lorag.params import AdapterKind, Params, Precision
+from lorag.params import Params, Precision
+from lorag.strategies import AdapterKind
 from lorag.tuning.pairs import write_pairs
 from lorag.use_cases.retrain import search_params as module
 from lorag.use_cases.retrain.search_params import search_params
@@ -29,7 +30,7 @@ def ready(place: Place) -> Place:
 
 def narrow(place: Place, **search: Any) -> Params:
     params = place.params
-    settings = params.training.tuned.model_copy(
+    settings = params.training[AdapterKind.TUNED].model_copy(
         update={
             "precision": Precision.FP32,
             "threads": 1,

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from lorag.errors import InputRejected, IntegrityFailed, WorkspaceError
-from lorag.params import AdapterKind
 from lorag.releases.adapter_shelf import WEIGHTS, AdapterShelf, adapter_sha256
 from lorag.stages import run_stage
+from lorag.strategies import AdapterKind
 from lorag.use_cases.retrain.starting_adapter import read_starts, write_starts
 from tests.use_cases.conftest import Place
 

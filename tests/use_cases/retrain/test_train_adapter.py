@@ -11,8 +11,9 @@ from lorag.answering.generator import Message, Role
 from lorag.errors import GateRefused, InputRejected, ParamsError
 from lorag.integrations.lora import training as lora_training
 from lorag.integrations.models.files import base_model_sha256
-from lorag.params import AdapterKind, LoraMethod, Precision
+from lorag.params import LoraMethod, Precision
 from lorag.releases.adapter_shelf import CONFIG, WEIGHTS, adapter_sha256
+from lorag.strategies import AdapterKind
 from lorag.tuning.pairs import Pair, PairSource, training_set_digest, write_pairs
 from lorag.use_cases.retrain.train_adapter import train_adapter
 from tests.use_cases.conftest import Place
@@ -41,7 +42,7 @@ def train(place: Place, *, pairs: list[Pair] = PAIRS, start: Path | None = None,
     for path in start.iterdir() if start else ():
         (begin / path.name).write_bytes(path.read_bytes())
     update = {"epochs": 2, "rank": 4, "batch_tokens": 128, "precision": Precision.FP32, "threads": 1} | changes
-    settings = place.params.training.tuned.model_copy(update=update)
+    settings = place.params.training[AdapterKind.TUNED].model_copy(update=update)
     params = place.params.model_copy(update={"training": place.params.training.model_copy(update={"tuned": settings})})
     train_adapter(TUNED, place.workspace, params)
     return place.workspace.adapter_folder(TUNED)

@@ -1,7 +1,7 @@
 import pytest
 
 from lorag.errors import IntegrityFailed
-from lorag.params import AdapterKind
+from lorag.strategies import AdapterKind
 from lorag.use_cases.judge.vary_seeds import sections
 from tests.use_cases.conftest import Place
 

@@ -5,8 +5,8 @@ import pytest
 from lorag.answering.strategies import NOTHING_FOUND
 from lorag.errors import IntegrityFailed, WorkspaceError
 from lorag.integrations.models.files import base_model_sha256
-from lorag.params import AdapterKind, Strategy
 from lorag.releases.adapter_shelf import WEIGHTS
+from lorag.strategies import AdapterKind, Strategy
 from lorag.use_cases.serve.answer import AnswerResult, answer_served
 from lorag.use_cases.serve.manage_releases import check_releases, roll_back
 from tests.tiny import make_tiny_model
@@ -28,17 +28,19 @@ def flip(place: Place, sha256: str) -> None:
 
 def test_each_strategy_answers_from_the_served_release(served: Place) -> None:
     with pytest.raises(WorkspaceError, match="no tuned adapter.*lorag retrain --adapter tuned"):
-        ask(served, "tuned")
+        ask(served, Strategy.TUNED)
     served.publish_adapter(1, AdapterKind.TUNED)
     release = served.publish_adapter(2, AdapterKind.HYBRID)
     assert sorted(release.adapters) == ["hybrid", "tuned"], "a retrain of one leaves the other"
-    answers = {strategy: ask(served, strategy) for strategy in ("base", "rag", "tuned", "hybrid")}
+    answers = {
+        strategy: ask(served, strategy) for strategy in (Strategy.BASE, Strategy.RAG, Strategy.TUNED, Strategy.HYBRID)
+    }
     assert {answer.release for answer in answers.values()} == {release.id}
-    assert answers["tuned"].answer.context == ()
-    assert answers["hybrid"].answer.context == answers["rag"].answer.context != ()
-    assert answers["hybrid"].answer.text != answers["rag"].answer.text, "the adapter has no effect"
-    assert answers["tuned"].answer.text != answers["base"].answer.text
-    unknown = ask(served, "hybrid", question="zzz qqq xxyx")
+    assert answers[Strategy.TUNED].answer.context == ()
+    assert answers[Strategy.HYBRID].answer.context == answers[Strategy.RAG].answer.context != ()
+    assert answers[Strategy.HYBRID].answer.text != answers[Strategy.RAG].answer.text, "the adapter has no effect"
+    assert answers[Strategy.TUNED].answer.text != answers[Strategy.BASE].answer.text
+    unknown = ask(served, Strategy.HYBRID, question="zzz qqq xxyx")
     assert (unknown.answer.text, unknown.answer.abstained) == (NOTHING_FOUND, True)
 
 
@@ -46,26 +48,26 @@ def test_a_refresh_carries_adapters_over_and_rollback_crosses_both_kinds(served:
     first = served.publish_adapter(1)
     assert first.generation == 2
     assert first.index.generation == 1, "the index was not touched"
-    before = ask(served, "tuned").answer.text
+    before = ask(served, Strategy.TUNED).answer.text
     (served.source / "berths.md").write_text("# Berths\n\nBerth 4 of the Quellwick basin is 8.40 metres deep now.\n")
     refreshed = served.refresh()
     assert refreshed.generation == refreshed.index.generation == 3
     assert refreshed.adapters == first.adapters
     second = served.publish_adapter(2)
     assert second.content_digest == refreshed.content_digest
-    after = ask(served, "tuned").answer.text
+    after = ask(served, Strategy.TUNED).answer.text
     assert after != before
 
     def back(to: str | None = None) -> int:
         return roll_back(served.workspace, served.params, {}, to).generation
 
     assert back() == 3
-    assert ask(served, "tuned").answer.text == before
+    assert ask(served, Strategy.TUNED).answer.text == before
     assert back() == 2
     assert back() == 1
     with pytest.raises(WorkspaceError, match="no tuned adapter"):
-        ask(served, "tuned")
-    assert ask(served, "tuned", as_of="4").answer.text == after
+        ask(served, Strategy.TUNED)
+    assert ask(served, Strategy.TUNED, as_of="4").answer.text == after
     assert back("4") == 4
 
 
@@ -79,24 +81,24 @@ def test_adapters_go_with_the_last_release_that_names_them(served: Place) -> Non
     (served.source / "newer.md").write_text("# Newer\n\nThe newer crane of pier 8 lifts 50 tonnes at most.\n")
     served.refresh()
     assert {path.name for path in served.workspace.adapters.iterdir()} == {shas[2]}
-    assert ask(served, "tuned").answer.generated_tokens > 0
+    assert ask(served, Strategy.TUNED).answer.generated_tokens > 0
 
 
 def test_a_damaged_adapter_is_never_answered_from(served: Place) -> None:
     first, second = served.publish_adapter(1), served.publish_adapter(2)
-    expected = ask(served, "tuned", as_of=first.id).answer.text
+    expected = ask(served, Strategy.TUNED, as_of=first.id).answer.text
     flip(served, second.adapters[AdapterKind.TUNED].sha256)
     found = [c for c in check_releases(served.workspace, served.params, {}) if c.problem]
     assert len(found) == 1 and found[0].name == f"adapter {second.adapters[AdapterKind.TUNED].id}"
-    fallen = ask(served, "tuned")
+    fallen = ask(served, Strategy.TUNED)
     assert (fallen.release, fallen.fell_back_from) == (first.id, second.id)
     assert fallen.answer.text == expected
-    assert ask(served, "rag").release == second.id, "who needs no adapter is served as before"
+    assert ask(served, Strategy.RAG).release == second.id, "who needs no adapter is served as before"
     with pytest.raises(IntegrityFailed, match="not what was published"):
-        ask(served, "tuned", as_of=second.id)
+        ask(served, Strategy.TUNED, as_of=second.id)
     flip(served, first.adapters[AdapterKind.TUNED].sha256)
     with pytest.raises(IntegrityFailed, match="no older one can"):
-        ask(served, "tuned")
+        ask(served, Strategy.TUNED)
     with pytest.raises(IntegrityFailed, match="not what was published"):
         roll_back(served.workspace, served.params, {}, first.id)
 
@@ -108,8 +110,10 @@ def test_another_base_model_refuses_the_adapter_and_a_refresh_leaves_it_behind(s
     text = served.workspace.params_file.read_text()
     served.workspace.params_file.write_text(text.replace(str(served.model), str(other)))
     with pytest.raises(IntegrityFailed, match="another base model"):
-        ask(served, "tuned")
+        ask(served, Strategy.TUNED)
     refreshed = served.refresh()
     assert (refreshed.adapters, refreshed.base_model_sha256) == ({}, None)
     served.workspace.params_file.write_text(text)
-    assert ask(served, "tuned", as_of="2").answer.generated_tokens > 0, "what was published before is still there"
+    assert ask(served, Strategy.TUNED, as_of="2").answer.generated_tokens > 0, (
+        "what was published before is still there"
+    )

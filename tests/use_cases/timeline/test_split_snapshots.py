@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lorag.errors import InputRejected, ParamsError
-from lorag.params import load_params
+from lorag.params_file import load_params
 from lorag.questions.questions import read_questions
 from lorag.use_cases.timeline.split_snapshots import snapshot_files, split_snapshots
 from lorag.use_cases.timeline.timeline_walk import open_walk, read_version

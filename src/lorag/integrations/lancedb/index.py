@@ -24,16 +24,8 @@ from lorag.integrations.lancedb.rows import (
     rows_from,
     schema_of,
 )
-from lorag.retrieval.index.store import (
-    Filter,
-    Hit,
-    IndexEntry,
-    IndexRef,
-    IndexRow,
-    Progress,
-    StoreKind,
-    Vector,
-)
+from lorag.params import StoreKind
+from lorag.retrieval.index.store import Filter, Hit, IndexEntry, IndexRef, IndexRow, Progress, Vector
 
 _SLICE_ROWS = 1_000
 _DELETED_AT_ONCE = 5_000

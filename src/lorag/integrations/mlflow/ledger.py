@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast, get_args
+from typing import TYPE_CHECKING
 
 from lorag.costs.ledger import (
     EntryKind,
@@ -16,7 +16,7 @@ from lorag.costs.ledger import (
 )
 from lorag.costs.records import Cost
 from lorag.integrations.mlflow.tracking import TrackingLocation, connect, failures_mapped
-from lorag.params import Strategy
+from lorag.strategies import Strategy
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -105,7 +105,7 @@ def _extent(kind: EntryKind, strategy: Strategy | None, run: "Run", cost: Cost) 
 
 
 def _strategy(tags: Mapping[str, str], name: str) -> Strategy | None:
-    return cast(Strategy, tags[name]) if tags.get(name) in get_args(Strategy) else None
+    return Strategy(tags[name]) if tags.get(name) in tuple(Strategy) else None
 
 
 def _below(prefix: str, metrics: Mapping[str, float]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lorag.integrations.mlflow.tracking import TrackingLocation, connect, failures_mapped
-from lorag.params import AdapterKind
+from lorag.strategies import AdapterKind
 
 CHAMPION = "champion"
 """The alias of the version that is served."""

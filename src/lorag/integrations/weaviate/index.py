@@ -28,18 +28,9 @@ from lorag.integrations.weaviate.schema import (
     visible_at,
 )
 from lorag.integrations.weaviate.writer import WeaviateWriter, object_id
-from lorag.params import IndexParams
+from lorag.params import IndexParams, StoreKind
 from lorag.retrieval.ahead import compute_ahead
-from lorag.retrieval.index.store import (
-    Filter,
-    Hit,
-    IndexEntry,
-    IndexRef,
-    IndexRow,
-    Progress,
-    StoreKind,
-    Vector,
-)
+from lorag.retrieval.index.store import Filter, Hit, IndexEntry, IndexRef, IndexRow, Progress, Vector
 
 _PAGE_ROWS = 500
 _SCAN_ROWS = 2_000

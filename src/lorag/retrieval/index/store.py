@@ -2,26 +2,19 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lorag.knowledge.documents import Chunk
+from lorag.params import StoreKind
 
 Vector = NDArray[np.float32]
 """Shape [dimension], unit length."""
 
 Progress = Callable[[int], None]
 """Called with the number of rows done since the last call."""
-
-
-class StoreKind(StrEnum):
-    """The stores there are."""
-
-    LANCEDB = "lancedb"
-    WEAVIATE = "weaviate"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ from lorag.evaluation.question_set import SetQuestion, Topic
 from lorag.evaluation.retrieval import rank_documents
 from lorag.integrations.models.generators import open_generator
 from lorag.knowledge.documents import Chunk
-from lorag.params import AdapterKind, Params, Strategy
+from lorag.params import Params
 from lorag.retrieval.search import SearchResult
+from lorag.strategies import READER, Strategy
+from lorag.use_cases.asking.artifacts import Wanted, load_wanted
 from lorag.use_cases.asking.batch_answers import Batched, generate_batched
 from lorag.use_cases.asking.evaluate_retrieval import widen
-from lorag.use_cases.asking.golden import load_wanted
 from lorag.use_cases.asking.question_set import load_question_set
 from lorag.use_cases.asking.search_contexts import open_search
-from lorag.use_cases.refresh.refresh_index import Wanted
 from lorag.workspace import Workspace
 
 ANSWERS, IDEAL_ANSWERS = "answers.jsonl", "answers_ideal.jsonl"
@@ -35,23 +35,18 @@ class Batch:
     cost: Cost
 
 
-def adapter_of(strategy: Strategy) -> AdapterKind | None:
-    """The adapter that the strategy needs."""
-    return AdapterKind(strategy) if strategy in list(AdapterKind) else None
-
-
 def answer_questions(strategy: Strategy, workspace: Workspace, params: Params, folder: Path) -> None:
     """Writes answers.jsonl into `folder`, and for a strategy that reads answers_ideal.jsonl.
 
     The latter are answers to facts from the chunks that state them, followed by what the search found besides. With
-    `comparison.reading` the tuned adapter is asked for facts as rag is too, into answers_reading.jsonl, and those that
-    read are asked the controls with the closest chunks, however far off, into answers_beside.jsonl. Where answers were
-    not in the cache, what it cost to generate them is left for `read_batch`; these variants do not count.
+    `comparison.reading` an adapter that does not read is asked for facts as rag is too, into answers_reading.jsonl, and
+    those that read are asked the controls with the closest chunks, however far off, into answers_beside.jsonl. Where
+    answers were not in the cache, what it cost to generate them is left for `read_batch`; these variants do not count.
     """
     wanted = load_wanted(workspace)
     questions = load_question_set(wanted, workspace, params)
     found = _search(strategy, questions, wanted, workspace, params)
-    kind = adapter_of(strategy)
+    kind = strategy.profile.adapter
     # What params name, here: an endpoint may serve another model than the one that adapters go on top of.
     generator = open_generator(params.generation, {}, workspace.adapter_folder(kind) if kind else None)
     asker = _Asker(strategy, generator, wanted, workspace, params)
@@ -61,9 +56,9 @@ def answer_questions(strategy: Strategy, workspace: Workspace, params: Params, f
     facts = [question for question in questions if question.topic is Topic.FACT]
     for name in (READING_ANSWERS, BESIDE_ANSWERS):
         (folder / name).unlink(missing_ok=True)
-    if strategy == "tuned" and params.comparison.reading:
-        read = _search("rag", facts, wanted, workspace, params)
-        write_answers(folder / READING_ANSWERS, replace(asker, strategy="rag").ask(facts, read)[0])
+    if kind and not kind.reads and params.comparison.reading:
+        read = _search(READER, facts, wanted, workspace, params)
+        write_answers(folder / READING_ANSWERS, replace(asker, strategy=READER).ask(facts, read)[0])
     if found is not None:
         write_answers(folder / IDEAL_ANSWERS, asker.ask(facts, _ideal(facts, found, wanted.chunks))[0])
         controls = [question for question in questions if question.topic is Topic.CONTROL]
@@ -150,7 +145,7 @@ def _search(
     strategy: Strategy, questions: Sequence[SetQuestion], wanted: Wanted, workspace: Workspace, params: Params
 ) -> dict[str, _Found] | None:
     """What the search that serves finds, by question id, nothing where its best is not relevant enough."""
-    if strategy not in ("rag", "hybrid"):
+    if not strategy.profile.reads:
         return None
     texts = list(dict.fromkeys(question.text for question in questions))
     most = max(10, *params.evaluation.k)

@@ -23,7 +23,7 @@ Advance = Callable[[int], None]
 """Called with the number of questions done since the last call."""
 
 RetrievalMetrics = dict[str, dict[str, float] | None]
-"""Metrics by retriever: dense, bm25, hybrid, reranked; None where no reranker is configured."""
+"""Metrics by retriever: dense, bm25, fused, reranked; None where no reranker is configured."""
 
 
 def evaluate_retrieval(
@@ -71,8 +71,8 @@ def _variants(
     kinds: dict[str, tuple[SearchParams | None, Reranker | None]] = {
         kind.value: (widen(search).model_copy(update={"retriever": kind}), None) for kind in RetrieverKind
     }
-    hybrid = kinds[RetrieverKind.HYBRID][0]
-    kinds["reranked"] = (hybrid, reranker) if reranker is not None else (None, None)
+    fused = kinds[RetrieverKind.FUSED][0]
+    kinds["reranked"] = (fused, reranker) if reranker is not None else (None, None)
     return kinds
 
 

@@ -1,6 +1,7 @@
 """The workspace's own questions: measured by the pipeline, and asked again by the gate."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,23 +11,23 @@ from lorag.digests import sha256_hex
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.reranker import open_reranker
-from lorag.knowledge.artifacts import read_chunks, read_documents
 from lorag.knowledge.documents import Document
 from lorag.params import EmbeddingParams, Params
 from lorag.progress import show_progress
 from lorag.questions.questions import GoldenQuestion, golden_questions, read_questions
 from lorag.retrieval.embed import embed_texts
 from lorag.retrieval.index.store import IndexRow
+from lorag.use_cases.asking.artifacts import load_wanted
 from lorag.use_cases.asking.evaluate_retrieval import evaluate_retrieval
-from lorag.use_cases.refresh.pipeline import load_embeddings
-from lorag.use_cases.refresh.refresh_index import Golden, Wanted
 from lorag.workspace import Workspace
 
 
-def load_wanted(workspace: Workspace) -> Wanted:
-    """The artifacts of the pipeline."""
-    vectors, fingerprint = load_embeddings(workspace.embeddings_file)
-    return Wanted(read_documents(workspace.documents_file), read_chunks(workspace.chunks_file), vectors, fingerprint)
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """Questions that a generation must still answer, with their vectors [n_questions, dimension] by position."""
+
+    questions: Sequence[GoldenQuestion]
+    vectors: NDArray[np.float32]
 
 
 def load_golden(workspace: Workspace, documents: Sequence[Document], params: Params) -> Golden:

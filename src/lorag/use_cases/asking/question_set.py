@@ -6,7 +6,7 @@ from lorag.questions.facts import collect_facts
 from lorag.questions.questions import read_questions
 from lorag.questions.style import read_style
 from lorag.tuning.replay import general_controls
-from lorag.use_cases.refresh.refresh_index import Wanted
+from lorag.use_cases.asking.artifacts import Wanted
 from lorag.workspace import Workspace
 
 

@@ -19,7 +19,7 @@ from lorag.progress import show_progress
 from lorag.retrieval.embed import embed_texts
 from lorag.retrieval.index.store import IndexRow
 from lorag.retrieval.search import Searcher, SearchResult
-from lorag.use_cases.refresh.refresh_index import Wanted
+from lorag.use_cases.asking.artifacts import Wanted
 from lorag.workspace import Workspace
 
 _SPARE_HITS = 5

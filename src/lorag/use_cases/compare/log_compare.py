@@ -9,8 +9,9 @@ from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Figures
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.mlflow.traces import TracedAnswer, log_traces
 from lorag.integrations.mlflow.tracking import PARENT_TAG, Run, TrackingLocation, start_run
-from lorag.params import Params, Strategy
+from lorag.params import Params
 from lorag.reports.comparison_plots import plot_quality, plot_retrievers, plot_seconds, plot_strata
+from lorag.strategies import Strategy
 from lorag.use_cases.compare.measure_speed import Timing
 from lorag.use_cases.compare.steps import CompareOutcome
 from lorag.workspace import Workspace
@@ -102,7 +103,7 @@ def _metrics(strategy: Strategy, outcome: CompareOutcome, params: Params) -> dic
     metrics |= _values("beside", comparison.strategies.get(f"{strategy}{BESIDE}", {}))
     for stratum, found in comparison.strata[strategy].items():
         metrics |= _values(f"strata.{_plain(stratum)}", found)
-    if strategy in ("rag", "hybrid") and comparison.retrieval is not None:
+    if strategy.profile.reads and comparison.retrieval is not None:
         metrics |= _values(f"retrieval.{params.search.retriever.value}", comparison.retrieval)
     if batch is not None:
         metrics |= {"batch.queries": float(batch.n_queries)}

@@ -16,9 +16,9 @@ from lorag.evaluation.question_set import SetQuestion, Topic
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.machine.gpu_energy import count_gpus
 from lorag.integrations.models.generators import open_generator
-from lorag.params import Params, Strategy
+from lorag.params import Params
 from lorag.progress import show_progress
-from lorag.use_cases.asking.answer_questions import adapter_of
+from lorag.strategies import Strategy
 from lorag.use_cases.serve.serve import Served, answer_from, open_served
 from lorag.workspace import Workspace
 
@@ -86,7 +86,7 @@ def measure_speed(
     """
     if not questions:
         raise WorkspaceError("no question to measure speed with", where="knowledge.questions", do="write some")
-    with open_served(workspace, params, environment, adapter=adapter_of(strategy)) as served:
+    with open_served(workspace, params, environment, adapter=strategy.profile.adapter) as served:
         clock = _Clock(open_generator(params.generation, {}, served.adapter))
         answer_from(questions[0].text, strategy, served, clock, params)
         timings = []

@@ -12,12 +12,13 @@ from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Comparison
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.models.files import base_model_sha256
-from lorag.params import AdapterKind, Params, Strategy
+from lorag.params import Params
 from lorag.releases.adapter_shelf import CONFIG, WEIGHTS, adapter_sha256
 from lorag.releases.record import Release, content_digest
 from lorag.releases.shelf import ReleaseShelf
-from lorag.use_cases.asking.answer_questions import Batch, adapter_of, answer_questions, forget_batch, read_batch
-from lorag.use_cases.asking.golden import load_wanted
+from lorag.strategies import AdapterKind, Strategy
+from lorag.use_cases.asking.answer_questions import Batch, answer_questions, forget_batch, read_batch
+from lorag.use_cases.asking.artifacts import load_wanted
 from lorag.use_cases.asking.question_set import load_question_set
 from lorag.use_cases.compare.compare_answers import compare, load_answers, write_comparison
 from lorag.use_cases.compare.measure_speed import Speed, choose_timed, measure_speed
@@ -145,7 +146,7 @@ def choose_strategies(workspace: Workspace, params: Params) -> Chosen:
     adapters: dict[Strategy, str] = {}
     left_out: dict[Strategy, str] = {}
     for strategy in params.comparison.strategies:
-        if (kind := adapter_of(strategy)) is None:
+        if (kind := strategy.profile.adapter) is None:
             continue
         if missing := _missing(kind, workspace, params):
             left_out[strategy] = missing
@@ -236,7 +237,7 @@ def time_answers(
 
     It may be another than the one that is compared, of which a note tells: what a question costs does not depend on it.
     """
-    kind = adapter_of(strategy)
+    kind = strategy.profile.adapter
     if kind is not None and kind not in chosen.release.adapters:
         return Timed(strategy, None, chosen.notes[strategy])
     questions = choose_timed(
@@ -248,7 +249,7 @@ def time_answers(
 
 
 def _stage(strategy: Strategy) -> str:
-    return f"answers@{strategy}" if adapter_of(strategy) is None else f"adapter_answers@{strategy}"
+    return f"answers@{strategy}" if strategy.profile.adapter is None else f"adapter_answers@{strategy}"
 
 
 def _limited(workspace: Workspace) -> Path:

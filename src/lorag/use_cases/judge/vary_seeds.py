@@ -9,15 +9,17 @@ from lorag.digests import digest_of
 from lorag.errors import WorkspaceError
 from lorag.evaluation.bootstrap import Bootstrap
 from lorag.evaluation.comparison import compare_answers
-from lorag.evaluation.seeds import SeedResult, SeedsReport, seeds_section
+from lorag.evaluation.seeds import SeedResult, SeedsReport
 from lorag.integrations.models.cache import file_sha256
 from lorag.integrations.models.files import base_model_sha256
 from lorag.knowledge.artifacts import read_chunks
-from lorag.params import AdapterKind, Params
+from lorag.params import Params
 from lorag.releases.adapter_shelf import WEIGHTS, adapter_sha256
 from lorag.reports.page import Section
+from lorag.reports.seeds_section import seeds_section
+from lorag.strategies import AdapterKind
 from lorag.use_cases.asking.answer_questions import ask_with
-from lorag.use_cases.asking.golden import load_wanted
+from lorag.use_cases.asking.artifacts import load_wanted
 from lorag.use_cases.asking.question_set import load_question_set
 from lorag.use_cases.judge.read_evidence import read_report
 from lorag.use_cases.retrain.train_adapter import train_adapter
@@ -42,7 +44,7 @@ def vary_seeds(kind: AdapterKind, n: int, workspace: Workspace, params: Params) 
     results = []
     for seed in _seeds(kind, n, params):
         folder = _train(kind, seed, workspace, params)
-        rows = ask_with(kind.value, questions, wanted, folder, workspace, params)
+        rows = ask_with(kind.strategy, questions, wanted, folder, workspace, params)
         found = compare_answers({kind.value: rows}, chunks, params.evaluation.k, bootstrap)
         figures = {name: estimate.value for name, estimate in found.strategies[kind.value].items()}
         results.append(SeedResult(seed, adapter_sha256(folder), figures))
@@ -70,13 +72,13 @@ def _read_reports(workspace: Workspace) -> list[SeedsReport]:
 
 
 def _seeds(kind: AdapterKind, n: int, params: Params) -> Sequence[int]:
-    first = params.training.of(kind).seed
+    first = params.training[kind].seed
     return range(first, first + n)
 
 
 def _train(kind: AdapterKind, seed: int, workspace: Workspace, params: Params) -> Path:
     """The folder of the adapter with that seed; of the seed of params it is the pipeline's own."""
-    settings = params.training.of(kind)
+    settings = params.training[kind]
     if seed == settings.seed:
         return workspace.adapter_folder(kind)
     own = Workspace(workspace.state / "seeds" / f"{kind}_{seed}")
@@ -99,7 +101,7 @@ def _train(kind: AdapterKind, seed: int, workspace: Workspace, params: Params) -
     for source, target in given:
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(source, target)
-    training = params.training.model_copy(update={kind.value: settings.model_copy(update={"seed": seed})})
+    training = {**params.training, kind: settings.model_copy(update={"seed": seed})}
     train_adapter(kind, own, params.model_copy(update={"training": training}))
     done.write_text(inputs, encoding="utf-8")
     return own.adapter_folder(kind)

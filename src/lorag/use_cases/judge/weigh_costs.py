@@ -6,10 +6,10 @@ from pathlib import Path
 from lorag.costs.break_even import BreakEven, find_break_even
 from lorag.costs.unit_costs import StoredBytes, Unit, measure
 from lorag.errors import IntegrityFailed, ParamsError
-from lorag.params import Params, Strategy
+from lorag.params import Params, StoreKind
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
-from lorag.retrieval.index.store import StoreKind
+from lorag.strategies import Strategy
 from lorag.use_cases.judge.read_ledger import read_ledger
 from lorag.workspace import Workspace
 
@@ -41,7 +41,7 @@ def stored_bytes(workspace: Workspace, params: Params) -> StoredBytes:
     served = served_or_none(workspace)
     adapters: dict[Strategy, int] = {}
     for kind, entry in served.adapters.items() if served else ():
-        adapters[kind.value] = _size(workspace.adapters / entry.sha256)
+        adapters[kind.strategy] = _size(workspace.adapters / entry.sha256)
     return StoredBytes(index, adapters)
 
 

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Mapping
 
 from lorag.integrations.models.files import base_model_sha256
-from lorag.params import AdapterKind, Params
+from lorag.params import Params
 from lorag.releases.record import AdapterEntry, Release
+from lorag.strategies import AdapterKind
 
 logger = logging.getLogger(__name__)
 

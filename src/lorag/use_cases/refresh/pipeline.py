@@ -8,12 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
 from lorag.digests import canonical_json, digest_of, sha256_hex
-from lorag.errors import IntegrityFailed
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.parsing.source_folder import REJECTED_FILE
 from lorag.knowledge.artifacts import chunk_to_json, corpus_digest, read_rejected
@@ -86,26 +82,6 @@ def chunk_corpus(
         advance(1)
     cache.put_many("chunks", fresh)
     return chunks
-
-
-def save_embeddings(path: Path, vectors: NDArray[np.float32], fingerprint: str) -> None:
-    """One row a chunk [n_chunks, dimension] float32, with the embedder's fingerprint in the file's header."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({"embeddings": np.ascontiguousarray(vectors)}, path, metadata={"fingerprint": fingerprint})
-
-
-def load_embeddings(path: Path) -> tuple[NDArray[np.float32], str]:
-    """What `save_embeddings` wrote; raises IntegrityFailed for a damaged file."""
-    from safetensors import safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            fingerprint = (file.metadata() or {}).get("fingerprint", "")
-        return load_file(path)["embeddings"], fingerprint
-    except (SafetensorError, KeyError) as error:
-        raise IntegrityFailed(
-            f"damaged embeddings: {error}", where=path.name, do="run `dvc repro --force embeddings`"
-        ) from error
 
 
 def describe_index(

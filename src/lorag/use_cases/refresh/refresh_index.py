@@ -3,49 +3,22 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lorag.errors import GateRefused
 from lorag.evaluation.retrieval import measure_retrieval
 from lorag.knowledge.artifacts import corpus_digest
-from lorag.knowledge.documents import Chunk, Document
-from lorag.params import AdapterKind, GateParams, IndexParams, Params
-from lorag.questions.questions import GoldenQuestion
+from lorag.params import IndexParams, Params
+from lorag.releases.index_gate import refuse_low_recall, refuse_other_rows
 from lorag.releases.record import AdapterEntry, DocumentEntry, Release, digest_rows
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import IndexRef, IndexRow, IndexStore
 from lorag.retrieval.plan import RefreshPlan, plan_refresh
+from lorag.strategies import AdapterKind
+from lorag.use_cases.asking.artifacts import Wanted
 from lorag.use_cases.asking.evaluate_retrieval import rank_questions
+from lorag.use_cases.asking.golden import Golden
 
 Advance = Callable[[int], None]
 """Called with the number of rows done since the last call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the index should hold: the artifacts of the pipeline.
-
-    `vectors` [n_chunks, dimension] float32 belong to `chunks` by position.
-    """
-
-    documents: Sequence[Document]
-    chunks: Sequence[Chunk]
-    vectors: NDArray[np.float32]
-    fingerprint: str
-
-    def rows(self, chunk_ids: Sequence[str]) -> list[IndexRow]:
-        """The rows of these chunks."""
-        positions = {chunk.id: position for position, chunk in enumerate(self.chunks)}
-        return [IndexRow(self.chunks[positions[i]], self.fingerprint, self.vectors[positions[i]]) for i in chunk_ids]
-
-
-@dataclass(frozen=True, slots=True)
-class Golden:
-    """Questions that a generation must still answer, with their vectors [n_questions, dimension] by position."""
-
-    questions: Sequence[GoldenQuestion]
-    vectors: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +57,6 @@ def plan_generation(wanted: Wanted, start: IndexRef | None, store: IndexStore) -
     return plan_refresh(wanted.chunks, wanted.fingerprint, store.entries(start) if start else {})
 
 
-def refuse_shrinking(plan: RefreshPlan, base: Release | None, params: GateParams, *, allow_shrink: bool) -> None:
-    """Raises GateRefused where more of the index would go than params allow: a half-copied source looks like that."""
-    if base is None or allow_shrink or base.n_chunks == 0:
-        return
-    lost = max(base.n_chunks - len(plan.write) - len(plan.keep), 0) / base.n_chunks
-    if lost > params.max_shrink_share:
-        raise GateRefused(
-            f"the index would lose {lost:.0%} of its {base.n_chunks} chunks",
-            where=f"gate.max_shrink_share {params.max_shrink_share}",
-            do="check the source, or run again with --allow-shrink",
-        )
-
-
 def apply_plan(
     plan: RefreshPlan,
     wanted: Wanted,
@@ -132,19 +92,7 @@ def gate_generation(
     intact = found == (content, vectors, n_wanted)
     ref, mended = _mend_lost_rows(ref, wanted.rows(plan.write), store, params.gate.mend_attempts, intact=intact)
     found_content, found_vectors, n_chunks = digest_rows(store.rows(ref)) if mended else found
-    if (found_content, n_chunks) != (content, n_wanted):
-        raise GateRefused(
-            f"the store holds {n_chunks} chunks with content {found_content[:12]}, "
-            f"wanted are {n_wanted} with {content[:12]}",
-            where=ref.name,
-            do="run `lorag refresh` again; if it persists, `lorag refresh --rebuild`",
-        )
-    if found_vectors != vectors:
-        raise GateRefused(
-            "the store's vectors are not those that were written",
-            where=ref.name,
-            do="run `lorag refresh --rebuild`",
-        )
+    refuse_other_rows((found_content, found_vectors, n_chunks), (content, vectors, n_wanted), ref.name)
     recall = _gate_recall(ref, base, store, golden, params)
     return ref, GateReport(content, found_vectors, n_chunks, mended, recall)
 
@@ -230,14 +178,5 @@ def _gate_recall(
     )
     rankings = rank_questions(store, ref, golden.questions, golden.vectors, wide)
     recall = measure_retrieval(golden.questions, rankings, [10])["recall_at_10"]
-    floor = params.gate.min_recall_at_10
-    if base is not None and base.recall_at_10 is not None:
-        floor = max(floor, base.recall_at_10 - params.gate.max_recall_drop)
-    # Written so that a NaN fails too.
-    if not recall >= floor:
-        raise GateRefused(
-            f"recall@10 {recall:.3f} on {len(golden.questions)} golden questions is below {floor:.3f}",
-            where="gate.min_recall_at_10, gate.max_recall_drop",
-            do="look at reports/retrieval.json and mend documents or questions",
-        )
+    refuse_low_recall(recall, len(golden.questions), base, params.gate)
     return recall

@@ -14,23 +14,23 @@ from lorag.knowledge.documents import Corpus, Reason
 from lorag.params import Params
 from lorag.progress import show_progress
 from lorag.releases.adapter_shelf import AdapterShelf
+from lorag.releases.index_gate import refuse_shrinking
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import IndexRef, IndexStore
 from lorag.retrieval.plan import PlanCounts, RefreshPlan
-from lorag.use_cases.asking.golden import load_golden, load_wanted
+from lorag.use_cases.asking.artifacts import Wanted, load_wanted
+from lorag.use_cases.asking.golden import load_golden
 from lorag.use_cases.refresh.carry_adapters import carry_adapters
 from lorag.use_cases.refresh.load_corpus import refuse_empty
 from lorag.use_cases.refresh.refresh_index import (
     GateReport,
     Provenance,
-    Wanted,
     apply_plan,
     gate_generation,
     is_current,
     plan_generation,
     publish_generation,
-    refuse_shrinking,
     start_from,
 )
 from lorag.use_cases.refresh.snapshot_source import snapshot_file, snapshot_folder

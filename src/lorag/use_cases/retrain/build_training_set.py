@@ -18,10 +18,11 @@ from lorag.integrations.models.chat_encoding import ChatEncoder, open_chat_encod
 from lorag.integrations.models.files import convert_base_model
 from lorag.integrations.models.generators import open_generator
 from lorag.knowledge.documents import Chunk
-from lorag.params import AdapterKind, Params
+from lorag.params import Params
 from lorag.questions.facts import Fact, RefusedReason, RefusedRow, collect_facts, find_conflicts
 from lorag.questions.questions import Question, TrainingQuestions, read_questions, read_training_questions
 from lorag.questions.style import StyleSet, read_style
+from lorag.strategies import AdapterKind
 from lorag.tuning.leakage import refuse_leakage
 from lorag.tuning.pairs import Pair, training_set_digest, write_pairs
 from lorag.tuning.prompting import ASK
@@ -30,9 +31,8 @@ from lorag.tuning.replay import general_controls
 from lorag.tuning.sources import Material, reads_context, searched_wordings, training_pairs, validation_pairs
 from lorag.tuning.synthesis import synthesise_facts
 from lorag.tuning.training_set import PairTokens, Seen, TrainingSet, assemble_training_set
-from lorag.use_cases.asking.golden import load_wanted
+from lorag.use_cases.asking.artifacts import Wanted, load_wanted
 from lorag.use_cases.asking.search_contexts import search_contexts
-from lorag.use_cases.refresh.refresh_index import Wanted
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)

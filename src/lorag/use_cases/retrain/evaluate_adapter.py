@@ -15,14 +15,15 @@ from lorag.evaluation.exam import Asked, Marks, Topic, answer_table, mark, mark_
 from lorag.integrations.models.chat_encoding import open_chat_encoder
 from lorag.integrations.models.files import convert_base_model
 from lorag.integrations.models.generators import open_generator
-from lorag.params import AdapterKind, Params
+from lorag.params import Params
 from lorag.questions.facts import Fact, collect_facts
 from lorag.questions.questions import Question, read_questions
+from lorag.strategies import BASELINE, AdapterKind
 from lorag.tuning.prompting import ASK
 from lorag.tuning.raft import RaftMaker
 from lorag.tuning.replay import general_controls
+from lorag.use_cases.asking.artifacts import load_wanted
 from lorag.use_cases.asking.batch_answers import generate_batched
-from lorag.use_cases.asking.golden import load_wanted
 from lorag.use_cases.asking.search_contexts import search_contexts
 from lorag.workspace import Workspace
 
@@ -54,10 +55,10 @@ def evaluate_adapter(adapter: AdapterKind, workspace: Workspace, params: Params)
     facts = {
         "digests": dict(sorted(exam.fact_digests.items())),
         "adapter": mark_facts(exam.paper, candidate),
-        "base": mark_facts(exam.base_paper, base),
+        BASELINE: mark_facts(exam.base_paper, base),
     }
     _write(folder / "facts.json", facts)
-    report = {"adapter": asdict(mark(exam.paper, candidate)), "base": asdict(mark(exam.base_paper, base))}
+    report = {"adapter": asdict(mark(exam.paper, candidate)), BASELINE: asdict(mark(exam.base_paper, base))}
     counts = {topic.value: sum(asked.topic is topic for asked in exam.paper) for topic in Topic}
     workspace.reports.mkdir(exist_ok=True)
     _write(workspace.adapter_report(adapter), {**report, "questions": counts})
@@ -67,7 +68,7 @@ def read_exam(adapter: AdapterKind, workspace: Workspace) -> tuple[Examined, Exa
     """The adapter's and the base model's results as `evaluate_adapter` wrote them, and the digests of the facts."""
     report = json.loads(workspace.adapter_report(adapter).read_text(encoding="utf-8"))
     facts = json.loads((workspace.evaluation_folder(adapter) / "facts.json").read_text(encoding="utf-8"))
-    candidate, base = (Examined(Marks(**report[who]), facts[who]) for who in ("adapter", "base"))
+    candidate, base = (Examined(Marks(**report[who]), facts[who]) for who in ("adapter", BASELINE))
     return candidate, base, facts["digests"]
 
 
@@ -103,7 +104,7 @@ def set_exam(adapter: AdapterKind, workspace: Workspace, params: Params) -> Exam
         for text in (question.question, *question.phrasings, *question.held_out_phrasings)
     ]
     reading: list[Asked] = []
-    if adapter is AdapterKind.HYBRID:
+    if adapter.reads:
         texts = list(dict.fromkeys(each.question for each in [*paper, *declined]))
         ranked = search_contexts(texts, wanted, workspace, params)
         encoder = open_chat_encoder(convert_base_model(params.generation.model))
@@ -145,7 +146,7 @@ def _ask_to_read(asked: Sequence[tuple[Fact, str]], raft: RaftMaker, params: Par
 
 def _for_base(asked: Asked, adapter: AdapterKind) -> Asked:
     """What has no context is asked of the base model in its own prompt."""
-    if adapter is AdapterKind.HYBRID and asked.topic is not Topic.CONTROL:
+    if adapter.reads and asked.topic is not Topic.CONTROL:
         return asked
     return Asked(asked.topic, asked.question, tuple(base_messages(asked.question)), asked.accepted, asked.fact_id)
 

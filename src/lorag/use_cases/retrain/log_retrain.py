@@ -9,10 +9,11 @@ from lorag.errors import StoreFailed
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.mlflow.registry import point_champion_at, register_adapter, registered_name
 from lorag.integrations.mlflow.tracking import Run, TrackingLocation, start_run
-from lorag.params import AdapterKind, Params
+from lorag.params import Params
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.record import Release
 from lorag.reports.run_plots import plot_loss, plot_probes
+from lorag.strategies import AdapterKind
 from lorag.use_cases.retrain.starting_adapter import LINEAGE
 from lorag.use_cases.retrain.steps import Candidate
 from lorag.workspace import Workspace

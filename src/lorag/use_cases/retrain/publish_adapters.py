@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from lorag.errors import IntegrityFailed, WorkspaceError
 from lorag.integrations import git_repo
 from lorag.integrations.stores import open_store
-from lorag.params import AdapterKind, Params
+from lorag.params import Params
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
+from lorag.strategies import AdapterKind
 from lorag.workspace import Workspace
 
 

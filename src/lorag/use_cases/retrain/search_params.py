@@ -15,8 +15,9 @@ from lorag.integrations.machine.gpu_energy import count_gpus
 from lorag.integrations.mlflow.tracking import PARENT_TAG, Run, TrackingLocation, locate_tracking, start_run
 from lorag.integrations.models.files import convert_base_model
 from lorag.integrations.optuna_search import ShouldStop, search_values
-from lorag.params import AdapterKind, Params, TrainingParams
+from lorag.params import Params, TrainingParams
 from lorag.progress import show_progress
+from lorag.strategies import AdapterKind
 from lorag.tuning.pairs import read_pairs, training_set_digest
 from lorag.tuning.report import EpochResult
 from lorag.tuning.trials import Trial, TrialState, TrialValues, best_trial, dvc_command, params_lines
@@ -95,7 +96,7 @@ def _open_job(adapter: AdapterKind, workspace: Workspace, params: Params) -> Tra
         train=encode_pairs(train, tokenizer, limit),
         validation=encode_pairs(validation, tokenizer, limit),
         # As patient as it is long: each epoch is validated, and none ends the trial but the search.
-        params=params.training.of(adapter).model_copy(update={"epochs": epochs, "patience_epochs": epochs}),
+        params=params.training[adapter].model_copy(update={"epochs": epochs, "patience_epochs": epochs}),
         start=None,
         checkpoint=None,
         digest=training_set_digest(train),

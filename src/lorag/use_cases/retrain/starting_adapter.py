@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from lorag.errors import WorkspaceError
-from lorag.params import AdapterKind, Params, TrainingStart
+from lorag.params import Params, TrainingStart
 from lorag.releases.adapter_shelf import AdapterShelf
+from lorag.strategies import AdapterKind
 from lorag.workspace import Workspace
 
 LINEAGE = "lineage.json"
@@ -33,7 +34,7 @@ def read_starts(workspace: Workspace) -> dict[AdapterKind, str | None]:
         raise WorkspaceError(
             f"cannot read which adapters to continue from: {error!r}",
             where=workspace.starts_file.name,
-            do='write {"tuned": null, "hybrid": null} into it',
+            do=f"write {json.dumps(dict.fromkeys(AdapterKind))} into it",
         ) from error
 
 
@@ -48,7 +49,7 @@ def copy_starting_adapter(adapter: AdapterKind, workspace: Workspace, params: Pa
 
     Raises IntegrityFailed where the pinned adapter is not on this machine: `dvc pull` brings the folder as a whole.
     """
-    continues = params.training.of(adapter).start is TrainingStart.CHAMPION
+    continues = params.training[adapter].start is TrainingStart.CHAMPION
     sha256 = read_starts(workspace)[adapter] if continues else None
     folder = workspace.start_folder(adapter)
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,10 +13,11 @@ from lorag.evaluation.adapter_gate import Champion, judge_adapter
 from lorag.evaluation.probes import Probe
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.models.files import base_model_sha256
-from lorag.params import AdapterKind, Params, TrainingStart
+from lorag.params import Params, TrainingStart
 from lorag.releases.adapter_shelf import AdapterShelf, adapter_sha256
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
+from lorag.strategies import AdapterKind
 from lorag.use_cases.retrain.evaluate_adapter import examine_champion, read_exam
 from lorag.use_cases.retrain.publish_adapters import newest_release, publish_adapters
 from lorag.use_cases.retrain.starting_adapter import LINEAGE, read_lineage, read_starts, write_starts
@@ -114,7 +115,7 @@ def pin_start(kind: AdapterKind, workspace: Workspace, params: Params) -> None:
     training set is the champion's own: a retrain then has nothing to do.
     """
     champion = served_adapter(kind, workspace)
-    if params.training.of(kind).start is not TrainingStart.CHAMPION or champion is None:
+    if params.training[kind].start is not TrainingStart.CHAMPION or champion is None:
         return
     if champion.base_model_sha256 != base_model_sha256(params.generation.model):
         return
@@ -161,7 +162,7 @@ def judge(kind: AdapterKind, workspace: Workspace, params: Params) -> tuple[Adap
     sha256 = adapter_sha256(folder)
     candidate, base_model, digests = read_exam(kind, workspace)
     champion = _examine_champion(kind, sha256, workspace, params)
-    probes = tuple(judge_adapter(candidate, base_model, champion, digests, params.adapter_gate.of(kind)))
+    probes = tuple(judge_adapter(candidate, base_model, champion, digests, params.adapter_gate[kind]))
     entry = AdapterEntry(
         id=f"{kind}-{sha256[:10]}",
         sha256=sha256,

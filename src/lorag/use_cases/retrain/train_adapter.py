@@ -8,8 +8,9 @@ from lorag.digests import digest_of
 from lorag.integrations.lora.model import save_adapter
 from lorag.integrations.lora.training import TrainingJob, encode_pairs, is_main_process, load_tokenizer, train_lora
 from lorag.integrations.models.files import base_model_sha256, convert_base_model
-from lorag.params import AdapterKind, Params
+from lorag.params import Params
 from lorag.progress import show_progress
+from lorag.strategies import AdapterKind
 from lorag.tuning.pairs import read_pairs, training_set_digest
 from lorag.workspace import Workspace
 
@@ -30,7 +31,7 @@ def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) ->
     base = convert_base_model(params.generation.model)
     base_sha256 = base_model_sha256(params.generation.model)
     start = _read_start(workspace.start_folder(adapter))
-    settings = params.training.of(adapter)
+    settings = params.training[adapter]
     if start is not None:
         settings = settings.when_continuing()
     tokenizer = load_tokenizer(base)

@@ -8,8 +8,9 @@ from lorag.answering.strategies import Answer
 from lorag.costs.records import Cost
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.models.generators import open_generator
-from lorag.params import AdapterKind, Params, Rewriting, Strategy
+from lorag.params import Params, Rewriting
 from lorag.retrieval.index.store import Filter
+from lorag.strategies import Strategy
 from lorag.use_cases.serve.serve import answer_from, open_served, search_served
 from lorag.workspace import Workspace
 
@@ -52,7 +53,7 @@ def answer_served(
     on_text: Callable[[str], None] | None = None,
 ) -> AnswerResult:
     """Answers from the served release; raises WorkspaceError where there is none, or none with the adapter."""
-    adapter = AdapterKind(strategy) if strategy in ("tuned", "hybrid") else None
+    adapter = strategy.profile.adapter
     with (
         CostMeter(params.costs) as meter,
         open_served(workspace, params, environment, as_of=as_of, adapter=adapter) as served,

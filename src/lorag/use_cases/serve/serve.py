@@ -15,12 +15,13 @@ from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.files import base_model_sha256
 from lorag.integrations.models.reranker import open_reranker
 from lorag.integrations.stores import open_store
-from lorag.params import AdapterKind, Params, Rewriting, Strategy
+from lorag.params import Params, Rewriting
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import Filter, Hit, IndexStore
 from lorag.retrieval.search import Searcher, SearchResult
+from lorag.strategies import AdapterKind, Strategy
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -180,7 +181,7 @@ def answer_from(
 ) -> Answer:
     """An answer by `strategy`; where that reads, from chunks that are relevant enough, or the word that none are."""
     hits: Sequence[Hit] = ()
-    if strategy in ("rag", "hybrid"):
+    if strategy.profile.reads:
         result = search_served(question, served, params, generator=generator, where=where)
         similarity = result.best_similarity
         hits = result.hits if similarity is None or similarity >= params.search.min_similarity else ()

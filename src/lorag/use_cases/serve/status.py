@@ -9,11 +9,12 @@ from lorag.errors import IntegrityFailed
 from lorag.integrations.blob_cache import BlobCache
 from lorag.knowledge.changes import CorpusChanges, compare_versions
 from lorag.knowledge.documents import Rejected
-from lorag.params import AdapterKind, Params
+from lorag.params import Params
 from lorag.questions.facts import answers_digest, fact_of
 from lorag.questions.questions import Question, read_questions
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
+from lorag.strategies import AdapterKind
 from lorag.use_cases.refresh.pipeline import read_source
 from lorag.use_cases.retrain.starting_adapter import read_lineage
 from lorag.workspace import Workspace

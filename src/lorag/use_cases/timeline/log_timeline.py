@@ -7,8 +7,9 @@ from dataclasses import replace
 from lorag.errors import StoreFailed
 from lorag.evaluation.timeline_records import Moment, TimelineRow
 from lorag.integrations.mlflow.tracking import PARENT_TAG, TrackingLocation, start_run
-from lorag.params import Params, Strategy
+from lorag.params import Params
 from lorag.reports.timeline_plots import plot_freshness, plot_leftovers
+from lorag.strategies import Strategy
 from lorag.use_cases.timeline.timeline_report import TimelineOutcome
 
 logger = logging.getLogger(__name__)

@@ -11,13 +11,12 @@ from lorag.evaluation.question_set import SetQuestion, Topic
 from lorag.evaluation.timeline import Change, choose_probes, label_changes, removed_questions, right_facts
 from lorag.evaluation.timeline_records import Freshness, Moment
 from lorag.integrations.models.generators import open_generator
-from lorag.params import AdapterKind, Strategy
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.shelf import ReleaseShelf
-from lorag.use_cases.asking.answer_questions import adapter_of, ask_with
-from lorag.use_cases.asking.golden import load_wanted
+from lorag.strategies import BASELINE, AdapterKind, Strategy, Update
+from lorag.use_cases.asking.answer_questions import ask_with
+from lorag.use_cases.asking.artifacts import Wanted, load_wanted
 from lorag.use_cases.asking.question_set import load_question_set
-from lorag.use_cases.refresh.refresh_index import Wanted
 from lorag.use_cases.refresh.steps import RefreshOutcome
 from lorag.use_cases.retrain.publish_adapters import newest_release
 from lorag.use_cases.retrain.steps import RetrainOutcome
@@ -39,14 +38,14 @@ def row_record(strategy: Strategy, moment: Moment) -> str:
 
 def asked_at(walk: Walk) -> list[tuple[Strategy, Moment]]:
     """Which strategies are asked when, in this order."""
-    kinds: list[Strategy] = [kind.value for kind in walk.adapters]
-    refreshed: list[Strategy] = ["base", "rag", *kinds]
+    kinds = [kind.strategy for kind in walk.adapters]
+    refreshed = [*(name for name in Strategy if name.profile.adapter is None), *kinds]
     return [*((name, Moment.REFRESHED) for name in refreshed), *((name, Moment.RETRAINED) for name in kinds)]
 
 
 def retrained_for(strategy: Strategy, moment: Moment) -> AdapterKind | None:
     """The adapter that has to be trained before a strategy is asked."""
-    return adapter_of(strategy) if moment is Moment.RETRAINED else None
+    return strategy.profile.adapter if moment is Moment.RETRAINED else None
 
 
 def apply_change(step: Step, walk: Walk) -> tuple[float, bool]:
@@ -88,7 +87,7 @@ def ask(step: Step, walk: Walk, strategy: Strategy, moment: Moment, environment:
     name = row_record(strategy, moment)
     if step.has(name):
         return
-    release, kind = newest_release(walk.workspace), adapter_of(strategy)
+    release, kind = newest_release(walk.workspace), strategy.profile.adapter
     entry = release.adapters.get(kind) if kind else None
     trained = retrained_for(strategy, moment)
     failed = _failed_probes(step, trained) if trained else []
@@ -116,7 +115,7 @@ def read_rows(step: Step, strategy: Strategy, moment: Moment) -> list[AnswerRow]
 
 def valid_questions(step: Step) -> list[SetQuestion]:
     """What was asked of a step that has answered, without what was removed by it."""
-    rows = read_rows(step, "base", Moment.REFRESHED)
+    rows = read_rows(step, BASELINE, Moment.REFRESHED)
     return [row.question for row in rows if row.question.stratum != Change.REMOVED]
 
 
@@ -142,9 +141,9 @@ def _questions(step: Step, walk: Walk, wanted: Wanted) -> list[SetQuestion]:
 
 def _no_freshness(strategy: Strategy, moment: Moment, *, refused: bool) -> Freshness | None:
     """Why there is nothing to measure; None where there is."""
-    if strategy == "base":
+    if not strategy.profile.updates:
         return Freshness(None, None, 0, "no change reaches it")
-    if strategy == "tuned" and moment is Moment.REFRESHED:
+    if Update.REFRESH not in strategy.profile.updates and moment is Moment.REFRESHED:
         return Freshness(None, None, 0, "its adapter is from before the change")
     return Freshness(None, None, 0, "its gate refused the new adapter") if refused else None
 
@@ -152,8 +151,8 @@ def _no_freshness(strategy: Strategy, moment: Moment, *, refused: bool) -> Fresh
 def _measure_freshness(
     step: Step, walk: Walk, strategy: Strategy, moment: Moment, rows: list[AnswerRow], environment: Mapping[str, str]
 ) -> Freshness:
-    lucky = right_facts(read_rows(step, "base", Moment.REFRESHED))
-    if strategy == "tuned":
+    lucky = right_facts(read_rows(step, BASELINE, Moment.REFRESHED))
+    if not strategy.profile.reads:
         lucky |= right_facts(read_rows(step, strategy, Moment.REFRESHED))
     probes = choose_probes(rows, lucky, walk.params.timeline.fresh_questions)
     published = float(step.read(REFRESH)["seconds"])
@@ -172,7 +171,7 @@ def _first_right(
 ) -> tuple[int, float | None]:
     """How many questions were put to the served release, and the seconds until the first right answer."""
     started = time.perf_counter()
-    with open_served(walk.workspace, walk.params, environment, adapter=adapter_of(strategy)) as served:
+    with open_served(walk.workspace, walk.params, environment, adapter=strategy.profile.adapter) as served:
         generator = open_generator(walk.params.generation, {}, served.adapter)
         for number, question in enumerate(probes, start=1):
             answer = answer_from(question.text, strategy, served, generator, walk.params)

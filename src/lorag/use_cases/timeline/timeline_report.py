@@ -12,11 +12,10 @@ from lorag.costs.records import Cost
 from lorag.evaluation.bootstrap import Bootstrap
 from lorag.evaluation.timeline import measure_answers, outdated_answers, removed_questions, right_facts
 from lorag.evaluation.timeline_records import NAME, Freshness, Moment, Timeline, TimelineRow, TimelineStep
-from lorag.params import Strategy
 from lorag.reports.page import Section
 from lorag.reports.timeline_plots import plot_freshness, plot_leftovers
 from lorag.reports.timeline_section import timeline_section
-from lorag.use_cases.asking.answer_questions import adapter_of
+from lorag.strategies import Strategy
 from lorag.use_cases.judge.read_evidence import find_timeline
 from lorag.use_cases.timeline.steps import (
     REFRESH,
@@ -133,8 +132,8 @@ def _right_before(before: Step, strategy: Strategy) -> frozenset[str]:
 
 def _cost(step: Step, strategy: Strategy, moment: Moment) -> Cost | None:
     """Of a refresh for what reads, and of a retrain for what was retrained."""
-    names = [REFRESH] if strategy in ("rag", "hybrid") else []
-    if moment is Moment.RETRAINED and (kind := adapter_of(strategy)):
+    names = [REFRESH] if strategy.profile.reads else []
+    if moment is Moment.RETRAINED and (kind := strategy.profile.adapter):
         names.append(retrain_record(kind))
     costs = [Cost.from_json(step.read(name)["cost"]) for name in names]
     return None if not costs else costs[0] if len(costs) == 1 else costs[0].plus(costs[1])

@@ -11,9 +11,11 @@ from lorag.digests import digest_of, sha256_hex
 from lorag.errors import InputRejected, ParamsError, WorkspaceError
 from lorag.evaluation.timeline import choose_facts
 from lorag.integrations import git_repo
-from lorag.params import AdapterKind, Params, load_params
+from lorag.params import Params
+from lorag.params_file import load_params
 from lorag.questions.questions import read_questions
 from lorag.releases.durable import write_json_durably
+from lorag.strategies import AdapterKind
 from lorag.use_cases.change_params import change_params
 from lorag.use_cases.init_workspace import OPTIONAL_QUESTIONS, init_workspace
 from lorag.workspace import Workspace

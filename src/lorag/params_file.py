@@ -1,0 +1,130 @@
+"""Reading params.yaml: the YAML, the place of a mistake, and what was probably meant."""
+
+import difflib
+import math
+import re
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from lorag.errors import ParamsError
+from lorag.params import Params
+from lorag.renamed import RENAMED_VALUES
+
+MAX_BYTES = 100_000
+MAX_ALIASES = 20
+
+_SECRET_KEY = re.compile(r"(?i)(password|passwd|secret_|_secret|api_?key|access_?key|private_?key|_token$|^token$)")
+_SECRET_VALUE = re.compile(
+    r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY|\bsk-[A-Za-z0-9_-]{20,}|ghp_[A-Za-z0-9]{30,}"
+)
+
+
+def load_params(path: Path) -> Params:
+    """Reads and checks params.yaml; raises ParamsError with the file, the place and what to do."""
+    return parse_params(_read(path), where=path.name)
+
+
+def parse_params(text: str, *, where: str) -> Params:
+    """Checks the YAML 1.2 text of params; `where` names its origin in messages."""
+    tree = _parse_yaml(text, where)
+    if not isinstance(tree, dict):
+        raise ParamsError(
+            f"expected sections with values, got {'nothing' if tree is None else type(tree).__name__}",
+            where=where,
+            do="start with `knowledge:` and its keys, as in the params.yaml that `lorag init` writes",
+        )
+    _refuse_secrets(tree, where)
+    _refuse_old_names(tree, where)
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        raise _explain(error, where) from None
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ParamsError(f"params larger than {MAX_BYTES} bytes", where=path.name, do="keep settings only")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ParamsError(
+            "no params.yaml", where=str(path), do="run this inside a workspace, or make one with `lorag init`"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParamsError(
+            f"cannot read params: {error}", where=str(path), do="make it a readable UTF-8 file"
+        ) from error
+
+
+def _parse_yaml(text: str, where: str) -> Any:
+    # Counted before the tree is built: expanding a few aliases of aliases fills the memory.
+    if len(re.findall(r"(?m)(?:^|[\s\[,:-])\*[\w-]+", text)) > MAX_ALIASES:
+        raise ParamsError(f"more than {MAX_ALIASES} YAML aliases", where=where, do="write the values out")
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        return yaml.load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
+        raise ParamsError(f"bad YAML: {error.problem or error.context}", where=place, do="mend that line") from None
+    except (YAMLError, RecursionError, ValueError) as error:
+        raise ParamsError(f"bad YAML: {error}", where=where, do="mend the file") from None
+
+
+def _refuse_secrets(tree: Any, where: str, path: str = "") -> None:
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            place = f"{path}.{key}" if path else str(key)
+            if isinstance(value, str) and value and (_SECRET_KEY.search(str(key)) or _SECRET_VALUE.search(value)):
+                raise ParamsError(
+                    "a secret does not belong in params", where=f"{where}: {place}", do="put it in the environment"
+                )
+            _refuse_secrets(value, where, place)
+    elif isinstance(tree, list):
+        for item in tree:
+            _refuse_secrets(item, where, path)
+
+
+def _refuse_old_names(tree: Any, where: str) -> None:
+    for path, names in RENAMED_VALUES.items():
+        value = tree
+        for part in path:
+            value = value.get(part) if isinstance(value, dict) else None
+        if isinstance(value, str) and value in names:
+            raise ParamsError(
+                f"`{value}` is called `{names[value]}` now",
+                where=f"{where}: {'.'.join(path)}",
+                do=f"write `{names[value]}`, or run `lorag upgrade`",
+            )
+
+
+def _explain(error: ValidationError, where: str) -> ParamsError:
+    # A misspelt key shows twice, as unknown and as missing: the first says what to do.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+    place = ".".join(str(part) for part in first["loc"])
+    given = first.get("input")
+    what, do = f"{first['msg'].removeprefix('Value error, ')}", "mend the value"
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(first["loc"][:-1]), n=1, cutoff=0.5)
+        what = f"unknown key `{first['loc'][-1]}`"
+        do = f"did you mean `{close[0]}`?" if close else "remove it"
+    elif first["type"] == "missing":
+        what, do = f"missing key `{first['loc'][-1]}`", "add it, as in the params.yaml that `lorag init` writes"
+    elif isinstance(given, bool):
+        what, do = f"got the boolean {given}: {what}", "put the word in quotes if it was meant as text"
+    elif not isinstance(given, dict | list) and (not isinstance(given, float) or math.isfinite(given)):
+        what = f"{what}, got {str(given)[:80]!r}"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return ParamsError(what + more, where=f"{where}: {place}" if place else where, do=do)
+
+
+def _known_keys(path: tuple[int | str, ...]) -> list[str]:
+    model: Any = Params
+    for part in path:
+        # A mapping by adapter has its sections one level below.
+        model = get_args(model)[1] if get_origin(model) is dict else model.model_fields[part].annotation
+    return list(model.model_fields)

@@ -1,0 +1,6 @@
+"""Old spellings in params.yaml and their new names: the reader refuses them, `lorag upgrade` replaces them."""
+
+from collections.abc import Mapping
+
+RENAMED_VALUES: Mapping[tuple[str, ...], Mapping[str, str]] = {("search", "retriever"): {"hybrid": "fused"}}
+"""By the path of a key, its old values and their new names."""
