@@ -8,8 +8,7 @@ from lorag.strategies import UPDATED, AdapterKind, Strategy, Update
 SOURCE = Path(__file__).parents[1] / "src" / "lorag"
 NAMES = {name.value for name in Strategy}
 ABOUT_NAMED_STRATEGIES = ("strategies.py", "answering/prompts.py", "findings/", "demo.py", "renamed.py")
-"""The home of the strategies, their prompts, claims about named strategies, a demo that configures two of them, and the old
-name of a retriever."""
+"""Their home, their prompts, claims about them, a demo that configures two, and the old name of a retriever."""
 
 
 def _named(path: Path) -> list[str]:
