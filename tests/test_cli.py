@@ -1,11 +1,15 @@
 """Flags that cannot be used: one line, a fixed exit status, no traceback."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from lorag.cli import app, run
 
@@ -101,16 +105,50 @@ def test_a_repository_that_ignores_what_a_refresh_commits_is_refused_and_left_as
 
 
 def command_names() -> list[list[str]]:
-    names = [[command.name or command.callback.__name__] for command in app.registered_commands if command.callback]
-    return [*names, ["evaluate", "retrieval"]]
+    """The words of each command that does something."""
+    return list(_below(get_command(app)))
 
 
-@pytest.mark.parametrize("names", command_names(), ids=" ".join)
+def _below(command: TyperCommand | TyperGroup, *above: str) -> Iterator[list[str]]:
+    if not isinstance(command, TyperGroup):
+        yield list(above)
+        return
+    for name, each in command.commands.items():
+        yield from _below(each, *above, name)
+
+
+COMMANDS = command_names()
+
+
+def test_the_list_of_commands_is_whole() -> None:
+    assert len(COMMANDS) > 20
+    assert ["refresh"] in COMMANDS and ["search-params"] in COMMANDS and ["evaluate", "retrieval"] in COMMANDS
+
+
+@pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
 def test_each_command_has_help_with_an_example(names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*names, "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert f"Example: lorag {' '.join(names)}" in shown
-    assert "--json" in shown
+    assert ("--json" in shown) == (names[0] not in RUN_UNTIL_STOPPED)
+
+
+RUN_UNTIL_STOPPED = ("watch", "worker")
+"""They have no result, and so no `--json`."""
+
+
+def test_a_shell_completes_the_commands() -> None:
+    typed = {"_LORAG_COMPLETE": "complete_bash", "COMP_WORDS": "lorag re", "COMP_CWORD": "1"}
+    code = "from lorag.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | typed, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["refresh", "releases", "retrain"]
+
+
+def test_completion_can_be_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    assert "--install-completion" in capsys.readouterr().out
 
 
 def test_help_is_quick_because_it_imports_nothing_heavy() -> None:

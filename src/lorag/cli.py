@@ -16,7 +16,6 @@ from lorag.errors import ExitStatus, LoragError, ParamsError
 app = typer.Typer(
     name="lorag",
     help="Keep a language model's knowledge current, and measure what each update costs.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
