@@ -2,6 +2,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -18,3 +20,12 @@ def test_import_mlflow_in_the_repository_root_gives_the_library() -> None:
     assert origin.name == "__init__.py"
     assert origin.parent.parent != ROOT
     assert (origin.parent / "tracking").is_dir()
+
+
+def test_the_hooks_before_a_commit_are_lines_of_make_lint() -> None:
+    hooks = YAML(typ="safe").load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    lint = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    commands = [line.strip().replace("$(BIN)", ".venv/bin") for line in lint.splitlines()[1:]]
+    assert [repo["repo"] for repo in hooks] == ["local"], "nothing is downloaded"
+    assert {hook["language"] for hook in hooks[0]["hooks"]} == {"system"}
+    assert [hook["entry"] for hook in hooks[0]["hooks"]] == commands[: len(hooks[0]["hooks"])]
