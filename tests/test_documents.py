@@ -66,6 +66,24 @@ def test_each_command_has_a_row_in_the_readme_and_each_row_is_a_command() -> Non
     assert sorted(named) == sorted(_commands(get_command(app)))
 
 
+def test_each_result_as_json_has_a_section() -> None:
+    sections = re.findall(r"^## `lorag (.*)`$", (ROOT / "docs" / "json.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {*_commands(get_command(app))} - {*sections} == {"watch", "worker"}, "they run until they are stopped"
+
+
+def test_the_files_and_constants_that_contributing_names_exist() -> None:
+    named = re.findall(r"`([^`\n]+)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    paths = [name for name in named if re.fullmatch(r"[\w./-]+(/|\.(py|yaml|toml|md))", name)]
+    assert len(paths) > 20
+    places = (ROOT, ROOT / "src" / "lorag")
+    assert [name for name in paths if not any((place / name).exists() for place in places)] == []
+    constants = {name for name in named if re.fullmatch(r"_?[A-Z][A-Z_]{3,}", name)}
+    code = "".join(
+        path.read_text(encoding="utf-8") for place in ("src", "tests") for path in (ROOT / place).rglob("*.py")
+    )
+    assert {name for name in constants if not re.search(rf"^{name}\b.* = ", code, re.MULTILINE)} == set()
+
+
 def test_each_line_is_run_or_is_listed_as_not_run() -> None:
     assert [line for line in LINES if not is_run(line) and not why_not_run(line)] == []
 
