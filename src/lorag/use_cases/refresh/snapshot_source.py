@@ -1,17 +1,24 @@
 """Copies a source into the workspace, so that DVC can version it and a run reads one state of it."""
 
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from lorag.errors import InputRejected
-from lorag.integrations.parsing.source_folder import REJECTED_FILE, SourceListing, list_source, read_file
+from lorag.errors import InputRejected, ParamsError
+from lorag.integrations.parsing.source_folder import REJECTED_FILE, SourceListing, escape_name, list_source, read_file
 from lorag.knowledge.artifacts import write_rejected
 from lorag.knowledge.documents import Reason, Rejected
-from lorag.knowledge.formats import Quarantine
+from lorag.knowledge.formats import Quarantine, format_of
 from lorag.params import KnowledgeParams
+from lorag.workspace import Workspace
 
 MAX_NAME_BYTES = 255
+
+COPIED_FILE = ".copied.txt"
+"""In a copy of a source: the names of the files that were copied, one a line; no other file is replaced or deleted."""
+
+_UNFINISHED_FILE = ".snapshot.tmp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +29,34 @@ class Snapshot:
     deleted: int
 
 
+def refuse_overlaps(workspace: Workspace, params: KnowledgeParams) -> None:
+    """Raises ParamsError where a copy would be made over what it is made of, or over the workspace."""
+    source = workspace.resolve(params.source)
+    if _holds(source, workspace.root):
+        raise ParamsError(
+            f"the workspace lies inside its source {source}",
+            where="params.yaml: knowledge.source",
+            do="name a folder that does not hold the workspace",
+        )
+    if params.origin is not None:
+        _refuse_overlap(workspace, source, workspace.resolve(params.origin), "source")
+    if params.questions_origin is not None:
+        questions = workspace.resolve(params.questions)
+        _refuse_overlap(workspace, questions, workspace.resolve(params.questions_origin), "questions")
+        if params.origin is not None and (_holds(source, questions) or _holds(questions, source)):
+            raise ParamsError(
+                "the copies of documents and of questions would lie in one another",
+                where="params.yaml: knowledge.questions",
+                do="name a file outside knowledge.source, such as data/questions.jsonl",
+            )
+
+
 def snapshot_folder(origin: Path, target: Path, params: KnowledgeParams, *, allow_empty: bool = False) -> Snapshot:
     """Makes `target` a copy of all that can be read below `origin`, under the names that documents are known by.
 
-    Files that did not change are not touched. Raises InputRejected where the origin is missing or, unless
-    `allow_empty`, holds nothing that can be read, and then leaves the copy as it was.
+    Files that did not change are not touched, nor those that no snapshot copied. Raises InputRejected and leaves the
+    folder as it was where such a file is a document or is in the way of one, where the origin is missing and, unless
+    `allow_empty`, where it holds nothing that can be read.
     """
     listing = list_source(origin, max_file_bytes=params.max_file_bytes)
     if not listing.files and not allow_empty:
@@ -35,27 +65,119 @@ def snapshot_folder(origin: Path, target: Path, params: KnowledgeParams, *, allo
             where=str(origin),
             do="add documents, name another source, or serve an empty index with --allow-shrink",
         )
+    if target.exists() and not target.is_dir():
+        raise InputRejected("no folder to copy into", where=str(target), do="name a folder as knowledge.source")
+    wanted = {file.id for file in listing.files if _can_be_kept(file.id)}
+    found = _files_below(target)
+    unfinished = {name for name in found if PurePosixPath(name).name == _UNFINISHED_FILE}
+    earlier = _copied_before(target, found) | unfinished
+    _refuse_others(target, found - earlier, wanted)
     target.mkdir(parents=True, exist_ok=True)
+    # First, so that a run that is killed leaves no file that the next one takes for its owner's.
+    _write_names(target, (earlier | wanted) - unfinished)
+    # Before the copies: a folder may take the name of a file that is gone.
+    deleted = _delete(target, (found & earlier) - wanted)
     copied, rejected = _copy_files(listing, target, params.max_file_bytes)
-    deleted = _delete_others(target, {file.id for file in listing.files})
     write_rejected(target / REJECTED_FILE, [*listing.rejected, *rejected])
+    _write_names(target, wanted - {item.name for item in rejected})
     return Snapshot(copied, deleted)
 
 
 def snapshot_file(origin: Path, target: Path) -> Snapshot:
-    """Makes `target` a copy of the file `origin`; raises InputRejected where that is missing."""
+    """Makes `target` a copy of the file `origin`.
+
+    Raises InputRejected where that is missing, or where `target` holds something that DVC does not version, as it does
+    each snapshot.
+    """
     if not origin.is_file():
         raise InputRejected("no such file", where=str(origin), do="check the path in params.yaml")
-    return Snapshot(int(_replace(target, origin.read_bytes())), 0)
+    data = origin.read_bytes()
+    is_copy = target.with_name(f"{target.name}.dvc").is_file()
+    if target.exists() and not is_copy and target.read_bytes() not in (b"", data):
+        raise InputRejected(
+            "the file was not copied here by a refresh",
+            where=str(target),
+            do="move it away, or name another file as knowledge.questions",
+        )
+    return Snapshot(int(_replace(target, data)), 0)
+
+
+def _refuse_overlap(workspace: Workspace, copy: Path, origin: Path, name: str) -> None:
+    where = f"params.yaml: knowledge.{name}"
+    if _holds(copy, origin) or _holds(origin, copy):
+        raise ParamsError(
+            f"each refresh would copy {origin} over {copy}, and one is or holds the other",
+            where=where,
+            do=f"name another place for the copy, or set its origin to null to read the {name} where they are",
+        )
+    if not copy.is_relative_to(workspace.root.resolve()):
+        raise ParamsError(
+            f"{copy} is to be a copy and lies outside the workspace",
+            where=where,
+            do="name a place inside the workspace, such as one in data/",
+        )
+
+
+def _holds(outer: Path, inner: Path) -> bool:
+    """Whether `inner` is `outer` or lies in it, by whatever names, links and mounts."""
+    return any(place == outer or _is_same(place, outer) for place in (inner, *inner.parents))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
+
+
+def _can_be_kept(name: str) -> bool:
+    return all(len(os.fsencode(part)) <= MAX_NAME_BYTES for part in PurePosixPath(name).parts)
+
+
+def _files_below(target: Path) -> set[str]:
+    paths = (path for path in target.rglob("*") if path.is_symlink() or not path.is_dir())
+    return {path.relative_to(target).as_posix() for path in paths}
+
+
+def _copied_before(target: Path, found: set[str]) -> set[str]:
+    """The names of what earlier snapshots copied; all documents in a copy from before such names were kept."""
+    try:
+        return set((target / COPIED_FILE).read_text(encoding="utf-8").splitlines())
+    except (FileNotFoundError, NotADirectoryError):
+        return {name for name in found if _is_document(name)} if REJECTED_FILE in found else set()
+
+
+def _is_document(name: str) -> bool:
+    path = PurePosixPath(name)
+    return format_of(path.name) is not None and not any(part.startswith(".") for part in path.parts)
+
+
+def _refuse_others(target: Path, others: Iterable[str], wanted: set[str]) -> None:
+    taken = {above for name in wanted for above in _places(name)}
+    for name in sorted(others):
+        if _is_document(name) or name in taken or any(above in wanted for above in _places(name)):
+            raise InputRejected(
+                f"{escape_name(name)} was not copied here by a refresh",
+                where=str(target),
+                do="move it to the origin or away, or name an empty folder as knowledge.source",
+            )
+
+
+def _places(name: str) -> Iterator[str]:
+    """The name of a file and those of the folders that it lies in."""
+    path = PurePosixPath(name)
+    yield from (place.as_posix() for place in (path, *path.parents[:-1]))
+
+
+def _write_names(target: Path, names: set[str]) -> None:
+    _replace(target / COPIED_FILE, "".join(f"{name}\n" for name in sorted(names)).encode())
 
 
 def _copy_files(listing: SourceListing, target: Path, max_file_bytes: int) -> tuple[int, list[Rejected]]:
     copied, rejected = 0, []
     for file in listing.files:
         path = target / file.id
+        if not _can_be_kept(file.id):
+            rejected.append(Rejected(file.id, Reason.UNREADABLE, "a name too long to be kept"))
+            continue
         try:
-            if len(os.fsencode(path.name)) > MAX_NAME_BYTES:
-                raise Quarantine(Reason.UNREADABLE, "a name too long to be kept")
             copied += _replace(path, read_file(listing.root, file, max_file_bytes=max_file_bytes))
         except Quarantine as verdict:
             rejected.append(Rejected(file.id, verdict.reason, verdict.detail))
@@ -65,22 +187,30 @@ def _copy_files(listing: SourceListing, target: Path, max_file_bytes: int) -> tu
 
 def _replace(path: Path, data: bytes) -> bool:
     """Whether the file had to be written."""
-    if path.is_file() and path.read_bytes() == data:
+    if path.is_file() and not path.is_symlink() and path.read_bytes() == data:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / ".snapshot.tmp"
+    _remove_empty_folders(path)
+    temporary = path.parent / _UNFINISHED_FILE
     temporary.write_bytes(data)
     temporary.replace(path)
     return True
 
 
-def _delete_others(target: Path, wanted: set[str]) -> int:
+def _remove_empty_folders(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        for folder in sorted(path.rglob("*"), reverse=True):
+            folder.rmdir()
+        path.rmdir()
+
+
+def _delete(target: Path, names: Iterable[str]) -> int:
     deleted = 0
-    for path in sorted(target.rglob("*"), reverse=True):
-        if path.is_dir() and not path.is_symlink():
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif path.name != REJECTED_FILE and path.relative_to(target).as_posix() not in wanted:
-            path.unlink()
-            deleted += 1
+    for path in (target / name for name in names):
+        path.unlink()
+        deleted += 1
+        for folder in path.parents:
+            if folder == target or any(folder.iterdir()):
+                break
+            folder.rmdir()
     return deleted

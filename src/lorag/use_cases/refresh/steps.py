@@ -33,7 +33,7 @@ from lorag.use_cases.refresh.refresh_index import (
     publish_generation,
     start_from,
 )
-from lorag.use_cases.refresh.snapshot_source import snapshot_file, snapshot_folder
+from lorag.use_cases.refresh.snapshot_source import refuse_overlaps, snapshot_file, snapshot_folder
 from lorag.workspace import COMMITTED, Workspace
 
 INDEX_STAGES = ("validation", "index_report", "retrieval_evaluation")
@@ -106,8 +106,12 @@ class RefreshOutcome:
 
 
 def snapshot(workspace: Workspace, params: Params, *, allow_empty: bool = False) -> None:
-    """Copies source and questions from their origins, where params name such, and versions the copies with DVC."""
+    """Copies source and questions from their origins, where params name such, and versions the copies with DVC.
+
+    Raises ParamsError, before anything is touched, where a copy would overlap its origin or the workspace.
+    """
     knowledge = params.knowledge
+    refuse_overlaps(workspace, knowledge)
     if knowledge.origin is not None:
         source = workspace.resolve(knowledge.source)
         snapshot_folder(workspace.resolve(knowledge.origin), source, knowledge, allow_empty=allow_empty)
