@@ -104,6 +104,21 @@ def test_a_repository_that_ignores_what_a_refresh_commits_is_refused_and_left_as
     assert run(["init", str(own), "--source", str(tmp_path / "docs")]) == 0
 
 
+@pytest.mark.parametrize("name", ["data/source/own.md", "data/questions.jsonl"])
+def test_a_repository_that_holds_something_in_the_place_of_a_copy_is_refused_and_left_as_it_was(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# A\n\nText.\n")
+    (tmp_path / "q.jsonl").write_text('{"id": "1", "question": "?", "answers": ["Text"]}\n')
+    own = tmp_path / "own"
+    (own / name).parent.mkdir(parents=True)
+    (own / name).write_text("Mine.\n")
+    assert run(["init", str(own), "--source", str(tmp_path / "docs"), "--questions", str(tmp_path / "q.jsonl")]) == 2
+    assert "would copy" in capsys.readouterr().err
+    assert [path for path in own.rglob("*") if path.is_file()] == [own / name]
+
+
 def command_names() -> list[list[str]]:
     """The words of each command that does something."""
     return list(_below(get_command(app)))

@@ -28,8 +28,8 @@ def init_workspace(root: Path, source: Path, questions: Path | None) -> Workspac
     """A git and DVC repository at `root` whose refresh reads `source`.
 
     A source elsewhere is copied in and versioned by DVC at each refresh; a source inside `root` is read in place.
-    Raises WorkspaceError where `root` already is a workspace, or a git repository that ignores what a refresh commits,
-    and InputRejected where source or questions are missing.
+    Raises WorkspaceError where `root` already is a workspace, a git repository that ignores what a refresh commits, or
+    holds something in the place of a copy, and InputRejected where source or questions are missing.
     """
     root = root.resolve()
     _refuse_unusable(root, source, questions)
@@ -86,6 +86,19 @@ def _refuse_unusable(root: Path, source: Path, questions: Path | None) -> None:
         )
     if questions is not None and not questions.is_file():
         raise InputRejected("no such questions file", where=str(questions), do="give a JSONL file, or leave it out")
+    for given, name in ((source, SOURCE), (questions, QUESTIONS)):
+        if given is not None and not given.resolve().is_relative_to(root) and _holds_something(root / name):
+            raise WorkspaceError(
+                f"{name} holds something, and each refresh would copy {given} there",
+                where=str(root),
+                do="move it away, or name another folder",
+            )
+
+
+def _holds_something(path: Path) -> bool:
+    if path.is_symlink():
+        return True
+    return any(path.iterdir()) if path.is_dir() else path.exists() and path.stat().st_size > 0
 
 
 def _write_params(root: Path, source: Path, questions: Path | None) -> None:
