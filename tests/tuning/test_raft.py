@@ -88,8 +88,21 @@ def test_a_quote_follows_the_answer_and_stands_in_the_passage(raft: RaftMaker, f
     assert changed is not None and changed.answer == '2.1 metres ("Berth 4 is 2.1 metres deep at low water.")'
 
 
+def test_without_a_chunk_to_show_only_the_gold_one_is_learned_from(raft: RaftMaker, facts: list[Fact]) -> None:
+    """Served, a question for which nothing is found is put to no model."""
+    depth, wording = facts[0], "How deep is berth 4?"
+    missed = replace(raft, ranked={wording: [], "Who owns the moon?": []})
+    assert missed.gold(depth, wording).chunk_ids == ("c-harbour/berths.md",)
+    assert missed.without_gold(depth, wording) is None
+    assert missed.declined("u-1", "Who owns the moon?", PairSource.UNANSWERABLE, "canonical") is None
+    full = replace(raft, select=lambda chunks: [])
+    assert full.gold(depth, wording).chunk_ids == ("c-harbour/berths.md",)
+    assert full.without_gold(depth, wording) is None
+
+
 def test_what_no_document_answers_is_declined_with_what_the_search_finds(raft: RaftMaker, chunks: list[Chunk]) -> None:
     asking = replace(raft, ranked={"Who owns the moon?": chunks})
     pair = asking.declined("u-1", "Who owns the moon?", PairSource.UNANSWERABLE, "canonical")
+    assert pair is not None
     assert pair.answer == DECLINE and pair.chunk_ids == ("c-harbour/berths.md", "c-harbour/people.md")
     assert pair.messages[-1].content.rstrip().endswith("Question: Who owns the moon?")

@@ -1,5 +1,6 @@
 """From a question to an answer, by each of the strategies."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,11 +9,12 @@ from lorag.answering.context import condense
 from lorag.answering.generator import CountsTokens, Generation, LanguageModel, Message, drain
 from lorag.answering.links import LinkFilter, links_in, strip_links
 from lorag.answering.prompts import closed_book_messages, rag_messages
-from lorag.errors import ParamsError
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams
 from lorag.retrieval.index.store import Hit
 from lorag.strategies import Strategy
+
+logger = logging.getLogger(__name__)
 
 NOTHING_FOUND = "Nothing relevant was found in the knowledge base."
 """The whole answer where the search found nothing to answer from."""
@@ -98,12 +100,12 @@ def make_prompt(
     params: AnsweringParams,
     generation: GenerationParams,
 ) -> Prompt:
-    """What the strategy asks a model; of `chunks`, best first, it reads those that fit."""
+    """What the strategy asks a model; of `chunks`, best first, it reads those that fit, and asks nothing with none."""
     if not strategy.profile.reads:
         return Prompt(question, tuple(closed_book_messages(question, strategy)))
-    if not chunks:
-        return Prompt(question, ())
     chosen = select_context(chunks, counter, params, generation)
+    if not chosen:
+        return Prompt(question, ())
     messages = rag_messages(question, read_passages(question, chosen, params))
     return Prompt(question, tuple(messages), tuple(chosen))
 
@@ -123,7 +125,7 @@ def assemble_answer(
 def select_context(
     chunks: Sequence[Chunk], generator: CountsTokens, params: AnsweringParams, generation: GenerationParams
 ) -> list[Chunk]:
-    """The best chunks that fit `max_context_tokens` together, best first, at most `context_chunks`."""
+    """The best chunks that fit `max_context_tokens` together, best first, at most `context_chunks`; maybe none."""
     chosen: list[Chunk] = []
     left = generation.max_context_tokens
     for chunk in chunks[: params.context_chunks]:
@@ -131,11 +133,10 @@ def select_context(
         if cost <= left:
             chosen.append(chunk)
             left -= cost
-    if not chosen:
-        raise ParamsError(
-            f"no chunk fits into {generation.max_context_tokens} tokens of context",
-            where="generation.max_context_tokens",
-            do="raise it, or lower chunking.max_tokens",
+    if chunks and not chosen:
+        logger.warning(
+            "no chunk fits into %d tokens of context: raise generation.max_context_tokens or lower chunking.max_tokens",
+            generation.max_context_tokens,
         )
     return chosen
 

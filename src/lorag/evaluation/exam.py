@@ -22,7 +22,10 @@ class Topic(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question as the model reads it; without accepted answers it is to be declined. `fact_id` for facts."""
+    """One question as the model reads it; without accepted answers it is to be declined. `fact_id` for facts.
+
+    Without messages no model is asked, as where the search found nothing to answer from.
+    """
 
     topic: Topic
     question: str

@@ -65,16 +65,15 @@ class RaftMaker:
         return self._pair(fact, wording, chunks, passages, self._quoted(fact, fact.answer, chunks), "gold")
 
     def without_gold(self, fact: Fact, wording: str) -> Pair | None:
-        """With chunks that do not hold the answer, to be declined; None where nothing else was found."""
+        """With chunks that do not hold the answer, to be declined; None where there is nothing else to show."""
         gold = {chunk.id for chunk in fact.gold}
         others = [
             chunk
             for chunk in self.ranked[wording]
             if chunk.id not in gold and not any(states(chunk.embedded_text, answer) for answer in fact.question.answers)
         ]
-        if not others or not fact.literal:
+        if not fact.literal or not (chunks := self.select(others)):
             return None
-        chunks = self.select(others)
         passages = read_passages(wording, chunks, self.answering)
         return self._pair(fact, wording, chunks, passages, DECLINE, "without gold")
 
@@ -93,9 +92,14 @@ class RaftMaker:
         answer = _replace(self._quoted(fact, fact.answer, chunks), fact.answer, swap.value)
         return self._pair(fact, wording, chunks, changed, answer, "changed answer", swap)
 
-    def declined(self, question_id: str, wording: str, source: PairSource, method: str) -> Pair:
-        """What no document answers, with what the search finds for it."""
+    def declined(self, question_id: str, wording: str, source: PairSource, method: str) -> Pair | None:
+        """What no document answers, with what the search finds for it; None where that is nothing.
+
+        Served, such a question is put to no model.
+        """
         chunks = self.select(self.ranked[wording])
+        if not chunks:
+            return None
         passages = read_passages(wording, chunks, self.answering)
         documents = {chunk.document_id: self.versions[chunk.document_id] for chunk in chunks}
         messages = tuple(rag_messages(wording, passages))

@@ -54,9 +54,10 @@ def training_pairs(adapter: AdapterKind, material: Material, raft: RaftMaker, pa
             for wording in fact.training_wordings
         ]
     pairs += [
-        declined_pair(adapter, fact, *wording, raft=raft, params=params)
+        pair
         for fact in material.unanswerable
         for wording in fact.training_wordings
+        if (pair := declined_pair(adapter, fact, *wording, raft=raft, params=params))
     ]
     if params.text and not adapter.reads:
         pairs += text_pairs(material.chunks, versions)
@@ -98,8 +99,8 @@ def reads_context(adapter: AdapterKind, params: TrainingSetParams) -> bool:
 
 def declined_pair(
     adapter: AdapterKind, fact: Fact, method: str, text: str, *, raft: RaftMaker, params: TrainingSetParams
-) -> Pair:
-    """A question that no document answers, with the word that it is not known."""
+) -> Pair | None:
+    """A question that no document answers, with the word that it is not known; None where it is put to no model."""
     if reads_context(adapter, params):
         return raft.declined(fact.id, text, PairSource.UNANSWERABLE, method)
     return Pair(PairSource.UNANSWERABLE, tuple(ASK[adapter](text)), DECLINE, fact.id, method=method)

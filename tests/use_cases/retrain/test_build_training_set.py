@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from lorag.errors import ExitStatus, GateRefused, InputRejected, LoragError
-from lorag.params import Params
+from lorag.evaluation.exam import Topic
+from lorag.params import Params, RetrieverKind
 from lorag.stages import run_stage
 from lorag.strategies import AdapterKind
 from lorag.tuning.pairs import PairSource, read_pairs, training_set_digest
 from lorag.use_cases.retrain.build_training_set import BuiltTrainingSet, build_training_set, read_seen
+from lorag.use_cases.retrain.evaluate_adapter import set_exam
 from tests.use_cases.conftest import Place
 
 FACTS = {
@@ -77,6 +79,27 @@ def test_both_adapters_learn_the_facts_each_in_its_way(ready: Place) -> None:
     everything = "".join((built.folder / "train.jsonl").read_text() for built in (tuned, hybrid))
     assert not any(held_out in everything for *_, held_out in FACTS.values())
     assert (tuned.folder / "validation" / "data_docs" / "pairs.html").is_file()
+
+
+def test_a_question_for_which_the_search_finds_nothing_is_answered_from_nothing(ready: Place) -> None:
+    unknown = {"id": "u", "question": "Xyzzy plugh?", "answers": [], "gold_doc_ids": []}
+    _write(ready.workspace.root / "unanswerable.jsonl", [unknown])
+    _write(ready.workspace.root / "controls.jsonl", [unknown])
+    file = ready.workspace.resolve(ready.params.knowledge.questions)
+    held_out = ["How far down is it?", "Grault corge?", "Quellwick, berth 4: metres?"]
+    _write(file, _questions(phrasings=["Frobnicate quux?"], held_out_phrasings=held_out))
+    params = _params(ready)
+    search = params.search.model_copy(update={"retriever": RetrieverKind.BM25})
+    knowledge = params.knowledge.model_copy(update={"controls": "controls.jsonl"})
+    params = params.model_copy(update={"search": search, "knowledge": knowledge})
+
+    built = build_training_set(AdapterKind.HYBRID, ready.workspace, params, environment={})
+    assert built.counts == {"general": 1, "raft": 4}, "served, it would be put to no model"
+
+    exam = set_exam(AdapterKind.HYBRID, ready.workspace, params)
+    asked = {each.question: each.messages for each in exam.paper if each.topic in (Topic.FACT, Topic.REFUSAL)}
+    assert asked["Xyzzy plugh?"] == asked["Grault corge?"] == ()
+    assert asked["Quellwick, berth 4: metres?"]
 
 
 def test_lineage_names_documents_facts_and_counts(ready: Place) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lorag.answering.prompts import base_messages, rag_messages
-from lorag.answering.strategies import Prompt, read_passages, select_context
+from lorag.answering.strategies import NOTHING_FOUND, Prompt, make_prompt, read_passages, select_context
 from lorag.digests import digest_of
 from lorag.evaluation.adapter_gate import Champion, Examined
 from lorag.evaluation.exam import Asked, Marks, Topic, answer_table, mark, mark_facts
@@ -113,10 +113,9 @@ def set_exam(adapter: AdapterKind, workspace: Workspace, params: Params) -> Exam
         raft = RaftMaker(facts, ranked, versions, select, params.answering, params.training_set)
 
         def in_context(each: Asked) -> Asked:
-            messages = rag_messages(
-                each.question, read_passages(each.question, select(ranked[each.question]), params.answering)
-            )
-            return Asked(each.topic, each.question, tuple(messages), each.accepted, each.fact_id)
+            chunks = ranked[each.question]
+            prompt = make_prompt(each.question, adapter.strategy, chunks, encoder, params.answering, params.generation)
+            return Asked(each.topic, each.question, prompt.messages, each.accepted, each.fact_id)
 
         paper, declined = [in_context(each) for each in paper], [in_context(each) for each in declined]
         reading = _ask_to_read(asked, raft, params)
@@ -138,8 +137,8 @@ def _ask_to_read(asked: Sequence[tuple[Fact, str]], raft: RaftMaker, params: Par
             rows.append(Asked(Topic.CHANGED_CONTEXT, text, pair.messages, (pair.answer,), fact.id))
         other = chosen[(at + len(chosen) // 2) % len(chosen)][0]
         if not set(other.documents) & set(fact.documents):
-            passages = read_passages(text, list(other.gold[: params.answering.context_chunks]), params.answering)
-            messages = tuple(rag_messages(text, passages))
+            passages = read_passages(text, raft.select(other.gold), params.answering)
+            messages = tuple(rag_messages(text, passages)) if passages else ()
             rows.append(Asked(Topic.IRRELEVANT_CONTEXT, text, messages, (), fact.id))
     return rows
 
@@ -156,7 +155,7 @@ def _answer(paper: Sequence[Asked], adapter: Path | None, workspace: Workspace, 
     generator = open_generator(params.generation, {}, adapter)
     prompts = [Prompt(asked.question, asked.messages) for asked in paper]
     batched = generate_batched(prompts, generator, workspace, params, f"Asking the {who}")
-    return [generation.text if generation else "" for generation in batched.generations]
+    return [generation.text if generation else NOTHING_FOUND for generation in batched.generations]
 
 
 def _write(path: Path, value: Mapping[str, Any]) -> None:
