@@ -51,8 +51,9 @@ def show_comparison(result: Mapping[str, Any]) -> None:
 def show_seeds(result: Mapping[str, Any]) -> None:
     """A row for each measure, a column for each seed."""
     seeds = [str(each["seed"]) for each in result["results"]]
+    figures = [each["figures"] for each in result["results"]]
     rows = [
-        [name, f"{spread['mean']:.3f}", *(f"{each['figures'][name]:.3f}" for each in result["results"])]
+        [name, f"{spread['mean']:.3f}", *(f"{given[name]:.3f}" if name in given else "" for given in figures)]
         for name, spread in result["spreads"].items()
     ]
     table(f"{result['strategy']} by training seed", ["", "mean", *seeds], rows)

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class SeedResult:
-    """One seed's adapter; `figures` are shares by the names of the comparison's measures."""
+    """One seed's adapter; `figures` are shares by the names of those measures of a comparison that it has."""
 
     seed: int
     sha256: str
@@ -25,9 +25,12 @@ class SeedsReport:
 
     @property
     def spreads(self) -> dict[str, dict[str, float | None]]:
-        """By measure: mean, least, greatest and the standard deviation, None of a single seed."""
-        names = list(self.results[0].figures) if self.results else []
-        return {name: _spread([result.figures[name] for result in self.results]) for name in names}
+        """By measure: mean, least, greatest and the standard deviation, None of a single seed.
+
+        A measure that some seeds lack, such as one of citations where nothing was cited, is spread over the others.
+        """
+        names = dict.fromkeys(name for result in self.results for name in result.figures)
+        return {name: _spread([r.figures[name] for r in self.results if name in r.figures]) for name in names}
 
     def to_json(self) -> dict[str, Any]:
         """reports/seeds_<strategy>.json."""

@@ -16,7 +16,7 @@ def seeds_section(reports: Sequence[SeedsReport]) -> Section:
                 f"{spread[part]:.3f}" if spread[part] is not None else ""
                 for part in ("mean", "least", "greatest", "sd")
             ),
-            ", ".join(f"{result.figures[name]:.3f}" for result in report.results),
+            ", ".join(f"{each.figures[name]:.3f}" if name in each.figures else "-" for each in report.results),
         ]
         for report in reports
         for name, spread in report.spreads.items()
