@@ -39,20 +39,31 @@ def cap_per_document(hits: Iterable[Hit], most: int) -> list[Hit]:
     return kept
 
 
-def select_diverse(
-    similarity_to_query: NDArray[np.float32], vectors: NDArray[np.float32], n: int, relevance_weight: float
-) -> list[int]:
-    """Indices of up to `n` candidates by maximal marginal relevance, in the order they were chosen.
+def scale_relevance(hits: Sequence[Hit]) -> NDArray[np.float64]:
+    """The scores of hits that come best first, from 1 for the best to 0 for the worst [n_hits].
 
-    `similarity_to_query` [n_candidates], `vectors` [n_candidates, dimension] of unit length; a weight of 1 is
-    relevance alone, 0 difference alone. Carbonell and Goldstein, SIGIR 1998.
+    Where hits were reranked only in part, the others' scores are of another kind: they count as no better than the
+    worst hit before them.
+    """
+    scores = np.minimum.accumulate(np.array([hit.score for hit in hits], dtype=np.float64))
+    span = np.ptp(scores) if hits else 0.0
+    return (scores - scores[-1]) / span if span else np.ones(len(hits))
+
+
+def select_diverse(
+    relevance: NDArray[np.floating], vectors: NDArray[np.float32], n: int, relevance_weight: float
+) -> list[int]:
+    """Indices of up to `n` candidates by maximal marginal relevance, in the order they were chosen, ties by index.
+
+    `relevance` [n_candidates] on the scale of a cosine, `vectors` [n_candidates, dimension] of unit length; a weight
+    of 1 is relevance alone, 0 difference alone. Carbonell and Goldstein, SIGIR 1998.
     """
     between = vectors @ vectors.T
     closest = np.full(len(vectors), -np.inf, dtype=np.float32)
     chosen: list[int] = []
     while len(chosen) < min(n, len(vectors)):
         penalty = np.where(np.isneginf(closest), 0.0, closest)
-        value = relevance_weight * similarity_to_query - (1 - relevance_weight) * penalty
+        value = relevance_weight * relevance - (1 - relevance_weight) * penalty
         value[chosen] = -np.inf
         best = int(np.argmax(value))
         chosen.append(best)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lorag.params import RetrieverKind, SearchParams
-from lorag.retrieval.fuse import cap_per_document, fuse_hits, select_diverse
+from lorag.retrieval.fuse import cap_per_document, fuse_hits, scale_relevance, select_diverse
 from lorag.retrieval.index.store import Filter, Hit, IndexRef, IndexStore
 from lorag.retrieval.rerank import Reranker, rerank
 
@@ -42,8 +42,8 @@ class Searcher:
     ) -> SearchResult:
         """The `top_k` chunks for `queries[0]`, the question; further queries are rewritings of it.
 
-        Candidates of every query and retriever are fused by reciprocal rank, then reranked, diversified and capped
-        for each document, as `params` say.
+        Candidates of every query and retriever are fused by reciprocal rank, then reranked, capped for each document
+        and diversified, as `params` say.
         """
         vectors = self.embed(queries) if params.retriever is not RetrieverKind.BM25 else None
         dense, words = self._candidates(queries, vectors, params, where, exact)
@@ -54,9 +54,10 @@ class Searcher:
             head = hits[: params.rerank_candidates]
             scores = self.reranker.score(queries[0], [hit.chunk.embedded_text for hit in head])
             hits = rerank(head, scores) + hits[params.rerank_candidates :]
-        if params.mmr_lambda is not None and vectors is not None:
-            hits = self._diversify(hits, vectors[0], params.top_k, params.mmr_lambda)
-        return SearchResult(tuple(cap_per_document(hits, params.max_per_document)[: params.top_k]), best)
+        hits = cap_per_document(hits, params.max_per_document)
+        if params.mmr_lambda is not None and hits:
+            hits = self._diversify(hits, params.top_k, params.mmr_lambda)
+        return SearchResult(tuple(hits[: params.top_k]), best)
 
     def _candidates(
         self,
@@ -80,8 +81,8 @@ class Searcher:
             ]
         return dense, pending.result() if pending else search_words()
 
-    def _diversify(self, hits: list[Hit], query: NDArray[np.float32], n: int, weight: float) -> list[Hit]:
+    def _diversify(self, hits: list[Hit], n: int, weight: float) -> list[Hit]:
         vectors_by_id = {row.chunk.id: row.vector for row in self.store.rows(self.ref, [hit.chunk.id for hit in hits])}
-        vectors = np.stack([vectors_by_id[hit.chunk.id] for hit in hits]) if hits else np.empty((0, len(query)))
-        order = select_diverse((vectors @ query).astype(np.float32), vectors.astype(np.float32), n, weight)
+        vectors = np.stack([vectors_by_id[hit.chunk.id] for hit in hits]).astype(np.float32)
+        order = select_diverse(scale_relevance(hits), vectors, n, weight)
         return [hits[index] for index in order]
