@@ -51,7 +51,7 @@ def walk_timeline(
         outcome = TimelineOutcome(timeline, report(timeline, walk, workspace), known)
     # With the runs of its refreshes and retrains: one ledger tells what they cost and how soon they were right.
     location = locate_tracking(walk.workspace.state, os.environ)
-    return log(outcome, walk.params, location, str(flow_run.id or ""))
+    return log(outcome, walk, location, str(flow_run.id or ""))
 
 
 def _walk_step(step: Step, walk: Walk) -> bool:

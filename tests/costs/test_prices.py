@@ -55,6 +55,8 @@ def test_metrics_carry_every_known_number_under_one_prefix() -> None:
         "cost.tokens_trained",
         "cost.kwh",
         "cost.money",
+        "cost.wh",
+        "cost.cents",
     }, "what is not known is left out, not logged as 0"
     assert all(type(value) is float for value in metrics.values())
 

@@ -58,8 +58,15 @@ class Cost:
         return Cost(self.use.plus(other.use), self.money + other.money, self.currency)
 
     def as_metrics(self) -> dict[str, float]:
-        """`cost.<name>` for every number that is known, the same names for every kind of update."""
-        values = asdict(self.use) | {"money": self.money}
+        """Return `cost.<name>` for every number that is known, with the same names for every kind of update.
+
+        `cost.wh`, `cost.cents` and `cost.mb_written` repeat energy, money and bytes in units of which the first two
+        decimals tell something: MLflow's pages show no more. `from_metrics` does not read them.
+        """
+        values: dict[str, float | None] = asdict(self.use) | {"money": self.money}
+        values |= {"wh": 1_000 * self.use.kwh, "cents": 100 * self.money}
+        if self.use.bytes_written is not None:
+            values["mb_written"] = self.use.bytes_written / 1e6
         return {f"cost.{name}": float(value) for name, value in values.items() if value is not None}
 
     @classmethod

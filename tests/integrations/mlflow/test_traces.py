@@ -20,7 +20,7 @@ def test_spans_tell_when_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     else:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", before)
     with start_run(location, "lorag", "answers rag", {}) as run:
-        run.log_dataset("questions", "d" * 64, "questions.jsonl", 3)
+        run.log_dataset("questions", "d" * 64, "questions.jsonl", 3, "evaluation")
     end = time.time_ns()
     read = TracedAnswer(
         "answer rag",
@@ -32,6 +32,8 @@ def test_spans_tell_when_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("c1",),
         {"tokens_generated": 3},
         {"lorag.release": "r1"},
+        ("7 m", "7 metres"),
+        {"right": True, "cited": False},
     )
     recalled = TracedAnswer("answer base", "Why?", "No.", end - 1_000_000_000, end - 1_000_000_000, end, (), {}, {})
     log_traces(location, run.run_id, [read, recalled])
@@ -54,6 +56,12 @@ def test_spans_tell_when_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     }
     (told,) = [trace for trace in traces if trace.info.tags["mlflow.traceName"] == "answer rag"]
     assert told.info.tags["lorag.release"] == "r1"
+    assert {each.name: each.value for each in told.info.assessments} == {
+        "expected_response": "7 m / 7 metres",
+        "right": True,
+        "cited": False,
+    }
+    assert {each.source.source_type for each in told.info.assessments} == {"CODE"}
     assert told.data.spans[1].outputs == {"chunk_ids": ["c1"]}
     assert told.data.spans[2].attributes["tokens_generated"] == 3
     assert mlflow.active_run() is None

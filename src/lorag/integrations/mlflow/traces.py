@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lorag.integrations.mlflow.tracking import TrackingLocation, connect, failures_mapped
@@ -19,6 +19,7 @@ class TracedAnswer:
     """A question with its answer; moments are in nanoseconds since 1970.
 
     Up to `searched_ns` the context was looked for, `chunk_ids`; from there on a model wrote. `tags` name the release.
+    `expected` are the accepted answers, and `verdicts` what code found out about this one, such as right or cited.
     """
 
     name: str
@@ -30,6 +31,8 @@ class TracedAnswer:
     chunk_ids: Sequence[str]
     tokens: Mapping[str, int]
     tags: Mapping[str, str]
+    expected: Sequence[str] = ()
+    verdicts: Mapping[str, bool] = field(default_factory=dict)
 
 
 def log_traces(location: TrackingLocation, run_id: str, answers: Sequence[TracedAnswer]) -> None:
@@ -69,7 +72,23 @@ def _log_trace(client: "MlflowClient", experiment_id: str, run_id: str, answer: 
         chunks = {"chunk_ids": list(answer.chunk_ids)}
         tell("retrieve", "RETRIEVER", chunks, answer.started_ns, answer.searched_ns, {})
     tell("generate", "LLM", {"answer": answer.answer}, answer.searched_ns, answer.ended_ns, answer.tokens)
+    _assess(root, answer)
     client.end_trace(root.trace_id, outputs={"answer": answer.answer}, end_time_ns=answer.ended_ns)
+
+
+def _assess(root: Any, answer: TracedAnswer) -> None:
+    """Note the expectation and each verdict on the trace while it is open: then they are sent with it, in one piece."""
+    import mlflow
+    from mlflow.entities import AssessmentSource, Expectation, Feedback
+    from mlflow.tracing.provider import safe_set_span_in_context
+
+    source = AssessmentSource(source_type="CODE", source_id="lorag")
+    with safe_set_span_in_context(root):
+        if answer.expected:
+            expectation = Expectation(name="expected_response", value=" / ".join(answer.expected), source=source)
+            mlflow.log_assessment(root.trace_id, expectation)
+        for name, verdict in answer.verdicts.items():
+            mlflow.log_assessment(root.trace_id, Feedback(name=name, value=verdict, source=source))
 
 
 @contextmanager

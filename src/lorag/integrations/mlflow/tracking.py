@@ -30,6 +30,7 @@ PARENT_TAG = "mlflow.parentRunId"
 # of seven retries with ever longer pauses; what the environment says already, stays.
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     # Otherwise the address of a run on a server stands before what a command prints as JSON.
@@ -76,12 +77,15 @@ class Run:
             for start in range(0, len(rows), PARAMS_A_BATCH):
                 self._client.log_batch(self.run_id, params=rows[start : start + PARAMS_A_BATCH])
 
-    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
-        """Numbers by name, all with the same time."""
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0, model_id: str | None = None) -> None:
+        """Log numbers by name, all with the same time; `model_id` shows them with that logged model too."""
         from mlflow.entities import Metric
 
         now_ms = int(time.time() * 1000)
-        rows = [Metric(name, float(value), now_ms, step) for name, value in metrics.items()]
+        rows = [
+            Metric(name, float(value), now_ms, step, model_id=model_id, run_id=self.run_id)
+            for name, value in metrics.items()
+        ]
         with failures_mapped(self._location):
             for start in range(0, len(rows), METRICS_A_BATCH):
                 self._client.log_batch(self.run_id, metrics=rows[start : start + METRICS_A_BATCH])
@@ -125,8 +129,11 @@ class Run:
         with failures_mapped(self._location):
             self._client.log_figure(self.run_id, figure, name)
 
-    def log_dataset(self, name: str, digest: str, source: str, n_rows: int) -> None:
-        """A data set that the run read, by name and digest alone; `source` says where it lies."""
+    def log_dataset(self, name: str, digest: str, source: str, n_rows: int, context: str) -> None:
+        """Note a dataset that the run read, by name and digest alone.
+
+        `source` says where it lies. `context` says what it was read for: `knowledge`, `training` or `evaluation`.
+        """
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         dataset = Dataset(
@@ -138,7 +145,7 @@ class Run:
             profile=json.dumps({"num_rows": n_rows}),
         )
         with failures_mapped(self._location):
-            tags = [InputTag("mlflow.data.context", "evaluation")]
+            tags = [InputTag("mlflow.data.context", context)]
             self._client.log_inputs(self.run_id, datasets=[DatasetInput(dataset, tags)])
 
     def log_table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:

@@ -1,12 +1,16 @@
 """One MLflow run for a comparison, with a child for each strategy that names its metrics like every other."""
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 
 from lorag.errors import StoreFailed
+from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Figures
+from lorag.evaluation.feedback import judge_answer
 from lorag.integrations.dvc import dvc_repo
+from lorag.integrations.mlflow.registry import find_adapter, registered_name
 from lorag.integrations.mlflow.traces import TracedAnswer, log_traces
 from lorag.integrations.mlflow.tracking import PARENT_TAG, Run, TrackingLocation, start_run
 from lorag.params import Params
@@ -60,7 +64,10 @@ def _log_strategy(
     name = f"answers {strategy} {outcome.chosen.release.id}"
     with start_run(location, params.tracking.experiment, name, tags) as run:
         run.log_params(params.model_dump(mode="json"))
-        run.log_metrics(_metrics(strategy, outcome, params))
+        metrics = _metrics(strategy, outcome, params)
+        run.log_metrics(metrics)
+        if adapter := _registered(strategy, outcome, params, location):
+            run.log_metrics({name: metrics[name] for name in metrics if name.startswith("quality.")}, model_id=adapter)
         _log_dataset(run, outcome, params)
         run.log_table(
             {
@@ -72,23 +79,48 @@ def _log_strategy(
             },
             "answers.json",
         )
-        if (speed := outcome.time(strategy).speed) is not None:
-            log_traces(location, run.run_id, [_trace(timing, strategy, tags) for timing in speed.timings])
+        speed = outcome.time(strategy).speed
+        timings = {timing.question: timing for timing in speed.timings} if speed is not None else {}
+        answered_ns = time.time_ns()
+        log_traces(
+            location,
+            run.run_id,
+            [
+                _trace(row, timings.get(row.question.text), answered_ns, strategy, tags)
+                for row in outcome.rows[strategy]
+            ],
+        )
         return run.run_id
 
 
-def _trace(timing: Timing, strategy: Strategy, tags: Mapping[str, str]) -> TracedAnswer:
-    answer = timing.answer
+def _registered(strategy: Strategy, outcome: CompareOutcome, params: Params, location: TrackingLocation) -> str | None:
+    """The id of the logged model of the strategy's adapter; None without one, or where its gate refused it."""
+    kind = strategy.profile.adapter
+    if kind is None:
+        return None
+    name = registered_name(params.tracking.experiment, kind)
+    found = find_adapter(location, name, outcome.chosen.adapters[strategy])
+    return found.model_id if found else None
+
+
+def _trace(
+    row: AnswerRow, timing: Timing | None, answered_ns: int, strategy: Strategy, tags: Mapping[str, str]
+) -> TracedAnswer:
+    """An answer that was timed shows its seconds; one that was generated in a batch has none of its own."""
+    started = answered_ns if timing is None else timing.started_ns
+    asked_s, total_s = (0.0, 0.0) if timing is None else (timing.asked_s, timing.total_s)
     return TracedAnswer(
         f"answer {strategy}",
-        timing.question,
-        answer.text,
-        timing.started_ns,
-        timing.started_ns + round(1e9 * (timing.asked_s if timing.asked_s is not None else timing.total_s)),
-        timing.started_ns + round(1e9 * timing.total_s),
-        answer.context,
-        {"tokens_prompt": answer.prompt_tokens, "tokens_generated": answer.generated_tokens},
+        row.question.text,
+        row.answer.text,
+        started,
+        started + round(1e9 * (asked_s if asked_s is not None else total_s)),
+        started + round(1e9 * total_s),
+        row.answer.context,
+        {"tokens_prompt": row.answer.prompt_tokens, "tokens_generated": row.answer.generated_tokens},
         {name: tags[name] for name in TRIPLE if tags[name]},
+        row.question.accepted,
+        judge_answer(row, reads=strategy.profile.reads),
     )
 
 
@@ -152,7 +184,11 @@ def _log_parent(run: Run, outcome: CompareOutcome, workspace: Workspace, params:
 def _log_dataset(run: Run, outcome: CompareOutcome, params: Params) -> None:
     comparison = outcome.comparison
     run.log_dataset(
-        "questions", comparison.question_set_digest, params.knowledge.questions, sum(comparison.questions.values())
+        "questions",
+        comparison.question_set_digest,
+        params.knowledge.questions,
+        sum(comparison.questions.values()),
+        "evaluation",
     )
 
 

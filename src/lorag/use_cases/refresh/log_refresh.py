@@ -46,6 +46,8 @@ def log_refresh(
 def _log_content(run: Run, outcome: RefreshOutcome, workspace: Workspace, params: Params) -> None:
     run.log_params(params.model_dump(mode="json"))
     run.log_metrics(_metrics(outcome))
+    release = outcome.release
+    run.log_dataset("documents", release.corpus_digest, params.knowledge.source, len(release.documents), "knowledge")
     run.log_json(outcome.to_json(), "refresh.json")
     if not outcome.published:
         return

@@ -7,7 +7,7 @@ from typing import Any
 
 from lorag.errors import StoreFailed
 from lorag.integrations.dvc import dvc_repo
-from lorag.integrations.mlflow.registry import point_champion_at, register_adapter, registered_name
+from lorag.integrations.mlflow.registry import AdapterSource, point_champion_at, register_adapter, registered_name
 from lorag.integrations.mlflow.tracking import Run, TrackingLocation, start_run
 from lorag.params import Params
 from lorag.releases.adapter_shelf import AdapterShelf
@@ -78,6 +78,7 @@ def _register(run: Run, candidate: Candidate, workspace: Workspace, params: Para
     entry = candidate.entry
     name = registered_name(params.tracking.experiment, candidate.kind)
     folder = AdapterShelf(workspace.adapters).open(entry.sha256)
+    source = AdapterSource(candidate.kind, entry.sha256, folder, entry.base_model_sha256, params.generation)
     tags = {
         "lorag.base_model_sha256": entry.base_model_sha256,
         "lorag.training_set_digest": entry.training_set_digest,
@@ -85,7 +86,8 @@ def _register(run: Run, candidate: Candidate, workspace: Workspace, params: Para
         **{f"gate.{probe}": f"{value:.4f}" for probe, value in entry.gate.items()},
         **{name: f"{value:.6g}" for name, value in candidate.cost.as_metrics().items()},
     }
-    register_adapter(location, run.run_id, name, entry.sha256, folder, tags)
+    registered = register_adapter(location, run.run_id, name, source, tags)
+    run.log_metrics({**candidate.cost.as_metrics(), **_metrics(candidate)}, model_id=registered.model_id)
     point_champion_at(location, name, entry.sha256)
 
 
@@ -108,6 +110,14 @@ def _log_content(run: Run, candidate: Candidate, workspace: Workspace, params: P
         "probes.json",
     )
     run.log_json(dict(candidate.training), "training.json")
+    training_set = workspace.training_folder(candidate.kind)
+    run.log_dataset(
+        f"training_set {candidate.kind}",
+        candidate.entry.training_set_digest,
+        str(training_set.relative_to(workspace.root)),
+        sum(1 for _ in (training_set / "train.jsonl").open(encoding="utf-8")),
+        "training",
+    )
     # Which documents it saw, and in which version.
     run.log_json(asdict(candidate.entry), "adapter.json")
     run.log_file(workspace.training_folder(candidate.kind) / LINEAGE)

@@ -1,29 +1,30 @@
 """One MLflow run for a walk, with a child for each strategy whose metrics have a step for each version."""
 
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 from lorag.errors import StoreFailed
 from lorag.evaluation.timeline_records import Moment, TimelineRow
+from lorag.integrations.mlflow.traces import TracedAnswer, log_traces
 from lorag.integrations.mlflow.tracking import PARENT_TAG, TrackingLocation, start_run
-from lorag.params import Params
 from lorag.reports.timeline_plots import plot_freshness, plot_leftovers
 from lorag.strategies import Strategy
-from lorag.use_cases.timeline.timeline_report import TimelineOutcome
+from lorag.use_cases.timeline.timeline_report import TimelineOutcome, judged_answers
+from lorag.use_cases.timeline.timeline_walk import Walk
 
 logger = logging.getLogger(__name__)
 
 
-def log_timeline(
-    outcome: TimelineOutcome, params: Params, location: TrackingLocation, flow_run_id: str
-) -> TimelineOutcome:
+def log_timeline(outcome: TimelineOutcome, walk: Walk, location: TrackingLocation, flow_run_id: str) -> TimelineOutcome:
     """The outcome with the id of its run; None where MLflow could not be reached.
 
-    A child's `fresh.time_to_fresh_s` is the strategy's own: that of the refresh where it was enough. Metrics of an
+    Answers to changed and removed facts are traces of the child, judged right, stale, leaked and cited. A child's
+    `fresh.time_to_fresh_s` is the strategy's own: that of the refresh where it was enough. Metrics of an
     adapter from before the change have the prefix `stale_adapter.`.
     """
-    timeline = outcome.timeline
+    timeline, params = outcome.timeline, walk.params
     tags = {
         "lorag.kind": "timeline",
         "lorag.versions": ", ".join(step.version for step in timeline.steps),
@@ -39,7 +40,7 @@ def log_timeline(
                     metrics |= {f"{row.strategy}.{name}": value for name, value in _metrics(row)}
                 run.log_metrics(metrics, step=number)
             for strategy in dict.fromkeys(row.strategy for step in timeline.steps for row in step.rows):
-                _log_strategy(strategy, outcome, params, location, {**tags, PARENT_TAG: run.run_id})
+                _log_strategy(strategy, outcome, walk, location, {**tags, PARENT_TAG: run.run_id})
             rows = list(timeline.table())
             run.log_table({name: [row[name] for row in rows] for name in rows[0]}, "timeline_table.json")
             run.log_json(timeline.to_json(), "timeline.json")
@@ -52,10 +53,10 @@ def log_timeline(
 
 
 def _log_strategy(
-    strategy: Strategy, outcome: TimelineOutcome, params: Params, location: TrackingLocation, tags: dict[str, str]
+    strategy: Strategy, outcome: TimelineOutcome, walk: Walk, location: TrackingLocation, tags: dict[str, str]
 ) -> None:
     name = f"timeline {strategy}"
-    with start_run(location, params.tracking.experiment, name, {**tags, "lorag.strategy": strategy}) as run:
+    with start_run(location, walk.params.tracking.experiment, name, {**tags, "lorag.strategy": strategy}) as run:
         for number, step in enumerate(outcome.timeline.steps, start=1):
             rows = [row for row in step.rows if row.strategy == strategy]
             metrics = {name: value for row in rows for name, value in _metrics(row)}
@@ -63,6 +64,28 @@ def _log_strategy(
             if seconds:
                 metrics["fresh.time_to_fresh_s"] = min(seconds)
             run.log_metrics(metrics, step=number)
+        log_traces(location, run.run_id, list(_traces(strategy, outcome, walk)))
+
+
+def _traces(strategy: Strategy, outcome: TimelineOutcome, walk: Walk) -> Iterator[TracedAnswer]:
+    now = time.time_ns()
+    for step, told in zip(walk.steps, outcome.timeline.steps, strict=True):
+        for moment in [row.moment for row in told.rows if row.strategy == strategy]:
+            for row, verdicts in judged_answers(step, walk, strategy, moment):
+                tokens = {"tokens_prompt": row.answer.prompt_tokens, "tokens_generated": row.answer.generated_tokens}
+                yield TracedAnswer(
+                    f"{told.version} {moment} {strategy}",
+                    row.question.text,
+                    row.answer.text,
+                    now,
+                    now,
+                    now,
+                    row.answer.context,
+                    tokens,
+                    {"lorag.release": told.release, "lorag.change": row.question.stratum},
+                    row.question.accepted,
+                    verdicts,
+                )
 
 
 def _metrics(row: TimelineRow) -> Iterator[tuple[str, float]]:

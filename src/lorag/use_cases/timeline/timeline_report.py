@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lorag.costs.records import Cost
+from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.bootstrap import Bootstrap
-from lorag.evaluation.timeline import measure_answers, outdated_answers, removed_questions, right_facts
+from lorag.evaluation.feedback import judge_answer
+from lorag.evaluation.timeline import Change, measure_answers, outdated_answers, removed_questions, right_facts
 from lorag.evaluation.timeline_records import NAME, Freshness, Moment, Timeline, TimelineRow, TimelineStep
 from lorag.reports.page import Section
 from lorag.reports.timeline_plots import plot_freshness, plot_leftovers
@@ -122,6 +124,17 @@ def _rows(step: Step, walk: Walk, bootstrap: Bootstrap) -> Iterator[TimelineRow]
             failed_probes=tuple(record["failed_probes"]),
             missing=record["missing"],
         )
+
+
+def judged_answers(
+    step: Step, walk: Walk, strategy: Strategy, moment: Moment
+) -> list[tuple[AnswerRow, dict[str, bool]]]:
+    """Return the answers to changed and removed facts of a step, each with what can be said of it."""
+    earlier = walk.steps[: walk.steps.index(step)]
+    outdated = outdated_answers(valid_questions(step), [valid_questions(one) for one in earlier])
+    moved = (Change.CHANGED, Change.REMOVED)
+    rows = [row for row in read_rows(step, strategy, moment) if row.question.stratum in moved]
+    return [(row, judge_answer(row, reads=strategy.profile.reads, outdated=outdated)) for row in rows]
 
 
 def _right_before(before: Step, strategy: Strategy) -> frozenset[str]:
