@@ -1,10 +1,12 @@
 """The main job on a small folder: refresh, ask, change, refresh, roll back, and every way to break it."""
 
+import doctest
 import shutil
 from pathlib import Path
 
 import pytest
 
+from lorag import Workspace
 from tests.e2e.conftest import Cli
 
 pytestmark = pytest.mark.slow
@@ -53,7 +55,7 @@ def refresh(cli: Cli, workspace: Path, *options: str) -> dict:
     return outcome.json
 
 
-def test_the_life_of_a_workspace(workspace: Path, source: Path, cli: Cli) -> None:
+def test_the_life_of_a_workspace(workspace: Path, source: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     first = refresh(cli, workspace)
     assert first["plan"] == {"added": 3, "changed": 0, "removed": 0, "kept": 0, "embedded": 3}
     assert first["recall_at_10"] == 1.0
@@ -69,6 +71,13 @@ def test_the_life_of_a_workspace(workspace: Path, source: Path, cli: Cli) -> Non
     assert answer["citations"][0]["document_id"] == "berths.md"
     assert answer["citations"][0]["quote"] in " ".join(BERTHS.split())
     assert answer["release"] == first["release"]
+
+    # From Python the same, as the docstring shows.
+    monkeypatch.chdir(workspace.parent)
+    example = doctest.DocTestFinder().find(Workspace, "Workspace", globs={})[0]
+    example.examples[1].source = example.examples[1].source.replace('"handbook"', '"w"')
+    failed, tried = doctest.DocTestRunner().run(example)
+    assert (failed, tried) == (0, 7)
 
     (source / "berths.md").write_text(BERTHS.replace("7.25", "8.40"))
     (source / "food" / "kitchen.md").rename(source / "galley.md")

@@ -62,14 +62,18 @@ def search(
     workspace, params = open_workspace(context)
     from lorag.use_cases.serve.answer import search_workspace
 
-    update = {"top_k": top_k, "retriever": retriever, "candidates": max(top_k or 0, params.search.candidates)}
-    params = params.model_copy(
-        update={"search": params.search.model_copy(update={k: v for k, v in update.items() if v is not None})}
-    )
     with console.standard_output_kept_clean():
         result = search_workspace(
-            query, workspace, params, os.environ, where=filter_of(where, document), as_of=as_of, exact=exact
-        )
+            query,
+            workspace,
+            params,
+            os.environ,
+            top_k=top_k,
+            retriever=retriever,
+            where=filter_of(where, document),
+            as_of=as_of,
+            exact=exact,
+        ).to_json()
     console.show(result, lambda: console.show_search(result), as_json=as_json)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-import lorag
 from lorag.errors import LoragError
 from lorag.integrations.parsing.process import read_frame, write_frame
 from lorag.knowledge.documents import Reason
@@ -160,7 +159,7 @@ def _exchange(
 
 def _environment() -> dict[str, str]:
     """Nothing of the parent's environment but where its packages are: secrets in it are not for parsers."""
-    package_root = str(Path(lorag.__file__).parents[1])
+    package_root = str(Path(__file__).parents[3])
     paths = [package_root, *(path for path in sys.path if path and path != package_root)]
     return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 

@@ -59,13 +59,18 @@ class Status:
     adapters: Mapping[AdapterKind, AdapterState]
     versions: Mapping[str, str]
 
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether a refresh would change nothing."""
+        return self.served is not None and self.changes.is_empty and not self.params_changed
+
     def to_json(self) -> dict[str, Any]:
         """The object that `lorag status --json` prints."""
         return {
             "served": self.served.id if self.served else None,
             "newest": self.newest,
             "created_utc": self.served.created_utc if self.served else None,
-            "up_to_date": self.served is not None and self.changes.is_empty and not self.params_changed,
+            "up_to_date": self.is_up_to_date,
             "params_changed": self.params_changed,
             "changes": asdict(self.changes),
             "adapters": {kind.value: state.to_json() for kind, state in self.adapters.items()},

@@ -1,0 +1,161 @@
+"""What `from lorag import Workspace` gives: a workspace to use from Python or a notebook."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from lorag import workspace as places
+from lorag.errors import ParamsError
+from lorag.params import Params, RetrieverKind
+from lorag.params_file import load_params
+from lorag.strategies import READER, Strategy
+
+if TYPE_CHECKING:
+    # Each of them takes seconds to import, and most callers need one alone.
+    from lorag.retrieval.index.store import Filter
+    from lorag.use_cases.refresh.steps import RefreshOutcome
+    from lorag.use_cases.serve.answer import AnswerResult, SearchOutcome
+    from lorag.use_cases.serve.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A workspace that `lorag init` made; open one with `Workspace.open`.
+
+    Each method does what the command of the same name does. It gives a frozen record, whose `to_json()` is the object
+    that the command prints with `--json`, and raises a LoragError, of which `line()` says what to do.
+
+    >>> from lorag import Workspace
+    >>> handbook = Workspace.open("handbook")
+    >>> handbook.refresh().rejected
+    0
+    >>> handbook.search("How deep is berth 4?", top_k=1).hits[0].chunk.document_id
+    'berths.md'
+    >>> answer = handbook.ask("How deep is berth 4 of the Quellwick basin?", strategy="rag").answer
+    >>> answer.citations[0].document_id
+    'berths.md'
+    >>> handbook.status().is_up_to_date
+    True
+    """
+
+    root: Path
+
+    @classmethod
+    def open(cls, path: str | Path = ".") -> Self:
+        """The workspace that holds `path`; raises WorkspaceError where there is none."""
+        return cls(places.find_workspace(Path(path)).root)
+
+    @property
+    def paths(self) -> places.Workspace:
+        """Where its files lie."""
+        return places.Workspace(self.root)
+
+    @property
+    def params(self) -> Params:
+        """The settings as params.yaml has them now; raises ParamsError for one that cannot be used."""
+        return load_params(self.paths.params_file)
+
+    def ask(
+        self,
+        question: str,
+        strategy: str = READER,
+        *,
+        where: Mapping[str, str] | None = None,
+        as_of: str | None = None,
+        on_text: Callable[[str], None] | None = None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> "AnswerResult":
+        """Answers a question from the served release, with citations and the cost.
+
+        `where` keeps to documents with these metadata values, `as_of` names a retained release by id or generation,
+        `on_text` gets the text piece by piece. Raises ParamsError for an empty question or an unknown strategy,
+        WorkspaceError where nothing is served or the strategy's adapter is not, StoreFailed where a service is down.
+        """
+        chosen = _strategy_named(strategy)
+        _refuse_empty(question, "question")
+        from lorag.use_cases.serve.answer import answer_served
+
+        return answer_served(
+            question,
+            chosen,
+            self.paths,
+            self.params,
+            environment,
+            where=_filter_of(where),
+            as_of=as_of,
+            on_text=on_text,
+        )
+
+    def search(
+        self,
+        query: str,
+        *,
+        top_k: int | None = None,
+        retriever: RetrieverKind | None = None,
+        where: Mapping[str, str] | None = None,
+        documents: Sequence[str] = (),
+        exact: bool = False,
+        as_of: str | None = None,
+        environment: Mapping[str, str] = os.environ,
+    ) -> "SearchOutcome":
+        """Gives the chunks that a question would be answered from, best first.
+
+        `top_k` and `retriever` replace those of params.yaml, `documents` and `where` keep to some documents, `exact`
+        compares with every vector. Raises ParamsError for an empty query, and else as `ask` does.
+        """
+        _refuse_empty(query, "query")
+        from lorag.use_cases.serve.answer import search_workspace
+
+        return search_workspace(
+            query,
+            self.paths,
+            self.params,
+            environment,
+            top_k=top_k,
+            retriever=retriever,
+            where=_filter_of(where, documents),
+            as_of=as_of,
+            exact=exact,
+        )
+
+    def status(self) -> "Status":
+        """Says what is served, and what changed in the source since; raises InputRejected where there is no source."""
+        from lorag.use_cases.serve.status import read_status
+
+        return read_status(self.paths, self.params)
+
+    def refresh(self, *, rebuild: bool = False, allow_shrink: bool = False) -> "RefreshOutcome":
+        """Brings the index up to date with the source, at the cost of what changed.
+
+        Runs the flow, which reads addresses and secrets from `os.environ`: its stages are processes of their own.
+        `rebuild` writes the whole index again, `allow_shrink` lets most of it go. `rejected` of the outcome counts the
+        documents that were set aside. Raises Busy where another update runs, GateRefused where a check failed,
+        InputRejected for a source that cannot be used; the served release then stays as it was.
+        """
+        from lorag.console.terminal import set_up_prefect, standard_output_kept_clean
+
+        with standard_output_kept_clean():
+            # Before the import of Prefect, which reads its settings then.
+            set_up_prefect(self.paths.state, debug=False)
+            from flows.refresh_index import refresh_index
+
+            return refresh_index(str(self.root), rebuild=rebuild, allow_shrink=allow_shrink)
+
+
+def _strategy_named(name: str) -> Strategy:
+    if name not in list(Strategy):
+        raise ParamsError(f"no strategy {name!r}", where="strategy", do=f"choose one of {', '.join(Strategy)}")
+    return Strategy(name)
+
+
+def _refuse_empty(text: str, what: str) -> None:
+    if not text.strip():
+        raise ParamsError(f"the {what} is empty", where=what, do="give it some words")
+
+
+def _filter_of(where: Mapping[str, str] | None, documents: Sequence[str] = ()) -> "Filter":
+    from lorag.retrieval.index.store import Filter
+
+    return Filter(tuple(documents), tuple((where or {}).items()))
