@@ -52,5 +52,6 @@ def compare_strategies(workspace_root: str, *, limit: int | None = None) -> Comp
     report(outcome, params, [*vary_seeds.sections(workspace), *timeline_report.sections(workspace), *judged])
     location = locate_tracking(workspace.state, os.environ)
     logged = log(outcome, workspace, params, location, str(flow_run.id or ""))
+    comparison_report.keep_result(logged, workspace)
     record_compare(logged, workspace)
     return logged

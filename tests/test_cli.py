@@ -26,6 +26,8 @@ BAD_FLAGS = {
     "a walk without versions": (["timeline"], 2, "no versions, or twice"),
     "a walk with versions twice": (["timeline", "v1", "--snapshots", "x"], 2, "no versions, or twice"),
     "an adapter that is not retrained": (["timeline", "v1", "v2", "--no-retrain", "--adapter", "tuned"], 2, "give one"),
+    "a comparison to run and the last one": (["compare", "--last", "--limit", "3"], 2, "--last and --limit"),
+    "a comparison in two forms": (["compare", "--markdown", "--json"], 2, "--markdown and --json"),
     "workspace that is not there": (["--workspace", "/nope", "status"], 2, "no such folder"),
     "missing source": (["init", "x", "--source", "/nope"], 3, "no such source"),
 }

@@ -120,6 +120,11 @@ class Workspace:
         return self.state / "batches"
 
     @property
+    def last_comparison(self) -> Path:
+        """What the last comparison found, as `lorag compare --json` prints it; it holds times, as the page does."""
+        return self.state / "comparison.json"
+
+    @property
     def comparison_page(self) -> Path:
         """The report of the last comparison; it holds times, so it is no output of a stage and not versioned."""
         return self.reports / "comparison.html"

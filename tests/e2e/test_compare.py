@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lorag.reports.comparison_markdown import summarise_comparison
 from tests.e2e.conftest import Cli
 from tests.e2e.test_retrain import call, client, edit, refused, shrink, write_knowledge
 from tests.tiny import make_tiny_model
@@ -40,6 +41,9 @@ def page_of(result: dict[str, Any]) -> str:
 
 def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> None:
     assert "nothing is served yet" in refused(cli("--workspace", workspace, "compare", "--json"), 2, "E002")
+    assert "nothing was compared here yet" in refused(
+        cli("--workspace", workspace, "compare", "--last", "--json"), 2, "E002"
+    )
     refreshed = call(cli, workspace, "refresh")
     assert not any("answers" in stage or "comparison" in stage for stage in refreshed["stages"])
 
@@ -97,6 +101,11 @@ def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> 
         ["answer rag", "retrieve", "generate"]
     ] * 2
     assert {trace.info.tags["lorag.release"] for trace in traces} == {first["release"]}
+
+    # The last one is shown again without running one, as Markdown too.
+    assert call(cli, workspace, "compare", "--last") == first
+    shown = cli("--workspace", workspace, "compare", "--last", "--markdown")
+    assert shown.out == summarise_comparison(first), shown.err
 
     # The same again runs nothing, generates nothing, and says the same.
     before = {name: (workspace / "reports" / name).read_bytes() for name in REPORTS}

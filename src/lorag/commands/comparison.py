@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,8 +11,9 @@ from lorag.console import claims as console_claims
 from lorag.console import compare as console_compare
 from lorag.console import terminal as console
 from lorag.console import timeline as console_timeline
-from lorag.errors import ParamsError
+from lorag.errors import ParamsError, WorkspaceError
 from lorag.strategies import AdapterKind
+from lorag.workspace import Workspace
 
 commands = typer.Typer()
 
@@ -23,20 +24,39 @@ def compare(
     limit: Annotated[
         int | None, typer.Option(min=1, max=1_000_000, help="A look at so many questions, chosen by hash.")
     ] = None,
+    last: Annotated[bool, typer.Option("--last", help="Show the last comparison again; nothing is run.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, as for a pull request.")] = False,
     as_json: Json = False,
 ) -> None:
     """Ask all strategies the same questions from the served release: quality, speed and cost side by side.
 
     Answers that are known are not generated again. Nothing is trained: a strategy without an adapter is left out.
     """
+    if last and limit is not None:
+        raise ParamsError("--last and --limit", do="give one of them")
+    if markdown and as_json:
+        raise ParamsError("--markdown and --json", do="give one of them")
     workspace, _ = open_workspace(context)
+    result = _read_last(workspace) if last else _compare(workspace, limit, debug=context.obj.debug)
+    show = console_compare.show_markdown if markdown else console_compare.show_comparison
+    console.show(result, lambda: show(result), as_json=as_json)
+
+
+def _compare(workspace: Workspace, limit: int | None, *, debug: bool) -> dict[str, Any]:
     with console.standard_output_kept_clean():
-        console.set_up_prefect(workspace.state, debug=context.obj.debug)
+        console.set_up_prefect(workspace.state, debug=debug)
         from flows.compare_strategies import compare_strategies
 
-        outcome = compare_strategies(str(workspace.root), limit=limit)
-    result = outcome.to_json()
-    console.show(result, lambda: console_compare.show_comparison(result), as_json=as_json)
+        return compare_strategies(str(workspace.root), limit=limit).to_json()
+
+
+def _read_last(workspace: Workspace) -> dict[str, Any]:
+    from lorag.use_cases.judge.read_evidence import read_report
+
+    found: dict[str, Any] | None = read_report(workspace.last_comparison, dict)
+    if found is None:
+        raise WorkspaceError("nothing was compared here yet", where=str(workspace.root), do="run `lorag compare`")
+    return found
 
 
 @commands.command(epilog="Example: lorag timeline knowledge/v1 knowledge/v2 knowledge/v3 --adapter tuned")

@@ -3,20 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lorag.console.terminal import say, table
-
-_SHARES = {
-    "accuracy": "right",
-    "exact_match": "exact match",
-    "f1": "F1",
-    "abstention": "declined, no answer",
-    "wrongly_declined": "declined, answer",
-    "controls": "controls",
-    "style": "in the wanted style",
-    "citation_precision": "citations that prove",
-    "citation_recall": "right and cited",
-}
-_SPEED = {"ttft_p50_s": "first token p50, s", "p50_s": "answer p50, s", "p95_s": "answer p95, s"}
+from lorag.console.terminal import say, stream_text, table
+from lorag.reports.comparison_markdown import SHARES, SPEED, summarise_comparison
 
 
 def show_comparison(result: Mapping[str, Any]) -> None:
@@ -25,14 +13,14 @@ def show_comparison(result: Mapping[str, Any]) -> None:
     asked = result["questions"]
     rows = [
         [title, *(_share(each["quality"].get(name)) for each in found.values())]
-        for name, title in _SHARES.items()
+        for name, title in SHARES.items()
         if any(name in each["quality"] for each in found.values())
     ]
     if any(each["ideal"] for each in found.values()):
         rows.append(
             ["right, ideal search", *(_share((each["ideal"] or {}).get("accuracy")) for each in found.values())]
         )
-    rows += [[title, *(_seconds(each["speed"], name) for each in found.values())] for name, title in _SPEED.items()]
+    rows += [[title, *(_seconds(each["speed"], name) for each in found.values())] for name, title in SPEED.items()]
     rows.append(["money of 1,000", *(_money(each) for each in found.values())])
     table(f"Release {result['release']}", ["", *found], rows)
     styled = f", {asked['style']} for style" if asked["style"] else ""
@@ -46,6 +34,11 @@ def show_comparison(result: Mapping[str, Any]) -> None:
     for name, note in result["notes"].items():
         say(f"{name}: {note}")
     say(f"The report: {result['report']}")
+
+
+def show_markdown(result: Mapping[str, Any]) -> None:
+    """The same as Markdown."""
+    stream_text(summarise_comparison(result))
 
 
 def show_seeds(result: Mapping[str, Any]) -> None:

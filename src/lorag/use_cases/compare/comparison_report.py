@@ -1,5 +1,6 @@
 """A comparison as one HTML file."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lorag.reports.comparison_sections import (
 )
 from lorag.reports.page import Section, render_page
 from lorag.use_cases.compare.steps import CompareOutcome
+from lorag.workspace import Workspace
 
 
 def write_report(outcome: CompareOutcome, params: Params, further: Sequence[Section] = ()) -> Path:
@@ -40,6 +42,11 @@ def write_report(outcome: CompareOutcome, params: Params, further: Sequence[Sect
         render_page("RAG, fine-tuning and the hybrid, compared", lead, sections), encoding="utf-8", errors="replace"
     )
     return outcome.report
+
+
+def keep_result(outcome: CompareOutcome, workspace: Workspace) -> None:
+    """Writes what `lorag compare --last` shows."""
+    workspace.last_comparison.write_text(json.dumps(outcome.to_json()) + "\n", encoding="utf-8")
 
 
 def standing_lines(outcome: CompareOutcome) -> list[str]:

@@ -1,0 +1,115 @@
+"""A comparison as Markdown, for a pull request."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from lorag.evaluation.comparison import COMPARED, is_variant
+
+SHARES = {
+    "accuracy": "right",
+    "exact_match": "exact match",
+    "f1": "F1",
+    "abstention": "declined, no answer",
+    "wrongly_declined": "declined, answer",
+    "controls": "controls",
+    "style": "in the wanted style",
+    "citation_precision": "citations that prove",
+    "citation_recall": "right and cited",
+}
+"""The main measures in their order, each with the words of a summary."""
+
+SPEED = {"ttft_p50_s": "first token p50, s", "p50_s": "answer p50, s", "p95_s": "answer p95, s"}
+"""Figures of speed, each with the words of a summary."""
+
+Result = Mapping[str, Any]
+"""What `lorag compare --json` prints."""
+
+
+def summarise_comparison(result: Result) -> str:
+    """The main measures with their intervals, differences beyond chance, speed and costs, and what was left out."""
+    parts = [_head(result), _qualities(result), _differences(result), _costs(result), _standing(result)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(result: Result) -> str:
+    asked = result["questions"]
+    said = (
+        f"{asked['fact']} questions on facts, {asked['control']} controls, {asked['unanswerable']} without an answer, "
+        f"{asked['style']} for style; in brackets the {result['confidence']:.0%} interval."
+    )
+    look = f" A look at {result['limit']} questions at most." if result["limit"] is not None else ""
+    return f"### Comparison of {_text(', '.join(result['strategies']))}\n\nRelease `{result['release']}`. {said}{look}"
+
+
+def _qualities(result: Result) -> str:
+    found = result["strategies"]
+    rows = [
+        [title, *(_estimate(each["quality"].get(name)) for each in found.values())]
+        for name, title in SHARES.items()
+        if any(name in each["quality"] for each in found.values())
+    ]
+    if any(each["ideal"] for each in found.values()):
+        ideal = [_estimate((each["ideal"] or {}).get("accuracy")) for each in found.values()]
+        rows.append(["right, ideal search", *ideal])
+    return _table(["", *found], rows)
+
+
+def _differences(result: Result) -> str:
+    """A row for each pair, where a cell is empty unless its interval leaves out zero."""
+    beyond = {
+        pair: {name: found[name] for name in COMPARED if name in found and _leaves_out_zero(found[name])}
+        for pair, found in result["differences"].items()
+        if not any(map(is_variant, pair.split(" - ")))
+    }
+    names = [name for name in COMPARED if any(name in found for found in beyond.values())]
+    if not names:
+        return "No two strategies differ beyond chance."
+    rows = [
+        [pair, *(_estimate(found.get(name), sign="+") for name in names)] for pair, found in beyond.items() if found
+    ]
+    return "Differences beyond chance, on the same questions:\n\n" + _table(
+        ["", *(SHARES.get(name, name) for name in names)], rows
+    )
+
+
+def _costs(result: Result) -> str:
+    rows = []
+    for name, found in result["strategies"].items():
+        speed, cost = found["speed"] or {}, found["cost"]
+        seconds = [f"{speed[key]:.2f}" if key in speed else "" for key in SPEED]
+        if cost is None:
+            rows.append([name, "not measured", *seconds, "", "", ""])
+            continue
+        n = (found["speed"] or found["batch"])["n_queries"]
+        measured = f"{n} {'one at a time' if found['cost_source'] == 'streamed' else 'in batches'}"
+        of_1000 = [f"{cost['cpu_s'] * 1000 / n:,.0f}", f"{cost['kwh'] * 1000 / n:.4f}"]
+        rows.append([name, measured, *seconds, *of_1000, f"{cost['money'] * 1000 / n:.4f} {cost['currency']}"])
+    columns = ["", "measured", *SPEED.values(), "CPU s", "kWh", "money"]
+    return "Speed, and the costs of 1,000 questions:\n\n" + _table(columns, rows)
+
+
+def _standing(result: Result) -> str:
+    lines = [f"- {name} is left out: {reason}" for name, reason in result["left_out"].items()]
+    lines += [f"- {name}: {note}" for name, note in result["notes"].items()]
+    return "\n".join(map(_text, lines))
+
+
+def _leaves_out_zero(found: Mapping[str, float]) -> bool:
+    return found["low"] > 0 or found["high"] < 0
+
+
+def _estimate(found: Mapping[str, float] | None, *, sign: str = "") -> str:
+    if found is None:
+        return ""
+    value, low, high = (f"{found[key]:{sign}.2f}" for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [columns, [":---", *["---:"] * (len(columns) - 1)], *rows]
+    return "\n".join("| " + " | ".join(map(_text, line)) + " |" for line in lines)
+
+
+def _text(text: str) -> str:
+    """On one line, with nothing that ends a cell."""
+    return " ".join(text.split()).replace("|", "\\|")
