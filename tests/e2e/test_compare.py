@@ -14,7 +14,7 @@ from tests.tiny import make_tiny_model
 
 pytestmark = pytest.mark.slow
 
-REPORTS = ("comparison.json", "comparison.csv", "comparison_accuracy.csv")
+REPORTS = ("comparison.json", "comparison.csv", "comparison_accuracy.csv", "summary.json")
 
 
 @pytest.fixture

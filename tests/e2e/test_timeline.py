@@ -100,7 +100,8 @@ def test_a_walk_with_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     assert call(cli, workspace, "releases")["served"] is None
     assert json.loads((workspace / "reports/timeline.json").read_text())["steps"] == result["steps"]
     files = {path.name for path in Path(result["reports"]).iterdir()}
-    assert files == {"timeline.json", "timeline.csv", "timeline.png", "timeline_leftovers.png"}
+    tables = {"timeline.json", "timeline.csv", "timeline_accuracy.csv"}
+    assert files == tables | {"timeline.png", "timeline_leftovers.png"}
     own = tmp_path / "walk" / "workspace"
     run = client(own).get_run(result["mlflow_run_id"])
     assert run.data.tags["lorag.kind"] == "timeline"

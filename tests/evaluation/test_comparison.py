@@ -11,7 +11,7 @@ from lorag.answering.strategies import NOTHING_FOUND, Answer
 from lorag.errors import IntegrityFailed
 from lorag.evaluation.answer_rows import AnswerRow, read_answers, write_answers
 from lorag.evaluation.bootstrap import Bootstrap
-from lorag.evaluation.comparison import compare_answers
+from lorag.evaluation.comparison import SUMMARISED, compare_answers
 from lorag.evaluation.question_set import SetQuestion, Topic
 from lorag.knowledge.documents import Chunk
 
@@ -118,6 +118,14 @@ def test_it_is_plain_json_and_the_same_again() -> None:
         ("rag", "changed"),
         ("rag", "unchanged"),
     }
+
+
+def test_the_summary_holds_a_few_figures_of_each_strategy_as_it_is_served() -> None:
+    found = compare_answers({"base": BASE, "rag": RAG, "rag_ideal": IDEAL}, CHUNKS, [1], BOOTSTRAP)
+    summary = found.summary()
+    assert list(summary) == ["base", "rag"]
+    assert set(summary["rag"]) <= set(SUMMARISED)
+    assert summary["rag"]["accuracy"] == found.strategies["rag"]["accuracy"].value
 
 
 def test_answers_come_back_as_they_were_written(tmp_path: Path) -> None:

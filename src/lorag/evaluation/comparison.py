@@ -24,6 +24,9 @@ BESIDE = "_beside"
 COMPARED = ("accuracy", "exact_match", "f1", "abstention", "controls", "style", "citation_recall")
 """Measures whose differences between strategies are told."""
 
+SUMMARISED = ("accuracy", "f1", "abstention", "controls", "citation_recall")
+"""Measures that stand for a strategy where few can be shown."""
+
 Figures = Mapping[str, Estimate]
 """Estimates by the name of the measure; a measure that nothing was asked for is missing."""
 
@@ -63,6 +66,14 @@ class Comparison:
                 "retrieval": None if value["retrieval"] is None else _read_figures(value["retrieval"]),
             }
         )
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """A few figures of each strategy as it is served, for reports/summary.json: one table on a screen."""
+        return {
+            strategy: {name: figures[name].value for name in SUMMARISED if name in figures}
+            for strategy, figures in self.strategies.items()
+            if not is_variant(strategy)
+        }
 
     def table(self) -> Iterator[dict[str, Any]]:
         """A row for each figure of each strategy, for reports/comparison.csv."""

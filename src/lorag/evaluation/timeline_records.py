@@ -134,6 +134,16 @@ class Timeline:
                     "failed_probes": "; ".join(row.failed_probes),
                 }
 
+    def accuracies(self) -> Iterator[dict[str, Any]]:
+        """A line for each version, for reports/timeline_accuracy.csv: the accuracy of each strategy after all updates.
+
+        None for a strategy that was not asked.
+        """
+        for number, step in enumerate(self.steps, start=1):
+            # A row after the retrain comes behind that after the refresh, and takes its place.
+            found = {row.strategy: _value(row.figures.get("accuracy")) for row in step.rows if row.figures}
+            yield {"step": number, "version": step.version, **{strategy: found.get(strategy) for strategy in Strategy}}
+
 
 _COSTS = ("wall_s", "cpu_s", "gpu_s", "tokens_embedded", "tokens_trained", "bytes_written", "kwh", "money", "currency")
 

@@ -45,10 +45,11 @@ def compare(folder: Path, workspace: Workspace, params: Params) -> Comparison:
 
 
 def write_comparison(comparison: Comparison, reports: Path) -> None:
-    """comparison.json, comparison.csv with every figure, and comparison_accuracy.csv for a plot."""
+    """comparison.json and .csv with every figure, summary.json with a few, and comparison_accuracy.csv for a plot."""
     reports.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(comparison.to_json(), indent=2, sort_keys=True)
-    (reports / "comparison.json").write_text(text + "\n", encoding="utf-8")
+    for name, value in (("comparison.json", comparison.to_json()), ("summary.json", comparison.summary())):
+        text = json.dumps(value, indent=2, sort_keys=True)
+        (reports / name).write_text(text + "\n", encoding="utf-8")
     _write_csv(reports / "comparison.csv", list(comparison.table()))
     accuracy = [
         {"strategy": name, "accuracy": figures["accuracy"].value if "accuracy" in figures else ""}

@@ -3,7 +3,7 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,14 +62,14 @@ def assemble(walk: Walk) -> Timeline:
 
 
 def write_timeline(timeline: Timeline, walk: Walk, workspace: Workspace) -> Path:
-    """timeline.json, timeline.csv and the charts in the walk's reports, whose folder is given.
+    """timeline.json, two tables and the charts in the walk's reports, whose folder is given.
 
     A walk over all facts is kept in the workspace's own reports too, where the report of a comparison finds it.
     """
     folder = walk.root / "reports"
-    _write_tables(timeline, folder)
+    write_tables(timeline, folder)
     if walk.limit is None:
-        _write_tables(timeline, workspace.reports)
+        write_tables(timeline, workspace.reports)
     plot_freshness(timeline).savefig(folder / "timeline.png")
     plot_leftovers(timeline).savefig(folder / "timeline_leftovers.png")
     return folder
@@ -81,12 +81,17 @@ def sections(workspace: Workspace) -> list[Section]:
     return [timeline_section(timeline)] if timeline else []
 
 
-def _write_tables(timeline: Timeline, folder: Path) -> None:
+def write_tables(timeline: Timeline, folder: Path) -> None:
+    """timeline.json, timeline.csv with every figure, and timeline_accuracy.csv for a plot."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(timeline.to_json(), indent=2, sort_keys=True, ensure_ascii=False)
     (folder / NAME).write_text(text + "\n", encoding="utf-8")
-    rows = list(timeline.table())
-    with (folder / "timeline.csv").open("w", encoding="utf-8", newline="") as file:
+    for name, rows in (("timeline.csv", timeline.table()), ("timeline_accuracy.csv", timeline.accuracies())):
+        _write_csv(folder / name, list(rows))
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
