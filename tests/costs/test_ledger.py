@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from lorag.costs.ledger import (
@@ -11,6 +13,7 @@ from lorag.costs.ledger import (
     summarise,
 )
 from lorag.costs.records import Cost, Use
+from lorag.strategies import Strategy
 from tests.costs.measured import COSTS, entry
 
 
@@ -98,3 +101,9 @@ def test_a_cost_comes_back_from_its_metrics() -> None:
     cost = Cost(Use(1.0, 2.0, 0.0, 300.0, None, 5, 6, 7, 8, 0.1, None), 0.5, "EUR")
     assert Cost.from_metrics(cost.as_metrics(), "EUR") == cost
     assert Cost.from_metrics({"probe.new_facts": 0.5}, "EUR") is None
+
+
+def test_an_entry_comes_back_from_its_json() -> None:
+    answers = entry(EntryKind.ANSWERS, Strategy.RAG, cpu_s=6, n_queries=4, source="batch", quality={"accuracy": 0.5})
+    for one in (answers, entry(EntryKind.REFRESH, None, cpu_s=1, extent=Extent.INCREMENTAL)):
+        assert LedgerEntry.from_json(json.loads(json.dumps(one.to_json()))) == one

@@ -53,6 +53,17 @@ class LedgerEntry:
         """Plain values."""
         return asdict(self) | {"cost": self.cost.to_json()}
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        known = {
+            "kind": EntryKind(value["kind"]),
+            "strategy": Strategy(value["strategy"]) if value["strategy"] else None,
+            "cost": Cost.from_json(value["cost"]),
+            "extent": Extent(value["extent"]) if value["extent"] else None,
+        }
+        return cls(**{**value, **known})
+
 
 @dataclass(frozen=True, slots=True)
 class TimeToFresh:
