@@ -9,6 +9,7 @@ import pytest
 from lorag.answering.citations import Citation
 from lorag.answering.strategies import NOTHING_FOUND, Answer
 from lorag.errors import IntegrityFailed
+from lorag.evaluation.answer_measures import MEASURES, parts_of
 from lorag.evaluation.answer_rows import AnswerRow, read_answers, write_answers
 from lorag.evaluation.bootstrap import Bootstrap
 from lorag.evaluation.comparison import SUMMARISED, compare_answers
@@ -134,3 +135,9 @@ def test_answers_come_back_as_they_were_written(tmp_path: Path) -> None:
     (tmp_path / "rag" / "answers.jsonl").write_text('{"id": "q1"}\n')
     with pytest.raises(IntegrityFailed, match="rag/answers.jsonl:1"):
         read_answers(tmp_path / "rag" / "answers.jsonl")
+
+
+def test_a_control_with_the_id_of_a_fact_is_drawn_apart_from_it() -> None:
+    cited = ("c1", "The pier is 90 metres long.")
+    rows = [answered(PIER, "90 metres", cited), answered(replace(CAPITAL, fact_id="f1"), "Paris", cited)]
+    assert len({part.cluster for part in parts_of(MEASURES["quotes_literal"], rows, CHUNKS)}) == 2

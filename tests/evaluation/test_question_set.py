@@ -74,3 +74,9 @@ def test_a_limit_keeps_some_by_hash_and_a_larger_one_keeps_those_too() -> None:
     assert set(few) < set(more)
     assert few != every[:5], "chosen by hash, not by place"
     assert more == [name for name in every if name in more], "in the order of the file"
+
+
+def test_a_limit_counts_questions_of_one_id_apart() -> None:
+    controls = [make_question(f"q{number}", gold_doc_ids=[]) for number in range(20)]
+    facts = [make_fact(make_question(f"q{number}")) for number in range(20)]
+    assert len(compile_questions(facts, controls, [], [], Wording.HELD_OUT, 5)) == 5

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from lorag.knowledge.documents import Chunk, Document
-from lorag.questions.facts import Fact, RefusedReason, collect_facts, find_conflicts, states
+from lorag.questions.facts import Fact, RefusedReason, collect_facts, fact_digests, find_conflicts, states
 from lorag.questions.questions import Question
 
 
@@ -69,3 +69,12 @@ def test_conflicting_answers_are_found_whatever_the_wording_looks_like() -> None
     assert find_conflicts(same) == frozenset()
     other = [*same, _question("c", "How deep??", ["8 m"]), _question("d", "How wide?", ["8 m"])]
     assert find_conflicts(other) == {"a", "b", "c"}
+
+
+def test_a_changed_answer_of_any_question_changes_its_fact() -> None:
+    first, last = (_question(name, f"{name}?", ["7 m"]).model_copy(update={"fact_id": "depth"}) for name in "ab")
+    changed = first.model_copy(update={"answers": ("8 m",)})
+    before = fact_digests([first, last])
+    assert before == fact_digests([last, first]) == fact_digests([first])
+    assert before.keys() == {"depth"} and fact_digests([changed, last]) != before
+    assert fact_digests([first, first.model_copy(update={"id": "c", "answers": ()})]) == before

@@ -80,3 +80,9 @@ def test_controls_alone_make_a_report_too() -> None:
     page = render_page("t", [], [quality_section(found, []), samples_section({"base": BASE[2:3]})])
     assert "0 questions on facts, 1 on general knowledge" in page
     assert "It is Paris." in page
+
+
+def test_questions_of_one_id_keep_their_own_answers() -> None:
+    rows = [BASE[0], replace(BASE[2], question=replace(BASE[2].question, id=BASE[0].question.id))]
+    (table,) = samples_section({"base": rows}).tables
+    assert [row[2] for row in table.rows] == ["It is 40 metres.", "It is Paris."]

@@ -4,7 +4,8 @@ import pytest
 
 from lorag.errors import ExitStatus, InputRejected
 from lorag.params import Params, TrainingSetParams
-from lorag.questions.facts import Fact, RefusedReason
+from lorag.questions.facts import Fact, RefusedReason, fact_digests
+from lorag.questions.questions import Question
 from lorag.strategies import AdapterKind
 from lorag.tuning.pairs import Pair, PairSource, training_set_digest
 from lorag.tuning.prompting import ASK
@@ -87,7 +88,7 @@ def test_too_few_pairs_train_nothing(n: int, facts: list[Fact], params: Params) 
 def test_going_on_takes_what_is_new_and_a_share_of_what_still_holds(
     facts: list[Fact], settings: TrainingSetParams
 ) -> None:
-    digests = {fact.id: fact.digest for fact in facts}
+    digests = fact_digests(fact.question for fact in facts)
     seen = Seen({**digests, "depth": "another answer", "gone": "x"}, {})
     settings = settings.model_copy(update={"older_share": 0.5, "general_share": 0.0})
     built = _assemble(_pairs(facts), facts, settings, seen)
@@ -102,3 +103,15 @@ def test_plain_text_was_seen_where_its_documents_are_the_same(settings: Training
     none = settings.model_copy(update={"older_share": 0.0, "general_share": 0.0})
     built = _assemble(texts, [], none, Seen({}, {"a.md": "1", "b.md": "0"}))
     assert {pair.answer for pair in built.train} == {"text b.md", "text c.md"}
+
+
+def test_what_cannot_be_answered_may_have_the_id_of_a_fact_that_holds(
+    facts: list[Fact], settings: TrainingSetParams
+) -> None:
+    unknown = Fact("depth", Question(id="depth", question="How old?", answers=(), gold_doc_ids=()), {}, (), False)
+    every = [*facts, unknown]
+    digests = fact_digests(fact.question for fact in every)
+    assert digests == fact_digests(fact.question for fact in facts), "the fact is the one that is known"
+    declined = Pair(PairSource.UNANSWERABLE, (), "I do not know.", "depth")
+    none = settings.model_copy(update={"older_share": 0.0, "general_share": 0.0})
+    assert _assemble([*_pairs(facts), declined], every, none, Seen(digests, {})).train == (declined,)

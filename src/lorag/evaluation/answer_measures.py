@@ -108,6 +108,6 @@ BY_STRATUM = ("accuracy", "exact_match", "f1", "wrongly_declined")
 
 
 def parts_of(measure: Measure, rows: Sequence[AnswerRow], chunks: Chunks) -> list[Part]:
-    """What the rows add, each under its fact."""
-    found = ((row.question.fact_id, measure(row, chunks)) for row in rows)
+    """What the rows add, each under its topic and fact: a control may have the id of a fact."""
+    found = ((f"{row.question.topic}:{row.question.fact_id}", measure(row, chunks)) for row in rows)
     return [Part(fact, *sums) for fact, sums in found if sums is not None]

@@ -54,7 +54,7 @@ def compile_questions(
 
     Controls are trained on in no wording: those without an answer are asked in all of theirs, since there are few of
     them. Of `unanswerable`, which adapters learn to decline, only held-out phrasings are asked. Of more than `limit`
-    questions those stay whose ids hash lowest.
+    questions those stay whose ids hash lowest, the topic deciding between equal ids.
     """
     every = [
         *(_of_fact(fact, wording) for fact in facts),
@@ -65,8 +65,11 @@ def compile_questions(
     ]
     if limit is None or len(every) <= limit:
         return every
-    chosen = set(sorted((question.id for question in every), key=lambda name: digest_of(["compared", name]))[:limit])
-    return [question for question in every if question.id in chosen]
+
+    def rank(at: int) -> tuple[str, Topic, int]:
+        return digest_of(["compared", every[at].id]), every[at].topic, at
+
+    return [every[at] for at in sorted(sorted(range(len(every)), key=rank)[:limit])]
 
 
 def question_set_digest(questions: Sequence[SetQuestion]) -> str:

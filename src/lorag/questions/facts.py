@@ -1,13 +1,16 @@
 """The facts that questions ask for, with the chunks that state them."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from lorag.digests import digest_of
 from lorag.knowledge.documents import Chunk, Document
 from lorag.questions.questions import Question
+
+NO_ANSWER = digest_of([])
+"""The digest of a fact that no document states."""
 
 
 class RefusedReason(StrEnum):
@@ -48,11 +51,6 @@ class Fact:
         return self.question.answers[0]
 
     @property
-    def digest(self) -> str:
-        """Names the answers: a fact with another digest has changed."""
-        return answers_digest(self.question)
-
-    @property
     def training_wordings(self) -> list[tuple[str, str]]:
         """Method and text of each way to ask it that may be trained on."""
         phrasings = [(f"phrasing {at}", text) for at, text in enumerate(self.question.phrasings, start=1)]
@@ -64,9 +62,16 @@ def fact_of(question: Question) -> str:
     return question.fact_id or question.id
 
 
-def answers_digest(question: Question) -> str:
-    """Names the answers of a question."""
-    return digest_of(list(question.answers))
+def fact_digests(questions: Iterable[Question]) -> dict[str, str]:
+    """Return for each fact id, sorted, the digest of the answers of all its questions: it changes when a fact does.
+
+    Questions with answers win over those without: an unanswerable question may have the id of a fact.
+    """
+    digests: dict[str, set[str]] = {}
+    for question in questions:
+        digests.setdefault(fact_of(question), set()).add(digest_of(list(question.answers)))
+    known = {fact: sorted(found - {NO_ANSWER}) or [NO_ANSWER] for fact, found in sorted(digests.items())}
+    return {fact: found[0] if len(found) == 1 else digest_of(found) for fact, found in known.items()}
 
 
 def collect_facts(

@@ -114,16 +114,16 @@ def speed_section(
 def samples_section(rows: Mapping[str, Sequence[AnswerRow]]) -> Section:
     """Some questions with the answers of all strategies; mostly facts, and some that are to be declined."""
     names = [name for name in rows if not is_variant(name)]
-    answers = {name: {row.question.id: row for row in rows[name]} for name in names}
-    asked = sorted(answers[names[0]].values(), key=lambda row: digest_of(["sample", row.question.id]))
-    facts = [row.question for row in asked if row.question.topic is Topic.FACT]
-    others = [row.question for row in asked if row.question.topic is not Topic.FACT]
-    chosen = [*facts[: SAMPLES - 3], *others[:3]]
+    # Every strategy answered the same questions in the same order.
+    asked = sorted(zip(*(rows[name] for name in names), strict=True), key=_sample_rank)
+    facts = [answers for answers in asked if answers[0].question.topic is Topic.FACT]
+    others = [answers for answers in asked if answers[0].question.topic is not Topic.FACT]
     cells, marks = [], set()
-    for at, question in enumerate(chosen):
+    for at, answers in enumerate([*facts[: SAMPLES - 3], *others[:3]]):
+        question = answers[0].question
         wanted = question.pattern or " / ".join(question.accepted) or "(to be declined)"
-        cells.append([question.text, wanted, *(answers[name][question.id].answer.text for name in names)])
-        marks |= {(at, 2 + place, _mark(answers[name][question.id])) for place, name in enumerate(names)}
+        cells.append([question.text, wanted, *(row.answer.text for row in answers)])
+        marks |= {(at, 2 + place, _mark(row)) for place, row in enumerate(answers)}
     table = Table(["question", "accepted", *names], cells, marks=frozenset(marks))
     said = "Green: right. Yellow: declined. Red: wrong, or answered where nothing answers."
     return Section("Answers side by side", [said], (), [table])
@@ -133,6 +133,10 @@ def method_section(facts: Mapping[str, str]) -> Section:
     """What the figures mean, and the names of what they were measured on."""
     measures = Table(["measure", "share"], [[_title(name), said] for name, said in DESCRIPTIONS.items()])
     return Section("How it was measured", (), (), [measures, Table(["of", "name"], [list(i) for i in facts.items()])])
+
+
+def _sample_rank(answers: Sequence[AnswerRow]) -> str:
+    return digest_of(["sample", answers[0].question.id])
 
 
 def _real(comparison: Comparison) -> dict[str, Mapping[str, Estimate]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from lorag.digests import digest_of
 from lorag.errors import InputRejected
 from lorag.params import TrainingSetParams
-from lorag.questions.facts import Fact, RefusedReason, RefusedRow
+from lorag.questions.facts import NO_ANSWER, Fact, RefusedReason, RefusedRow, fact_digests
 from lorag.tuning.pairs import Pair, PairSource
 from lorag.tuning.prompting import Ask
 from lorag.tuning.replay import general_pairs
@@ -65,7 +65,7 @@ def assemble_training_set(
     fitting, too_long = _fitting(made, count, params)
     pairs = list({(pair.messages, pair.answer): pair for pair in reversed(fitting)}.values())
     if seen is not None:
-        pairs = _thin_out(pairs, {fact.id: fact.digest for fact in facts}, seen, params)
+        pairs = _thin_out(pairs, fact_digests(fact.question for fact in facts), seen, params)
     if len(pairs) < params.min_pairs:
         raise InputRejected(
             f"{len(pairs)} training pairs, at least {params.min_pairs} wanted",
@@ -104,9 +104,9 @@ def _thin_out(pairs: Sequence[Pair], facts: Mapping[str, str], seen: Seen, param
     new: list[Pair] = []
     for pair in pairs:
         (old if _was_seen(pair, facts, seen) else new).append(pair)
-    by_fact: dict[str, list[Pair]] = defaultdict(list)
+    by_fact: dict[tuple[bool, str], list[Pair]] = defaultdict(list)
     for pair in _order(old, params.seed):
-        by_fact[pair.fact_id or pair.id].append(pair)
+        by_fact[_is_unanswerable(pair), pair.fact_id or pair.id].append(pair)
     # One wording of each fact before a second of any, so that as many facts as can be are seen again.
     ranked = [(rank, pair) for own in by_fact.values() for rank, pair in enumerate(own)]
     ranked.sort(key=lambda each: (each[0], digest_of([params.seed, "older", each[1].id])))
@@ -116,8 +116,14 @@ def _thin_out(pairs: Sequence[Pair], facts: Mapping[str, str], seen: Seen, param
 
 def _was_seen(pair: Pair, facts: Mapping[str, str], seen: Seen) -> bool:
     if pair.fact_id is not None:
-        return seen.facts.get(pair.fact_id) == facts.get(pair.fact_id, "")
+        # What cannot be answered may have the id of a fact.
+        wanted = NO_ANSWER if _is_unanswerable(pair) else facts.get(pair.fact_id, "")
+        return seen.facts.get(pair.fact_id) == wanted
     return bool(pair.documents) and all(seen.documents.get(name) == at for name, at in pair.documents.items())
+
+
+def _is_unanswerable(pair: Pair) -> bool:
+    return pair.source is PairSource.UNANSWERABLE
 
 
 def _order(pairs: Iterable[Pair], seed: int) -> tuple[Pair, ...]:

@@ -35,10 +35,15 @@ QUESTIONS = [
 ]
 
 
+CONTROL = {"id": "depth", "question": "How many legs has a spider?", "answers": ["eight"], "gold_doc_ids": []}
+"""With the id of a fact."""
+
+
 @pytest.fixture
 def asked(served: Place) -> Place:
     path = served.workspace.resolve(served.params.knowledge.questions)
     path.write_text("".join(json.dumps(row) + "\n" for row in QUESTIONS))
+    served.workspace.resolve(served.params.knowledge.controls).write_text(json.dumps(CONTROL) + "\n")
     text = served.workspace.params_file.read_text()
     served.workspace.params_file.write_text(text.replace("min_similarity: 0.3", "min_similarity: 0.45"))
     return served

@@ -60,7 +60,7 @@ def answer_questions(strategy: Strategy, workspace: Workspace, params: Params, f
         read = _search(READER, facts, wanted, workspace, params)
         write_answers(folder / READING_ANSWERS, replace(asker, strategy=READER).ask(facts, read)[0])
     if found is not None:
-        write_answers(folder / IDEAL_ANSWERS, asker.ask(facts, _ideal(facts, found, wanted.chunks))[0])
+        write_answers(folder / IDEAL_ANSWERS, asker.ask(facts, _ideal(questions, found, wanted.chunks))[0])
         controls = [question for question in questions if question.topic is Topic.CONTROL]
         if params.comparison.reading and controls:
             anything = params.search.model_copy(update={"min_similarity": -1.0})
@@ -114,11 +114,9 @@ class _Asker:
     workspace: Workspace
     params: Params
 
-    def ask(
-        self, questions: Sequence[SetQuestion], found: Mapping[str, _Found] | None
-    ) -> tuple[list[AnswerRow], Batched]:
-        """`found` by question id; None for a strategy that reads nothing."""
-        given = [found[question.id] if found is not None else _Found(()) for question in questions]
+    def ask(self, questions: Sequence[SetQuestion], found: Sequence[_Found] | None) -> tuple[list[AnswerRow], Batched]:
+        """Ask all questions; `found` belongs to them by position and is None for a strategy that reads nothing."""
+        given = [_Found(()) for _ in questions] if found is None else found
         prompts = [self._prompt(question.text, each.chunks) for question, each in zip(questions, given, strict=True)]
         batched = generate_batched(prompts, self.generator, self.workspace, self.params, f"Asking {self.strategy}")
         versions = {document.id: document.version for document in self.wanted.documents}
@@ -143,8 +141,8 @@ class _Asker:
 
 def _search(
     strategy: Strategy, questions: Sequence[SetQuestion], wanted: Wanted, workspace: Workspace, params: Params
-) -> dict[str, _Found] | None:
-    """What the search that serves finds, by question id, nothing where its best is not relevant enough."""
+) -> list[_Found] | None:
+    """What the search that serves finds for each question, nothing where its best is not relevant enough."""
     if not strategy.profile.reads:
         return None
     texts = list(dict.fromkeys(question.text for question in questions))
@@ -152,13 +150,14 @@ def _search(
     with open_search(wanted, workspace, params) as search:
         served = search(texts, params.search)
         ranked = search(texts, widen(params.search))
-    return {
-        question.id: _Found(
+    # By text and position: ids are unique within one file of questions only.
+    return [
+        _Found(
             _relevant(served[question.text], params.search.min_similarity),
             tuple(rank_documents(ranked[question.text].hits)[:most]),
         )
         for question in questions
-    }
+    ]
 
 
 def _relevant(result: SearchResult, min_similarity: float) -> list[Chunk]:
@@ -166,14 +165,14 @@ def _relevant(result: SearchResult, min_similarity: float) -> list[Chunk]:
     return [hit.chunk for hit in result.hits] if similarity is None or similarity >= min_similarity else []
 
 
-def _ideal(facts: Sequence[SetQuestion], found: Mapping[str, _Found], chunks: Sequence[Chunk]) -> dict[str, _Found]:
+def _ideal(questions: Sequence[SetQuestion], found: Sequence[_Found], chunks: Sequence[Chunk]) -> list[_Found]:
+    """For each fact among the questions its gold chunks, then what the search found for it."""
     by_id = {chunk.id: chunk for chunk in chunks}
-    return {
-        fact.id: _Found(
-            [by_id[name] for name in dict.fromkeys((*fact.gold_chunks, *(c.id for c in found[fact.id].chunks)))]
-        )
-        for fact in facts
-    }
+    return [
+        _Found([by_id[name] for name in dict.fromkeys((*question.gold_chunks, *(c.id for c in each.chunks)))])
+        for question, each in zip(questions, found, strict=True)
+        if question.topic is Topic.FACT
+    ]
 
 
 def _batch_file(strategy: Strategy, workspace: Workspace) -> Path:

@@ -19,7 +19,7 @@ from lorag.integrations.models.files import convert_base_model
 from lorag.integrations.models.generators import open_generator
 from lorag.knowledge.documents import Chunk
 from lorag.params import Params
-from lorag.questions.facts import Fact, RefusedReason, RefusedRow, collect_facts, find_conflicts
+from lorag.questions.facts import Fact, RefusedReason, RefusedRow, collect_facts, fact_digests, find_conflicts
 from lorag.questions.questions import Question, TrainingQuestions, read_questions, read_training_questions
 from lorag.questions.style import StyleSet, read_style
 from lorag.strategies import AdapterKind
@@ -207,7 +207,7 @@ def _write(
         "adapter": adapter.value,
         "training_set_digest": digest,
         "documents": dict(sorted(documents.items())),
-        "facts": dict(sorted((fact.id, fact.digest) for fact in material.all_facts)),
+        "facts": fact_digests(fact.question for fact in material.all_facts),
         "counts": built.counts,
         "n_train": len(built.train),
         "n_validation": len(built.validation),

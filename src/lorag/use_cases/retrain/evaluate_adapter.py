@@ -16,7 +16,7 @@ from lorag.integrations.models.chat_encoding import open_chat_encoder
 from lorag.integrations.models.files import convert_base_model
 from lorag.integrations.models.generators import open_generator
 from lorag.params import Params
-from lorag.questions.facts import Fact, collect_facts
+from lorag.questions.facts import Fact, collect_facts, fact_digests
 from lorag.questions.questions import Question, read_questions
 from lorag.strategies import BASELINE, AdapterKind
 from lorag.tuning.prompting import ASK
@@ -53,7 +53,7 @@ def evaluate_adapter(adapter: AdapterKind, workspace: Workspace, params: Params)
             row |= {"base_answer": of_base["answer"], "base_right": of_base["right"]}
             file.write(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n")
     facts = {
-        "digests": dict(sorted(exam.fact_digests.items())),
+        "digests": exam.fact_digests,
         "adapter": mark_facts(exam.paper, candidate),
         BASELINE: mark_facts(exam.base_paper, base),
     }
@@ -121,7 +121,7 @@ def set_exam(adapter: AdapterKind, workspace: Workspace, params: Params) -> Exam
         reading = _ask_to_read(asked, raft, params)
     shared = [Asked(Topic.CONTROL, q.question, tuple(ASK[adapter](q.question)), q.answers) for q in controls]
     every = [*paper, *shared, *declined, *reading]
-    digests = {fact.id: fact.digest for fact in facts}
+    digests = fact_digests(fact.question for fact in facts)
     return Exam(every, [_for_base(each, adapter) for each in every], digests)
 
 

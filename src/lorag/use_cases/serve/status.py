@@ -10,7 +10,7 @@ from lorag.integrations.blob_cache import BlobCache
 from lorag.knowledge.changes import CorpusChanges, compare_versions
 from lorag.knowledge.documents import Rejected
 from lorag.params import Params
-from lorag.questions.facts import answers_digest, fact_of
+from lorag.questions.facts import fact_digests, fact_of
 from lorag.questions.questions import Question, read_questions
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
@@ -120,9 +120,8 @@ def _adapter_state(
     lineage = read_lineage(workspace.adapters / entry.sha256)
     if lineage is None or digest_of(lineage["facts"]) != entry.facts_digest:
         # It cannot be told which, so all of them.
-        return AdapterState(entry.id, tuple(fact_of(question) for question in questions), gone)
+        return AdapterState(entry.id, tuple(dict.fromkeys(map(fact_of, questions))), gone)
     refused = {row["name"] for row in lineage["refused"]}
-    # As in the lineage: of several questions for one fact the last one counts.
-    wanted = {fact_of(question): answers_digest(question) for question in questions if question.id not in refused}
+    wanted = fact_digests(question for question in questions if question.id not in refused)
     behind = tuple(fact for fact, digest in wanted.items() if lineage["facts"].get(fact) != digest)
     return AdapterState(entry.id, behind, gone)
