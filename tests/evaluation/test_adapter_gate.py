@@ -139,3 +139,22 @@ def test_without_a_limit_a_figure_is_measured_and_passes() -> None:
 
 def test_a_line_for_a_person() -> None:
     assert Probe("refusal", 0.4, 0.5, passed=False).line() == "refusal 0.400 against a limit of 0.500"
+
+
+def test_a_loss_and_a_gain_that_meet_their_limits_in_whole_facts_pass() -> None:
+    """As floats 20/20 - 19/20 is more than 0.05, and 6/20 - 5/20 is less."""
+    gate = GATE.model_copy(update={"min_new_facts": 0.0, "max_old_loss": 0.05, "max_control_loss": 0.05})
+    gate = gate.model_copy(update={"min_gain_over_base": 0.05, "min_gain_over_champion": -0.05})
+    digests = {f"f{number}": "1" for number in range(20)}
+    all_right, one_lost = dict.fromkeys(digests, 1.0), {**dict.fromkeys(digests, 1.0), "f0": 0.0}
+    champion = Champion(examined(all_right, accuracy=20 / 20), digests)
+    candidate = examined(one_lost, controls=19 / 20, accuracy=19 / 20)
+    base = examined(all_right, controls=20 / 20, accuracy=18 / 20)
+    assert not [probe for probe in judge_adapter(candidate, base, champion, digests, gate) if not probe.passed]
+    six, five = examined(all_right, accuracy=6 / 20), examined(all_right, accuracy=5 / 20)
+    gains = {probe.name: probe for probe in judge_adapter(six, five, None, digests, gate)}
+    assert gains["gain_over_base"].passed and gains["gain_over_base"].value == 0.05
+    more = gate.model_copy(update={"max_old_loss": 0.0499})
+    assert [p.name for p in judge_adapter(candidate, base, champion, digests, more) if not p.passed] == [
+        "old_facts_lost"
+    ]

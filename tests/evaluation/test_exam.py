@@ -3,7 +3,7 @@
 import pytest
 
 from lorag.answering.strategies import DECLINE, NOTHING_FOUND
-from lorag.evaluation.exam import Asked, Topic, answer_table, is_declined, is_right, mark, mark_facts, mean_over
+from lorag.evaluation.exam import Asked, Topic, answer_table, is_declined, is_right, mark, mark_facts
 
 
 def ask(topic: Topic, *accepted: str, fact_id: str = "") -> Asked:
@@ -81,9 +81,3 @@ def test_what_was_not_asked_has_no_mark() -> None:
 def test_answers_stand_for_the_questions_one_by_one() -> None:
     with pytest.raises(ValueError, match="zip"):
         mark([ask(Topic.FACT, "a")], [])
-
-
-def test_the_mean_over_chosen_facts() -> None:
-    facts = {"a": 1.0, "b": 0.0, "c": 0.5}
-    assert mean_over(facts, ["a", "c", "gone"]) == 0.75
-    assert mean_over(facts, ["gone"]) is None

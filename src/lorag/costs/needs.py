@@ -14,6 +14,7 @@ from lorag.costs.evidence import (
 )
 from lorag.costs.unit_costs import Measured
 from lorag.params import AdviceParams
+from lorag.shares import exact
 from lorag.strategies import BASELINE, Strategy
 
 SECONDS_A_DAY = 86_400
@@ -146,9 +147,9 @@ def _judge_share(case: Case, able: Sequence[Case], name: str, how: str) -> Itera
     if case.strategy not in known:
         return
     best = max(known, key=lambda strategy: known[strategy].value)
-    found, loss = known[case.strategy], known[best].value - known[case.strategy].value
+    found, loss = known[case.strategy], exact(known[best].value) - exact(known[case.strategy].value)
     if not loss:
         yield Finding.on(found, Stance.FOR, f"It answers {found.value:.1%} {how}, the most of what is left.")
         return
-    stance = Stance.RULES_OUT if loss > case.params.max_accuracy_loss else Stance.AGAINST
+    stance = Stance.RULES_OUT if loss > exact(case.params.max_accuracy_loss) else Stance.AGAINST
     yield Finding.on(found, stance, f"It answers {found.value:.1%} {how}, {best} {known[best].value:.1%}.")

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-from lorag.evaluation.exam import Marks, mean_over
+from lorag.evaluation.exam import Marks
 from lorag.evaluation.probes import Probe
 from lorag.params import AdapterGateParams
+from lorag.shares import exact, exact_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ def judge_adapter(
 ) -> list[Probe]:
     """Every probe with its verdict; a figure that is missing or not a number where there is a limit fails.
 
+    Shares are compared as whole facts, so that a limit which is met exactly passes.
     Refusal is asked only where the controls hold questions without an answer. A fact is new where the champion was not
     trained on its present answers, so without a champion all are. Not covered: whether the facts are true, and
     questions of other kinds than those of the questions file.
@@ -42,20 +45,21 @@ def judge_adapter(
     old = [fact for fact in candidate.facts if known.get(fact) == fact_digests.get(fact)]
     probes = []
     if new:
-        probes.append(_at_least("new_facts", mean_over(candidate.facts, new), params.min_new_facts))
+        probes.append(_at_least("new_facts", _mean_of(candidate, new), params.min_new_facts))
     if champion and old:
-        loss = _minus(mean_over(champion.examined.facts, old), mean_over(candidate.facts, old))
+        loss = _minus(_mean_of(champion.examined, old), _mean_of(candidate, old))
         probes.append(_at_most("old_facts_lost", loss, params.max_old_loss))
     if base.marks.controls is not None:
-        loss = _minus(base.marks.controls, candidate.marks.controls)
+        loss = _minus(_whole(base.marks.controls), _whole(candidate.marks.controls))
         probes.append(_at_most("controls_lost", loss, params.max_control_loss))
     if candidate.marks.refusal is not None:
-        probes.append(_at_least("refusal", candidate.marks.refusal, params.min_refusal))
+        probes.append(_at_least("refusal", _whole(candidate.marks.refusal), params.min_refusal))
     probes += _reading(candidate.marks, params)
-    gain = _minus(candidate.marks.accuracy, base.marks.accuracy)
+    accuracy = _whole(candidate.marks.accuracy)
+    gain = _minus(accuracy, _whole(base.marks.accuracy))
     probes.append(_at_least("gain_over_base", gain, params.min_gain_over_base))
     if champion:
-        gain = _minus(candidate.marks.accuracy, champion.examined.marks.accuracy)
+        gain = _minus(accuracy, _whole(champion.examined.marks.accuracy))
         probes.append(_at_least("gain_over_champion", gain, params.min_gain_over_champion))
     return probes
 
@@ -63,21 +67,32 @@ def judge_adapter(
 def _reading(marks: Marks, params: AdapterGateParams) -> Sequence[Probe]:
     probes = []
     if marks.context_reading is not None or params.min_context_reading is not None:
-        probes.append(_at_least("context_reading", marks.context_reading, params.min_context_reading))
+        probes.append(_at_least("context_reading", _whole(marks.context_reading), params.min_context_reading))
     if marks.irrelevant_answered is not None or params.max_irrelevant_answered is not None:
-        probes.append(_at_most("irrelevant_answered", marks.irrelevant_answered, params.max_irrelevant_answered))
+        answered = _whole(marks.irrelevant_answered)
+        probes.append(_at_most("irrelevant_answered", answered, params.max_irrelevant_answered))
     return probes
 
 
-def _at_least(name: str, value: float | None, limit: float | None) -> Probe:
-    number = float("nan") if value is None else value
-    return Probe(name, number, limit, limit is None or number >= limit)
+def _at_least(name: str, value: Fraction | None, limit: float | None) -> Probe:
+    return Probe(name, _number(value), limit, limit is None or (value is not None and value >= exact(limit)))
 
 
-def _at_most(name: str, value: float | None, limit: float | None) -> Probe:
-    number = float("nan") if value is None else value
-    return Probe(name, number, limit, limit is None or number <= limit)
+def _at_most(name: str, value: Fraction | None, limit: float | None) -> Probe:
+    return Probe(name, _number(value), limit, limit is None or (value is not None and value <= exact(limit)))
 
 
-def _minus(left: float | None, right: float | None) -> float | None:
+def _number(value: Fraction | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _whole(share: float | None) -> Fraction | None:
+    return None if share is None else exact_mean([share])
+
+
+def _mean_of(examined: Examined, facts: Sequence[str]) -> Fraction | None:
+    return exact_mean([examined.facts[fact] for fact in facts if fact in examined.facts])
+
+
+def _minus(left: Fraction | None, right: Fraction | None) -> Fraction | None:
     return None if left is None or right is None else left - right

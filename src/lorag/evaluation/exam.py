@@ -1,6 +1,6 @@
 """What an adapter is asked before it may serve, and what it gets for its answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -108,8 +108,3 @@ def _share_right(rows: Sequence[tuple[Asked, str]], topic: Topic) -> float | Non
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
-
-
-def mean_over(facts: Mapping[str, float], chosen: Sequence[str]) -> float | None:
-    """The mean share of the chosen facts; None for none."""
-    return _mean([facts[fact] for fact in chosen if fact in facts])

@@ -1,9 +1,12 @@
 """The rule by which a new index generation is published or refused."""
 
+import math
+
 from lorag.errors import GateRefused
 from lorag.params import GateParams
 from lorag.releases.record import Release
 from lorag.retrieval.plan import RefreshPlan
+from lorag.shares import exact
 
 Digests = tuple[str, str, int]
 """Content digest, vectors digest and number of the rows of a generation."""
@@ -39,13 +42,12 @@ def refuse_other_rows(found: Digests, wanted: Digests, name: str) -> None:
 
 def refuse_low_recall(recall: float, n_questions: int, base: Release | None, params: GateParams) -> None:
     """Raise GateRefused where recall@10 is below the floor or too far below the served release; NaN is refused."""
-    floor = params.min_recall_at_10
+    floor = exact(params.min_recall_at_10)
     if base is not None and base.recall_at_10 is not None:
-        floor = max(floor, base.recall_at_10 - params.max_recall_drop)
-    # Written so that a NaN fails too.
-    if not recall >= floor:
+        floor = max(floor, exact(base.recall_at_10) - exact(params.max_recall_drop))
+    if not math.isfinite(recall) or exact(recall) < floor:
         raise GateRefused(
-            f"recall@10 {recall:.3f} on {n_questions} golden questions is below {floor:.3f}",
+            f"recall@10 {recall:.3f} on {n_questions} golden questions is below {float(floor):.3f}",
             where="gate.min_recall_at_10, gate.max_recall_drop",
             do="look at reports/retrieval.json and mend documents or questions",
         )
