@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lorag.evaluation.bootstrap import Bootstrap, Part
+from lorag.evaluation.bootstrap import Bootstrap, Part, share_interval
 
 BOOTSTRAP = Bootstrap(samples=400, confidence=0.95, seed=7)
 
@@ -66,3 +66,12 @@ def test_a_paired_difference_is_surer_than_two_intervals() -> None:
     assert difference.value == pytest.approx(one.value - other.value, abs=1e-6)
     assert difference.low > 0, "the same facts are hard for both"
     assert one.low < other.high, "which the two intervals by themselves would not show"
+
+
+def test_a_share_of_few_is_uncertain_also_where_all_are_alike() -> None:
+    """By hand: Wilson's interval of 0 of 9 ends at z^2 / (n + z^2)."""
+    none = share_interval(0, 9, 0.95)
+    assert (none.value, none.low, none.n) == (0.0, 0.0, 9)
+    assert none.high == pytest.approx(1.959964**2 / (9 + 1.959964**2), abs=1e-6)
+    half = share_interval(10, 20, 0.95)
+    assert (half.low, half.high) == pytest.approx((0.299298, 0.700702), abs=1e-6)

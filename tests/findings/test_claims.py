@@ -18,8 +18,19 @@ REFRESHED, RETRAINED = Moment.REFRESHED, Moment.RETRAINED
 NONE, SOME, MOST = (0.0, 0.0, 0.0), (0.1, 0.0, 0.2), (0.6, 0.4, 0.8)
 
 
-def leaks(strategy: Strategy, span: Span, n: int = 10) -> TimelineRow:
-    return row(strategy, REFRESHED, {"removed_leaked": (span, n)})
+def removed_rows(
+    *, base_of: int = 0, rag_of: int = 0, stale_of: int = 10, retrained_of: int = 0, n: int = 10
+) -> tuple[TimelineRow, ...]:
+    """Of `n` removed facts so many are still answered."""
+    asked = [("base", REFRESHED, base_of), ("rag", REFRESHED, rag_of), ("tuned", REFRESHED, stale_of)]
+    return tuple(
+        row(Strategy(name), moment, {"removed_leaked": ((found / n, found / n, found / n), n)})
+        for name, moment, found in [*asked, ("tuned", RETRAINED, retrained_of)]
+    )
+
+
+def removed(*steps: tuple[TimelineRow, ...]) -> Evidence:
+    return walked(*(steps or (removed_rows(),)))
 
 
 def stale(strategy: Strategy, span: Span, n: int = 10) -> TimelineRow:
@@ -46,7 +57,12 @@ CASES: dict[str, tuple[str, Evidence, Verdict]] = {
         FAILS,
     ),
     "no tuned adapter": ("S1", compared({"rag - base": WIDE}), OPEN),
-    "the order": ("S3", compared({"hybrid - rag": AROUND_0, "rag - tuned": WIDE, "tuned - base": NARROW}), HOLDS),
+    "the order": ("S3", compared({"hybrid - rag": NARROW, "rag - tuned": WIDE, "tuned - base": NARROW}), HOLDS),
+    "hybrid and rag are not told apart": (
+        "S3",
+        compared({"hybrid - rag": (-0.05, -0.12, 0.02), "rag - tuned": WIDE, "tuned - base": NARROW}),
+        FAILS,
+    ),
     "the hybrid below rag": (
         "S3",
         compared({"hybrid - rag": BELOW_0, "rag - tuned": WIDE, "tuned - base": NARROW}),
@@ -58,6 +74,11 @@ CASES: dict[str, tuple[str, Evidence, Verdict]] = {
         "S4",
         compared({"tuned_reading - rag": BELOW_0, "tuned_reading - hybrid": FAR_BELOW}),
         HOLDS,
+    ),
+    "brought back but not to where it was": (
+        "S4",
+        compared({"tuned_reading - rag": FAR_BELOW, "hybrid - tuned_reading": NARROW, "hybrid - rag": BELOW_0}),
+        FAILS,
     ),
     "still reads": ("S4", compared({"tuned_reading - rag": AROUND_0, "tuned_reading - hybrid": BELOW_0}), FAILS),
     "hybrid no better": ("S4", compared({"tuned_reading - rag": BELOW_0, "tuned_reading - hybrid": AROUND_0}), FAILS),
@@ -84,22 +105,27 @@ CASES: dict[str, tuple[str, Evidence, Verdict]] = {
         FAILS,
     ),
     "answers by rag alone": ("S8", paid(INDEX, TRAINED, answers("rag", 300)), OPEN),
-    "only the adapter leaks": ("S9", walked((leaks("rag", NONE), leaks("tuned", SOME))), HOLDS),
-    "over all versions": (
+    "only the stale adapter leaks": ("S9", removed(), HOLDS),
+    "over all versions": ("S9", removed(removed_rows(stale_of=0, n=3), removed_rows()), HOLDS),
+    "rag leaks too": ("S9", removed(removed_rows(rag_of=6)), FAILS),
+    "no more than the base model knows": ("S9", removed(removed_rows(base_of=9)), FAILS),
+    "too few to tell": ("S9", removed(removed_rows(stale_of=2, n=2)), FAILS),
+    "half stays after the retrain": ("S9", removed(removed_rows(stale_of=9, retrained_of=5, n=9)), FAILS),
+    "as in the sample": (
         "S9",
-        walked((leaks("rag", NONE), leaks("tuned", NONE)), (leaks("rag", NONE), leaks("tuned", MOST))),
-        HOLDS,
-    ),
-    "rag leaks too": ("S9", walked((leaks("rag", SOME), leaks("tuned", MOST))), FAILS),
-    "no more than the base model knows": (
-        "S9",
-        walked((leaks("rag", NONE), leaks("tuned", SOME), leaks("base", SOME))),
+        removed(removed_rows(stale_of=7, retrained_of=5, n=9), removed_rows(stale_of=11, retrained_of=5, n=11)),
         FAILS,
     ),
+    "never asked after a retrain": ("S9", removed(removed_rows()[:-1]), OPEN),
     "nothing was removed": ("S9", walked((stale("rag", NONE), stale("tuned", SOME))), OPEN),
-    "conflict": ("S10", walked((stale("rag", SOME), stale("hybrid", MOST))), HOLDS),
+    "conflict": ("S10", walked((stale("rag", SOME, 30), stale("hybrid", MOST, 30))), HOLDS),
     "intervals overlap": ("S10", walked((stale("rag", SOME), stale("hybrid", (0.3, 0.15, 0.5)))), FAILS),
-    "the version with most changes decides": (
+    "one of one against none of one tells nothing": (
+        "S10",
+        walked((stale("rag", NONE, 1), stale("hybrid", (1.0, 1.0, 1.0), 1))),
+        FAILS,
+    ),
+    "all versions together decide": (
         "S10",
         walked((stale("rag", NONE, 2), stale("hybrid", MOST, 2)), (stale("rag", SOME, 9), stale("hybrid", SOME, 9))),
         FAILS,
@@ -119,6 +145,11 @@ CASES: dict[str, tuple[str, Evidence, Verdict]] = {
         "S12",
         compared({"tuned - base": WIDE, "tuned - rag": WIDE, "rag - base": AROUND_0}, measure="style"),
         HOLDS,
+    ),
+    "whether it is taken over is open": (
+        "S12",
+        compared({"tuned - base": WIDE, "tuned - rag": WIDE, "rag - base": (0.1, -0.01, 0.3)}, measure="style"),
+        FAILS,
     ),
     "taken over from the context": (
         "S12",

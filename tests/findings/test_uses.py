@@ -24,6 +24,22 @@ CASES: dict[str, tuple[str, Evidence, tuple[str, ...]]] = {
         walked((row("rag", REFRESHED, fresh_s=5), row("tuned", RETRAINED, fresh_s=300))),
         ("rag",),
     ),
+    "the hybrid reads the fresh index with its old adapter": (
+        "Information that changes often",
+        walked(
+            (row("rag", REFRESHED, fresh_s=31.6), row("hybrid", REFRESHED, fresh_s=27.0), row("tuned", RETRAINED)),
+            (row("rag", REFRESHED, fresh_s=29.6), row("hybrid", REFRESHED, fresh_s=30.5)),
+        ),
+        ("rag", "hybrid"),
+    ),
+    "one that was once not right has lost": (
+        "Information that changes often",
+        walked(
+            (row("rag", REFRESHED, fresh_s=9), row("hybrid", REFRESHED, fresh_s=1)),
+            (row("rag", REFRESHED, fresh_s=9), row("hybrid", REFRESHED)),
+        ),
+        ("rag",),
+    ),
     "luck before its retrain does not count": (
         "Information that changes often",
         walked((row("rag", REFRESHED, fresh_s=5), row("tuned", REFRESHED, fresh_s=1))),
@@ -48,11 +64,21 @@ CASES: dict[str, tuple[str, Evidence, tuple[str, ...]]] = {
         "Privacy and removal",
         walked(
             (
-                row("rag", REFRESHED, {"removed_leaked": ((0, 0, 0), 9)}),
-                row("tuned", REFRESHED, {"removed_leaked": ((0.5, 0.2, 0.8), 9)}),
+                row("rag", REFRESHED, {"removed_leaked": ((0, 0, 0), 20)}),
+                row("tuned", REFRESHED, {"removed_leaked": ((0.5, 0.2, 0.8), 20)}),
             )
         ),
         ("rag",),
+    ),
+    "one removed fact of nine tells nothing": (
+        "Privacy and removal",
+        walked(
+            (
+                row("rag", REFRESHED, {"removed_leaked": ((0, 0, 0), 9)}),
+                row("hybrid", REFRESHED, {"removed_leaked": ((1 / 9, 0, 0.3), 9)}),
+            )
+        ),
+        ("rag", "hybrid"),
     ),
     "an update of the index is cheaper": (
         "Cost on large data",
@@ -63,6 +89,11 @@ CASES: dict[str, tuple[str, Evidence, tuple[str, ...]]] = {
         "Quick answers",
         paid(answers("rag", 9, p50_s=2), answers("tuned", 9, p50_s=1)),
         ("tuned",),
+    ),
+    "now one is quicker, now the other": (
+        "Quick answers",
+        paid(*(answers(name, 9, p50_s=s) for name, s in (("rag", 2), ("rag", 1.4), ("tuned", 1), ("tuned", 1.5)))),
+        ("rag", "tuned"),
     ),
     "quicker with a context": (
         "Quick answers",

@@ -8,12 +8,16 @@ from typing import Any
 from lorag.costs.records import Cost
 from lorag.costs.remedies import COMPARE, STYLE, TIMELINE, UPDATE
 from lorag.evaluation.comparison import BESIDE, READING
-from lorag.findings.evidence import Evidence, Measurement, Verdict, pooled, verdict_of
+from lorag.evaluation.timeline_records import Moment
+from lorag.findings.evidence import Evidence, Measurement, Verdict, verdict_of
 from lorag.findings.unmeasured_claims import UNMEASURED
 from lorag.strategies import AdapterKind, Strategy
 
 LEAD = 0.2
 """By so much retrieval is said to lead on new facts."""
+
+NEGLIGIBLE = 0.1
+"""A gain that is surely below this counts as none: an interval that only reaches 0 does not show that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +102,8 @@ def _the_order_holds(evidence: Evidence) -> Finding:
     if both is None or reads is None or learned is None:
         return _missing("all four strategies on the same facts", f"lorag retrain, then {COMPARE}")
     pairs = {"hybrid - rag": both, "rag - tuned": reads, "tuned - base": learned}
-    why = "hybrid - rag does not lie below 0, rag - tuned and tuned - base lie above it, intervals included"
-    holds = both.high >= 0 and reads.low > 0 and learned.low > 0
+    why = "hybrid - rag, rag - tuned and tuned - base lie above 0, intervals included"
+    holds = both.low > 0 and reads.low > 0 and learned.low > 0
     return Finding(verdict_of(holds), why, tuple(Measurement.on(name, found) for name, found in pairs.items()))
 
 
@@ -109,12 +113,16 @@ def _reading_is_unlearned(evidence: Evidence) -> Finding:
     if drop is None or recovery is None:
         do = f"lorag retrain, then {COMPARE} with `comparison.reading: true`"
         return _missing("rag, hybrid, and tuned with a context", do)
-    figures = (
+    figures = [
         Measurement.on("tuned with a context - rag", drop),
         Measurement.on("hybrid - tuned with a context", recovery),
-    )
-    why = "the first lies below 0 and the second above it, intervals included"
-    return Finding(verdict_of(drop.high < 0 and recovery.low > 0), why, figures)
+    ]
+    left = evidence.difference("hybrid", "rag", "accuracy")
+    if left is not None:
+        figures.append(Measurement.on("hybrid - rag", left))
+    why = "the first lies below 0, the second above it, intervals included, and hybrid does not lie below rag"
+    holds = drop.high < 0 and recovery.low > 0 and (left is None or left.high >= 0)
+    return Finding(verdict_of(holds), why, tuple(figures))
 
 
 def _an_index_is_cheaper(evidence: Evidence) -> Finding:
@@ -165,34 +173,38 @@ def _costs_cross(evidence: Evidence) -> Finding:
 
 
 def _removal_leaks(evidence: Evidence) -> Finding:
-    found = {name: evidence.refreshed(name, "removed_leaked") for name in (Strategy.RAG, Strategy.TUNED, Strategy.BASE)}
-    reads, stale = pooled(found[Strategy.RAG]), pooled(found[Strategy.TUNED])
-    if reads is None or stale is None:
-        return _missing("removed facts asked after a refresh", f"{TIMELINE} over versions that remove facts")
-    figures = [
-        Measurement.on(f"{_BEFORE.get(name, name)}, {version}", each)
-        for name, steps in found.items()
-        for version, each in steps
-    ]
+    base, reads, stale, retrained = (
+        evidence.pooled(strategy, moment, "removed_leaked")
+        for strategy, moment in (
+            (Strategy.BASE, Moment.REFRESHED),
+            (Strategy.RAG, Moment.REFRESHED),
+            (Strategy.TUNED, Moment.REFRESHED),
+            (Strategy.TUNED, Moment.RETRAINED),
+        )
+    )
+    if base is None or reads is None or stale is None or retrained is None:
+        do = f"{TIMELINE} over versions that remove facts"
+        return _missing("removed facts asked after a refresh and after a retrain", do)
+    named = {"base": base, "rag": reads, "stale tuned": stale, "tuned after its retrain": retrained}
     # What the bare model answers right was never leaked.
-    holds = reads == 0 and stale > (pooled(found[Strategy.BASE]) or 0.0)
-    return Finding(verdict_of(holds), "rag leaks nothing, the stale adapter more than the base model", tuple(figures))
+    stays = stale.low > base.high and stale.low > reads.high
+    goes = retrained.high < stale.low and retrained.low <= base.high
+    holds = stays and goes and reads.low <= base.high
+    why = (
+        "over all versions, intervals included: the stale adapter lies above rag, the base model and itself after the "
+        "retrain, and neither rag nor the retrained one above the base model"
+    )
+    return Finding(verdict_of(holds), why, tuple(Measurement.on(name, each) for name, each in named.items()))
 
 
 def _stale_adapters_conflict(evidence: Evidence) -> Finding:
-    found = {name: dict(evidence.refreshed(name, "stale")) for name in (Strategy.RAG, Strategy.HYBRID)}
-    both = [version for version in found[Strategy.RAG] if version in found[Strategy.HYBRID]]
-    if not both:
+    reads, stale = (evidence.pooled(name, Moment.REFRESHED, "stale") for name in (Strategy.RAG, Strategy.HYBRID))
+    if reads is None or stale is None:
         do = f"{TIMELINE} over versions that change facts, with the hybrid adapter"
         return _missing("changed facts asked of rag and of the hybrid with a stale adapter", do)
-    figures = [
-        Measurement.on(f"{_BEFORE.get(name, name)}, {v}", found[name][v])
-        for v in both
-        for name in (Strategy.RAG, Strategy.HYBRID)
-    ]
-    largest = max(both, key=lambda version: found[Strategy.RAG][version].n)
-    holds = found[Strategy.HYBRID][largest].low > found[Strategy.RAG][largest].high
-    return Finding(verdict_of(holds), f"in {largest}, with the most changed facts, intervals lie apart", tuple(figures))
+    figures = Measurement.on("rag", reads), Measurement.on("stale hybrid", stale)
+    why = "over all versions the stale hybrid lies above rag, intervals included"
+    return Finding(verdict_of(stale.low > reads.high), why, figures)
 
 
 def _contexts_beside_the_point_harm(evidence: Evidence) -> Finding:
@@ -218,12 +230,11 @@ def _style_is_learned(evidence: Evidence) -> Finding:
     found = {name: gap for name, gap in pairs.items() if gap is not None}
     if len(found) < len(pairs):
         return _missing("how base, rag and tuned sound", STYLE)
-    why = "tuned lies above base and above rag, and rag not above base, intervals included"
-    holds = found["tuned - base"].low > 0 and found["tuned - rag"].low > 0 and found["rag - base"].low <= 0
-    return Finding(verdict_of(holds), why, tuple(Measurement.on(name, gap) for name, gap in found.items()))
-
-
-_BEFORE = {"tuned": "stale tuned", "hybrid": "stale hybrid"}
+    learned = found["tuned - base"].low > 0 and found["tuned - rag"].low > 0
+    taken_over = found["rag - base"].low > 0 or found["rag - base"].high >= NEGLIGIBLE
+    why = f"tuned lies above base and rag, and rag - base at 0 and below {NEGLIGIBLE}, intervals included"
+    figures = tuple(Measurement.on(name, gap) for name, gap in found.items())
+    return Finding(verdict_of(learned and not taken_over), why, figures)
 
 
 def _unmeasured(name: str) -> Finding:

@@ -9,7 +9,7 @@ from lorag.costs.break_even import BreakEven
 from lorag.costs.ledger import EntryKind, Extent, Ledger
 from lorag.costs.records import Cost
 from lorag.costs.unit_costs import Measured
-from lorag.evaluation.bootstrap import Estimate
+from lorag.evaluation.bootstrap import Estimate, share_interval
 from lorag.evaluation.comparison import Comparison
 from lorag.evaluation.timeline_records import Moment, Timeline, TimelineRow
 from lorag.strategies import READER, AdapterKind, Strategy
@@ -89,13 +89,18 @@ class Evidence:
         """What the ledger tells of the strategy."""
         return next((one for one in self.measured if one.strategy == strategy), None)
 
-    def refreshed(self, strategy: Strategy, measure: str) -> list[tuple[str, Estimate]]:
-        """By version, what the strategy answered after the refresh, its adapter if it has one from before the change.
+    def pooled(self, strategy: Strategy, moment: Moment, measure: str) -> Estimate | None:
+        """Return the share over all versions but the first, where nothing has changed yet; None if nothing was asked.
 
-        Versions in which nothing was asked for the measure are missing; in the first nothing has changed yet.
+        After the refresh an adapter is from before the change. The interval is wide where little was asked, also where
+        all answers were alike.
         """
-        rows = self._rows(strategy, Moment.REFRESHED)
-        return [(version, row.figures[measure]) for version, row in rows if measure in row.figures]
+        rows = self._rows(strategy, moment)
+        known = [row.figures[measure] for _, row in rows if measure in row.figures]
+        if self.timeline is None or not known:
+            return None
+        found = sum(round(each.value * each.n) for each in known)
+        return share_interval(found, sum(each.n for each in known), self.timeline.confidence)
 
     def refreshes(self) -> list[Cost]:
         """Of every change of the index after the first build, in the ledger or else in the walk."""
@@ -112,9 +117,3 @@ class Evidence:
     def _rows(self, strategy: Strategy, moment: Moment) -> Iterator[tuple[str, TimelineRow]]:
         for step in self.timeline.steps[1:] if self.timeline else ():
             yield from ((step.version, row) for row in step.rows if (row.strategy, row.moment) == (strategy, moment))
-
-
-def pooled(found: list[tuple[str, Estimate]]) -> float | None:
-    """The share over all versions together; None where nothing was asked."""
-    asked = sum(each.n for _, each in found)
-    return sum(each.value * each.n for _, each in found) / asked if asked else None

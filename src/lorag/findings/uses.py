@@ -1,15 +1,14 @@
 """Uses for which one way or another is said to win, each judged by what was measured here."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from lorag.costs.evidence import newest_speed
 from lorag.costs.remedies import COMPARE, STYLE, TIMELINE, UPDATE
-from lorag.evaluation.timeline_records import Moment
-from lorag.findings.evidence import Evidence, Measurement, Verdict, pooled, verdict_of
-from lorag.strategies import UPDATED, Strategy
+from lorag.evaluation.timeline_records import Moment, TimelineRow
+from lorag.findings.evidence import Evidence, Measurement, Verdict, verdict_of
+from lorag.strategies import UPDATED, Strategy, Update
 
 FAR_LARGER = 10
 """From so many times the context on a knowledge base counts as far larger."""
@@ -79,16 +78,32 @@ def _judge(use: _Use, evidence: Evidence) -> Scenario:
 
 
 def _freshness(evidence: Evidence) -> Favoured | None:
-    """By the time from a change to the first right answer; a strategy that never gave one has lost."""
+    """By the time from a change to the first right answer; a strategy that once gave none has lost.
+
+    What reads is asked from the refresh on, also with an adapter from before the change.
+    """
     seconds: dict[Strategy, list[float]] = {}
+    missed: set[Strategy] = set()
     for step in evidence.timeline.steps[1:] if evidence.timeline else ():
-        for row in step.rows:
-            is_its_update = (row.moment is Moment.REFRESHED) == (row.strategy is Strategy.RAG)
-            if row.fresh.time_to_fresh_s is not None and row.strategy is not Strategy.BASE and is_its_update:
-                seconds.setdefault(row.strategy, []).append(row.fresh.time_to_fresh_s)
-    if len(seconds) < 2:
+        for strategy in UPDATED:
+            rows = [row for row in step.rows if row.strategy is strategy and _is_reached(row)]
+            times = [row.fresh.time_to_fresh_s for row in rows if row.fresh.time_to_fresh_s is not None]
+            if times:
+                seconds.setdefault(strategy, []).append(min(times))
+            elif any(row.fresh.asked or row.failed_probes for row in rows):
+                missed.add(strategy)
+    if len(seconds) < 2 or not seconds.keys() - missed:
         return None
-    return _least(seconds, "s to the first right answer", "s")
+    found = _least(
+        {name: times for name, times in seconds.items() if name not in missed}, "s to the first right answer", "s"
+    )
+    lost = ", ".join(name for name in UPDATED if name in missed)
+    return replace(found, by=f"{found.by}; after a change none was right by {lost}") if lost else found
+
+
+def _is_reached(row: TimelineRow) -> bool:
+    """Whether the change can have reached the answers: by the index for what reads, else by the retrain."""
+    return row.moment is Moment.RETRAINED or Update.REFRESH in row.strategy.profile.updates
 
 
 def _knowledge_beyond_context(evidence: Evidence) -> Favoured | None:
@@ -106,12 +121,13 @@ def _sources(evidence: Evidence) -> Favoured | None:
 
 
 def _removal(evidence: Evidence) -> Favoured | None:
-    leaks = {name: evidence.refreshed(name, "removed_leaked") for name in UPDATED}
-    shares = {name: share for name, steps in leaks.items() if (share := pooled(steps)) is not None}
+    leaks = {name: evidence.pooled(name, Moment.REFRESHED, "removed_leaked") for name in UPDATED}
+    shares = {name: share for name, share in leaks.items() if share is not None}
     if len(shares) < 2:
         return None
-    figures = tuple(Measurement(f"{name} still answers", share) for name, share in shares.items())
-    favoured = tuple(name for name, share in shares.items() if share == min(shares.values()))
+    figures = tuple(Measurement.on(f"{name} still answers", share) for name, share in shares.items())
+    least = min(shares.values(), key=lambda share: share.value)
+    favoured = tuple(name for name, share in shares.items() if share.low <= least.high)
     return Favoured(favoured, "removed facts that are still answered after the refresh", figures)
 
 
@@ -125,8 +141,12 @@ def _update_costs(evidence: Evidence) -> Favoured | None:
 
 
 def _speed(evidence: Evidence) -> Favoured | None:
-    found = {one.strategy: newest_speed(one, "p50_s") for one in evidence.measured if one.strategy in UPDATED}
-    known = {name: [figure.value] for name, figure in found.items() if figure}
+    found = {
+        one.strategy: [entry.speed["p50_s"] for entry in one.answers if entry.speed and "p50_s" in entry.speed]
+        for one in evidence.measured
+        if one.strategy in UPDATED
+    }
+    known = {name: values for name, values in found.items() if values}
     return _least(known, "median s to an answer, one question at a time", "s") if len(known) > 1 else None
 
 

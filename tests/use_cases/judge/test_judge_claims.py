@@ -26,15 +26,17 @@ ASKED = compared(
     {"tuned - rag": (-0.6, -0.7, -0.5), "tuned - base": (0.2, 0.1, 0.3), "hybrid - rag": (-0.3, -0.4, -0.2)},
     {name: (0.5, 0.4, 0.6) for name in ("base", "rag", "tuned", "hybrid")},
 )
-LEAKED = ((0.5, 0.3, 0.7), 20)
+LEAKED = ((0.9, 0.8, 1.0), 20)
 
 
 def walk(leaked: tuple[tuple[float, float, float], int]) -> Evidence:
     gone = ((0.0, 0.0, 0.0), 20)
     return walked(
         (
+            row("base", Moment.REFRESHED, {"removed_leaked": gone}),
             row("rag", Moment.REFRESHED, {"removed_leaked": gone}),
             row("tuned", Moment.REFRESHED, {"removed_leaked": leaked}),
+            row("tuned", Moment.RETRAINED, {"removed_leaked": gone}),
         )
     )
 
