@@ -1,6 +1,7 @@
 import pytest
 
 from lorag.answering.citations import Citation, find_support, is_verified, spans_of
+from lorag.answering.passages import Passage, whole_passage
 from lorag.knowledge.documents import Chunk
 
 MUSEUM = Chunk(
@@ -16,8 +17,12 @@ LIST = Chunk(
 VERSIONS = {"museum.md": "v-museum", "prices.md": "v-prices", "rules.md": "v-rules"}
 
 
+def whole(*chunks: Chunk) -> list[Passage]:
+    return [whole_passage(chunk) for chunk in chunks]
+
+
 def cited(answer: str, question: str = "", chunks: tuple[Chunk, ...] = (MUSEUM, TABLE, LIST)) -> list[str]:
-    return [citation.quote for citation in find_support(answer, question, chunks, VERSIONS, 0.5).citations]
+    return [citation.quote for citation in find_support(answer, question, whole(*chunks), VERSIONS, 0.5).citations]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +46,11 @@ def test_the_shortest_supporting_span_is_cited(answer: str, question: str, quote
 
 def test_each_sentence_gets_its_own_citation_once() -> None:
     support = find_support(
-        "It opens at 9:00 on weekdays. Entry costs 12 euros. Entry costs 12 euros.", "", [MUSEUM], VERSIONS, 0.5
+        "It opens at 9:00 on weekdays. Entry costs 12 euros. Entry costs 12 euros.",
+        "",
+        whole(MUSEUM),
+        VERSIONS,
+        0.5,
     )
     assert [citation.quote for citation in support.citations] == [
         "The museum opens at 9:00 on weekdays.",
@@ -51,18 +60,18 @@ def test_each_sentence_gets_its_own_citation_once() -> None:
 
 
 def test_one_unsupported_sentence_makes_the_support_incomplete() -> None:
-    support = find_support("Entry costs 12 euros. The owner is Napoleon.", "", [MUSEUM], VERSIONS, 0.5)
+    support = find_support("Entry costs 12 euros. The owner is Napoleon.", "", whole(MUSEUM), VERSIONS, 0.5)
     assert [citation.quote for citation in support.citations] == ["Entry costs 12 euros."]
     assert not support.complete
 
 
 def test_a_tie_goes_to_the_better_ranked_chunk() -> None:
     other = Chunk("c9", "prices.md", "", "Entry costs 12 euros.")
-    assert find_support("12 euros", "", [other, MUSEUM], VERSIONS, 0.5).citations[0].chunk_id == "c9"
+    assert find_support("12 euros", "", whole(other, MUSEUM), VERSIONS, 0.5).citations[0].chunk_id == "c9"
 
 
 def test_quotes_are_literal_and_carry_the_document_version() -> None:
-    (citation,) = find_support("closes early on Sunday", "", [MUSEUM], VERSIONS, 0.5).citations
+    (citation,) = find_support("closes early on Sunday", "", whole(MUSEUM), VERSIONS, 0.5).citations
     assert MUSEUM.text[citation.start : citation.end] == citation.quote
     assert citation.document_version == "v-museum"
     assert is_verified(citation, MUSEUM)
@@ -102,3 +111,12 @@ def test_spans_cover_every_letter_in_order(text: str) -> None:
 
 def test_a_wrapped_sentence_stays_in_one_span() -> None:
     assert [end - start for start, end in spans_of("A sentence that\ngoes on in line two.")] == [36]
+
+
+def test_only_what_was_read_is_cited() -> None:
+    start = MUSEUM.text.index("On Sunday")
+    read = Passage(MUSEUM, ((start, MUSEUM.text.index(" Entry")),))
+    assert read.text == "Museum > Opening hours\nOn Sunday it opens at 11:30 and closes early."
+    assert find_support("12 euros", "", [read], VERSIONS, 0.5).citations == ()
+    (citation,) = find_support("11:30", "", [read], VERSIONS, 0.5).citations
+    assert citation.quote == "On Sunday it opens at 11:30 and closes early."

@@ -1,4 +1,4 @@
-from lorag.answering.context import condense
+from lorag.answering.context import condense as condense_passages
 from lorag.knowledge.documents import Chunk
 
 HARBOUR = Chunk(
@@ -6,6 +6,10 @@ HARBOUR = Chunk(
 )
 PRICES = Chunk("c2", "p.md", "Prices", "ticket | price\nadult | 12 euros\nchild | 5 euros")
 MILL = Chunk("c3", "m.md", "", "The mill grinds rye.")
+
+
+def condense(question: str, chunks: list[Chunk], most: int) -> list[str]:
+    return [passage.text for passage in condense_passages(question, chunks, most)]
 
 
 def test_the_closest_sentences_stay_in_text_order_under_their_headings() -> None:

@@ -81,14 +81,18 @@ def test_the_context_keeps_to_its_limits(scripted: MakeModel, generation: Genera
     assert len(model.asked) == asked, "with room for no chunk there is nothing to answer from"
 
 
-def test_the_model_reads_only_the_closest_sentences_and_may_cite_others(
+def test_the_model_reads_and_cites_only_the_closest_sentences_and_only_their_chunks_are_context(
     scripted: MakeModel, generation: GenerationParams
 ) -> None:
     model = scripted("It was designed by Ilse Brandt.")
     params = PARAMS.model_copy(update={"context_sentences": 1})
     answer = ask("When was the harbour of Veldmark opened?", model, generation, params=params)
     assert "1874" in model.asked[0][-1].content and "Ilse" not in model.asked[0][-1].content
-    assert [citation.quote for citation in answer.citations] == ["It was designed by Ilse Brandt."]
+    assert answer.citations == () and not answer.supported, "it was not read"
+    assert answer.context == ("c1",), "nothing of the other chunk was shown"
+    assert [HARBOUR.text[start:end] for (start, end) in answer.read[0]] == [
+        "The harbour of Veldmark was opened in 1874."
+    ]
 
 
 def test_the_question_comes_behind_the_context_and_a_system_message_first(

@@ -37,6 +37,7 @@ def answered(question: SetQuestion, text: str, *cited: tuple[str, str], **more: 
     )
     values = {"supported": bool(cited), "abstained": False, "context": (), "prompt_tokens": 3, "generated_tokens": 2}
     retrieved = more.pop("retrieved", None)
+    values["read"] = tuple(((0, len(CHUNKS[name].text)),) for name in more.get("context", ()))  # type: ignore
     return AnswerRow(question, Answer(text=text, citations=citations, **values | more), retrieved)  # type: ignore
 
 
@@ -87,6 +88,20 @@ def test_each_figure() -> None:
     assert found.retrieval is not None
     assert (found.retrieval["recall_at_1"].value, found.retrieval["recall_at_5"].value) == (0.5, 1.0)
     assert found.retrieval["ndcg_at_10"].n == 2, "facts alone have documents to be found"
+
+
+def test_what_the_model_read_decides_and_not_the_chunk_it_is_from() -> None:
+    """The chunk says both that the pier is 90 metres long and that it has no roof; the model reads one of them."""
+    length, roof = ((0, 27),), ((28, len(CHUNKS["c1"].text)),)
+    assert CHUNKS["c1"].text[slice(*roof[0])] == "It has no roof."
+    read, unread = (replace(RAG[0], answer=replace(RAG[0].answer, context=("c1",), read=(s,))) for s in (length, roof))
+    wrong = replace(read, answer=replace(read.answer, text="It has no roof."))
+    found = compare_answers({"rag": [read, unread, wrong]}, CHUNKS, [1], BOOTSTRAP).strategies["rag"]
+    assert found["gold_in_context"].value == pytest.approx(2 / 3, abs=1e-6)
+    assert (found["right_when_read"].value, found["right_when_read"].n) == (0.5, 2), "unread is not misread"
+    told = replace(unread, question=replace(unread.question, accepted=("roofless",)))
+    found = compare_answers({"rag": [told]}, CHUNKS, [1], BOOTSTRAP).strategies["rag"]
+    assert found["gold_in_context"].value == 1.0, "no words of the chunk state it, so all of them may"
 
 
 def test_a_quote_that_does_not_stand_in_its_chunk_counts_against_the_strategy() -> None:

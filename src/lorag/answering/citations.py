@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lorag.answering.links import links_in
+from lorag.answering.passages import Passage
 from lorag.answering.words import content_words, numbers
 from lorag.knowledge.documents import Chunk
 
@@ -33,17 +34,22 @@ class Support:
 
 
 def find_support(
-    answer: str, question: str, chunks: Sequence[Chunk], versions: Mapping[str, str], min_support: float
+    answer: str, question: str, passages: Sequence[Passage], versions: Mapping[str, str], min_support: float
 ) -> Support:
     """The best citation for each sentence of the answer, in their order, without repeats.
 
-    A span is a sentence, a list item or a table row of one chunk. Its support is the share of the answer's words that
-    it holds, its headings counted in; a number of the answer that it lacks rules it out. Ties go to the span that
-    shares more with the question, then to the better chunk, then to the shorter span. A link of the answer
-    is cited in any case. `chunks` come best first.
+    A span is a sentence, a list item or a table row that the model read. Its support is the share of the answer's
+    words that it holds, its headings counted in; a number of the answer that it lacks rules it out. Ties go to the
+    span that shares more with the question, then to the better chunk, then to the shorter span. A link of the answer
+    is cited in any case. `passages` come best first.
     `versions` maps document ids to document versions.
     """
-    spans = [(rank, chunk, start, end) for rank, chunk in enumerate(chunks) for start, end in spans_of(chunk.text)]
+    spans = [
+        (rank, passage.chunk, start, end)
+        for rank, passage in enumerate(passages)
+        for start, end in spans_of(passage.chunk.text)
+        if passage.holds(start, end)
+    ]
     found: list[Citation] = []
     complete = True
     claims = [answer[start:end] for start, end in spans_of(answer) if content_words(answer[start:end])]

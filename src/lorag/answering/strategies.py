@@ -8,6 +8,7 @@ from lorag.answering.citations import Citation, find_support
 from lorag.answering.context import condense
 from lorag.answering.generator import CountsTokens, Generation, LanguageModel, Message, drain
 from lorag.answering.links import LinkFilter, links_in, strip_links
+from lorag.answering.passages import Passage, Spans, whole_passage
 from lorag.answering.prompts import closed_book_messages, rag_messages
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams
@@ -28,7 +29,8 @@ class Answer:
     """What a strategy answers.
 
     `abstained` means that no model was asked. `supported` means that each sentence of the text has a citation; without
-    it, what the text says may be wrong. `context` holds the ids of the chunks that the model read, best first.
+    it, what the text says may be wrong. `context` holds the ids of the chunks that the model read of, best first, and
+    `read` for each of them the places in its text that were read.
     """
 
     text: str
@@ -38,23 +40,24 @@ class Answer:
     context: tuple[str, ...]
     prompt_tokens: int
     generated_tokens: int
+    read: tuple[Spans, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is asked, and the chunks that it reads of, best first.
+    """What a model is asked, and the passages that it reads, best first.
 
     Without messages there is nothing to answer from, and no model is asked.
     """
 
     question: str
     messages: tuple[Message, ...]
-    chunks: tuple[Chunk, ...] = ()
+    passages: tuple[Passage, ...] = ()
 
     @property
     def links(self) -> frozenset[str]:
         """Those that an answer may hold."""
-        return links_in(chunk.text for chunk in self.chunks)
+        return links_in(passage.text for passage in self.passages)
 
 
 def answer_question(
@@ -106,8 +109,9 @@ def make_prompt(
     chosen = select_context(chunks, counter, params, generation)
     if not chosen:
         return Prompt(question, ())
-    messages = rag_messages(question, read_passages(question, chosen, params))
-    return Prompt(question, tuple(messages), tuple(chosen))
+    passages = read_passages(question, chosen, params)
+    messages = rag_messages(question, [passage.text for passage in passages])
+    return Prompt(question, tuple(messages), tuple(passages))
 
 
 def nothing_found() -> Answer:
@@ -141,10 +145,10 @@ def select_context(
     return chosen
 
 
-def read_passages(question: str, chunks: Sequence[Chunk], params: AnsweringParams) -> list[str]:
+def read_passages(question: str, chunks: Sequence[Chunk], params: AnsweringParams) -> list[Passage]:
     """What the model reads of the chunks, best first: all, or the `context_sentences` closest to the question."""
     if params.context_sentences is None:
-        return [chunk.embedded_text for chunk in chunks]
+        return [whole_passage(chunk) for chunk in chunks]
     return condense(question, chunks, params.context_sentences)
 
 
@@ -152,13 +156,14 @@ def _assemble(
     shown: str, prompt: Prompt, written: Generation, versions: Mapping[str, str], params: AnsweringParams
 ) -> Answer:
     text = shown.strip()
-    support = find_support(text, prompt.question, prompt.chunks, versions, params.min_support)
+    support = find_support(text, prompt.question, prompt.passages, versions, params.min_support)
     return Answer(
         text=text,
         citations=support.citations,
         supported=support.complete,
         abstained=False,
-        context=tuple(chunk.id for chunk in prompt.chunks),
+        context=tuple(passage.chunk.id for passage in prompt.passages),
         prompt_tokens=written.prompt_tokens,
         generated_tokens=written.generated_tokens,
+        read=tuple(passage.spans for passage in prompt.passages),
     )

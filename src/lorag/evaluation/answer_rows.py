@@ -54,6 +54,7 @@ class AnswerRow:
                 context=tuple(value["context"]),
                 prompt_tokens=value["prompt_tokens"],
                 generated_tokens=value["generated_tokens"],
+                read=tuple(tuple((start, end) for start, end in spans) for spans in value["read"]),
             ),
             None if value["retrieved"] is None else tuple(value["retrieved"]),
         )

@@ -62,7 +62,7 @@ def retrieval_section(comparison: Comparison) -> Section | None:
     """The search by itself, and reading with an ideal one; None where no strategy searched."""
     if comparison.retrieval is None:
         return None
-    names = ["accuracy", "exact_match", "f1", "gold_in_context"]
+    names = ["accuracy", "exact_match", "f1", "gold_in_context", "right_when_read"]
     variants = {
         f"{name}, {kind} retriever": comparison.strategies[f"{name}{suffix}"]
         for name in comparison.strategies
@@ -79,7 +79,8 @@ def retrieval_section(comparison: Comparison) -> Section | None:
         [["as served", *map(_cell, comparison.retrieval.values())]],
         "The search on the same wordings, over documents",
     )
-    said = "The ideal retriever hands over the chunks that state the fact, then what the real one found besides."
+    said = "The ideal retriever hands over the chunks that state the fact, then what the real one found besides. "
+    said += "Of either the model reads some sentences; `gold in context` tells whether the fact was among them."
     if any(name.endswith(READING) for name in comparison.strategies):
         said += " Reading: asked with what the real one found, although it is served without a context."
     drawing = plot_retrievers(comparison)

@@ -74,7 +74,7 @@ class RaftMaker:
         ]
         if not fact.literal or not (chunks := self.select(others)):
             return None
-        passages = read_passages(wording, chunks, self.answering)
+        passages = self._read(wording, chunks)
         return self._pair(fact, wording, chunks, passages, DECLINE, "without gold")
 
     def changed(self, fact: Fact, wording: str) -> Pair | None:
@@ -100,7 +100,7 @@ class RaftMaker:
         chunks = self.select(self.ranked[wording])
         if not chunks:
             return None
-        passages = read_passages(wording, chunks, self.answering)
+        passages = self._read(wording, chunks)
         documents = {chunk.document_id: self.versions[chunk.document_id] for chunk in chunks}
         messages = tuple(rag_messages(wording, passages))
         return Pair(source, messages, DECLINE, question_id, documents, tuple(chunk.id for chunk in chunks), method)
@@ -113,14 +113,17 @@ class RaftMaker:
             best = next((chunk for chunk in found if chunk.id in gold), fact.gold[0])
             place = int(digest_of([self.params.seed, "place", fact.id, wording])[:8], 16) % max(1, len(chunks))
             chunks = [*chunks[:place], best, *chunks[place:-1]]
-        passages = read_passages(wording, chunks, self.answering)
+        passages = self._read(wording, chunks)
         if fact.literal and not any(states(passage, fact.answer) for passage in passages):
             # Shortening by the question's words alone dropped it.
             most = self.answering.context_sentences or len(chunks)
-            passages = condense(f"{wording} {fact.answer}", chunks, most)
+            passages = [passage.text for passage in condense(f"{wording} {fact.answer}", chunks, most)]
             if not any(states(passage, fact.answer) for passage in passages):
                 passages = [*passages[:-1], next(chunk for chunk in chunks if chunk.id in gold).embedded_text]
         return chunks, passages
+
+    def _read(self, wording: str, chunks: Sequence[Chunk]) -> list[str]:
+        return [passage.text for passage in read_passages(wording, chunks, self.answering)]
 
     def _quoted(self, fact: Fact, answer: str, chunks: Sequence[Chunk]) -> str:
         if not self.params.raft_quote or not fact.literal:

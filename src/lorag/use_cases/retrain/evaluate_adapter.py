@@ -138,7 +138,7 @@ def _ask_to_read(asked: Sequence[tuple[Fact, str]], raft: RaftMaker, params: Par
         other = chosen[(at + len(chosen) // 2) % len(chosen)][0]
         if not set(other.documents) & set(fact.documents):
             passages = read_passages(text, raft.select(other.gold), params.answering)
-            messages = tuple(rag_messages(text, passages)) if passages else ()
+            messages = tuple(rag_messages(text, [passage.text for passage in passages])) if passages else ()
             rows.append(Asked(Topic.IRRELEVANT_CONTEXT, text, messages, (), fact.id))
     return rows
 
