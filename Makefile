@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo compare test lint bench bench-retrain ui prefect-ui weaviate weaviate-cluster postgres mlflow-server lock clean
+.PHONY: setup demo compare test test-full lint bench bench-retrain ui prefect-ui weaviate weaviate-cluster postgres mlflow-server lock clean
 
 setup: $(VENV)/.models
 
@@ -35,6 +35,10 @@ compare: setup
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 test: setup
+	$(BIN)/python -m pytest -m "not full" $(PYTEST_ARGS)
+
+# With the long suites: every kill, fault, cluster and trigger. More than an hour on two cores.
+test-full: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed

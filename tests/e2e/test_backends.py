@@ -18,7 +18,7 @@ from tests.e2e.conftest import Cli
 from tests.e2e.test_retrain import call, edit, shrink, write_knowledge
 from tests.tiny import make_tiny_model
 
-pytestmark = [pytest.mark.slow, pytest.mark.weaviate, pytest.mark.timeout(2_400)]
+pytestmark = [pytest.mark.full, pytest.mark.slow, pytest.mark.weaviate, pytest.mark.timeout(2_400)]
 
 
 @pytest.fixture

@@ -162,6 +162,7 @@ def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> 
     assert "the artifacts of the pipeline are not those of the served release" in said
 
 
+@pytest.mark.full
 def test_an_adapter_that_failed_its_gate_is_compared_but_not_timed(
     workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

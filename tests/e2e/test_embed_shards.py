@@ -96,6 +96,7 @@ def test_a_local_dask_cluster_gives_the_bytes_of_one_process(embedded: Workspace
     assert counts(cold)["n_embedded"] == counts(embedded)["n_embedded"]
 
 
+@pytest.mark.full
 def test_a_worker_that_dies_costs_its_shard(
     embedded: Workspace, cold: Workspace, workers: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_worker_that_dies_costs_its_shard(
     assert len(murder.seen) <= murder.computed <= len(murder.seen) + 2
 
 
+@pytest.mark.full
 def test_shards_that_ended_outlive_a_cluster_that_fails(
     embedded: Workspace, cold: Workspace, workers: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +128,7 @@ def test_shards_that_ended_outlive_a_cluster_that_fails(
     assert cold.embeddings_file.stat().st_size == embedded.embeddings_file.stat().st_size
 
 
+@pytest.mark.full
 def test_a_local_ray_gives_the_bytes_of_one_process(embedded: Workspace, cold: Workspace) -> None:
     set_runner(cold, "ray")
     run_stage("embeddings", cold.root)

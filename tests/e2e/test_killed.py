@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from tests.e2e.conftest import Cli
 
 pytestmark = pytest.mark.slow
+FULL = pytest.mark.full
 
 
 def write_pages(source: Path, edition: str) -> None:
@@ -58,7 +59,7 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-@pytest.mark.parametrize("delay_s", [0.5, 6.0, 12.0])
+@pytest.mark.parametrize("delay_s", [pytest.param(0.5, marks=FULL), 6.0, pytest.param(12.0, marks=FULL)])
 def test_whatever_moment_it_is_killed_a_whole_release_is_served(
     workspace: Path, running_refresh: subprocess.Popen[bytes], delay_s: float, cli: Cli
 ) -> None:
@@ -83,7 +84,7 @@ def test_whatever_moment_it_is_killed_a_whole_release_is_served(
     assert last["plan"]["embedded"] == 0
 
 
-@pytest.mark.parametrize("kept_share", [0, 0.6])
+@pytest.mark.parametrize("kept_share", [pytest.param(0, marks=FULL), 0.6])
 def test_what_dvc_was_writing_when_it_was_killed_is_in_nobodys_way(
     workspace: Path, tmp_path: Path, kept_share: float, cli: Cli
 ) -> None:

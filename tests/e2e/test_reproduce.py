@@ -45,6 +45,7 @@ def test_a_clean_clone_gives_the_same_digests(tmp_path: Path) -> None:
     assert "Running stage" not in reproduce(clone)
 
 
+@pytest.mark.full
 def test_a_change_of_params_runs_only_what_it_touches(tmp_path: Path) -> None:
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("not a git clone, so there is no commit to reproduce")

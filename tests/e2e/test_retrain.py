@@ -212,6 +212,7 @@ def test_a_failed_gate_keeps_the_champion(workspace: Path, cli: Cli) -> None:
     assert (passed["published"], passed["adapters"]["tuned"]["stages"]) == (True, [])
 
 
+@pytest.mark.full
 def test_what_is_served_does_not_depend_on_mlflow(workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     call(cli, workspace, "refresh")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
@@ -221,6 +222,7 @@ def test_what_is_served_does_not_depend_on_mlflow(workspace: Path, cli: Cli, mon
     assert call(cli, workspace, "releases")["served"] == outcome.json["release"]
 
 
+@pytest.mark.full
 def test_steps_come_in_order_and_a_damaged_adapter_is_mended(
     workspace: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +247,7 @@ def test_steps_come_in_order_and_a_damaged_adapter_is_mended(
     assert cli("--workspace", workspace, "doctor", "--json").status == 0
 
 
+@pytest.mark.full
 def test_a_killed_retrain_leaves_what_is_served(workspace: Path, cli: Cli) -> None:
     refreshed = call(cli, workspace, "refresh")
     edit(workspace, "epochs: 2", "epochs: 1000")
@@ -268,6 +271,7 @@ def test_a_killed_retrain_leaves_what_is_served(workspace: Path, cli: Cli) -> No
     assert call(cli, workspace, "retrain")["published"] is True
 
 
+@pytest.mark.full
 def test_the_stage_runs_by_hand_in_two_processes_and_as_an_experiment(workspace: Path, cli: Cli) -> None:
     call(cli, workspace, "refresh")
     adapter = call(cli, workspace, "retrain")["adapters"]["tuned"]["adapter"]

@@ -113,6 +113,7 @@ def test_a_walk_with_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     assert (again["known"], again["steps"]) == (2, result["steps"])
 
 
+@pytest.mark.full
 def test_a_killed_walk_goes_on_and_a_changed_one_starts_over(
     workspace: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +148,7 @@ def test_a_killed_walk_goes_on_and_a_changed_one_starts_over(
     assert [len(step["rows"]) for step in other["steps"]] == [2, 2]
 
 
+@pytest.mark.full
 def test_a_refused_adapter_is_part_of_the_story(workspace: Path, cli: Cli, tmp_path: Path) -> None:
     edit(workspace, "min_new_facts: 0.0 ", "min_new_facts: 0.9 ")
     (base, rag, tuned) = walk(cli, workspace, tmp_path)["steps"][1]["rows"]

@@ -10,7 +10,7 @@ from tests.e2e.machine import Machine, machine_at, wait_until
 from tests.e2e.test_retrain import edit, shrink, write_knowledge
 from tests.tiny import make_tiny_model
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.full, pytest.mark.slow, pytest.mark.timeout(2400)]
 
 
 @pytest.fixture

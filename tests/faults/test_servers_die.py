@@ -9,7 +9,7 @@ import pytest
 from tests import servers
 from tests.faults.conftest import Ended, Place, end, is_locked, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2_400)]
+pytestmark = [pytest.mark.full, pytest.mark.slow, pytest.mark.timeout(2_400)]
 
 
 def assert_one_line(ended: Ended, code: str, *words: str) -> None:

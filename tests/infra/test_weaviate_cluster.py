@@ -37,7 +37,7 @@ from lorag.use_cases.refresh.refresh_index import (
 )
 from tests.servers import ROOT, infra_module, weaviate_binary
 
-pytestmark = [pytest.mark.slow, pytest.mark.weaviate]
+pytestmark = [pytest.mark.full, pytest.mark.slow, pytest.mark.weaviate]
 
 DIMENSION = 64
 N_CHUNKS = 900

@@ -220,6 +220,7 @@ def test_transformers_serve_answers_as_the_model_here(local: LanguageModel, tran
     assert drain(endpoint.stream(FRANCE, max_new_tokens=16)).text == expected.text
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_an_endpoint_serves_several_adapters_by_name(served: Path, transformers_serve: str) -> None:
     model = json.loads((served / "aaaa" / "adapter_config.json").read_text())["base_model_name_or_path"]

@@ -27,6 +27,7 @@ def test_large_inputs_give_bounded_chunks(
     check(name, 100_000, strategy, tokens, make_params)
 
 
+@pytest.mark.full
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["one line without blanks", "one line of words", "tiny lines"])
 def test_the_largest_input_is_chunked_in_bounded_time(

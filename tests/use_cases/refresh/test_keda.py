@@ -129,6 +129,7 @@ def commits() -> Iterator[dict[str, str]]:
         yield pages
 
 
+@pytest.mark.full
 def test_replaying_the_commits_ends_at_the_same_digest(tmp_path: Path, params: Params) -> None:
     replayed = Index(tmp_path / "replayed", params)
     source = tmp_path / "source"
