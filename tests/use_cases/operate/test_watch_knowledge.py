@@ -9,7 +9,8 @@ import pytest
 
 from lorag.params import Params
 from lorag.params_file import load_params
-from lorag.use_cases.operate.watch_knowledge import KnowledgeDigest, bursts
+from lorag.use_cases.operate import watch_knowledge
+from lorag.use_cases.operate.watch_knowledge import KnowledgeDigest, Watch, bursts
 from lorag.workspace import Workspace
 
 ROOT = Path(__file__).parents[3]
@@ -58,6 +59,60 @@ def test_the_digest_follows_content_names_and_questions_alone(digest: KnowledgeD
 def test_a_source_that_is_away_has_no_digest(digest: KnowledgeDigest, tmp_path: Path) -> None:
     (tmp_path / "docs").rename(tmp_path / "elsewhere")
     assert digest.read() is None
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The digests that would be sent to the Prefect server."""
+    sent: list[str] = []
+    monkeypatch.setattr(watch_knowledge, "_tell", lambda workspace, digest: sent.append(digest))
+    return sent
+
+
+def test_polling_waits_for_a_pause_between_edits(
+    digest: KnowledgeDigest, params: Params, tmp_path: Path, told: list[str]
+) -> None:
+    watcher = Watch(Workspace(tmp_path / "w"), params)
+    watcher.look_when_quiet()
+    watcher.look_when_quiet()
+    assert told == [digest.read()]
+
+    def write() -> None:
+        for number in range(5):
+            (tmp_path / "docs" / "a.md").write_text(f"# A\n\n{number}\n")
+            time.sleep(0.1)
+
+    writer = threading.Thread(target=write)
+    (tmp_path / "docs" / "a.md").write_text("# A\n\nEdited.\n")
+    writer.start()
+    watcher.look_when_quiet()
+    writer.join()
+    assert told[1:] == [digest.read()], "one look suffices, and what it tells is the last of the burst"
+
+
+def test_polling_tells_of_edits_that_never_pause_after_the_longest_burst(
+    digest: KnowledgeDigest, params: Params, tmp_path: Path, told: list[str]
+) -> None:
+    schedules = params.schedules.model_copy(update={"quiet_s": 0.2, "longest_burst_s": 1.0})
+    watcher = Watch(Workspace(tmp_path / "w"), params.model_copy(update={"schedules": schedules}))
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.wait(0.02):
+            number += 1
+            (tmp_path / "docs" / "b.md").write_text(f"# B\n\n{number}\n")
+
+    writer = threading.Thread(target=write)
+    (tmp_path / "docs" / "b.md").write_text("# B\n")
+    writer.start()
+    try:
+        began = time.monotonic()
+        watcher.look_when_quiet()
+        assert len(told) == 1 and time.monotonic() - began >= 1.0
+    finally:
+        stop.set()
+        writer.join()
 
 
 def test_a_burst_is_one_item_and_a_new_questions_file_another(

@@ -75,6 +75,7 @@ class Watch:
     def __init__(self, workspace: Workspace, params: Params) -> None:
         self._workspace = workspace
         self._quiet_s = params.schedules.quiet_s
+        self._longest_burst_s = params.schedules.longest_burst_s
         self._told: str | None = None
         self.digest = KnowledgeDigest(workspace, params.knowledge)
 
@@ -86,12 +87,13 @@ class Watch:
             self._told = found
 
     def look_when_quiet(self) -> None:
-        """As `look`, once two digests with a pause between them are equal."""
-        before = self.digest.read()
-        if before != self._told:
+        """As `look`, once two digests with a pause between them are equal, or the longest burst is over."""
+        found, before = self.digest.read(), self._told
+        end_s = time.monotonic() + self._longest_burst_s
+        while found != before and time.monotonic() < end_s:
             time.sleep(self._quiet_s)
-            if self.digest.read() == before:
-                self.look()
+            found, before = self.digest.read(), found
+        self.look()
 
 
 def watch_knowledge(workspace: Workspace, params: Params, poll_s: float | None, ready: Callable[[], None]) -> None:
