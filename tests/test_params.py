@@ -1,5 +1,7 @@
 """params.yaml: loads, is complete, and is refused with one clear line."""
 
+import functools
+import json
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,76 @@ BAD = {
     "python object": ("knowledge: !!python/object:os.system {}\n", "params.yaml", "bad YAML"),
     "alias bomb": ("a: &a [x]\nb: [" + ", ".join(["*a"] * 30) + "]\n", "params.yaml", "aliases"),
 }
+
+# What could only be refused much later, or never: the key, the value as it is, the bad ones, and words of the refusal.
+SENSELESS = [
+    ("knowledge.origin", "null", ['""', "true"], ""),
+    ("knowledge.questions_origin", "null", ['""'], "1 character"),
+    ("knowledge.parser.timeout_s", "10", ["1e-6", ".nan", "true"], ""),
+    ("search.top_k", "5", ["true", ".nan", "[5]"], ""),
+    ("search.min_similarity", "0.3", [".nan", "-.inf"], "a finite number"),
+    ("search.mmr_lambda", "null", ["true", "false"], "boolean"),
+    ("generation.endpoint_model", "null", ['""'], "1 character"),
+    ("generation.temperature", "0.0", ["false", ".nan"], "number"),
+    ("generation.max_context_tokens", "1200", ["64"], "chunking.max_tokens 200"),
+    ("answering.context_chunks", "3", ["6", "true"], ""),
+    ("answering.context_sentences", "4", ["true"], "boolean"),
+    ("evaluation.k", "[1, 5, 10]", ["[1, 1, 5]", "[true, 5]", "[1, .nan]"], ""),
+    ("tuning.adapters", "[tuned, hybrid]", ["[tuned, tuned]"], "twice"),
+    ("training.tuned.target_modules", "all-linear", ["[]", "[q_proj, q_proj]", '[""]', "[1]"], ""),
+    ("training.tuned.alpha", "32", ["true", ".nan"], "number"),
+    ("adapter_gate.tuned.min_gain_over_base", "0.05", ["true", ".nan"], "number"),
+    ("parameter_search.minutes", "60", ["1e-9"], "0.01"),
+    ("parameter_search.rank", "[8, 16, 32, 64]", ["[8, 8]"], "twice"),
+    ("parameter_search.learning_rate", "[1.0e-4, 3.0e-3]", ["[.nan, 0.1]"], "a finite number"),
+    ("parameter_search.dropout", "[0.0, 0.1]", ["[0.1, 0.1]"], "twice"),
+    ("comparison.strategies", "[base, rag, tuned, hybrid]", ["[rag, rag]"], "twice"),
+    ("costs.prices.kwh", "0.30", ["true", ".inf"], "number"),
+    ("break_even.strategies", "[rag, tuned, hybrid]", ["[rag, rag]"], "twice"),
+    ("break_even.updates_per_day", "[0.01, 1000]", ["[0.01, .inf]", "[true, 1000]"], "number"),
+    ("schedules.refresh", '"0 * * * *"', ['"99 99 * * *"', '"0 0 30 2 *"', '"* * * *"', '"0 0 * * 5L"'], "cron"),
+    ("schedules.refresh", '"0 * * * *"', ["4", "3600.5", "true", "hourly", "[]"], "cron"),
+    ("schedules.compare_after", "[refresh, retrain]", ["[refresh, refresh]"], "twice"),
+    ("schedules.quiet_s", "1.0", ["1e-6"], "0.05"),
+    ("schedules.poll_s", "null", ["1e-6", "true", ".nan"], ""),
+]
+
+
+TREE = YAML().load(TEXT)
+
+
+def _with(key: str, value: str, text: str = TEXT) -> str:
+    """The text with another value in the line of that key."""
+    *sections, name = key.split(".")
+    tree = functools.reduce(lambda tree, section: tree[section], sections, TREE)
+    lines, at = text.splitlines(), tree.lc.key(name)[0]
+    lines[at] = f"{lines[at].split(':')[0]}: {value}"
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("key", "bad", "reason"), [(key, bad, reason) for key, _, every, reason in SENSELESS for bad in every]
+)
+def test_a_value_without_sense_is_refused_where_params_are_read(key: str, bad: str, reason: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        parse_params(_with(key, bad), where="params.yaml")
+    line = caught.value.line()
+    assert key in line and reason in line
+    assert "function-" not in line and "constrained" not in line
+    assert "greater than" not in line or "nan" not in bad, "no order has a place for nan"
+
+
+def test_the_values_of_the_project_have_sense() -> None:
+    text = TEXT
+    for key, good, _, _ in SENSELESS:
+        text = _with(key, good, text)
+    assert parse_params(text, where="params.yaml") == parse_params(TEXT, where="params.yaml")
+
+
+@pytest.mark.parametrize("schedule", ["*/15 6-18 * jan-mar mon-fri", "0 0 29 2 *", "0 0 1-31/2 * 7", 5, None])
+def test_a_schedule_is_a_cron_line_or_seconds_or_nothing(schedule: str | int | None) -> None:
+    params = parse_params(_with("schedules.compare", json.dumps(schedule)), where="params.yaml")
+    assert params.schedules.compare == schedule
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -1,24 +1,68 @@
 """The sections of params.yaml: types and ranges. The values are in params.yaml alone; params_file reads it."""
 
+import math
+import re
+from collections.abc import Iterator
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from cronsim import CronSim, CronSimError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from lorag.digests import digest_of
 from lorag.strategies import AdapterKind, Strategy
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Price = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Price = Annotated[float, Field(ge=0, le=1e6)]
 ModelReference = Annotated[str, Field(min_length=1, max_length=500)]
 """`package:<import name>[/<path>]`, `hub:<org/name>` or a folder."""
 
 
+def _each_once(values: tuple[object, ...]) -> tuple[object, ...]:
+    if repeated := [value for at, value in enumerate(values) if value in values[:at]]:
+        raise ValueError(f"names {repeated[0]} twice")
+    return values
+
+
+EachOnce = AfterValidator(_each_once)
+"""Of a list: no item stands in it twice."""
+
+
 class Section(BaseModel):
-    """Frozen, and refuses a key that it does not know."""
+    """Frozen, and refuses a key that it does not know, a number that is not finite, and a boolean for a number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _numbers_are_finite_and_no_booleans(
+        cls, value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo
+    ) -> Any:
+        # Before the field's own range, whose words do not fit.
+        if any(isinstance(item, float) and not math.isfinite(item) for item in _items(value)):
+            raise ValueError("a finite number is wanted, neither nan nor infinity")
+        checked = check(value)
+        # After it, so that a word or a choice is asked for where one is wanted.
+        is_switch = cls.model_fields[info.field_name or ""].annotation is bool
+        if not is_switch and any(isinstance(item, bool) for item in _items(value)):
+            raise ValueError("a number is wanted, neither true nor false")
+        return checked
+
+
+def _items(value: Any) -> Iterator[Any]:
+    yield from value if isinstance(value, list | tuple) else (value,)
 
 
 class SecretPolicy(StrEnum):
@@ -124,7 +168,7 @@ class ParserParams(Section):
     """Limits of the child process that parses one document."""
 
     memory_mb: int = Field(ge=64, le=65_536)
-    timeout_s: float = Field(gt=0, le=600)
+    timeout_s: float = Field(ge=0.1, le=600)
     max_depth: int = Field(ge=8, le=1_000)
     max_characters: int = Field(ge=1_000, le=100_000_000)
 
@@ -137,8 +181,8 @@ class KnowledgeParams(Section):
     controls: str = Field(min_length=1)
     unanswerable: str = Field(min_length=1)
     style: str = Field(min_length=1)
-    origin: str | None
-    questions_origin: str | None
+    origin: Annotated[str, Field(min_length=1)] | None
+    questions_origin: Annotated[str, Field(min_length=1)] | None
     max_file_bytes: int = Field(ge=1, le=1_000_000_000)
     max_rejected_share: Share
     secrets: SecretPolicy
@@ -219,7 +263,7 @@ class GenerationParams(Section):
     """The language model that answers."""
 
     model: ModelReference
-    endpoint_model: str | None
+    endpoint_model: Annotated[str, Field(min_length=1)] | None
     max_new_tokens: int = Field(ge=1, le=4_096)
     max_context_tokens: int = Field(ge=64, le=1_000_000)
     temperature: float = Field(ge=0, le=2)
@@ -247,19 +291,13 @@ class GateParams(Section):
 class EvaluationParams(Section):
     """Cut-offs of the retrieval metrics."""
 
-    k: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(min_length=1)
+    k: Annotated[tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(min_length=1), EachOnce]
 
 
 class TuningParams(Section):
     """Which adapters are retrained."""
 
-    adapters: tuple[AdapterKind, ...] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        if len(set(self.adapters)) < len(self.adapters):
-            raise ValueError("adapters names one twice")
-        return self
+    adapters: Annotated[tuple[AdapterKind, ...], Field(min_length=1), EachOnce]
 
 
 class TrainingSetParams(Section):
@@ -294,19 +332,27 @@ class TrainingSetParams(Section):
         return self
 
 
+def _name_modules(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        if not value or not all(isinstance(name, str) and name for name in value):
+            raise ValueError("wants names of modules, or `all-linear` for all of them")
+        return _each_once(tuple(value))
+    return value
+
+
 class TrainingParams(Section):
     """How one adapter is trained."""
 
     method: LoraMethod
     start: TrainingStart
     continued_epochs: int = Field(ge=1, le=1_000)
-    continued_learning_rate: float = Field(gt=0, le=1, allow_inf_nan=False)
-    target_modules: Literal["all-linear"] | tuple[Annotated[str, Field(min_length=1)], ...]
+    continued_learning_rate: float = Field(gt=0, le=1)
+    target_modules: Annotated[Literal["all-linear"] | tuple[str, ...], BeforeValidator(_name_modules)]
     rank: int = Field(ge=1, le=1_024)
     alpha: float = Field(gt=0, le=4_096)
     dropout: float = Field(ge=0, lt=1)
     question_dropout: float = Field(ge=0, lt=1)
-    learning_rate: float = Field(gt=0, le=1, allow_inf_nan=False)
+    learning_rate: float = Field(gt=0, le=1)
     schedule: LearningRateSchedule
     warmup_share: float = Field(ge=0, lt=1)
     weight_decay: float = Field(ge=0, le=10)
@@ -341,12 +387,12 @@ class AdapterGateParams(Section):
 class ParameterSearchParams(Section):
     """What `lorag search-params` tries, and for how long."""
 
-    minutes: float = Field(gt=0, le=100_000)
+    minutes: float = Field(ge=0.01, le=100_000)
     trials: int = Field(ge=1, le=100_000)
     epochs: int = Field(ge=1, le=1_000)
-    rank: tuple[Annotated[int, Field(ge=1, le=1_024)], ...] = Field(min_length=1)
+    rank: Annotated[tuple[Annotated[int, Field(ge=1, le=1_024)], ...], Field(min_length=1), EachOnce]
     learning_rate: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]]
-    dropout: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(min_length=1)
+    dropout: Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], ...], Field(min_length=1), EachOnce]
 
     @model_validator(mode="after")
     def _least_first(self) -> Self:
@@ -358,7 +404,7 @@ class ParameterSearchParams(Section):
 class ComparisonParams(Section):
     """What is compared, on which questions, and how sure the figures are."""
 
-    strategies: tuple[Strategy, ...] = Field(min_length=1)
+    strategies: Annotated[tuple[Strategy, ...], Field(min_length=1), EachOnce]
     wording: Wording
     limit: int | None = Field(ge=1, le=1_000_000)
     reading: bool
@@ -366,12 +412,6 @@ class ComparisonParams(Section):
     confidence: float = Field(ge=0.5, le=0.999)
     latency_questions: int = Field(ge=1, le=10_000)
     seed: int = Field(ge=0, le=2**31)
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        if len(set(self.strategies)) < len(self.strategies):
-            raise ValueError("strategies names one twice")
-        return self
 
 
 class TimelineParams(Section):
@@ -408,7 +448,7 @@ class BreakEvenParams(Section):
     updates_per_day: Axis
     queries_per_day: Axis
     points: int = Field(ge=2, le=1_000)
-    strategies: tuple[Strategy, ...] = Field(min_length=1)
+    strategies: Annotated[tuple[Strategy, ...], Field(min_length=1), EachOnce]
     min_accuracy: Share
 
     @model_validator(mode="after")
@@ -428,8 +468,29 @@ class AdviceParams(Section):
     retrain_from_share: Share
 
 
-Cron = Annotated[str, Field(pattern=r"^\S+( \S+){4}$", max_length=100)]
-Schedule = Cron | Annotated[int, Field(ge=5, le=31_536_000)] | None
+_LEAST_S, _MOST_S = 5, 31_536_000
+
+
+def _check_schedule(value: Any) -> Any:
+    if isinstance(value, str):
+        _check_cron(value)
+    elif value is not None and (type(value) is not int or not _LEAST_S <= value <= _MOST_S):
+        raise ValueError(f"a cron line, null, or whole seconds from {_LEAST_S} to {_MOST_S} are wanted")
+    return value
+
+
+def _check_cron(line: str) -> None:
+    wanted = "a cron line such as `0 3 * * 0` is wanted"
+    # Prefect, which runs the schedules, writes the last weekday in another way than the parser.
+    if not re.fullmatch(r"\S+( \S+){4}", line) or re.search(r"(?i)lw|\dl", line):
+        raise ValueError(f"{wanted}, of five fields")
+    try:
+        next(CronSim(line, datetime(2000, 1, 1)))
+    except (CronSimError, StopIteration) as error:
+        raise ValueError(f"{wanted}: {str(error).lower() or 'its day never comes'}") from None
+
+
+Schedule = Annotated[str | int | None, BeforeValidator(_check_schedule)]
 """A cron line, or seconds between two runs, or never."""
 
 
@@ -441,10 +502,10 @@ class SchedulesParams(Section):
     retrain: Schedule
     compare: Schedule
     clean_up: Schedule
-    compare_after: tuple[Literal["refresh", "retrain"], ...]
-    quiet_s: float = Field(gt=0, le=3_600)
-    longest_burst_s: float = Field(gt=0, le=86_400)
-    poll_s: Annotated[float, Field(gt=0, le=1e6)] | None
+    compare_after: Annotated[tuple[Literal["refresh", "retrain"], ...], EachOnce]
+    quiet_s: float = Field(ge=0.05, le=3_600)
+    longest_burst_s: float = Field(ge=0.05, le=86_400)
+    poll_s: Annotated[float, Field(ge=0.1, le=1e6)] | None
     writer_wait_s: float = Field(ge=0, le=604_800)
 
     @field_validator("timezone")
@@ -504,6 +565,20 @@ class Params(Section):
     advice: AdviceParams
     schedules: SchedulesParams
     tracking: TrackingParams
+
+    @model_validator(mode="after")
+    def _chunks_fit_the_context(self) -> Self:
+        if self.answering.context_chunks > self.search.top_k:
+            raise ValueError(
+                f"answering.context_chunks {self.answering.context_chunks} must not exceed "
+                f"search.top_k {self.search.top_k}"
+            )
+        if self.generation.max_context_tokens < self.chunking.max_tokens:
+            raise ValueError(
+                f"generation.max_context_tokens {self.generation.max_context_tokens} must hold a chunk of "
+                f"chunking.max_tokens {self.chunking.max_tokens}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _chunks_fit_the_embedder(self) -> Self:

@@ -115,7 +115,10 @@ def _explain(error: ValidationError, where: str) -> ParamsError:
     elif first["type"] == "missing":
         what, do = f"missing key `{first['loc'][-1]}`", "add it, as in the params.yaml that `lorag init` writes"
     elif isinstance(given, bool):
-        what, do = f"got the boolean {given}: {what}", "put the word in quotes if it was meant as text"
+        what, do = (
+            f"got the boolean {given}: {what}",
+            "write a number, or put the word in quotes if it was meant as text",
+        )
     elif not isinstance(given, dict | list) and (not isinstance(given, float) or math.isfinite(given)):
         what = f"{what}, got {str(given)[:80]!r}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
