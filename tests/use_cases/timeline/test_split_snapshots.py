@@ -81,3 +81,19 @@ def test_a_version_is_documents_and_questions_and_a_walk_takes_two(tmp_path: Pat
     with pytest.raises(ParamsError, match="fewer than two versions"):
         open_walk(tmp_path / "walk", [version], Workspace(ROOT), load_params(ROOT / "params.yaml"), (), None)
     assert not (tmp_path / "walk").exists()
+
+
+@pytest.mark.parametrize("into", ["v1/documents/walk", "v1/documents", "link/walk", "."])
+def test_a_walk_and_a_version_do_not_lie_in_one_another(into: str, tmp_path: Path) -> None:
+    """The walk empties its folder, and copies each version there."""
+    for name in ("v1", "v2"):
+        (tmp_path / name / "documents").mkdir(parents=True)
+        (tmp_path / name / "documents" / "a.md").write_text("# A\n")
+        write(tmp_path / name / "questions.jsonl", QUESTIONS[1:])
+    (tmp_path / "link").symlink_to(tmp_path / "v2" / "documents")
+    (tmp_path / ".walk").touch()
+    before = sorted(tmp_path.rglob("*"))
+    versions = [read_version(tmp_path / name) for name in ("v1", "v2")]
+    with pytest.raises(ParamsError, match="lie in one another"):
+        open_walk(tmp_path / into, versions, Workspace(ROOT), load_params(ROOT / "params.yaml"), (), None)
+    assert sorted(tmp_path.rglob("*")) == before

@@ -121,10 +121,12 @@ def open_walk(
 
     Steps that are recorded stay where the versions, the settings and what is asked are the same; otherwise the walk
     starts over, since a later state of its workspace cannot be gone back from. Raises WorkspaceError for a folder that
-    holds other things, and ParamsError for fewer than two versions.
+    holds other things, and ParamsError for fewer than two versions, or one that lies in the walk or holds it.
     """
     if len(versions) < 2:
         raise ParamsError("fewer than two versions", do="name a folder for each version, in their order")
+    for version in versions:
+        _refuse_overlap(root.resolve(), version)
     questions = [read_questions(version.questions) for version in versions]
     facts = choose_facts(questions, limit) if limit is not None else None
     digest = digest_of([_settings(params), list(adapters), sorted(facts) if facts is not None else None])
@@ -170,6 +172,13 @@ def _refuse_other_folder(root: Path) -> None:
         raise WorkspaceError("not a folder", where=str(root), do="name another with --into")
     if root.is_dir() and any(root.iterdir()) and not (root / ".walk").exists():
         raise WorkspaceError("holds other things than a walk", where=str(root), do="name another with --into")
+
+
+def _refuse_overlap(root: Path, version: Version) -> None:
+    if root.is_relative_to(version.documents) or version.documents.is_relative_to(root):
+        raise ParamsError(
+            f"the walk and version {version.name} lie in one another", where=str(root), do="name another with --into"
+        )
 
 
 def _start_over(root: Path, first: Version, workspace: Workspace, params: Params) -> None:
