@@ -40,7 +40,7 @@ def _count(pair: Pair) -> PairTokens:
 
 @pytest.fixture(scope="module")
 def settings() -> TrainingSetParams:
-    return load_params(Path(__file__).resolve().parents[2] / "params.yaml").training_set
+    return load_params(Path(__file__).resolve().parents[3] / "params.yaml").training_set
 
 
 def _validate(out_dir: Path, settings: TrainingSetParams, train: Sequence[Pair], *held_out: Pair) -> ValidationReport:
