@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.steps import as_step, hold_writer_lock
+from flows.steps import as_step, hold_writer_lock, run_name
 from lorag.params_file import load_params
 from lorag.use_cases.operate import clean_up as use_case
 from lorag.use_cases.operate.clean_up import CleanUpOutcome
@@ -14,7 +14,7 @@ from lorag.workspace import Workspace
 delete = as_step("clean up", use_case.clean_up)
 
 
-@flow(name="clean_up", persist_result=False, validate_parameters=False)
+@flow(name="clean_up", flow_run_name=run_name("clean up"), persist_result=False, validate_parameters=False)
 def clean_up(workspace_root: str) -> CleanUpOutcome:
     """Deletes releases beyond retention, indexes and adapters that none names; the served release stays."""
     workspace = Workspace(Path(workspace_root).resolve())

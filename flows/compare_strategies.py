@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.record import record_compare
-from flows.steps import as_step, hold_writer_lock
+from flows.steps import as_step, hold_writer_lock, run_name
 from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.params_file import load_params
 from lorag.use_cases.compare import comparison_report, log_compare
@@ -27,7 +27,7 @@ report = as_step("report", comparison_report.write_report)
 log = as_step("log", log_compare.log_compare)
 
 
-@flow(name="compare_strategies", persist_result=False, validate_parameters=False)
+@flow(name="compare_strategies", flow_run_name=run_name("compare"), persist_result=False, validate_parameters=False)
 def compare_strategies(workspace_root: str, *, limit: int | None = None) -> CompareOutcome:
     """Answers the questions where that is stale, compares, measures speed, writes the report, logs.
 

@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.record import record_refresh
-from flows.steps import as_step, hold_writer_lock
+from flows.steps import as_step, hold_writer_lock, run_name
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.integrations.stores import open_store
@@ -28,7 +28,7 @@ publish = as_step("publish", refresh_steps.publish, retries=0)
 log = as_step("log", log_refresh.log_refresh)
 
 
-@flow(name="refresh_index", persist_result=False, validate_parameters=False)
+@flow(name="refresh_index", flow_run_name=run_name("refresh"), persist_result=False, validate_parameters=False)
 def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: bool = False) -> RefreshOutcome:
     """Snapshot, reproduce what is stale, plan, apply, gate, publish, log.
 

@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.record import record_retrain
-from flows.steps import as_step, hold_writer_lock
+from flows.steps import as_step, hold_writer_lock, run_name
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.machine.gpu_energy import count_gpus
 from lorag.integrations.mlflow.tracking import locate_tracking
@@ -30,7 +30,7 @@ publish = as_step("publish", retrain_steps.publish, retries=0)
 log = as_step("log", log_retrain.log_retrain)
 
 
-@flow(name="retrain_adapter", persist_result=False, validate_parameters=False)
+@flow(name="retrain_adapter", flow_run_name=run_name("retrain"), persist_result=False, validate_parameters=False)
 def retrain_adapter(workspace_root: str, adapters: Sequence[str] = (), *, refuse: bool = True) -> RetrainOutcome:
     """Snapshot, then for each adapter: train what is stale, measure, gate; publish those that passed, log all.
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.tasks import exponential_backoff
 
@@ -41,6 +43,28 @@ def as_step(name: str, function: Callable[P, R], *, retries: int = RETRIES) -> T
 def may_pass(task: Task[..., Any], task_run: Any, state: Any) -> bool:
     """Whether the failure is one that time may mend."""
     return isinstance(state.data, StoreFailed)
+
+
+def run_name(verb: str) -> Callable[[], str]:
+    """A name for each run of a flow, such as `retrain handbook tuned, on schedule`: what runs, where, and why."""
+
+    def name() -> str:
+        context = FlowRunContext.get()
+        if context is None or context.flow_run is None or context.parameters is None:
+            return verb
+        where = Path(context.parameters["workspace_root"]).resolve().name
+        of = [str(one) for one in context.parameters.get("adapters") or ()]
+        return f"{' '.join([verb, where, *of])}, {_cause(context.flow_run)}"
+
+    return name
+
+
+def _cause(run: FlowRun) -> str:
+    if run.parent_task_run_id is not None:
+        return "in a walk"
+    by = run.created_by.type if run.created_by else None
+    known = {"SCHEDULE": "on schedule", "AUTOMATION": "on an event"}
+    return known.get(by or "", "by hand" if run.deployment_id is None else "on request")
 
 
 def is_deployed() -> bool:

@@ -10,7 +10,7 @@ from prefect.runtime import flow_run
 
 from flows.refresh_index import refresh_index
 from flows.retrain_adapter import retrain_adapter
-from flows.steps import as_step
+from flows.steps import as_step, run_name
 from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.params_file import load_params
 from lorag.releases.durable import writer_lock
@@ -30,7 +30,7 @@ report = as_step("report", timeline_report.write_timeline)
 log = as_step("log", log_timeline.log_timeline)
 
 
-@flow(name="walk_timeline", persist_result=False, validate_parameters=False)
+@flow(name="walk_timeline", flow_run_name=run_name("walk"), persist_result=False, validate_parameters=False)
 def walk_timeline(
     workspace_root: str, versions: Sequence[Version], into: str, adapters: Sequence[AdapterKind], limit: int | None
 ) -> TimelineOutcome:

@@ -1,7 +1,12 @@
-"""A step is tried again where time may mend the failure, and only there."""
+"""A step is tried again where time may mend the failure, and only there; a run says in its name what runs and why."""
+
+from collections.abc import Sequence
+from uuid import uuid4
 
 import pytest
 from prefect import flow
+from prefect.client.schemas.objects import CreatedBy, FlowRun
+from prefect.runtime import flow_run
 
 from flows import steps
 from lorag.errors import GateRefused, InputRejected, LoragError, StoreFailed
@@ -54,3 +59,28 @@ def test_what_must_not_be_done_twice_is_not() -> None:
     with pytest.raises(StoreFailed):
         run()
     assert len(asked) == 1
+
+
+def test_a_run_is_named_by_what_runs_where_and_why() -> None:
+    names: list[str | None] = []
+
+    @flow(flow_run_name=steps.run_name("retrain"))
+    def retrain(workspace_root: str, adapters: Sequence[str] = ()) -> None:
+        names.append(flow_run.name)
+
+    @flow
+    def walk() -> None:
+        retrain("/somewhere/handbook")
+
+    retrain("/somewhere/handbook", ["tuned"])
+    walk()
+    assert names == ["retrain handbook tuned, by hand", "retrain handbook, in a walk"]
+
+
+@pytest.mark.parametrize(
+    ("by", "said"), [("SCHEDULE", "on schedule"), ("AUTOMATION", "on an event"), (None, "on request")]
+)
+def test_the_name_of_a_deployed_run_tells_a_schedule_from_an_event(by: str | None, said: str) -> None:
+    created = CreatedBy(id=uuid4(), type=by, display_value="") if by else None
+    run = FlowRun(flow_id=uuid4(), deployment_id=uuid4(), created_by=created)
+    assert steps._cause(run) == said
