@@ -3,8 +3,9 @@ from collections.abc import Sequence
 import pytest
 
 from lorag.knowledge.documents import Chunk, Document
-from lorag.questions.facts import Fact, RefusedReason, collect_facts, fact_digests, find_conflicts, states
+from lorag.questions.facts import Fact, RefusedReason, collect_facts, fact_digests, find_conflicts
 from lorag.questions.questions import Question
+from lorag.questions.words import states
 
 
 def _question(name: str, text: str, answers: Sequence[str], gold: Sequence[str] = ("harbour/berths.md",)) -> Question:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from lorag.answering.generator import LanguageModel, drain
 from lorag.answering.prompts import rewriting_messages
 from lorag.params import Rewriting
+from lorag.questions.words import normalise
 
 PARAPHRASES = 3
 MAX_NEW_TOKENS = 96
@@ -33,7 +34,7 @@ def queries_from(question: str, mode: Rewriting, written: str) -> list[str]:
         return _without_repeats([question, " ".join(_unmarked(written).split())[:_MAX_CHARACTERS]])
     lines = (_unmarked(line) for line in written.splitlines())
     # A small model chats around its list, and its last line may have been cut off.
-    questions = [line for line in lines if line.endswith("?") and len(line) <= _MAX_CHARACTERS]
+    questions = [line for line in lines if line.endswith(("?", "\uff1f")) and len(line) <= _MAX_CHARACTERS]
     return _without_repeats([question, *questions])[: 1 + PARAPHRASES]
 
 
@@ -44,7 +45,7 @@ def _unmarked(line: str) -> str:
 def _without_repeats(texts: Iterable[str]) -> list[str]:
     seen: dict[str, str] = {}
     for text in texts:
-        key = " ".join(re.findall(r"\w+", text.casefold()))
+        key = normalise(text)
         if key or not seen:
             seen.setdefault(key, text)
     return list(seen.values())

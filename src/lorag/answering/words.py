@@ -2,8 +2,13 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from itertools import pairwise
 
-_WORD = re.compile(r"\d+(?:[.,:/\u2013-]\d+)*|[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
+from lorag.questions.words import Word, find_words
+
+_NUMBER = re.compile(r"[^\w-]?(?P<value>-?\d+(?:[.,:/-]\d+)*)")
+_PIECE = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 
 _FUNCTION_WORDS = frozenset(
     "a an the and or but nor of in on at to for from by with as than into onto over under about between during is are "
@@ -15,18 +20,45 @@ _FUNCTION_WORDS = frozenset(
 
 
 def content_words(text: str) -> frozenset[str]:
-    """Numbers and words without function words, lower case, plural endings cut; times and dates stay in one piece."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return frozenset(_stem(word) for word in _WORD.findall(folded) if word not in _FUNCTION_WORDS)
+    """Numbers and words without function words, in their normal form, plural endings cut.
+
+    Times and dates stay in one piece. Of words with hyphens the parts count, unless a part is a single letter. Where
+    words have no blanks between them, each pair of neighbouring characters stands for a word.
+    """
+    found: list[str] = []
+    run: list[Word] = []
+    for word in find_words(text):
+        if run and (not word.is_character or word.start != run[-1].end):
+            found += _pairs(run)
+            run = []
+        if word.is_character:
+            run.append(word)
+        else:
+            found += _parts(word, text)
+    return frozenset(_stem(word) for word in [*found, *_pairs(run)] if word not in _FUNCTION_WORDS)
 
 
 def numbers(text: str) -> frozenset[str]:
     """Those of the content words that are numbers."""
-    return frozenset(word for word in content_words(text) if word[0].isdigit())
+    return frozenset(word for word in content_words(text) if _is_number(word))
+
+
+def _pairs(run: Sequence[Word]) -> list[str]:
+    return [one.text + other.text for one, other in pairwise(run)] or [word.text for word in run]
+
+
+def _parts(word: Word, text: str) -> list[str]:
+    if number := _NUMBER.fullmatch(word.text):
+        return [number["value"]]
+    parts = _PIECE.findall(unicodedata.normalize("NFKC", text[word.start : word.end]).casefold())
+    if any(letter.isdigit() for letter in word.text) or (len(parts) > 1 and all(len(part) > 1 for part in parts)):
+        return parts
+    return [word.text]
+
+
+def _is_number(word: str) -> bool:
+    return word.lstrip("-")[:1].isdigit()
 
 
 def _stem(word: str) -> str:
-    if word[0].isdigit():
-        return word.replace("\u2013", "-")
-    word = re.sub(r"['\u2019]s?$", "", re.sub(r"['\u2019]s$", "", word))
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

@@ -7,7 +7,8 @@ from typing import Any
 
 from lorag.answering.generator import Message
 from lorag.answering.strategies import DECLINE, NOTHING_FOUND
-from lorag.evaluation.answers import answer_words, contains_answer, exact_match, token_f1
+from lorag.evaluation.answers import contains_answer, exact_match, token_f1
+from lorag.questions.words import words
 
 
 class Topic(StrEnum):
@@ -52,9 +53,9 @@ class Marks:
 
 def is_declined(text: str) -> bool:
     """Whether the model said that it does not know, in the words it was taught or such as models use of themselves."""
-    words = answer_words(text)
-    openings = [answer_words(opening) for opening in (DECLINE, NOTHING_FOUND, "I don't know", "not known", "unknown")]
-    return any(words[: len(opening)] == opening for opening in openings)
+    said = words(text)
+    openings = [words(opening) for opening in (DECLINE, NOTHING_FOUND, "I don't know", "not known", "unknown")]
+    return any(said[: len(opening)] == opening for opening in openings)
 
 
 def is_right(asked: Asked, text: str) -> bool:

@@ -7,11 +7,12 @@ from enum import StrEnum
 from lorag.digests import digest_of
 from lorag.evaluation.answer_measures import is_right
 from lorag.evaluation.answer_rows import AnswerRow
-from lorag.evaluation.answers import answer_words, contains_answer
+from lorag.evaluation.answers import contains_answer
 from lorag.evaluation.bootstrap import Bootstrap, Estimate, Part
 from lorag.evaluation.question_set import SetQuestion
 from lorag.questions.facts import fact_of
 from lorag.questions.questions import Question
+from lorag.questions.words import words
 
 
 class Change(StrEnum):
@@ -154,4 +155,4 @@ def _accepted_by_fact(questions: Sequence[Question]) -> dict[str, frozenset[tupl
 
 
 def _words(answer: str) -> tuple[str, ...]:
-    return tuple(answer_words(answer))
+    return tuple(words(answer))

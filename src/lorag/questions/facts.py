@@ -1,13 +1,13 @@
 """The facts that questions ask for, with the chunks that state them."""
 
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from lorag.digests import digest_of
 from lorag.knowledge.documents import Chunk, Document
 from lorag.questions.questions import Question
+from lorag.questions.words import normalise, states
 
 NO_ANSWER = digest_of([])
 """The digest of a fact that no document states."""
@@ -101,22 +101,6 @@ def find_conflicts(questions: Sequence[Question]) -> frozenset[str]:
         for wording in (question.question, *question.phrasings):
             answers.setdefault(normalise(wording), []).append((fact_of(question), accepted))
     return frozenset(fact for rows in answers.values() for fact, own in rows if any(own != other for _, other in rows))
-
-
-def states(text: str, value: str) -> bool:
-    """Whether `value` stands in the text as a whole, not inside a longer word or number; case and blanks are free."""
-    return next(occurrences(text, value), None) is not None
-
-
-def occurrences(text: str, value: str) -> Iterator[re.Match[str]]:
-    """Each place where the text states `value`."""
-    words = r"\s+".join(re.escape(word) for word in value.split())
-    return re.finditer(rf"(?<![\w£$€])(?<![\d][.,]){words}(?!\w|[.,]\d)", text, re.IGNORECASE)
-
-
-def normalise(text: str) -> str:
-    """Words and numbers alone, lower case, one blank between them: what makes two wordings the same."""
-    return " ".join(re.findall(r"\w+", text.casefold()))
 
 
 def _fact(question: Question, documents: Mapping[str, str], chunks: Collection[Chunk]) -> Fact:

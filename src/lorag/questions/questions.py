@@ -3,12 +3,13 @@
 import difflib
 import json
 import math
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from lorag.errors import InputRejected
 from lorag.knowledge.documents import Document
@@ -18,6 +19,15 @@ MAX_SKIPPED_SHARE = 0.01
 
 _MAX_INTEGER = 2**63
 _NEAR_MISS = 0.75
+
+
+def compose(text: str) -> str:
+    """Return the text in NFC, the form in which documents are indexed."""
+    return unicodedata.normalize("NFC", text)
+
+
+Text = Annotated[str, AfterValidator(compose)]
+"""Text in NFC."""
 
 
 class Question(BaseModel):
@@ -32,13 +42,13 @@ class Question(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str = Field(min_length=1)
-    question: str = Field(min_length=1)
-    answers: tuple[str, ...]
+    question: Text = Field(min_length=1)
+    answers: tuple[Text, ...]
     gold_doc_ids: tuple[str, ...]
     fact_id: str | None = None
-    phrasings: tuple[str, ...] = ()
-    held_out_phrasings: tuple[str, ...] = ()
-    oblique_phrasings: tuple[str, ...] = ()
+    phrasings: tuple[Text, ...] = ()
+    held_out_phrasings: tuple[Text, ...] = ()
+    oblique_phrasings: tuple[Text, ...] = ()
     change: str | None = None
     valid_from: str | None = None
     valid_to: str | None = None

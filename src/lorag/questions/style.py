@@ -8,15 +8,15 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lorag.errors import InputRejected
-from lorag.questions.questions import parse_json, question_lines
+from lorag.questions.questions import Text, parse_json, question_lines
 
 
 class _Line(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    question: str = Field(pattern=r"\S")
-    answer: str | None = Field(default=None, pattern=r"\S")
-    pattern: str | None = Field(default=None, pattern=r"\S")
+    question: Text = Field(pattern=r"\S")
+    answer: Text | None = Field(default=None, pattern=r"\S")
+    pattern: Text | None = Field(default=None, pattern=r"\S")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

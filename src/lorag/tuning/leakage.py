@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from lorag.errors import GateRefused
-from lorag.questions.facts import normalise
+from lorag.questions.words import normalise
 from lorag.tuning.pairs import Pair
 
 

@@ -15,7 +15,8 @@ from lorag.answering.strategies import DECLINE, read_passages
 from lorag.digests import digest_of
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, TrainingSetParams
-from lorag.questions.facts import Fact, occurrences, states
+from lorag.questions.facts import Fact
+from lorag.questions.words import occurrences, states
 from lorag.tuning.pairs import Pair, PairSource
 from lorag.tuning.swaps import Swap, find_swap
 
@@ -158,7 +159,7 @@ class RaftMaker:
 
 def _replace(text: str, old: str, new: str) -> str:
     position, parts = 0, []
-    for found in occurrences(text, old):
-        parts += [text[position : found.start()], new]
-        position = found.end()
+    for start, end in occurrences(text, old):
+        parts += [text[position:start], new]
+        position = end
     return "".join([*parts, text[position:]])

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lorag.digests import digest_of
-from lorag.questions.facts import Fact, normalise, states
+from lorag.questions.facts import Fact
+from lorag.questions.words import normalise, states
 
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _CODE = re.compile(r"(?=.*\d)(?=.*[^\W\d_])[\w-]+")

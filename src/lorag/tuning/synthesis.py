@@ -9,8 +9,9 @@ from lorag.answering.prompts import rag_messages
 from lorag.answering.words import content_words
 from lorag.digests import digest_of
 from lorag.knowledge.documents import Chunk
-from lorag.questions.facts import Fact, states
+from lorag.questions.facts import Fact
 from lorag.questions.questions import Question
+from lorag.questions.words import states
 from lorag.retrieval.embed import VectorCache
 
 NAMESPACE = "synthetic"

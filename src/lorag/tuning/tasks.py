@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from lorag.answering.citations import spans_of
 from lorag.answering.generator import Message, Role
 from lorag.knowledge.documents import BlockKind, Chunk, Document
-from lorag.questions.facts import Fact, states
+from lorag.questions.facts import Fact
+from lorag.questions.words import occurrences
 from lorag.tuning.pairs import Pair, PairSource
 
 _MIN_WORDS = 8
@@ -68,9 +69,10 @@ def extraction_pairs(facts: Sequence[Fact], chunks: Sequence[Chunk], versions: M
     pairs = []
     for chunk in chunks:
         found = {
-            fact.answer: chunk.text.casefold().find(fact.answer.casefold())
+            fact.answer: place[0]
             for fact in facts
-            if fact.literal and chunk.document_id in fact.documents and states(chunk.text, fact.answer)
+            if fact.literal and chunk.document_id in fact.documents
+            for place in list(occurrences(chunk.text, fact.answer))[:1]
         }
         if found:
             messages = _prompt("List the facts that the text states, one on each line.", chunk.embedded_text)

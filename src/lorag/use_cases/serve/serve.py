@@ -16,6 +16,7 @@ from lorag.integrations.models.files import base_model_sha256
 from lorag.integrations.models.reranker import open_reranker
 from lorag.integrations.stores import open_store
 from lorag.params import Params, Rewriting
+from lorag.questions.questions import compose
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
@@ -163,6 +164,7 @@ def search_served(
     exact: bool = False,
 ) -> SearchResult:
     """Chunks for a question; rewritten by the generator first where params ask for that."""
+    question = compose(question)
     queries: Sequence[str] = [question]
     if params.search.rewriting is not Rewriting.NONE and generator is not None:
         queries = rewrite_question(question, params.search.rewriting, generator)
@@ -180,6 +182,7 @@ def answer_from(
     on_text: Callable[[str], None] | None = None,
 ) -> Answer:
     """An answer by `strategy`; where that reads, from chunks that are relevant enough, or the word that none are."""
+    question = compose(question)
     hits: Sequence[Hit] = ()
     if strategy.profile.reads:
         result = search_served(question, served, params, generator=generator, where=where)

@@ -1,0 +1,123 @@
+"""The one rule by which two texts say the same: by their words, whatever their case, marks and form of letters.
+
+docs/normalising.md shows it row by row. Measures, conflicts, leakage, swaps, support and the chunks of a fact use it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+ARTICLES = frozenset({"a", "an", "the"})
+
+_MARKS = "".join(chr(code) for code in range(0x300, 0x10000) if unicodedata.category(chr(code)).startswith("M"))
+# Thai and Lao, Burmese, Khmer, kana and Han: their words are not told apart by blanks, so each character counts as one.
+_SPACELESS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_CURRENCIES = "$\u00a2-\u00a5\u0e3f\u20a0-\u20cf"
+_DASHES = "\\-\u2010\u2012\u2013\u2212"
+_IN_WORD = f"(?:(?![{_SPACELESS}])[^\\W_]|[{_MARKS}])"
+_WORD = re.compile(
+    rf"(?P<initials>(?:(?![{_SPACELESS}])[^\W\d_])(?:\.[^\W\d_])+(?!{_IN_WORD})\.?)"
+    rf"|(?P<number>(?:(?<![\w)\]])[{_DASHES}+])?(?:[{_CURRENCIES}]\s?)?\d+(?:[.,:/\u2044{_DASHES}]\d+)*{_IN_WORD}*)"
+    rf"|(?P<character>(?=[{_SPACELESS}])[^\W\d_][{_MARKS}]*)"
+    rf"|(?P<word>{_IN_WORD}+(?:(?<!\d)[-\u2010](?=[^\W\d_]){_IN_WORD}+)*(?:\+\+|[+#](?!\w))?)"
+)
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_DASH = re.compile(f"[{_DASHES}]")
+# Jamo make syllables with one another, other letters with the marks behind them.
+_CLUSTER = re.compile(rf"[\u1100-\u11ff]+|.[{_MARKS}]*", re.DOTALL)
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word in its normal form, and its place in the text; `is_character` in scripts without blanks between words."""
+
+    text: str
+    start: int
+    end: int
+    is_character: bool = False
+
+
+def words(text: str) -> list[str]:
+    """The normal forms of the words of a text: equal lists say the same.
+
+    After Rajpurkar et al. 2016 (evaluation of SQuAD), with what docs/normalising.md says is other.
+    """
+    return [word.text for word in find_words(text)]
+
+
+def normalise(text: str) -> str:
+    """The words with a blank between them."""
+    return " ".join(words(text))
+
+
+def states(text: str, value: str) -> bool:
+    """Whether the words of `value` stand in the text side by side and whole, not inside a longer word or number."""
+    return next(occurrences(text, value), None) is not None
+
+
+def occurrences(text: str, value: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each place where the text states `value`; they do not overlap."""
+    found, wanted = find_words(text), words(value)
+    at = 0
+    while wanted and at + len(wanted) <= len(found):
+        place = found[at : at + len(wanted)]
+        if [word.text for word in place] == wanted:
+            yield place[0].start, place[-1].end
+            at += len(wanted)
+        else:
+            at += 1
+
+
+@lru_cache(maxsize=4_096)
+def find_words(text: str) -> Sequence[Word]:
+    """The words of a text in their order, without articles unless it has nothing else.
+
+    A capital A after another word is a name and stays, so that pier B is no answer for pier A.
+    """
+    composed, places = _compose(text)
+    found = [
+        (match[0], Word(_normal_form(match), *_place(match, places), match.lastgroup == "character"))
+        for match in _WORD.finditer(composed)
+    ]
+    kept = tuple(word for at, (raw, word) in enumerate(found) if word.text not in ARTICLES or (raw == "A" and at > 0))
+    return kept or tuple(word for _, word in found)
+
+
+def _normal_form(match: re.Match[str]) -> str:
+    text = match[0]
+    if match.lastgroup == "initials":
+        text = text.replace(".", "")
+    elif match.lastgroup == "number":
+        text = _DASH.sub("-", re.sub(r"[\s+]", "", text)).replace("\u2044", "/")
+        text = _THOUSANDS.sub(lambda digits: digits[0].replace(",", ""), text)
+    elif match.lastgroup == "word":
+        text = re.sub("[-\u2010]", "", text)
+    if not text.isascii():
+        text = "".join(str(unicodedata.decimal(letter)) if letter.isdecimal() else letter for letter in text)
+    return unicodedata.normalize("NFKC", text.casefold())
+
+
+def _compose(text: str) -> tuple[str, Sequence[tuple[int, int]] | None]:
+    """The text in NFKC without unseen characters, and where each character of it was; None where nothing moved."""
+    if text.isascii() or (unicodedata.is_normalized("NFKC", text) and not _UNSEEN.search(text)):
+        return text, None
+    composed: list[str] = []
+    places: list[tuple[int, int]] = []
+    for match in _CLUSTER.finditer(text):
+        letters = unicodedata.normalize("NFKC", _UNSEEN.sub("", match[0]))
+        if composed and composed[-1].isdecimal() and unicodedata.category(match[0][0]) == "No":
+            # A raised figure or a fraction stands apart from the number before it.
+            letters = f" {letters}"
+        composed += letters
+        places += [match.span()] * len(letters)
+    return "".join(composed), places
+
+
+def _place(match: re.Match[str], places: Sequence[tuple[int, int]] | None) -> tuple[int, int]:
+    return match.span() if places is None else (places[match.start()][0], places[match.end() - 1][1])
