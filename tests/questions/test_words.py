@@ -58,6 +58,8 @@ def test_places_are_those_of_the_text_as_it_was_given() -> None:
     assert [text[start:end] for start, end in occurrences(text, "20 °C")] == ["20 ℃", "20\u00a0℃"]
     assert [text[start:end] for start, end in occurrences(text, "café")] == ["cafe\u0301"]
     assert [text[start:end] for start, end in occurrences(text, "us")] == ["U.S."]
+    text = "Of 4.25 % or (4.25) or 4.25% it is."
+    assert [text[start:end] for start, end in occurrences(text, "4.25%")] == ["4.25 %", "4.25", "4.25%"]
     assert list(occurrences("北京和北京", "北京")) == [(0, 2), (3, 5)]
 
 

@@ -62,13 +62,21 @@ def states(text: str, value: str) -> bool:
 
 
 def occurrences(text: str, value: str) -> Iterator[tuple[int, int]]:
-    """Start and end of each place where the text states `value`; they do not overlap."""
-    found, wanted = find_words(text), words(value)
+    """Start and end of each place where the text states `value`; they do not overlap.
+
+    Marks at the ends of the value, such as a percent sign, belong to the place where the text has them too.
+    """
+    found, own = find_words(text), find_words(value)
+    wanted = [word.text for word in own]
     at = 0
     while wanted and at + len(wanted) <= len(found):
         place = found[at : at + len(wanted)]
         if [word.text for word in place] == wanted:
-            yield place[0].start, place[-1].end
+            head, tail = value[: own[0].start].strip(), value[own[-1].end :].strip()
+            before, behind = text[: place[0].start].rstrip(), text[place[-1].end :].lstrip()
+            start = len(before) - len(head) if head and before.endswith(head) else place[0].start
+            end = len(text) - len(behind) + len(tail) if tail and behind.startswith(tail) else place[-1].end
+            yield start, end
             at += len(wanted)
         else:
             at += 1
