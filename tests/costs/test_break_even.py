@@ -5,7 +5,7 @@ import pytest
 from lorag.console.costs import show_break_even
 from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry
 from lorag.costs.records import Use
-from lorag.costs.unit_costs import StoredBytes, Unit, measure, unit_costs
+from lorag.costs.unit_costs import Band, StoredBytes, Unit, measure, unit_costs
 from lorag.reports.break_even_plot import plot_break_even
 from lorag.strategies import Strategy
 from tests.costs.measured import ALL, ANSWERS, CHART, NOTHING_STORED, PRICES, REFRESHES, RETRAINS, entry, found
@@ -20,6 +20,19 @@ def test_an_update_is_what_has_to_run_for_a_change_to_reach_the_answers() -> Non
     assert by_strategy["tuned"].update.median == 3600, "a retrain that trained nothing does not count"
     assert by_strategy["hybrid"].update.median == 36 + 5400
     assert by_strategy["rag"].query.median == pytest.approx(3.6), "a question, however many were in the batch"
+
+
+def test_the_first_training_is_no_update_once_another_continued_it() -> None:
+    continued = [entry(EntryKind.RETRAIN, "tuned", cpu_s=cpu_s, extent=Extent.INCREMENTAL) for cpu_s in (300.0, 500.0)]
+    tuned = {cost.strategy: cost for cost in found([*continued, *ALL], Unit.SECONDS).costs}["tuned"]
+    assert tuned.update == Band(300, 400, 500)
+
+
+def test_trainings_from_scratch_are_the_updates_where_the_newest_one_is() -> None:
+    scratch = entry(EntryKind.RETRAIN, "tuned", cpu_s=3000, extent=Extent.FULL)
+    continued = entry(EntryKind.RETRAIN, "tuned", cpu_s=300, extent=Extent.INCREMENTAL)
+    tuned = {cost.strategy: cost for cost in found([scratch, continued, *ALL], Unit.SECONDS).costs}["tuned"]
+    assert tuned.update == Band(3000, 3300, 3600)
 
 
 def test_money_is_the_use_at_the_price_book_of_now_not_what_was_logged() -> None:

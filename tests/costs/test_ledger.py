@@ -36,13 +36,14 @@ def test_the_extent_of_a_refresh_is_what_its_plan_kept(plan: tuple[int, int, int
 @pytest.mark.parametrize(
     ("tokens", "start", "extent"),
     [
-        (0, "scratch", Extent.UNCHANGED),
-        (9, "scratch", Extent.FULL),
-        (9, "champion", Extent.INCREMENTAL),
-        (9, None, None),
+        (0, None, Extent.UNCHANGED),
+        (0, "0f3a", Extent.UNCHANGED),
+        (9, None, Extent.FULL),
+        (9, "0f3a", Extent.INCREMENTAL),
     ],
+    ids=["nothing trained yet", "restored or up to date", "no adapter to continue", "continues one"],
 )
-def test_the_extent_of_a_retrain_is_where_it_started(tokens: int, start: str | None, extent: Extent | None) -> None:
+def test_the_extent_of_a_retrain_is_what_it_started_from(tokens: int, start: str | None, extent: Extent) -> None:
     assert extent_of_retrain(tokens, start) is extent
 
 

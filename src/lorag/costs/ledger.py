@@ -21,7 +21,10 @@ class EntryKind(StrEnum):
 
 
 class Extent(StrEnum):
-    """How much of the knowledge an update went through."""
+    """How much of the knowledge an update went through: all of it, what changed, or nothing.
+
+    A retrain is full where it trained from scratch and incremental where it continued an adapter.
+    """
 
     FULL = "full"
     INCREMENTAL = "incremental"
@@ -167,11 +170,14 @@ def extent_of_refresh(*, added: float, changed: float, removed: float, kept: flo
     return Extent.INCREMENTAL if kept else Extent.FULL
 
 
-def extent_of_retrain(tokens_trained: int, start: str | None) -> Extent | None:
-    """By whether anything was trained, and by `training.<adapter>.start`; None where that was not logged."""
+def extent_of_retrain(tokens_trained: int, start: str | None) -> Extent:
+    """Return what was done: `start` names the adapter that the training continued, None for a training from scratch.
+
+    An adapter that was restored, and not trained, is unchanged, whatever it was once trained from.
+    """
     if not tokens_trained:
         return Extent.UNCHANGED
-    return {"scratch": Extent.FULL, "champion": Extent.INCREMENTAL}.get(start or "")
+    return Extent.FULL if start is None else Extent.INCREMENTAL
 
 
 def summarise(entries: Sequence[LedgerEntry]) -> list[Summary]:

@@ -138,6 +138,8 @@ class UnitCosts:
 def measure(ledger: Ledger, stored: StoredBytes) -> list[Measured]:
     """What the ledger tells of each strategy: refreshes that kept something, and retrains that trained something.
 
+    A training from scratch and one that continued an adapter are never mixed: the way of the newest one is what an
+    update costs now. So the first training, which had nothing to continue, tells it only until there is another.
     Answers cost more streamed one by one than in a batch, so one way is taken for all: that of most strategies.
     """
     source = _common_source(ledger)
@@ -177,9 +179,10 @@ def _grown(entry: LedgerEntry, growth: float) -> LedgerEntry:
 
 
 def _updates(ledger: Ledger, kind: EntryKind, strategy: Strategy | None) -> tuple[LedgerEntry, ...]:
-    # A first build is paid once, and an update that found no change is none.
-    skipped = {Extent.FULL, Extent.UNCHANGED, None} if kind is EntryKind.REFRESH else {Extent.UNCHANGED}
-    return tuple(entry for entry in ledger.of(kind, strategy) if entry.extent not in skipped)
+    # A first build of the index is paid once, and an update that found no change is none.
+    counted = {Extent.INCREMENTAL} if kind is EntryKind.REFRESH else {Extent.FULL, Extent.INCREMENTAL}
+    entries = [entry for entry in ledger.of(kind, strategy) if entry.extent in counted]
+    return tuple(entry for entry in entries if entry.extent is entries[0].extent)
 
 
 def _value(use: Use, unit: Unit, prices: PriceParams) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lorag.costs.evidence import newest_speed, update_seconds
-from lorag.costs.ledger import EntryKind, Extent, LedgerEntry
+from lorag.costs.ledger import Extent, LedgerEntry
 from lorag.costs.unit_costs import Band, updates_of
 from lorag.findings.evidence import Evidence
 from lorag.strategies import Strategy
@@ -104,16 +104,11 @@ def _first_builds(evidence: Evidence, strategy: Strategy) -> list[LedgerEntry] |
     found = []
     for kind, adapter in updates_of(strategy):
         # Entries come newest first.
-        builds = [entry for entry in evidence.ledger.of(kind, adapter) if _is_build(entry)]
+        builds = [entry for entry in evidence.ledger.of(kind, adapter) if entry.extent is Extent.FULL]
         if not builds:
             return None
         found.append(builds[-1])
     return found
-
-
-def _is_build(entry: LedgerEntry) -> bool:
-    # How a retrain started may be unknown; the oldest one that trained something had nothing to start from.
-    return entry.extent is Extent.FULL or (entry.kind is EntryKind.RETRAIN and entry.extent is None)
 
 
 def _money(bands: list[Band], currencies: set[str]) -> Cell:

@@ -41,9 +41,9 @@ def test_updates_and_answers_come_back_as_they_were_logged_newest_first(location
     retrain = log(
         location,
         "all",
-        {"kind": "retrain", "adapter": "tuned"},
+        {"kind": "retrain", "adapter": "tuned", "extent": "incremental"},
         trained.as_metrics(),
-        {"training": {"tuned": {"start": "champion"}}, "costs": {"currency": "CHF"}},
+        {"costs": {"currency": "CHF"}},
     )
     answers = log(
         location,
@@ -66,6 +66,40 @@ def test_updates_and_answers_come_back_as_they_were_logged_newest_first(location
     assert found[answers].source == "streamed"
     assert found[answers].quality == {"accuracy": 0.8}
     assert found[answers].speed == {"p95_s": 0.4}
+
+
+def retrain(location: TrackingLocation, experiment: str, *, tokens: int, sha256: str, **tags: str) -> str:
+    """A run of an adapter whose params continue from the champion."""
+    cost = Cost(replace(COST.use, tokens_trained=tokens), 0.01, "EUR")
+    named = {"kind": "retrain", "adapter": "tuned", "adapter_sha256": sha256, **tags}
+    return log(location, experiment, named, cost.as_metrics(), {"training": {"tuned": {"start": "champion"}}})
+
+
+def test_the_extent_of_a_retrain_is_the_recorded_one_whatever_params_say(location: TrackingLocation) -> None:
+    first = retrain(location, "recorded", tokens=9, sha256="a", extent="full")
+    second = retrain(location, "recorded", tokens=5, sha256="b", extent="incremental")
+    idle = retrain(location, "recorded", tokens=0, sha256="b", extent="unchanged")
+
+    extents = {entry.run_id: entry.extent for entry in read_runs(location, "recorded", "EUR").entries}
+    assert extents == {first: Extent.FULL, second: Extent.INCREMENTAL, idle: Extent.UNCHANGED}
+
+
+def test_of_runs_that_do_not_say_the_oldest_training_is_full_and_bytes_seen_before_were_restored(
+    location: TrackingLocation,
+) -> None:
+    idle = retrain(location, "old", tokens=0, sha256="0")
+    first = retrain(location, "old", tokens=9, sha256="a")
+    second = retrain(location, "old", tokens=5, sha256="b")
+    back = retrain(location, "old", tokens=9, sha256="a")
+
+    found = {entry.run_id: entry for entry in read_runs(location, "old", "EUR").entries}
+    assert {run: entry.extent for run, entry in found.items()} == {
+        idle: Extent.UNCHANGED,
+        first: Extent.FULL,
+        second: Extent.INCREMENTAL,
+        back: Extent.UNCHANGED,
+    }
+    assert found[back].cost.use.tokens_trained == 0
 
 
 def test_pages_are_read_to_the_end(location: TrackingLocation) -> None:

@@ -1,6 +1,7 @@
 """The ledger, read from the runs of an MLflow experiment."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,6 @@ from lorag.costs.ledger import (
     LedgerEntry,
     TimeToFresh,
     extent_of_refresh,
-    extent_of_retrain,
 )
 from lorag.costs.records import Cost
 from lorag.integrations.mlflow.tracking import TrackingLocation, connect, failures_mapped
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 RUNS_A_PAGE = 1_000
 _FRESH = "fresh.time_to_fresh_s"
 _PLAN = ("added", "changed", "removed", "kept")
+_EXTENT = "lorag.extent"
 
 
 def read_runs(location: TrackingLocation, experiment: str, currency: str, *, page: int = RUNS_A_PAGE) -> Ledger:
@@ -45,9 +46,9 @@ def read_runs(location: TrackingLocation, experiment: str, currency: str, *, pag
             for run in _search(client, found.experiment_id, f"tags.`lorag.kind` = '{kind}'", page)
         ]
         fresh = tuple(_read_fresh(client, found.experiment_id, page))
-    entries = [_entry(kind, run, currency) for kind, run in runs]
-    known = sorted((entry for entry in entries if entry), key=lambda entry: entry.started_utc, reverse=True)
-    return Ledger(tuple(known), len(entries) - len(known), fresh=fresh)
+    told = [(run, entry) for kind, run in runs if (entry := _entry(kind, run, currency)) is not None]
+    known = sorted(_settle_old_retrains(told), key=lambda entry: entry.started_utc, reverse=True)
+    return Ledger(tuple(known), len(runs) - len(known), fresh=fresh)
 
 
 def _search(client: "MlflowClient", experiment_id: str, wanted: str, page: int) -> "Iterator[Run]":
@@ -87,7 +88,7 @@ def _entry(kind: EntryKind, run: "Run", currency: str) -> LedgerEntry | None:
         tags.get("lorag.release"),
         datetime.fromtimestamp(run.info.start_time / 1000, UTC).isoformat(timespec="seconds"),
         cost,
-        _extent(kind, strategy, run, cost),
+        _extent(kind, strategy, run),
         n_queries if kind is EntryKind.ANSWERS else None,
         tags.get("lorag.cost_source"),
         _below("quality.", metrics),
@@ -95,13 +96,40 @@ def _entry(kind: EntryKind, run: "Run", currency: str) -> LedgerEntry | None:
     )
 
 
-def _extent(kind: EntryKind, strategy: Strategy | None, run: "Run", cost: Cost) -> Extent | None:
-    metrics = run.data.metrics
+def _extent(kind: EntryKind, strategy: Strategy | None, run: "Run") -> Extent | None:
+    metrics, tags = run.data.metrics, run.data.tags
+    if tags.get(_EXTENT) in tuple(Extent):
+        return Extent(tags[_EXTENT])
     if kind is EntryKind.RETRAIN:
-        return extent_of_retrain(cost.use.tokens_trained, run.data.params.get(f"training.{strategy}.start"))
+        if not metrics.get("cost.tokens_trained"):
+            return Extent.UNCHANGED
+        start = run.data.params.get(f"training.{strategy}.start")
+        return {"scratch": Extent.FULL, "champion": Extent.INCREMENTAL}.get(start or "")
     if kind is EntryKind.REFRESH and all(f"plan.{name}" in metrics for name in _PLAN):
         return extent_of_refresh(**{name: metrics[f"plan.{name}"] for name in _PLAN})
     return None
+
+
+def _settle_old_retrains(found: "Sequence[tuple[Run, LedgerEntry]]") -> Iterator[LedgerEntry]:
+    """Correct the retrains that were logged before their extent was: the setting `start` alone does not tell it.
+
+    The oldest training of an adapter had nothing to continue, so it is full. Training is exact to repeat, so a run
+    with the bytes of an older one restored them: it trained nothing.
+    """
+    trained: dict[Strategy | None, set[str]] = {}
+    for run, entry in sorted(found, key=lambda one: int(one[0].info.start_time)):
+        settled = entry
+        if entry.kind is EntryKind.RETRAIN and entry.cost.use.tokens_trained:
+            known = trained.setdefault(entry.strategy, set())
+            sha256 = run.data.tags.get("lorag.adapter_sha256", "")
+            if _EXTENT not in run.data.tags:
+                if sha256 and sha256 in known:
+                    use = replace(entry.cost.use, tokens_trained=0)
+                    settled = replace(entry, cost=replace(entry.cost, use=use), extent=Extent.UNCHANGED)
+                elif not known:
+                    settled = replace(entry, extent=Extent.FULL)
+            known.add(sha256)
+        yield settled
 
 
 def _strategy(tags: Mapping[str, str], name: str) -> Strategy | None:

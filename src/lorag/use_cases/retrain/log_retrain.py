@@ -62,6 +62,7 @@ def _log_candidate(
         "lorag.facts_digest": entry.facts_digest,
         "lorag.release": release.id,
         "lorag.published": str(candidate.publishable).lower(),
+        "lorag.extent": candidate.extent.value,
         "lorag.failed_probes": ", ".join(probe.name for probe in candidate.failed),
         "git.commit": release.git_commit or "",
         "dvc.revision": dvc_repo.revision(workspace.root) or "",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lorag.costs.ledger import Extent, extent_of_retrain
 from lorag.costs.records import Cost
 from lorag.digests import digest_of
 from lorag.errors import GateRefused, IntegrityFailed, ParamsError
@@ -29,7 +30,7 @@ REPORT = "evaluation.json"
 
 @dataclass(frozen=True, slots=True)
 class Reproduced:
-    """What DVC ran for one adapter; `tokens_trained` is 0 where it was trained already."""
+    """What DVC ran for one adapter; `tokens_trained` is 0 where it was trained already or DVC's run cache had it."""
 
     stages: tuple[str, ...]
     tokens_trained: int
@@ -44,6 +45,7 @@ class Candidate:
     training: Mapping[str, Any]
     probes: tuple[Probe, ...]
     stages: tuple[str, ...]
+    extent: Extent
     cost: Cost
     is_current: bool
 
@@ -90,6 +92,7 @@ class RetrainOutcome:
             "training_set_digest": candidate.entry.training_set_digest,
             "n_documents": len(candidate.entry.documents),
             "stages": list(candidate.stages),
+            "extent": candidate.extent.value,
             "mlflow_run_id": self.runs.get(candidate.kind),
             "cost": candidate.cost.to_json(),
         }
@@ -199,7 +202,8 @@ def present(
     known = newest_release(workspace).adapters.get(kind)
     training = _read_json(workspace.adapter_folder(kind) / "training.json")
     is_current = known is not None and known.sha256 == entry.sha256
-    return Candidate(kind, entry, training, probes, reproduced.stages, cost, is_current)
+    extent = extent_of_retrain(reproduced.tokens_trained, training["start"])
+    return Candidate(kind, entry, training, probes, reproduced.stages, extent, cost, is_current)
 
 
 def publish(
