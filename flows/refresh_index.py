@@ -9,10 +9,12 @@ from prefect.runtime import flow_run
 
 from flows.record import record_refresh
 from flows.steps import as_step, hold_writer_lock, run_name
-from lorag.integrations.machine.cost_meter import CostMeter
+from lorag.costs.ledger import EntryKind
 from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.integrations.stores import open_store
+from lorag.params import Params
 from lorag.params_file import load_params
+from lorag.use_cases.asking.unlogged_costs import UnloggedCosts
 from lorag.use_cases.refresh import log_refresh
 from lorag.use_cases.refresh import steps as refresh_steps
 from lorag.use_cases.refresh.steps import RefreshOutcome
@@ -37,10 +39,21 @@ def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: b
     """
     workspace = Workspace(Path(workspace_root).resolve())
     params = load_params(workspace.params_file)
-    with (
-        hold_writer_lock(workspace, params),
-        CostMeter(params.costs) as meter,
-    ):
+    with hold_writer_lock(workspace, params):
+        costs = UnloggedCosts(workspace, params)
+        outcome = _refresh(costs, workspace, params, rebuild=rebuild, allow_shrink=allow_shrink)
+    location = locate_tracking(workspace.state, os.environ)
+    costs.settle(location)
+    run_id = log(outcome, workspace, params, location, str(flow_run.id or ""))
+    outcome = replace(outcome, mlflow_run_id=run_id)
+    record_refresh(outcome, workspace, params)
+    return outcome
+
+
+def _refresh(
+    costs: UnloggedCosts, workspace: Workspace, params: Params, *, rebuild: bool, allow_shrink: bool
+) -> RefreshOutcome:
+    with costs.meter(EntryKind.REFRESH) as meter:
         snapshot(workspace, params, allow_empty=allow_shrink)
         pipeline = reproduce(workspace)
         if pipeline.stages:
@@ -58,9 +71,4 @@ def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: b
                 release = publish(ref, report, planned, workspace, store, params)
         finally:
             store.close()
-        outcome = refresh_steps.summarise(release, report, planned, pipeline, workspace, meter.stop())
-    location = locate_tracking(workspace.state, os.environ)
-    run_id = log(outcome, workspace, params, location, str(flow_run.id or ""))
-    outcome = replace(outcome, mlflow_run_id=run_id)
-    record_refresh(outcome, workspace, params)
-    return outcome
+        return refresh_steps.summarise(release, report, planned, pipeline, workspace, meter.stop())

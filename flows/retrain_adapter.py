@@ -9,12 +9,13 @@ from prefect.runtime import flow_run
 
 from flows.record import record_retrain
 from flows.steps import as_step, hold_writer_lock, run_name
-from lorag.integrations.machine.cost_meter import CostMeter
+from lorag.costs.ledger import EntryKind
 from lorag.integrations.machine.gpu_energy import count_gpus
 from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.params import Params
 from lorag.params_file import load_params
 from lorag.strategies import AdapterKind
+from lorag.use_cases.asking.unlogged_costs import UnloggedCosts
 from lorag.use_cases.refresh import steps as refresh_steps
 from lorag.use_cases.retrain import log_retrain
 from lorag.use_cases.retrain import steps as retrain_steps
@@ -22,6 +23,7 @@ from lorag.use_cases.retrain.steps import Candidate, RetrainOutcome
 from lorag.workspace import Workspace
 
 snapshot = as_step("snapshot", refresh_steps.snapshot)
+prepare = as_step("prepare", refresh_steps.prepare)
 pin_start = as_step("pin start", retrain_steps.pin_start)
 reproduce = as_step("reproduce", retrain_steps.reproduce)
 judge = as_step("gate", retrain_steps.judge)
@@ -32,7 +34,7 @@ log = as_step("log", log_retrain.log_retrain)
 
 @flow(name="retrain_adapter", flow_run_name=run_name("retrain"), persist_result=False, validate_parameters=False)
 def retrain_adapter(workspace_root: str, adapters: Sequence[str] = (), *, refuse: bool = True) -> RetrainOutcome:
-    """Snapshot, then for each adapter: train what is stale, measure, gate; publish those that passed, log all.
+    """Snapshot, embed, then for each adapter: train what is stale, measure, gate; publish those that passed, log all.
 
     `adapters` names some of `tuning.adapters`; none names all. Raises Busy where another writer runs, GateRefused,
     after logging, where an adapter failed its gate, and the errors of the stages; whatever is raised, an adapter that
@@ -42,12 +44,15 @@ def retrain_adapter(workspace_root: str, adapters: Sequence[str] = (), *, refuse
     params = load_params(workspace.params_file)
     with hold_writer_lock(workspace, params):
         kinds = retrain_steps.choose_adapters(workspace, params, adapters)
+        costs = UnloggedCosts(workspace, params)
         snapshot(workspace, params)
-        candidates = tuple(_train_and_judge(kind, workspace, params) for kind in kinds)
-        if any(candidate.stages for candidate in candidates):
+        prepared = _prepare(costs, workspace)
+        candidates = tuple(_train_and_judge(kind, costs, workspace, params) for kind in kinds)
+        if prepared or any(candidate.stages for candidate in candidates):
             commit_versions(workspace, params, "Retrain the adapters")
         release, published = publish(candidates, workspace, params, os.environ)
     location = locate_tracking(workspace.state, os.environ)
+    costs.settle(location)
     runs = log(candidates, release, workspace, params, location, str(flow_run.id or ""))
     outcome = RetrainOutcome(release, published, candidates, runs)
     record_retrain(outcome, workspace, params)
@@ -56,8 +61,18 @@ def retrain_adapter(workspace_root: str, adapters: Sequence[str] = (), *, refuse
     return outcome
 
 
-def _train_and_judge(kind: AdapterKind, workspace: Workspace, params: Params) -> Candidate:
-    with CostMeter(params.costs, gpus=count_gpus()) as meter:
+def _prepare(costs: UnloggedCosts, workspace: Workspace) -> bool:
+    """Whether something was stale that the next refresh needs too, whose cost it is then part of."""
+    with costs.meter(EntryKind.REFRESH) as meter:
+        pipeline = prepare(workspace)
+        meter.add_tokens(embedded=pipeline.embedding.n_tokens)
+    if pipeline.stages:
+        costs.keep_ahead(EntryKind.REFRESH, meter.stop())
+    return bool(pipeline.stages)
+
+
+def _train_and_judge(kind: AdapterKind, costs: UnloggedCosts, workspace: Workspace, params: Params) -> Candidate:
+    with costs.meter(EntryKind.RETRAIN, kind, gpus=count_gpus()) as meter:
         pin_start(kind, workspace, params)
         reproduced = reproduce(kind, workspace)
         entry, probes = judge(kind, workspace, params)

@@ -56,6 +56,15 @@ class Workspace:
         return self.state / "embedding_counts.json"
 
     @property
+    def unlogged_costs(self) -> Path:
+        """What updates used that no run tells of yet, a file each."""
+        return self.state / "unlogged_costs"
+
+    def trained_file(self, adapter: AdapterKind) -> Path:
+        """How much the last adapter stage really trained; not a result, so not an output of it."""
+        return self.state / "training" / f"{adapter}.json"
+
+    @property
     def documents_file(self) -> Path:
         """Output of the documents stage."""
         return self.root / "artifacts" / "documents.jsonl"

@@ -3,7 +3,7 @@
 from itertools import count
 
 from lorag.costs.break_even import BreakEven, find_break_even
-from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry, TimeToFresh
+from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry, Outcome, TimeToFresh
 from lorag.costs.records import Cost, Use
 from lorag.costs.unit_costs import StoredBytes, Unit, measure
 from lorag.params import BreakEvenParams, CostParams, PriceParams
@@ -30,6 +30,7 @@ def entry(
     speed: dict[str, float] | None = None,
     use: Use | None = None,
     source: str | None = None,
+    outcome: Outcome | None = None,
 ) -> LedgerEntry:
     """One that took `cpu_s`; each has a run of its own."""
     strategy = Strategy(strategy) if strategy else None
@@ -37,7 +38,9 @@ def entry(
     run_id = f"run{next(_numbers)}"
     cost = Cost(used, money, currency)
     day = "2030-01-01"
-    return LedgerEntry(kind, strategy, run_id, "000001-a", day, cost, extent, n_queries, source, quality, speed)
+    return LedgerEntry(
+        kind, strategy, run_id, "000001-a", day, cost, extent, n_queries, source, quality, speed, outcome
+    )
 
 
 NOTHING_STORED = StoredBytes(0, {})

@@ -7,6 +7,7 @@ from lorag.costs.ledger import (
     Extent,
     Ledger,
     LedgerEntry,
+    Outcome,
     Spread,
     extent_of_refresh,
     extent_of_retrain,
@@ -67,6 +68,56 @@ def test_an_update_without_change_is_no_update_of_its_kind() -> None:
     ]
     assert summaries[1].cpu_s == Spread(median=10, least=8, greatest=12, total=20)
     assert summaries[-1].n_queries == 10
+
+
+def retrain(cpu_s: float, outcome: Outcome, extent: Extent | None = Extent.INCREMENTAL) -> LedgerEntry:
+    return entry(EntryKind.RETRAIN, "tuned", cpu_s=cpu_s, extent=extent, outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("oldest_first", "paid"),
+    [
+        ([retrain(50, Outcome.PUBLISHED)], [(50, Extent.INCREMENTAL)]),
+        ([retrain(40, Outcome.REFUSED), retrain(50, Outcome.PUBLISHED)], [(90, Extent.INCREMENTAL)]),
+        (
+            [retrain(40, Outcome.FAILED), retrain(3, Outcome.PUBLISHED, Extent.UNCHANGED)],
+            [(43, Extent.INCREMENTAL)],
+        ),
+        (
+            [
+                retrain(9, Outcome.FAILED, None),
+                retrain(40, Outcome.FAILED, Extent.FULL),
+                retrain(1, Outcome.CURRENT, Extent.UNCHANGED),
+                retrain(50, Outcome.PUBLISHED, Extent.FULL),
+                retrain(60, Outcome.PUBLISHED),
+            ],
+            [(1, Extent.UNCHANGED), (99, Extent.FULL), (60, Extent.INCREMENTAL)],
+        ),
+        ([retrain(50, Outcome.PUBLISHED), retrain(40, Outcome.REFUSED)], [(50, Extent.INCREMENTAL)]),
+    ],
+    ids=[
+        "at the first try",
+        "refused once",
+        "killed after the training, which the next run then publishes",
+        "what changed nothing is no update that came of the tries",
+        "no update came of it yet",
+    ],
+)
+def test_an_update_costs_what_its_tries_took(oldest_first: list[LedgerEntry], paid: list[tuple[float, Extent]]) -> None:
+    updates = Ledger(tuple(reversed(oldest_first))).updates(EntryKind.RETRAIN, Strategy.TUNED)
+    assert [(one.cost.use.cpu_s, one.extent) for one in reversed(updates)] == paid
+
+
+def test_what_a_retrain_embedded_is_part_of_the_refresh_that_follows() -> None:
+    ahead = entry(EntryKind.REFRESH, None, cpu_s=0, use=Use(cpu_s=7, tokens_embedded=900), outcome=Outcome.AHEAD)
+    refresh = entry(EntryKind.REFRESH, None, cpu_s=4, extent=Extent.INCREMENTAL, outcome=Outcome.PUBLISHED)
+    (update,) = Ledger((refresh, ahead)).updates(EntryKind.REFRESH, None)
+    assert (update.cost.use.cpu_s, update.cost.use.tokens_embedded) == (11, 900)
+
+
+def test_tries_that_came_to_nothing_have_a_total_of_their_own() -> None:
+    totals = summarise([retrain(40, Outcome.REFUSED), retrain(50, Outcome.PUBLISHED)])
+    assert {(one.outcome, one.cpu_s.total) for one in totals} == {(Outcome.REFUSED, 40), (None, 50)}
 
 
 def test_money_of_two_currencies_is_not_added_up() -> None:

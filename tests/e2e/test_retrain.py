@@ -116,6 +116,7 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     assert tuned["n_documents"] == 10
     report = json.loads((workspace / "artifacts/adapters/tuned/training.json").read_text())
     assert tuned["cost"]["tokens_trained"] == report["tokens"] > 0
+    assert tuned["extent"] == "full", "there was nothing to continue, whatever training.tuned.start says"
     assert len(report["losses"]) == report["steps"] > 1
 
     mlflow = client(workspace)
@@ -149,6 +150,7 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     again = call(cli, workspace, "retrain")
     assert (again["release"], again["published"], again["adapters"]["tuned"]["stages"]) == (first["release"], False, [])
     assert again["adapters"]["tuned"]["cost"]["tokens_trained"] == 0
+    assert again["adapters"]["tuned"]["extent"] == "unchanged"
 
     # The knowledge changes, and the training goes on from what is served.
     write_knowledge(tmp_path, {4: "21:45", 6: "22:10"})
@@ -172,6 +174,7 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     assert json.loads((workspace / "starts.json").read_text()) == {"tuned": tuned["sha256"], "hybrid": None}
     trained = json.loads((workspace / "artifacts/adapters/tuned/training.json").read_text())
     assert (trained["start"], len(trained["epochs"])) == (tuned["sha256"], 1)
+    assert second["adapters"]["tuned"]["extent"] == "incremental"
     assert (second["published"], second["generation"]) == (True, 4)
     assert {"old_facts_lost", "gain_over_champion"} < set(second["adapters"]["tuned"]["probes"])
     assert second["adapters"]["tuned"]["sha256"] != tuned["sha256"]
@@ -230,11 +233,12 @@ def test_steps_come_in_order_and_a_damaged_adapter_is_mended(
     from flows import retrain_adapter as flow
 
     order: list[str] = []
-    for name in ("snapshot", "pin_start", "reproduce", "judge", "commit_versions", "publish", "log"):
+    steps = ["snapshot", "prepare", "pin_start", "reproduce", "judge", "commit_versions", "publish", "log"]
+    for name in steps:
         step = getattr(flow, name)
         monkeypatch.setattr(flow, name, lambda *a, _s=step, _n=name: order.append(_n) or _s(*a))
     made = call(cli, workspace, "retrain")
-    assert order == ["snapshot", "pin_start", "reproduce", "judge", "commit_versions", "publish", "log"]
+    assert order == steps
     weights = workspace / ".lorag/adapters" / made["adapters"]["tuned"]["sha256"] / "adapter_model.safetensors"
     weights.write_bytes(b"junk")
     damaged = cli("--workspace", workspace, "doctor", "--json")

@@ -50,7 +50,8 @@ def _total_row(total: Mapping[str, Any], part: str) -> list[str]:
 
 
 def _sort(row: Mapping[str, Any]) -> str:
-    words = [row["kind"], row["strategy"], row["extent"]]
+    unfinished = row["outcome"] if row["outcome"] in ("refused", "failed", "ahead") else None
+    words = [row["kind"], row["strategy"], row["extent"], unfinished]
     return " ".join(word for word in words if word)
 
 

@@ -31,13 +31,31 @@ class Extent(StrEnum):
     UNCHANGED = "unchanged"
 
 
+class Outcome(StrEnum):
+    """What became of an update."""
+
+    PUBLISHED = "published"
+    CURRENT = "current"
+    """What is served was what is wanted already."""
+    REFUSED = "refused"
+    """A gate said no."""
+    FAILED = "failed"
+    """It broke off, or was killed."""
+    AHEAD = "ahead"
+    """A part that another command did and paid for: a retrain reads and embeds what a refresh has not yet."""
+
+
+UNFINISHED = frozenset({Outcome.REFUSED, Outcome.FAILED, Outcome.AHEAD})
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """An update, or a batch of `n_queries` answers.
 
-    `strategy` is the adapter of a retrain, and None for a refresh, which serves rag and hybrid alike. `extent` is None
-    where it cannot be told. Of a batch of answers `source` says how its cost was measured (`streamed` one by one as
-    served, or in a `batch`), and `quality` and `speed` hold figures by names such as `accuracy` and `p95_s`.
+    `strategy` is the adapter of a retrain, and None for a refresh, which serves rag and hybrid alike. `extent` and
+    `outcome` are None where they cannot be told, and of answers. Of a batch of answers `source` says how its cost was
+    measured (`streamed` one by one as served, or in a `batch`), and `quality` and `speed` hold figures by names such as
+    `accuracy` and `p95_s`.
     """
 
     kind: EntryKind
@@ -51,6 +69,7 @@ class LedgerEntry:
     source: str | None = None
     quality: Mapping[str, float] | None = None
     speed: Mapping[str, float] | None = None
+    outcome: Outcome | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -93,6 +112,29 @@ class Ledger:
         """The entries of one kind and strategy, newest first."""
         return tuple(entry for entry in self.entries if (entry.kind, entry.strategy) == (kind, strategy))
 
+    def plus(self, entries: Iterable[LedgerEntry]) -> "Ledger":
+        """With further entries in their places."""
+        every = sorted([*self.entries, *entries], key=lambda entry: entry.started_utc, reverse=True)
+        return replace(self, entries=tuple(every))
+
+    def updates(self, kind: EntryKind, strategy: Strategy | None) -> tuple[LedgerEntry, ...]:
+        """The updates that came to an end, newest first, each with what led to it.
+
+        A try that was refused or failed, and what was paid ahead, are part of the next update that was published: that
+        is what it took until the change was served. Tries after the last one belong to no update yet.
+        """
+        found: list[LedgerEntry] = []
+        tries: list[LedgerEntry] = []
+        for entry in reversed(self.of(kind, strategy)):
+            if entry.outcome in UNFINISHED:
+                tries.append(entry)
+            elif entry.outcome is Outcome.CURRENT or (entry.outcome is None and entry.extent is Extent.UNCHANGED):
+                found.append(entry)
+            else:
+                found.append(_with_tries(entry, tries))
+                tries = []
+        return tuple(reversed(found))
+
     def without_repeats(self) -> "Ledger":
         """Less the batches of answers that were logged again without having been asked again.
 
@@ -124,6 +166,16 @@ class Ledger:
         }
 
 
+def _with_tries(entry: LedgerEntry, tries: Sequence[LedgerEntry]) -> LedgerEntry:
+    """The entry with the cost of the tries that led to it; the last that trained did what this one published."""
+    cost, extent = entry.cost, entry.extent
+    for one in reversed(tries):
+        cost = cost.plus(one.cost)
+        if extent is Extent.UNCHANGED and one.extent is not None:
+            extent = one.extent
+    return replace(entry, cost=cost, extent=extent)
+
+
 @dataclass(frozen=True, slots=True)
 class Spread:
     """Of several numbers."""
@@ -142,11 +194,15 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What `count` entries of one sort cost together; bytes are None where no entry knows them."""
+    """What `count` entries of one sort cost together; bytes are None where no entry knows them.
+
+    `outcome` is that of updates that did not come to an end, and None for the others.
+    """
 
     kind: EntryKind
     strategy: Strategy | None
     extent: Extent | None
+    outcome: Outcome | None
     currency: str
     count: int
     n_queries: int
@@ -181,16 +237,22 @@ def extent_of_retrain(tokens_trained: int, start: str | None) -> Extent:
 
 
 def summarise(entries: Sequence[LedgerEntry]) -> list[Summary]:
-    """A summary for each kind, strategy, extent and currency: refreshes first, then retrains, then answers."""
-    groups: dict[tuple[EntryKind, Strategy | None, Extent | None, str], list[LedgerEntry]] = {}
+    """A summary for each kind, strategy, extent, outcome and currency: refreshes first, then retrains, then answers."""
+    groups: dict[tuple[EntryKind, Strategy | None, Extent | None, Outcome | None, str], list[LedgerEntry]] = {}
     for entry in entries:
-        groups.setdefault((entry.kind, entry.strategy, entry.extent, entry.cost.currency), []).append(entry)
+        outcome = entry.outcome if entry.outcome in UNFINISHED else None
+        groups.setdefault((entry.kind, entry.strategy, entry.extent, outcome, entry.cost.currency), []).append(entry)
     ordered = sorted(groups.items(), key=lambda item: (list(EntryKind).index(item[0][0]), *map(str, item[0][1:])))
     return [_summarise_group(*key, group) for key, group in ordered]
 
 
 def _summarise_group(
-    kind: EntryKind, strategy: Strategy | None, extent: Extent | None, currency: str, group: Sequence[LedgerEntry]
+    kind: EntryKind,
+    strategy: Strategy | None,
+    extent: Extent | None,
+    outcome: Outcome | None,
+    currency: str,
+    group: Sequence[LedgerEntry],
 ) -> Summary:
     def spread(value: Callable[[LedgerEntry], float]) -> Spread:
         values = [value(entry) for entry in group]
@@ -200,6 +262,7 @@ def _summarise_group(
         kind,
         strategy,
         extent,
+        outcome,
         currency,
         len(group),
         sum(entry.n_queries or 0 for entry in group),

@@ -139,7 +139,9 @@ def measure(ledger: Ledger, stored: StoredBytes) -> list[Measured]:
     """What the ledger tells of each strategy: refreshes that kept something, and retrains that trained something.
 
     A training from scratch and one that continued an adapter are never mixed: the way of the newest one is what an
-    update costs now. So the first training, which had nothing to continue, tells it only until there is another.
+    update costs now. So the first training, which had nothing to continue, tells it only until there is another. Tries
+    that were refused or failed count with the update that came of them.
+
     Answers cost more streamed one by one than in a batch, so one way is taken for all: that of most strategies.
     """
     source = _common_source(ledger)
@@ -181,7 +183,7 @@ def _grown(entry: LedgerEntry, growth: float) -> LedgerEntry:
 def _updates(ledger: Ledger, kind: EntryKind, strategy: Strategy | None) -> tuple[LedgerEntry, ...]:
     # A first build of the index is paid once, and an update that found no change is none.
     counted = {Extent.INCREMENTAL} if kind is EntryKind.REFRESH else {Extent.FULL, Extent.INCREMENTAL}
-    entries = [entry for entry in ledger.of(kind, strategy) if entry.extent in counted]
+    entries = [entry for entry in ledger.updates(kind, strategy) if entry.extent in counted]
     return tuple(entry for entry in entries if entry.extent is entries[0].extent)
 
 

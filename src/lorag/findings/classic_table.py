@@ -104,7 +104,7 @@ def _first_builds(evidence: Evidence, strategy: Strategy) -> list[LedgerEntry] |
     found = []
     for kind, adapter in updates_of(strategy):
         # Entries come newest first.
-        builds = [entry for entry in evidence.ledger.of(kind, adapter) if entry.extent is Extent.FULL]
+        builds = [entry for entry in evidence.ledger.updates(kind, adapter) if entry.extent is Extent.FULL]
         if not builds:
             return None
         found.append(builds[-1])

@@ -1,6 +1,7 @@
 """From pairs to an adapter's folder."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from lorag.params import LoraMethod, Precision
 from lorag.releases.adapter_shelf import CONFIG, WEIGHTS, adapter_sha256
 from lorag.strategies import AdapterKind
 from lorag.tuning.pairs import Pair, PairSource, training_set_digest, write_pairs
+from lorag.use_cases.asking.unlogged_costs import Trained, read_trained
 from lorag.use_cases.retrain.train_adapter import train_adapter
 from tests.use_cases.conftest import Place
 
@@ -43,7 +45,7 @@ def train(place: Place, *, pairs: list[Pair] = PAIRS, start: Path | None = None,
         (begin / path.name).write_bytes(path.read_bytes())
     update = {"epochs": 2, "rank": 4, "batch_tokens": 128, "precision": Precision.FP32, "threads": 1} | changes
     settings = place.params.training[AdapterKind.TUNED].model_copy(update=update)
-    params = place.params.model_copy(update={"training": place.params.training.model_copy(update={"tuned": settings})})
+    params = place.params.model_copy(update={"training": {**place.params.training, TUNED: settings}})
     train_adapter(TUNED, place.workspace, params)
     return place.workspace.adapter_folder(TUNED)
 
@@ -59,6 +61,7 @@ def test_the_folder_holds_weights_config_and_report(place: Place) -> None:
         {"epoch", "loss", "validation_loss", "validation_accuracy"}
     ] * 2
     assert not (place.workspace.state / "training" / "tuned.safetensors").exists()
+    assert read_trained(place.workspace, TUNED, 0) == Trained(record["tokens"], None)
 
 
 def test_twice_is_the_same_folder_to_the_last_byte(place: Place) -> None:
@@ -85,8 +88,12 @@ def test_a_killed_training_goes_on_to_the_same_folder(place: Place, monkeypatch:
         train(place)
     assert not place.workspace.adapter_folder(TUNED).exists()
     monkeypatch.setattr(lora_training._Run, "_take", counted)
+    begun_s = time.time()
     assert {path.name: path.read_bytes() for path in train(place).iterdir()} == expected
-    assert len(taken) == json.loads(expected["training.json"])["steps"] // 2
+    record = json.loads(expected["training.json"])
+    assert len(taken) == record["steps"] // 2
+    # Of two epochs the second.
+    assert read_trained(place.workspace, TUNED, begun_s) == Trained(record["tokens"] // 2, None)
 
 
 @pytest.mark.parametrize("before", [False, True])

@@ -116,15 +116,21 @@ def drop_asked(pair: Encoded, share: float, chance: random.Random) -> Encoded:
 
 
 def train_lora(
-    job: TrainingJob, advance: Advance = lambda n: None, on_epoch: OnEpoch = lambda result: False
+    job: TrainingJob,
+    advance: Advance = lambda n: None,
+    on_epoch: OnEpoch = lambda result: False,
+    on_resume: Advance = lambda n: None,
 ) -> tuple[Any, TrainingReport]:
     """The model with the trained adapter, and the report; the weights are those of the best epoch.
 
     Under `accelerate launch` each process computes its share of every step and the gradients are added up, so that
-    the result is that of one process with as many more accumulated batches. Raises GateRefused where the loss is no
-    longer a number.
+    the result is that of one process with as many more accumulated batches. `on_resume` is called before the first step
+    with the tokens that an earlier process read, where its checkpoint is continued. Raises GateRefused where the loss
+    is no longer a number.
     """
-    return _Run(job, advance).finish(on_epoch)
+    run = _Run(job, advance)
+    on_resume(run.tokens_before)
+    return run.finish(on_epoch)
 
 
 class _Run:
@@ -160,6 +166,7 @@ class _Run:
         self.epochs: list[EpochResult] = []
         self.best: dict[str, torch.Tensor] | None = None
         self.best_epoch = 0
+        self.tokens_before = 0
         self._resume()
 
     def finish(self, on_epoch: OnEpoch) -> tuple[Any, TrainingReport]:
@@ -357,7 +364,9 @@ class _Run:
                     moment: tensors[moment][name].to(self.device)
                     for moment in ("exp_avg", "exp_avg_sq", "step")
                 }
-        self.advance(sum(self.lengths) * len(self.losses) // max(self.steps_an_epoch, 1))
+        step = len(self.losses) - len(self.epochs) * self.steps_an_epoch
+        begun = [at for batches in self._plan(len(self.epochs))[:step] for batch in batches for at in batch]
+        self.tokens_before = len(self.epochs) * sum(self.lengths) + sum(self.lengths[at] for at in begun)
 
 
 def _join_processes() -> tuple[int, int, torch.device]:

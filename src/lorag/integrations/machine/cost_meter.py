@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,7 @@ from lorag.integrations.machine.process_tree import read_tree_rss_mb, read_tree_
 from lorag.params import CostParams
 
 SAMPLING_S = 0.5
+SAMPLES_A_NOTE = 8
 
 
 class CostMeter:
@@ -22,11 +24,13 @@ class CostMeter:
 
     All threads of the process count, whatever they work on, and so does an inner meter's use in the outer one. Peak
     memory is sampled twice a second and at both ends: shorter peaks may be missed. `gpus` is how many GPUs the work
-    holds; their energy is read from the driver, every user's together.
+    holds; their energy is read from the driver, every user's together. `note` is called every few seconds, by a thread
+    of the meter's own, with the cost so far.
     """
 
-    def __init__(self, params: CostParams, *, gpus: int = 0) -> None:
+    def __init__(self, params: CostParams, *, gpus: int = 0, note: Callable[[Cost], None] = lambda cost: None) -> None:
         self._params = params
+        self._note = note
         self._gpus = gpus
         self._tokens = Use()
         self._cost: Cost | None = None
@@ -85,5 +89,9 @@ class CostMeter:
         )
 
     def _sample_memory(self) -> None:
+        n_samples = 0
         while not self._ended.wait(SAMPLING_S):
             self._peak_mb = max(self._peak_mb, read_tree_rss_mb())
+            n_samples += 1
+            if n_samples % SAMPLES_A_NOTE == 0:
+                self._note(cost_of(self._read(), self._params))

@@ -11,6 +11,7 @@ from lorag.costs.ledger import (
     Extent,
     Ledger,
     LedgerEntry,
+    Outcome,
     TimeToFresh,
     extent_of_refresh,
 )
@@ -47,7 +48,7 @@ def read_runs(location: TrackingLocation, experiment: str, currency: str, *, pag
         ]
         fresh = tuple(_read_fresh(client, found.experiment_id, page))
     told = [(run, entry) for kind, run in runs if (entry := _entry(kind, run, currency)) is not None]
-    known = sorted(_settle_old_retrains(told), key=lambda entry: entry.started_utc, reverse=True)
+    known = list(reversed([*_settle_old_retrains(told)]))
     return Ledger(tuple(known), len(runs) - len(known), fresh=fresh)
 
 
@@ -93,7 +94,18 @@ def _entry(kind: EntryKind, run: "Run", currency: str) -> LedgerEntry | None:
         tags.get("lorag.cost_source"),
         _below("quality.", metrics),
         _below("speed.", metrics),
+        _outcome(kind, tags),
     )
+
+
+def _outcome(kind: EntryKind, tags: Mapping[str, str]) -> Outcome | None:
+    if tags.get("lorag.outcome") in tuple(Outcome):
+        return Outcome(tags["lorag.outcome"])
+    if kind is EntryKind.ANSWERS or "lorag.published" not in tags:
+        return None
+    if tags["lorag.published"] == "true":
+        return Outcome.PUBLISHED
+    return Outcome.REFUSED if tags.get("lorag.failed_probes") else Outcome.CURRENT
 
 
 def _extent(kind: EntryKind, strategy: Strategy | None, run: "Run") -> Extent | None:
@@ -111,10 +123,10 @@ def _extent(kind: EntryKind, strategy: Strategy | None, run: "Run") -> Extent | 
 
 
 def _settle_old_retrains(found: "Sequence[tuple[Run, LedgerEntry]]") -> Iterator[LedgerEntry]:
-    """Correct the retrains that were logged before their extent was: the setting `start` alone does not tell it.
+    """Give the entries oldest first, with the extent of retrains that were logged before theirs was.
 
-    The oldest training of an adapter had nothing to continue, so it is full. Training is exact to repeat, so a run
-    with the bytes of an older one restored them: it trained nothing.
+    The setting `start` alone does not tell it. The oldest training of an adapter had nothing to continue: it is full.
+    Training is exact to repeat, so a run with the bytes of an older one restored them: it trained nothing.
     """
     trained: dict[Strategy | None, set[str]] = {}
     for run, entry in sorted(found, key=lambda one: int(one[0].info.start_time)):

@@ -1,6 +1,7 @@
 """The steps of a refresh on a workspace, each of them a task of the flow."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -124,8 +125,17 @@ def snapshot(workspace: Workspace, params: Params, *, allow_empty: bool = False)
 
 def reproduce(workspace: Workspace) -> Pipeline:
     """Runs the stages that DVC finds stale."""
+    return _reproduce(workspace, INDEX_STAGES)
+
+
+def prepare(workspace: Workspace) -> Pipeline:
+    """Reads, cuts and embeds what is stale, for an adapter that is trained before the next refresh."""
+    return _reproduce(workspace, ("embeddings",))
+
+
+def _reproduce(workspace: Workspace, targets: Sequence[str]) -> Pipeline:
     workspace.embedding_counts_file.unlink(missing_ok=True)
-    stages = dvc_repo.reproduce(workspace.root, INDEX_STAGES)
+    stages = dvc_repo.reproduce(workspace.root, targets)
     counts = EmbeddingCounts()
     if workspace.embedding_counts_file.exists():
         counts = EmbeddingCounts(**json.loads(workspace.embedding_counts_file.read_text(encoding="utf-8")))

@@ -1,6 +1,7 @@
 """The steps of a retrain on a workspace, each of them a task of the flow."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from lorag.releases.adapter_shelf import AdapterShelf, adapter_sha256
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import AdapterKind
+from lorag.use_cases.asking.unlogged_costs import read_trained
 from lorag.use_cases.retrain.evaluate_adapter import examine_champion, read_exam
 from lorag.use_cases.retrain.publish_adapters import newest_release, publish_adapters
 from lorag.use_cases.retrain.starting_adapter import LINEAGE, read_lineage, read_starts, write_starts
@@ -141,10 +143,10 @@ def served_adapter(kind: AdapterKind, workspace: Workspace) -> AdapterEntry | No
 
 def reproduce(kind: AdapterKind, workspace: Workspace) -> Reproduced:
     """Runs what is stale of one adapter: its training set, the training, its evaluation."""
+    begun_s = time.time()
     stages = dvc_repo.reproduce(workspace.root, [f"adapter_evaluation@{kind}"])
-    trained = f"adapter@{kind}" in stages
-    tokens = int(_read_json(workspace.adapter_folder(kind) / "training.json")["tokens"]) if trained else 0
-    return Reproduced(tuple(stages), tokens)
+    trained = read_trained(workspace, kind, begun_s)
+    return Reproduced(tuple(stages), trained.tokens if trained else 0)
 
 
 def judge(kind: AdapterKind, workspace: Workspace, params: Params) -> tuple[AdapterEntry, tuple[Probe, ...]]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 from lorag.digests import digest_of
@@ -12,10 +13,13 @@ from lorag.params import Params
 from lorag.progress import show_progress
 from lorag.strategies import AdapterKind
 from lorag.tuning.pairs import read_pairs, training_set_digest
+from lorag.use_cases.asking.unlogged_costs import Trained
 from lorag.workspace import Workspace
 
 LOOP_VERSION = 2
 """Raise it with every change of the loop that changes its result: no checkpoint of an earlier one is continued."""
+
+NOTE_S = 2
 
 
 def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
@@ -50,10 +54,21 @@ def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) ->
         sharded=params.compute.shard_base,
     )
     total = settings.epochs * sum(len(pair.ids) for pair in job.train)
+    receipt = _Receipt(workspace.trained_file(adapter), start)
     with show_progress(f"Training {adapter.value}, tokens", total) as advance:
-        model, report = train_lora(job, advance)
+
+        def read(n_tokens: int) -> None:
+            advance(n_tokens)
+            receipt.add(n_tokens)
+
+        def resume(n_tokens: int) -> None:
+            advance(n_tokens)
+            receipt.before = n_tokens
+
+        model, report = train_lora(job, read, on_resume=resume)
     if not is_main_process():
         return
+    receipt.end(report.tokens)
     save_adapter(model, workspace.adapter_folder(adapter), params.generation.model)
     record = {
         **report.to_json(),
@@ -66,6 +81,26 @@ def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) ->
         json.dumps(record, indent=2) + "\n", encoding="utf-8"
     )
     checkpoint.unlink(missing_ok=True)
+
+
+class _Receipt:
+    """What this process trained, noted as it goes: the adapter does not tell whether it was trained or restored."""
+
+    def __init__(self, path: Path, start: str | None) -> None:
+        self._path, self._start = path, start
+        self._tokens, self._noted_s = 0, time.monotonic()
+        self.before = 0
+
+    def add(self, n_tokens: int) -> None:
+        """Counts tokens, for a process that may be killed before it ends."""
+        self._tokens += n_tokens
+        if time.monotonic() - self._noted_s >= NOTE_S and is_main_process():
+            Trained(self._tokens, self._start).write(self._path)
+            self._noted_s = time.monotonic()
+
+    def end(self, n_tokens: int) -> None:
+        """Notes the tokens of the whole training, less those before this process."""
+        Trained(n_tokens - self.before, self._start).write(self._path)
 
 
 def _read_start(folder: Path) -> str | None:
