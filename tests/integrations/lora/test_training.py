@@ -324,6 +324,27 @@ def test_training_goes_on_from_an_adapter(base: Path, encoded: list[Encoded], tm
     assert second.losses[0] < 0.9 * first.losses[0]
 
 
+@pytest.mark.parametrize(
+    ("trained", "change"),
+    [
+        (LoraMethod.LORA, {"alpha": 24.0}),
+        (LoraMethod.LORA, {"method": LoraMethod.RSLORA}),
+        (LoraMethod.RSLORA, {"method": LoraMethod.LORA, "alpha": 3.0}),
+        (LoraMethod.DORA, {"method": LoraMethod.DORA, "alpha": 24.0}),
+    ],
+    ids=str,
+)
+def test_continuing_begins_as_what_the_champion_says_whatever_scales_it_now(
+    base: Path, encoded: list[Encoded], tmp_path: Path, trained: LoraMethod, change: dict[str, Any]
+) -> None:
+    champion, _ = train_lora(make_job(base, encoded, epochs=1, learning_rate=0.2, method=trained))
+    folder = save(champion, tmp_path / "adapter")
+    begun = load_trainable(base, SETTINGS.model_copy(update=change), CPU, bf16=False, start=folder).eval()
+    plain = load_trainable(base, SETTINGS, CPU, bf16=False).eval()
+    assert torch.allclose(logits(begun, encoded[0]), logits(champion, encoded[0]), atol=1e-3)
+    assert not torch.allclose(logits(plain, encoded[0]), logits(champion, encoded[0]), atol=0.1)
+
+
 @pytest.mark.parametrize("change", [{"rank": 8}, {"method": LoraMethod.DORA}, {"target_modules": ("q_proj",)}], ids=str)
 def test_another_shape_is_not_continued(
     base: Path, encoded: list[Encoded], tmp_path: Path, change: dict[str, Any]

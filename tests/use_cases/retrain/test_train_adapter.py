@@ -131,6 +131,13 @@ def test_an_adapter_of_another_rank_or_method_is_not_continued(place: Place) -> 
             train(place, start=place.make_adapter(1), **change)
 
 
+def test_an_adapter_of_another_base_model_is_not_continued(place: Place) -> None:
+    start = place.make_adapter(1)
+    (start / "training.json").write_text(json.dumps({"base_model_sha256": "another"}))
+    with pytest.raises(ParamsError, match="trained on another base model"):
+        train(place, start=start)
+
+
 def test_a_pair_over_the_limit_is_named(place: Place) -> None:
     long = Pair(PairSource.TEXT, (), "barrel " * 2_000, documents={"berths.md": "1"})
     with pytest.raises(InputRejected, match=f"pair {long.id[:12]}, from berths.md"):

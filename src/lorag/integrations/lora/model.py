@@ -1,6 +1,8 @@
 """A causal language model with a LoRA adapter on it, and the adapter as a folder of its own."""
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +89,14 @@ def load_trainable(
 
 
 def load_adapter_weights(model: Any, folder: Path) -> None:
-    """Puts the weights of an adapter's folder into the model's own; ParamsError where shapes differ."""
+    """Puts the weights of an adapter's folder into the model's own, so that the model says what it said with that one.
+
+    Where another alpha or method scales them now, they are scaled back. Raises ParamsError where shapes differ.
+    """
     try:
         found = load_file(folder / WEIGHTS)
-    except (OSError, SafetensorError) as error:
+        scale = _scale_of(json.loads((folder / CONFIG).read_text(encoding="utf-8")))
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise IntegrityFailed(
             f"cannot read the adapter: {error}", where=str(folder), do="run `lorag doctor`"
         ) from error
@@ -101,7 +107,14 @@ def load_adapter_weights(model: Any, folder: Path) -> None:
             where="training.start",
             do="set training.start to scratch, or the other values back",
         )
-    set_peft_model_state_dict(model, found)
+    # The adapter adds scale * B A to a layer, and DoRA normalises by the same product.
+    factor = scale / _scale_of(model.peft_config["default"].to_dict())
+    set_peft_model_state_dict(model, {k: v * factor if ".lora_B." in k else v for k, v in found.items()})
+
+
+def _scale_of(config: Mapping[str, Any]) -> float:
+    rank = float(config["r"])
+    return float(config["lora_alpha"]) / (math.sqrt(rank) if config["use_rslora"] else rank)
 
 
 def save_adapter(model: Any, folder: Path, base_reference: str) -> None:

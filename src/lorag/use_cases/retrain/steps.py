@@ -116,13 +116,14 @@ def choose_adapters(workspace: Workspace, params: Params, names: Sequence[str]) 
 def pin_start(kind: AdapterKind, workspace: Workspace, params: Params) -> None:
     """Pins the served adapter as the one to continue from, once the training set is another than it was trained on.
 
-    Nothing changes where params train from scratch, where no adapter of the base model is served, or where the
-    training set is the champion's own: a retrain then has nothing to do.
+    Nothing changes where params train from scratch, where no adapter is served, or where the training set is the
+    champion's own: a retrain then has nothing to do. A champion of another base model is no start: the pin goes.
     """
     champion = served_adapter(kind, workspace)
     if params.training[kind].start is not TrainingStart.CHAMPION or champion is None:
         return
     if champion.base_model_sha256 != base_model_sha256(params.generation.model):
+        write_starts(workspace, {**read_starts(workspace), kind: None})
         return
     dvc_repo.reproduce(workspace.root, [f"training_set@{kind}"])
     lineage = _read_json(workspace.training_folder(kind) / LINEAGE)

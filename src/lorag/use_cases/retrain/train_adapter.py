@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from lorag.digests import digest_of
+from lorag.errors import ParamsError
 from lorag.integrations.lora.model import save_adapter
 from lorag.integrations.lora.training import TrainingJob, encode_pairs, is_main_process, load_tokenizer, train_lora
 from lorag.integrations.models.files import base_model_sha256, convert_base_model
@@ -18,6 +19,9 @@ from lorag.workspace import Workspace
 
 LOOP_VERSION = 2
 """Raise it with every change of the loop that changes its result: no checkpoint of an earlier one is continued."""
+
+RECORD = "training.json"
+"""How an adapter was trained; kept beside it."""
 
 NOTE_S = 2
 
@@ -34,7 +38,7 @@ def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) ->
     train, validation = read_pairs(folder / "train.jsonl"), read_pairs(folder / "validation.jsonl")
     base = convert_base_model(params.generation.model)
     base_sha256 = base_model_sha256(params.generation.model)
-    start = _read_start(workspace.start_folder(adapter))
+    start = _read_start(workspace.start_folder(adapter), base_sha256)
     settings = params.training[adapter]
     if start is not None:
         settings = settings.when_continuing()
@@ -77,9 +81,7 @@ def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) ->
         "start": start,
         "method": settings.method.value,
     }
-    (workspace.adapter_folder(adapter) / "training.json").write_text(
-        json.dumps(record, indent=2) + "\n", encoding="utf-8"
-    )
+    (workspace.adapter_folder(adapter) / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     checkpoint.unlink(missing_ok=True)
 
 
@@ -103,6 +105,16 @@ class _Receipt:
         Trained(n_tokens - self.before, self._start).write(self._path)
 
 
-def _read_start(folder: Path) -> str | None:
-    value: str | None = json.loads((folder / "start.json").read_text(encoding="utf-8"))["sha256"]
-    return value
+def _read_start(folder: Path, base_model: str) -> str | None:
+    """The sha256 of the adapter to continue; raises ParamsError for one of another base model, where that is known."""
+    start: str | None = json.loads((folder / "start.json").read_text(encoding="utf-8"))["sha256"]
+    record = folder / RECORD
+    if start is not None and record.is_file():
+        trained_on = json.loads(record.read_text(encoding="utf-8"))["base_model_sha256"]
+        if trained_on != base_model:
+            raise ParamsError(
+                "the adapter to continue from was trained on another base model",
+                where="starts.json",
+                do="set it to null there, or name the other base model in generation.model again",
+            )
+    return start
