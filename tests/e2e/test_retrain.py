@@ -191,7 +191,11 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     assert back["generation"] == 3
     champion = mlflow.get_model_version_by_alias("lorag-tuned", "champion")
     assert champion.tags["lorag.adapter_sha256"] == tuned["sha256"], "the alias follows what is served"
-    assert call(cli, workspace, "retrain")["release"] == second["release"], "a retrain follows the source again"
+    kept = call(cli, workspace, "retrain")["adapters"]["tuned"]
+    assert (kept["published"], kept["passed"], kept["withdrawn"]) == (False, True, True)
+    assert call(cli, workspace, "releases")["served"] == back["release"], "a rollback lasts"
+    assert call(cli, workspace, "rollback", second["release"])["generation"] == 4, "until a person says so"
+    assert call(cli, workspace, "retrain")["adapters"]["tuned"]["withdrawn"] is False
     assert call(cli, workspace, "releases")["served"] == second["release"]
     assert cli("--workspace", workspace, "doctor", "--json").status == 0
 

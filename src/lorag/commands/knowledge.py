@@ -82,7 +82,7 @@ def rollback(
     release: Annotated[str | None, typer.Argument(help="An id or a generation; the one before if left out.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Serve an older release again, at once; the next refresh follows the source again."""
+    """Serve an older release again, at once; the next refresh follows the source again, with its adapters."""
     from lorag.use_cases.serve.manage_releases import roll_back
 
     workspace, params = open_workspace(context)

@@ -166,6 +166,8 @@ def show_retrain(result: Mapping[str, Any]) -> None:
             f"{kind}: {cost['tokens_trained']:,} tokens trained, {cost['wall_s']:.0f} s, {cost['cpu_s']:.0f} CPU s, "
             f"{cost['peak_rss_mb']:.0f} MB, {cost['kwh'] * 1000:.2f} Wh, {cost['money']:.5f} {cost['currency']}"
         )
+        if adapter["withdrawn"]:
+            say(f"{kind}: {adapter['adapter']} was rolled back and stays so; `lorag rollback RELEASE` serves it again.")
 
 
 def _limit(value: float | None) -> str:

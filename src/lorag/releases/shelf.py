@@ -51,6 +51,13 @@ class ReleaseShelf:
         release_id = self.served_id()
         return None if release_id is None else self.read(release_id)
 
+    def in_use(self) -> Release | None:
+        """The served release, or the newest where the pointer or what it names is damaged; None before the first."""
+        try:
+            return self.served()
+        except (IntegrityFailed, WorkspaceError):
+            return next(iter(self.releases()), None)
+
     def read(self, release_id: str) -> Release:
         """The release of that id; raises WorkspaceError for an unknown one."""
         known = {path.stem: path for path in self._paths()}

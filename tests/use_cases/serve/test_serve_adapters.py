@@ -5,8 +5,13 @@ import pytest
 from lorag.answering.strategies import NOTHING_FOUND
 from lorag.errors import IntegrityFailed, WorkspaceError
 from lorag.integrations.models.files import base_model_sha256
+from lorag.integrations.stores import open_store
 from lorag.releases.adapter_shelf import WEIGHTS
+from lorag.releases.record import Release
+from lorag.releases.withdrawn import read_withdrawn
+from lorag.stages import run_stage
 from lorag.strategies import AdapterKind, Strategy
+from lorag.use_cases.refresh import steps as refresh_steps
 from lorag.use_cases.serve.answer import AnswerResult, answer_served
 from lorag.use_cases.serve.manage_releases import check_releases, roll_back
 from tests.tiny import make_tiny_model
@@ -69,6 +74,40 @@ def test_a_refresh_carries_adapters_over_and_rollback_crosses_both_kinds(served:
         ask(served, Strategy.TUNED)
     assert ask(served, Strategy.TUNED, as_of="4").answer.text == after
     assert back("4") == 4
+
+
+def test_a_rolled_back_adapter_stays_away_from_refreshes_and_other_retrains(served: Place) -> None:
+    champion = served.publish_adapter(1)
+    bad = served.publish_adapter(2)
+    roll_back(served.workspace, served.params, {}, champion.id)
+
+    kept = refresh_as_scheduled(served)
+    assert (kept.adapters, kept.content_digest) == (champion.adapters, bad.content_digest), "nothing had changed"
+    assert refresh_as_scheduled(served).id == kept.id
+    (served.source / "new.md").write_text("# New\n\nThe new crane of pier 9 lifts 40 tonnes at most.\n")
+    assert refresh_as_scheduled(served).adapters == champion.adapters
+    both = served.publish_adapter(3, AdapterKind.HYBRID)
+    assert both.adapters[AdapterKind.TUNED] == champion.adapters[AdapterKind.TUNED]
+
+    withdrawn = bad.adapters[AdapterKind.TUNED].sha256
+    assert read_withdrawn(served.workspace.state) == {withdrawn}
+    roll_back(served.workspace, served.params, {}, bad.id)
+    assert withdrawn not in read_withdrawn(served.workspace.state), "a person says so"
+
+
+def refresh_as_scheduled(place: Place) -> Release:
+    """What the flow does: nothing is published where the newest release is what is wanted."""
+    store = open_store(place.params.index, place.workspace.state, {})
+    try:
+        for stage in ("documents", "chunks", "embeddings"):
+            run_stage(stage, place.workspace.root)
+        planned = refresh_steps.plan(place.workspace, place.params, store, rebuild=False, allow_shrink=True)
+        current = refresh_steps.current_release(planned, place.params)
+        if current is not None:
+            return refresh_steps.serve_again(place.workspace, planned, current)
+    finally:
+        store.close()
+    return place.refresh()
 
 
 def test_adapters_go_with_the_last_release_that_names_them(served: Place) -> None:

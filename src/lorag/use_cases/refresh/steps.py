@@ -61,11 +61,15 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what it starts from; `served` is the id that publishing expects to find."""
+    """A plan with what it starts from; `served` is the id that publishing expects to find.
+
+    The index continues that of the `newest` release; adapters are those `in_use`, which a rollback made others.
+    """
 
     plan: RefreshPlan
     wanted: Wanted
     newest: Release | None
+    in_use: Release | None
     start: IndexRef | None
     generation: int
     served: str | None
@@ -172,19 +176,20 @@ def plan(workspace: Workspace, params: Params, store: IndexStore, *, rebuild: bo
     start = None if rebuild else start_from(newest, params.index, wanted.fingerprint)
     found = plan_generation(wanted, start, store)
     refuse_shrinking(found, newest, params.gate, allow_shrink=allow_shrink)
-    return Planned(found, wanted, newest, start, newest.generation + 1 if newest else 1, shelf.served_id())
+    generation = newest.generation + 1 if newest else 1
+    return Planned(found, wanted, newest, shelf.in_use(), start, generation, shelf.served_id())
 
 
 def current_release(planned: Planned, params: Params) -> Release | None:
     """The newest release where a refresh would only publish it again."""
-    newest = planned.newest
-    if newest is not None and planned.start and is_current(newest, planned.plan, planned.wanted, params):
-        return newest
-    return None
+    newest, in_use = planned.newest, planned.in_use
+    if newest is None or in_use is None or newest.adapters != in_use.adapters:
+        return None
+    return newest if planned.start and is_current(newest, planned.plan, planned.wanted, params) else None
 
 
 def serve_again(workspace: Workspace, planned: Planned, release: Release) -> Release:
-    """Moves the pointer back to the newest release if a rollback had left it."""
+    """Moves the pointer back to the newest release, which has the adapters in use, if a rollback had left it."""
     if planned.served != release.id:
         ReleaseShelf(workspace.state).point_at(release, expected_served=planned.served)
     return release
@@ -208,7 +213,7 @@ def publish(
     ref: IndexRef, report: GateReport, planned: Planned, workspace: Workspace, store: IndexStore, params: Params
 ) -> Release:
     """Serves the generation."""
-    base_model, adapters = carry_adapters(planned.newest, params)
+    base_model, adapters = carry_adapters(planned.in_use, params)
     provenance = Provenance(
         embedder_model=params.embedding.model,
         embedder_sha256=model_sha256(resolve_model(params.embedding.model)),

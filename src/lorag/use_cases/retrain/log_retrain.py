@@ -70,7 +70,7 @@ def _log_candidate(
     }
     with start_run(location, params.tracking.experiment, f"retrain {entry.id}", tags) as run:
         _log_content(run, candidate, workspace, params)
-        if not candidate.failed:
+        if not (candidate.failed or candidate.is_withdrawn):
             _register(run, candidate, workspace, params, location)
         return run.run_id
 

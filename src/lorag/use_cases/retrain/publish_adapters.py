@@ -30,14 +30,16 @@ def publish_adapters(
     params: Params,
     environment: Mapping[str, str],
 ) -> Release:
-    """A new release: the newest one with these adapters, which are on the shelf already, in place of theirs.
+    """A new release: the newest index with these adapters, which are on the shelf already, and the others in use.
 
-    Adapters of another base model do not go along. The pointer moves last, after the index was opened and counted and
-    each adapter was compared byte for byte; then what retention lets go is freed. Raises IntegrityFailed for an entry
-    of another base model than `base_model_sha256`.
+    Adapters of another base model do not go along, nor those that a rollback took out of use. The pointer moves last,
+    after the index was opened and counted and each adapter was compared byte for byte; then what retention lets go is
+    freed. Raises IntegrityFailed for an entry of another base model than `base_model_sha256`.
     """
     newest = newest_release(workspace)
-    fitting = {kind: old for kind, old in newest.adapters.items() if old.base_model_sha256 == base_model_sha256}
+    shelf, adapters = ReleaseShelf(workspace.state), AdapterShelf(workspace.adapters)
+    in_use = shelf.in_use() or newest
+    fitting = {kind: old for kind, old in in_use.adapters.items() if old.base_model_sha256 == base_model_sha256}
     release = replace(
         newest,
         generation=newest.generation + 1,
@@ -47,7 +49,6 @@ def publish_adapters(
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     release.check_base_model()
-    shelf, adapters = ReleaseShelf(workspace.state), AdapterShelf(workspace.adapters)
     for entry in release.adapters.values():
         adapters.open(entry.sha256)
     store = open_store(params.index, workspace.state, environment)

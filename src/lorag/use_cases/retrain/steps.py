@@ -19,6 +19,7 @@ from lorag.params import Params, TrainingStart
 from lorag.releases.adapter_shelf import AdapterShelf, adapter_sha256
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
+from lorag.releases.withdrawn import read_withdrawn
 from lorag.strategies import AdapterKind
 from lorag.use_cases.asking.unlogged_costs import read_trained
 from lorag.use_cases.retrain.evaluate_adapter import examine_champion, read_exam
@@ -50,16 +51,18 @@ class Candidate:
     extent: Extent
     cost: Cost
     is_current: bool
+    is_withdrawn: bool
 
     @property
     def failed(self) -> list[Probe]:
-        """The probes that keep it from being served; none for an adapter that the newest release has already."""
-        return [] if self.is_current else [probe for probe in self.probes if not probe.passed]
+        """The probes that keep it from being served; none for an adapter that was published before."""
+        known = self.is_current or self.is_withdrawn
+        return [] if known else [probe for probe in self.probes if not probe.passed]
 
     @property
     def publishable(self) -> bool:
-        """Whether it is new and passed."""
-        return not self.is_current and not self.failed
+        """Whether it is new and passed; a rolled-back one is not served again by a retrain that makes the same."""
+        return not (self.is_current or self.is_withdrawn or self.failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class RetrainOutcome:
             "sha256": candidate.entry.sha256,
             "published": self.published and candidate.publishable,
             "passed": not candidate.failed,
+            "withdrawn": candidate.is_withdrawn,
             "probes": {
                 probe.name: {"value": probe.value, "limit": probe.limit, "passed": probe.passed}
                 for probe in candidate.probes
@@ -135,10 +139,7 @@ def pin_start(kind: AdapterKind, workspace: Workspace, params: Params) -> None:
 
 def served_adapter(kind: AdapterKind, workspace: Workspace) -> AdapterEntry | None:
     """The champion: the adapter of that kind in the served release, or in the newest where the pointer is damaged."""
-    try:
-        release = ReleaseShelf(workspace.state).served()
-    except IntegrityFailed:
-        release = newest_release(workspace)
+    release = ReleaseShelf(workspace.state).in_use()
     return release.adapters.get(kind) if release else None
 
 
@@ -206,7 +207,8 @@ def present(
     training = _read_json(workspace.adapter_folder(kind) / "training.json")
     is_current = known is not None and known.sha256 == entry.sha256
     extent = extent_of_retrain(reproduced.tokens_trained, training["start"])
-    return Candidate(kind, entry, training, probes, reproduced.stages, extent, cost, is_current)
+    is_withdrawn = entry.sha256 in read_withdrawn(workspace.state)
+    return Candidate(kind, entry, training, probes, reproduced.stages, extent, cost, is_current, is_withdrawn)
 
 
 def publish(
@@ -214,13 +216,13 @@ def publish(
 ) -> tuple[Release, bool]:
     """Serves the candidates that passed, in one release, and says whether that took a new one.
 
-    Without a new adapter the newest release stays, and is served again where a rollback had left it and all of its
-    adapters are still wanted.
+    Without a new adapter the newest release stays, and is served again where a rollback had left it for an older index
+    with the same adapters.
     """
     shelf = AdapterShelf(workspace.adapters)
     for candidate in candidates:
         # One that is served already and got damaged is mended by this.
-        if not candidate.failed and not shelf.holds(candidate.entry.sha256):
+        if not candidate.failed and not candidate.is_withdrawn and not shelf.holds(candidate.entry.sha256):
             shelf.keep(adapter_files(candidate.kind, workspace))
     passed = [candidate for candidate in candidates if candidate.publishable]
     if passed:
@@ -228,8 +230,9 @@ def publish(
         base = passed[0].entry.base_model_sha256
         return publish_adapters(entries, base, workspace, params, environment), True
     releases, newest = ReleaseShelf(workspace.state), newest_release(workspace)
-    served = releases.served_id()
-    if served != newest.id and all(candidate.is_current for candidate in candidates):
+    served, in_use = releases.served_id(), releases.in_use()
+    same_adapters = in_use is not None and in_use.adapters == newest.adapters
+    if served != newest.id and same_adapters and all(candidate.is_current for candidate in candidates):
         releases.point_at(newest, expected_served=served)
     return newest, False
 

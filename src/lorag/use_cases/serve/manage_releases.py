@@ -13,6 +13,7 @@ from lorag.releases.checks import Check
 from lorag.releases.durable import writer_lock
 from lorag.releases.record import Release, digest_rows
 from lorag.releases.shelf import ReleaseShelf
+from lorag.releases.withdrawn import withdraw_newer
 from lorag.retrieval.index.store import IndexStore
 from lorag.workspace import Workspace
 
@@ -23,9 +24,10 @@ def roll_back(workspace: Workspace, params: Params, environment: Mapping[str, st
     """Serves an older release again: the one named by id or generation, or the one before the served.
 
     Only the pointer moves, after the release's index was opened and counted and its adapters were compared byte for
-    byte; the registry's aliases follow where MLflow can be reached. The next refresh or retrain follows the source
-    again. Raises WorkspaceError where there is nothing to roll
-    back to, Busy while a writer runs.
+    byte; the registry's aliases follow where MLflow can be reached. The next refresh follows the source again, with the
+    adapters of this release: those of newer ones stay away until a newer candidate passes its gate, or until a roll
+    back to a release that has them. Raises WorkspaceError where there is nothing to roll back to, Busy while a writer
+    runs.
     """
     shelf = ReleaseShelf(workspace.state)
     with writer_lock(workspace.lock_file):
@@ -38,6 +40,7 @@ def roll_back(workspace: Workspace, params: Params, environment: Mapping[str, st
             store.close()
         for entry in target.adapters.values():
             AdapterShelf(workspace.adapters).open(entry.sha256)
+        withdraw_newer(target, shelf.releases(), workspace.state)
         shelf.point_at(target, expected_served=shelf.served_id())
     _point_champions_at(target, workspace, params, environment)
     return target
