@@ -16,6 +16,7 @@ from lorag.params import Params
 from lorag.params_file import load_params
 from lorag.strategies import AdapterKind
 from lorag.use_cases.asking.unlogged_costs import UnloggedCosts
+from lorag.use_cases.operate.retrain_due import adapters_due
 from lorag.use_cases.refresh import steps as refresh_steps
 from lorag.use_cases.retrain import log_retrain
 from lorag.use_cases.retrain import steps as retrain_steps
@@ -33,17 +34,23 @@ log = as_step("log", log_retrain.log_retrain)
 
 
 @flow(name="retrain_adapter", flow_run_name=run_name("retrain"), persist_result=False, validate_parameters=False)
-def retrain_adapter(workspace_root: str, adapters: Sequence[str] = (), *, refuse: bool = True) -> RetrainOutcome:
+def retrain_adapter(
+    workspace_root: str, adapters: Sequence[str] = (), *, only_due: bool = False, refuse: bool = True
+) -> RetrainOutcome:
     """Snapshot, embed, then for each adapter: train what is stale, measure, gate; publish those that passed, log all.
 
-    `adapters` names some of `tuning.adapters`; none names all. Raises Busy where another writer runs, GateRefused,
-    after logging, where an adapter failed its gate, and the errors of the stages; whatever is raised, an adapter that
-    failed is not served. With `refuse` False the outcome alone tells which failed.
+    `adapters` names some of `tuning.adapters`; none names all. With `only_due` those that can wait are left alone.
+    Raises Busy where another writer runs, GateRefused, after logging, where an adapter failed its gate, and the errors
+    of the stages; whatever is raised, an adapter that failed is not served. With `refuse` False the outcome alone tells
+    which failed.
     """
     workspace = Workspace(Path(workspace_root).resolve())
     params = load_params(workspace.params_file)
     with hold_writer_lock(workspace, params):
         kinds = retrain_steps.choose_adapters(workspace, params, adapters)
+        if only_due:
+            due = adapters_due(workspace, params)
+            kinds = [kind for kind in kinds if kind in due]
         costs = UnloggedCosts(workspace, params)
         snapshot(workspace, params)
         prepared = _prepare(costs, workspace)

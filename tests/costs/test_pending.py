@@ -1,7 +1,7 @@
 import pytest
 
 from lorag.costs.ledger import EntryKind, Extent, Ledger
-from lorag.costs.pending import Action, Held, PendingAdvice, When, advise_change, hold
+from lorag.costs.pending import Action, Held, Look, PendingAdvice, When, advise_change, hold
 from lorag.costs.unit_costs import StoredBytes, measure
 from lorag.knowledge.changes import CorpusChanges
 from lorag.params import AdviceParams
@@ -27,7 +27,7 @@ def ask(changes: CorpusChanges, *held: Held, params_changed: bool = False, ledge
 
 def adapter(kind: AdapterKind, stale: int = 0, gone: int = 0, n_facts: int = 0, n_documents: int = 100) -> Held:
     names = [f"d{number}" for number in range(stale + gone)]
-    return Held(kind, n_documents, tuple(names[:stale]), tuple(names[stale:]), n_facts)
+    return Held(kind, n_documents, tuple(names[:stale]), tuple(names[stale:]), 100, n_facts)
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,6 @@ def test_what_a_change_asks_for(
     assert advice.retrain == when
 
 
-def test_new_documents_count_for_an_adapter_that_never_saw_them() -> None:
-    added = CorpusChanges(tuple(f"new{number}" for number in range(10)), (), (), ())
-    assert ask(added, adapter(TUNED)).retrain == {TUNED: When.NOW}
-    assert ask(added, adapter(TUNED, n_documents=1000)).retrain == {TUNED: When.SCHEDULED}
-
-
 def test_other_params_ask_for_a_refresh() -> None:
     assert ask(NONE, params_changed=True).action is Action.INDEX_ONLY
 
@@ -92,7 +86,18 @@ def test_an_adapter_is_held_against_the_documents_of_now_whatever_release_is_ser
     trained_on = {"kept": "1", "edited": "2", "moved": "3", "removed": "4"}
     now = {"kept": "1", "edited": "22", "moved-here": "3", "new": "5"}
 
-    assert hold(TUNED, trained_on, now, n_facts=2) == Held(TUNED, 4, stale=("edited",), gone=("removed",), n_facts=2)
+    held = hold(TUNED, trained_on, now, None, n_learned=9, n_facts=2)
+    assert held == Held(TUNED, 4, stale=("edited",), gone=("removed",), n_learned=9, n_facts=2)
+
+
+def test_what_a_retrain_has_looked_at_makes_no_other_due() -> None:
+    trained_on = {"kept": "1", "edited": "2", "removed": "3"}
+    now = {"kept": "1", "edited": "22"}
+    looked = hold(HYBRID, trained_on, now, Look(now, {}), n_learned=9, n_facts=0)
+    assert looked.when(THRESHOLDS) is When.NOT
+    later = {"edited": "23"}
+    again = hold(HYBRID, trained_on, later, Look(now, {}), n_learned=9, n_facts=0)
+    assert (again.stale, again.gone, again.when(THRESHOLDS)) == (("edited",), ("kept",), When.NOW)
 
 
 def test_many_names_are_cut() -> None:

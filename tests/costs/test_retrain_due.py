@@ -2,7 +2,7 @@
 
 import pytest
 
-from lorag.costs.pending import Held
+from lorag.costs.pending import Held, When
 from lorag.params import AdviceParams
 from lorag.strategies import AdapterKind
 
@@ -11,7 +11,7 @@ PARAMS = AdviceParams(max_accuracy_loss=0.05, max_update_share=0.5, max_extrapol
 
 def held(kind: str, *, stale: int = 0, gone: int = 0, facts: int = 0) -> Held:
     names = tuple(f"{number}.md" for number in range(20))
-    return Held(AdapterKind(kind), 20, names[:stale], names[:gone], facts)
+    return Held(AdapterKind(kind), 20, names[:stale], names[:gone], 100, facts)
 
 
 @pytest.mark.parametrize(
@@ -31,4 +31,4 @@ def held(kind: str, *, stale: int = 0, gone: int = 0, facts: int = 0) -> Held:
     ],
 )
 def test_an_adapter_is_due(one: Held, due: bool) -> None:
-    assert one.is_due(100, PARAMS) is due
+    assert (one.when(PARAMS) is When.NOW) is due

@@ -234,15 +234,22 @@ def show_status(result: Mapping[str, Any]) -> None:
         say(f"  renamed  {old} -> {new}")
     for item in result["rejected"]:
         say(f"  rejected {item['name']}: {item['reason']}")
+    if result["questions_changed"]:
+        say("  the questions changed")
     say("Up to date." if result["up_to_date"] else "Run `lorag refresh` to serve the changes.")
     for kind, adapter in result["adapters"].items():
-        say(
-            f"Adapter {kind} {adapter['id']}: " + ("behind, run `lorag retrain`" if adapter["behind"] else "up to date")
-        )
+        say(f"Adapter {kind} {adapter['id']}: {_RETRAIN[adapter['retrain']]}")
         if adapter["facts"]:
             say(f"  {len(adapter['facts'])} facts are new or changed, the first is {adapter['facts'][0]}")
         for name in adapter["documents_gone"]:
             say(f"  trained on {name}, which is gone; training.{kind}.start: scratch forgets it")
+
+
+_RETRAIN = {
+    "now": "behind, run `lorag retrain` now",
+    "scheduled": "behind, the next scheduled `lorag retrain` is soon enough",
+    "not": "up to date",
+}
 
 
 def release_row(release: Release, *, is_served: bool) -> dict[str, Any]:

@@ -33,25 +33,46 @@ class When(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """An adapter against the documents as they are now.
+class Look:
+    """What the last retrain of an adapter saw: the versions of the documents, and the answers of facts by digest.
 
-    `n_documents` is how many it was trained on; of these `stale` have another version now and `gone` are no more.
-    `n_facts` are new, or have another answer than it learned.
+    Nothing of it was left to train, or to drop.
+    """
+
+    documents: Mapping[str, str]
+    facts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An adapter against the documents as they are now, as far as no retrain has looked at them yet.
+
+    Of `n_documents` that it was trained on `stale` have another version now and `gone` are no more. Of facts, of which
+    it learned `n_learned`, `n_facts` are new, or have another answer.
     """
 
     kind: AdapterKind
     n_documents: int
     stale: tuple[str, ...]
     gone: tuple[str, ...]
+    n_learned: int
     n_facts: int
 
-    def is_due(self, n_learned: int, params: AdviceParams) -> bool:
-        """Whether it is to be trained again now, by documents that it was trained on and by its `n_learned` facts."""
-        if self.gone:
-            return True
-        shares = (len(self.stale) / max(1, self.n_documents), self.n_facts / max(1, n_learned))
-        return not self.kind.reads and max(shares) >= params.retrain_from_share
+    @property
+    def share(self) -> float:
+        """How much of what it knows is other by now: of its documents or of its facts, whichever is greater."""
+        return max(len(self.stale) / max(1, self.n_documents), self.n_facts / max(1, self.n_learned))
+
+    def when(self, params: AdviceParams) -> When:
+        """The one rule for status, advice, events and retrains: when it is to be trained again.
+
+        Now, where its weights hold what was removed, or where much is other of what a closed-book adapter knows; one
+        that reads finds what changed in the index. Less waits for the schedule, which shares a retrain among changes.
+        Documents that are new tell by their facts.
+        """
+        if self.gone or (not self.kind.reads and self.share and self.share >= params.retrain_from_share):
+            return When.NOW
+        return When.SCHEDULED if self.stale or self.n_facts else When.NOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +94,23 @@ class PendingAdvice:
         }
 
 
-def hold(kind: AdapterKind, trained_on: Mapping[str, str], versions: Mapping[str, str], n_facts: int) -> Held:
-    """Compares an adapter's lineage with the versions of now; a renamed document is neither stale nor gone."""
+def hold(
+    kind: AdapterKind,
+    trained_on: Mapping[str, str],
+    versions: Mapping[str, str],
+    look: Look | None,
+    *,
+    n_learned: int,
+    n_facts: int,
+) -> Held:
+    """Compares an adapter's documents with the versions of now; a renamed document is neither stale nor gone.
+
+    What its last retrain saw, and could not change, counts no more: `look` is None where none has looked since.
+    """
     since = compare_versions(trained_on, versions)
-    return Held(kind, len(trained_on), since.changed, since.removed, n_facts)
+    stale = (name for name in since.changed if look is None or look.documents.get(name) != versions[name])
+    gone = (name for name in since.removed if look is None or name in look.documents)
+    return Held(kind, len(trained_on), tuple(stale), tuple(gone), n_learned, n_facts)
 
 
 def advise_change(
@@ -87,18 +121,13 @@ def advise_change(
     *,
     params_changed: bool,
 ) -> PendingAdvice:
-    """The index follows every change; an adapter only where that is worth a retrain.
-
-    It is trained now where its weights hold what was removed, or where much changed of what a closed-book adapter
-    knows; otherwise it waits for its schedule, which shares one retrain among more changes.
-    """
+    """The index follows every change; an adapter only where that is worth a retrain, by `Held.when`."""
     index = params_changed or not changes.is_empty
     findings: list[Finding] = list(_index_reasons(changes, params_changed=params_changed))
     retrain: dict[AdapterKind, When] = {}
     for one in held:
-        when, reason = _when(one, changes, params)
-        retrain[one.kind] = when
-        findings.append(reason)
+        retrain[one.kind] = one.when(params)
+        findings.append(_reason(one, params))
     wanted = [kind for kind, when in retrain.items() if when is not When.NOT]
     known = {one.strategy: one for one in measured}
     if index:
@@ -127,25 +156,21 @@ def _index_reasons(changes: CorpusChanges, *, params_changed: bool) -> Iterator[
         yield Finding(Stance.FOR, "The served index was made with other params.")
 
 
-def _when(held: Held, changes: CorpusChanges, params: AdviceParams) -> tuple[When, Finding]:
+def _reason(held: Held, params: AdviceParams) -> Finding:
+    when = held.when(params)
     if held.gone:
         sentence = f"The weights of {held.kind} hold what was removed: {_named(held.gone)}."
-        return When.NOW, Finding(Stance.AGAINST, sentence, len(held.gone))
-    affected = {*held.stale, *changes.added}
-    if not affected and not held.n_facts:
-        return When.NOT, Finding(Stance.FOR, f"Nothing that {held.kind} was trained on changed.")
-    share = len(affected) / max(1, held.n_documents)
-    figures = f"{len(affected)} of {held.n_documents} documents and {held.n_facts} facts"
+        return Finding(Stance.AGAINST, sentence, len(held.gone))
+    if when is When.NOT:
+        return Finding(Stance.FOR, f"Nothing that {held.kind} was trained on changed.")
+    figures = f"{len(held.stale)} of {held.n_documents} documents and {held.n_facts} of {held.n_learned} facts"
     if held.kind.reads:
-        return When.SCHEDULED, Finding(
-            Stance.FOR, f"{held.kind} reads what changed from the index; for it {figures} are new or other.", share
-        )
-    known = f"For {held.kind} {figures} are new or other, {share:.0%}"
-    if share >= params.retrain_from_share:
-        sentence = f"{known}, and it has nothing but its weights."
-        return When.NOW, Finding(Stance.AGAINST, sentence, share)
-    sentence = f"{known}, less than {params.retrain_from_share:.0%}: they wait."
-    return When.SCHEDULED, Finding(Stance.FOR, sentence, share)
+        sentence = f"{held.kind} reads what changed from the index; for it {figures} are new or other."
+        return Finding(Stance.FOR, sentence, held.share)
+    known = f"For {held.kind} {figures} are new or other, {held.share:.0%}"
+    if when is When.NOW:
+        return Finding(Stance.AGAINST, f"{known}, and it has nothing but its weights.", held.share)
+    return Finding(Stance.FOR, f"{known}, less than {params.retrain_from_share:.0%}: they wait.", held.share)
 
 
 def _cost_of(what: str, entries: Sequence[LedgerEntry]) -> Iterator[Finding]:

@@ -11,6 +11,10 @@ from lorag.cli import run
 from lorag.costs.prices import cost_of
 from lorag.costs.records import Use
 from lorag.integrations.mlflow.tracking import locate_tracking, start_run
+from lorag.stages import run_stage
+from lorag.strategies import AdapterKind
+from lorag.use_cases.operate.retrain_due import adapters_due
+from lorag.use_cases.retrain.last_look import write_look
 from tests.use_cases.conftest import Place
 
 INCREMENTAL = {"plan.added": 1, "plan.changed": 2, "plan.removed": 0, "plan.kept": 9}
@@ -100,7 +104,7 @@ def test_pending_changes_are_held_against_the_lineage_of_the_served_adapter(
 
     (measured.source / "more.md").write_text("# More\n\nThe boathouse is painted green every third year.\n")
     pending = call(measured, capfd, "advise", "--pending")["pending"]
-    assert (pending["action"], pending["retrain"]) == ("both", {"tuned": "now"})
+    assert (pending["action"], pending["retrain"]) == ("index_only", {"tuned": "not"}), "no fact is to be learned of it"
 
     (measured.source / "more.md").unlink()
     (measured.source / "kitchen.md").unlink()
@@ -108,6 +112,16 @@ def test_pending_changes_are_held_against_the_lineage_of_the_served_adapter(
     assert "the index, run `lorag refresh`, and a retrain" in shown
     assert "The weights of tuned hold what was removed: kitchen.md." in shown
     assert "A retrain of tuned took 33.3 min and 0.04 EUR (median of 1)." in shown
+    assert adapters_due(measured.workspace, measured.params) == ["tuned"]
+    assert call(measured, capfd, "status")["adapters"]["tuned"]["retrain"] == "now"
+
+    # A retrain has looked and found nothing to train.
+    run_stage("documents", measured.workspace.root)
+    write_look(measured.workspace, AdapterKind.TUNED, served.adapters[AdapterKind.TUNED].sha256)
+    assert adapters_due(measured.workspace, measured.params) == []
+    assert call(measured, capfd, "advise", "--pending")["pending"]["retrain"] == {"tuned": "not"}
+    state = call(measured, capfd, "status")["adapters"]["tuned"]
+    assert (state["behind"], state["retrain"], state["documents_gone"]) == (False, "not", ["kitchen.md"])
 
 
 def test_without_runs_each_command_says_what_to_run(place: Place, capfd: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,13 @@ def test_each_deployment_has_the_schedule_of_params() -> None:
     assert set(found) == {"refresh_index", "retrain_adapter", "compare_strategies", "clean_up"}
 
 
+def test_the_event_retrains_what_is_due_alone_and_the_schedule_all() -> None:
+    retrain = next(one for one in read_prefect_file(ROOT)["deployments"] if "retrain" in one["entrypoint"])
+    (trigger,) = retrain["triggers"]
+    assert trigger["parameters"] == {**retrain["parameters"], "only_due": True}
+    assert "only_due" not in retrain["parameters"]
+
+
 def test_a_schedule_of_its_own_stays() -> None:
     tree = read_prefect_file(ROOT)
     tree["deployments"][0]["schedules"] = [{"cron": "5 5 * * *"}]

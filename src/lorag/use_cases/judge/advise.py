@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from lorag.costs.advice import Advice, advise
 from lorag.costs.needs import Workload
-from lorag.costs.pending import PendingAdvice, advise_change, hold
+from lorag.costs.pending import PendingAdvice, advise_change
 from lorag.costs.unit_costs import Measured, measure
 from lorag.params import Params
 from lorag.use_cases.judge.read_ledger import read_ledger
@@ -23,11 +23,7 @@ def advise_workload(workload: Workload, workspace: Workspace, params: Params, en
 def advise_pending(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> PendingAdvice:
     """What the changes since the served release ask for; reads the source as `lorag status` does."""
     status = read_status(workspace, params)
-    adapters = status.served.adapters if status.served else {}
-    held = [
-        hold(kind, entry.documents, status.versions, len(status.adapters[kind].facts))
-        for kind, entry in adapters.items()
-    ]
+    held = [state.held for state in status.adapters.values()]
     measured = _measured(workspace, params, environment)
     return advise_change(status.changes, held, measured, params.advice, params_changed=status.params_changed)
 

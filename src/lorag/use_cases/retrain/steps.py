@@ -23,6 +23,7 @@ from lorag.releases.withdrawn import read_withdrawn
 from lorag.strategies import AdapterKind
 from lorag.use_cases.asking.unlogged_costs import read_trained
 from lorag.use_cases.retrain.evaluate_adapter import examine_champion, read_exam
+from lorag.use_cases.retrain.last_look import write_look
 from lorag.use_cases.retrain.publish_adapters import newest_release, publish_adapters
 from lorag.use_cases.retrain.starting_adapter import LINEAGE, read_lineage, read_starts, write_starts
 from lorag.workspace import Workspace
@@ -219,6 +220,16 @@ def publish(
     Without a new adapter the newest release stays, and is served again where a rollback had left it for an older index
     with the same adapters.
     """
+    release, published = _publish(candidates, workspace, params, environment)
+    for candidate in candidates:
+        if candidate.is_current or (published and candidate.publishable):
+            write_look(workspace, candidate.kind, candidate.entry.sha256)
+    return release, published
+
+
+def _publish(
+    candidates: Sequence[Candidate], workspace: Workspace, params: Params, environment: Mapping[str, str]
+) -> tuple[Release, bool]:
     shelf = AdapterShelf(workspace.adapters)
     for candidate in candidates:
         # One that is served already and got damaged is mended by this.
@@ -232,7 +243,7 @@ def publish(
     releases, newest = ReleaseShelf(workspace.state), newest_release(workspace)
     served, in_use = releases.served_id(), releases.in_use()
     same_adapters = in_use is not None and in_use.adapters == newest.adapters
-    if served != newest.id and same_adapters and all(candidate.is_current for candidate in candidates):
+    if candidates and served != newest.id and same_adapters and all(one.is_current for one in candidates):
         releases.point_at(newest, expected_served=served)
     return newest, False
 

@@ -4,18 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lorag.costs.pending import Held, When, hold
 from lorag.digests import digest_of
 from lorag.errors import IntegrityFailed
 from lorag.integrations.blob_cache import BlobCache
 from lorag.knowledge.changes import CorpusChanges, compare_versions
 from lorag.knowledge.documents import Rejected
 from lorag.params import Params
-from lorag.questions.facts import fact_digests, fact_of
+from lorag.questions.facts import fact_digests
 from lorag.questions.questions import Question, read_questions
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import AdapterKind
 from lorag.use_cases.refresh.pipeline import read_source
+from lorag.use_cases.retrain.last_look import read_look
 from lorag.use_cases.retrain.starting_adapter import read_lineage
 from lorag.workspace import Workspace
 
@@ -24,24 +26,28 @@ from lorag.workspace import Workspace
 class AdapterState:
     """A served adapter against the knowledge as it is now.
 
-    `facts` are those that are new, or have another answer than the one it was trained on; `documents_gone` those that
-    it was trained on and that are no more; where it went on from another adapter, those that one saw too.
+    `facts` are those that are new, or have another answer than the one it was trained on, and that no retrain has
+    looked at since; `documents_gone` those that it was trained on and that are no more; where it went on from another
+    adapter, those that one saw too. `retrain` says when `held` asks for a retrain.
     """
 
     id: str
     facts: tuple[str, ...]
     documents_gone: tuple[str, ...]
+    held: Held
+    retrain: When
 
     @property
     def is_behind(self) -> bool:
-        """Whether a retrain would teach it something, or one from scratch make it forget something."""
-        return bool(self.facts or self.documents_gone)
+        """Whether a retrain would teach it something, or make it forget something."""
+        return bool(self.facts or self.held.gone)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
             "id": self.id,
             "behind": self.is_behind,
+            "retrain": self.retrain.value,
             "facts": list(self.facts),
             "documents_gone": list(self.documents_gone),
         }
@@ -49,20 +55,24 @@ class AdapterState:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The served release against the source as it is now; `versions` are those of the source's documents."""
+    """The served release against the source and the questions as they are now.
+
+    `questions_changed` says that a refresh would copy others from their origin.
+    """
 
     served: Release | None
     newest: str | None
     changes: CorpusChanges
     rejected: Sequence[Rejected]
     params_changed: bool
+    questions_changed: bool
     adapters: Mapping[AdapterKind, AdapterState]
-    versions: Mapping[str, str]
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether a refresh would change nothing."""
-        return self.served is not None and self.changes.is_empty and not self.params_changed
+        """Whether a refresh would find nothing to do."""
+        changed = self.params_changed or self.questions_changed
+        return self.served is not None and self.changes.is_empty and not changed
 
     def to_json(self) -> dict[str, Any]:
         """The object that `lorag status --json` prints."""
@@ -72,6 +82,7 @@ class Status:
             "created_utc": self.served.created_utc if self.served else None,
             "up_to_date": self.is_up_to_date,
             "params_changed": self.params_changed,
+            "questions_changed": self.questions_changed,
             "changes": asdict(self.changes),
             "adapters": {kind.value: state.to_json() for kind, state in self.adapters.items()},
             "rejected": [{"name": r.name, "reason": r.reason.value, "detail": r.detail} for r in self.rejected],
@@ -98,9 +109,17 @@ def read_status(workspace: Workspace, params: Params) -> Status:
         compare_versions(before, versions),
         corpus.rejected,
         served is not None and served.params_digest != params.digest,
+        _questions_changed(workspace, params),
         _adapter_states(served, workspace, params, versions),
-        versions,
     )
+
+
+def _questions_changed(workspace: Workspace, params: Params) -> bool:
+    if params.knowledge.questions_origin is None:
+        return False
+    paths = (workspace.resolve(path) for path in (params.knowledge.questions_origin, params.knowledge.questions))
+    origin, copy = (path.read_bytes() if path.is_file() else None for path in paths)
+    return origin != copy
 
 
 def _adapter_states(
@@ -110,18 +129,28 @@ def _adapter_states(
         return {}
     path = workspace.resolve(params.knowledge.questions_origin or params.knowledge.questions)
     questions = [question for question in read_questions(path) if question.answers]
-    return {kind: _adapter_state(entry, questions, workspace, versions) for kind, entry in served.adapters.items()}
+    return {
+        kind: _adapter_state(kind, entry, questions, workspace, params, versions)
+        for kind, entry in served.adapters.items()
+    }
 
 
 def _adapter_state(
-    entry: AdapterEntry, questions: Sequence[Question], workspace: Workspace, versions: Mapping[str, str]
+    kind: AdapterKind,
+    entry: AdapterEntry,
+    questions: Sequence[Question],
+    workspace: Workspace,
+    params: Params,
+    versions: Mapping[str, str],
 ) -> AdapterState:
-    gone = tuple(sorted(entry.documents.keys() - versions.keys()))
-    lineage = read_lineage(workspace.adapters / entry.sha256)
-    if lineage is None or digest_of(lineage["facts"]) != entry.facts_digest:
-        # It cannot be told which, so all of them.
-        return AdapterState(entry.id, tuple(dict.fromkeys(map(fact_of, questions))), gone)
-    refused = {row["name"] for row in lineage["refused"]}
+    lineage, look = read_lineage(workspace.adapters / entry.sha256), read_look(workspace, kind, entry.sha256)
+    learned, refused = {}, set()
+    if lineage is not None and digest_of(lineage["facts"]) == entry.facts_digest:
+        # Otherwise it cannot be told which it learned, so none.
+        learned, refused = lineage["facts"], {row["name"] for row in lineage["refused"]}
+    seen = look.facts if look else {}
     wanted = fact_digests(question for question in questions if question.id not in refused)
-    behind = tuple(fact for fact, digest in wanted.items() if lineage["facts"].get(fact) != digest)
-    return AdapterState(entry.id, behind, gone)
+    behind = tuple(fact for fact, digest in wanted.items() if digest not in (learned.get(fact), seen.get(fact)))
+    held = hold(kind, entry.documents, versions, look, n_learned=len(learned), n_facts=len(behind))
+    gone = compare_versions(entry.documents, versions).removed
+    return AdapterState(entry.id, behind, gone, held, held.when(params.advice))
