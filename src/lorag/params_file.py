@@ -24,8 +24,25 @@ _SECRET_VALUE = re.compile(
 
 
 def load_params(path: Path) -> Params:
-    """Reads and checks params.yaml; raises ParamsError with the file, the place and what to do."""
-    return parse_params(_read(path), where=path.name)
+    """Reads and checks params.yaml; raises ParamsError with the file, the place and what to do.
+
+    The folder of a model is relative to the folder of the file, wherever the process runs.
+    """
+    params = parse_params(_read(path), where=path.name)
+    root = path.absolute().parent
+    changes = {
+        "embedding": {"model": place_model(params.embedding.model, root)},
+        "generation": {"model": place_model(params.generation.model, root)},
+        "search": {"reranker": params.search.reranker and place_model(params.search.reranker, root)},
+    }
+    return params.model_copy(
+        update={name: getattr(params, name).model_copy(update=values) for name, values in changes.items()}
+    )
+
+
+def place_model(reference: str, root: Path) -> str:
+    """The reference to a model, with a relative folder taken as one in `root`."""
+    return reference if reference.startswith(("package:", "hub:", "~")) else str(root / reference)
 
 
 def parse_params(text: str, *, where: str) -> Params:

@@ -147,6 +147,11 @@ class Workspace:
         """A path from params, relative to the workspace unless absolute."""
         return (self.root / path).resolve()
 
+    def name_of(self, reference: str) -> str:
+        """A reference to a model as records keep it: a folder inside the workspace is named relative to it."""
+        path = Path(reference)
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else reference
+
 
 def find_workspace(start: Path) -> Workspace:
     """The workspace that holds `start`; raises WorkspaceError where there is none."""

@@ -215,7 +215,7 @@ def publish(
     """Serves the generation."""
     base_model, adapters = carry_adapters(planned.in_use, params)
     provenance = Provenance(
-        embedder_model=params.embedding.model,
+        embedder_model=workspace.name_of(params.embedding.model),
         embedder_sha256=model_sha256(resolve_model(params.embedding.model)),
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         git_commit=git_repo.head_commit(workspace.root),

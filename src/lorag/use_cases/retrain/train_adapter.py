@@ -73,7 +73,7 @@ def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) ->
     if not is_main_process():
         return
     receipt.end(report.tokens)
-    save_adapter(model, workspace.adapter_folder(adapter), params.generation.model)
+    save_adapter(model, workspace.adapter_folder(adapter), workspace.name_of(params.generation.model))
     record = {
         **report.to_json(),
         "base_model_sha256": base_sha256,
