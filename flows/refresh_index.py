@@ -55,7 +55,7 @@ def _refresh(
 ) -> RefreshOutcome:
     with costs.meter(EntryKind.REFRESH) as meter:
         snapshot(workspace, params, allow_empty=allow_shrink)
-        pipeline = reproduce(workspace)
+        pipeline = reproduce(workspace, params)
         if pipeline.stages:
             commit_versions(workspace, params)
         meter.add_tokens(embedded=pipeline.embedding.n_tokens)

@@ -53,7 +53,7 @@ def retrain_adapter(
             kinds = [kind for kind in kinds if kind in due]
         costs = UnloggedCosts(workspace, params)
         snapshot(workspace, params)
-        prepared = _prepare(costs, workspace)
+        prepared = _prepare(costs, workspace, params)
         candidates = tuple(_train_and_judge(kind, costs, workspace, params) for kind in kinds)
         if prepared or any(candidate.stages for candidate in candidates):
             commit_versions(workspace, params, "Retrain the adapters")
@@ -68,10 +68,10 @@ def retrain_adapter(
     return outcome
 
 
-def _prepare(costs: UnloggedCosts, workspace: Workspace) -> bool:
+def _prepare(costs: UnloggedCosts, workspace: Workspace, params: Params) -> bool:
     """Whether something was stale that the next refresh needs too, whose cost it is then part of."""
     with costs.meter(EntryKind.REFRESH) as meter:
-        pipeline = prepare(workspace)
+        pipeline = prepare(workspace, params)
         meter.add_tokens(embedded=pipeline.embedding.n_tokens)
     if pipeline.stages:
         costs.keep_ahead(EntryKind.REFRESH, meter.stop())

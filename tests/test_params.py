@@ -29,7 +29,7 @@ def test_each_param_that_dvc_watches_exists() -> None:
     watched = {
         name.replace("${item.adapter}", adapter)
         for stage in stages.values()
-        for name in stage["params"]
+        for name in stage.get("params", ())
         if isinstance(name, str)
         for adapter in adapters
     }

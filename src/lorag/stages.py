@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from lorag.retrieval.embed import Embedder
 
 
+def make_versions(workspace: Workspace, params: Params) -> None:
+    """What is installed to versions.json; fetches models of the hub, which the next stages would fetch too late."""
+    from lorag.use_cases.asking.versions import MODELS, write_versions
+
+    write_versions(workspace, params, fetch=MODELS)
+
+
 def make_documents(workspace: Workspace, params: Params) -> None:
     """Source folder to documents and rejections."""
     from lorag.integrations.blob_cache import BlobCache
@@ -194,6 +201,7 @@ def make_comparison(workspace: Workspace, params: Params) -> None:
 
 
 STAGES: dict[str, Callable[[Workspace, Params], None]] = {
+    "versions": make_versions,
     "documents": make_documents,
     "chunks": make_chunks,
     "embeddings": make_embeddings,

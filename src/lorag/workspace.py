@@ -11,6 +11,7 @@ COMMITTED = (
     "dvc.yaml",
     "dvc.lock",
     "starts.json",
+    "versions.json",
     "reports/",
     "data/source.dvc",
     "data/questions.jsonl.dvc",
@@ -93,6 +94,11 @@ class Workspace:
     def starts_file(self) -> Path:
         """Which adapter each training continues from, by sha256; versioned by git."""
         return self.root / "starts.json"
+
+    @property
+    def versions_file(self) -> Path:
+        """Output of the versions stage: of code, prompts and model files, what the other stages depend on."""
+        return self.root / "versions.json"
 
     def start_folder(self, adapter: AdapterKind) -> Path:
         """Output of the starting_adapter stage: start.json, and the adapter to continue from if there is one."""

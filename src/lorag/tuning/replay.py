@@ -28,6 +28,11 @@ def general_pairs(n: int, ask: Ask, *, seed: int) -> list[Pair]:
     ]
 
 
+def general_digest() -> str:
+    """Return a digest of the packaged questions and answers."""
+    return digest_of(sorted([item.name, item.read_text("utf-8")] for item in _FOLDER.iterdir() if item.is_file()))
+
+
 def general_controls() -> list[Question]:
     """Questions of general knowledge that are never trained: what a model must not forget."""
     with resources.as_file(_FOLDER / "controls.jsonl") as path:

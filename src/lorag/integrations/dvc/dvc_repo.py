@@ -16,6 +16,9 @@ from lorag.integrations.machine.process_tree import end_with
 if TYPE_CHECKING:
     from dvc.repo import Repo
 
+VERSIONS_STAGE = "versions"
+"""Its command writes versions.json, for those who call DVC themselves."""
+
 STAGE_ERROR_FILE = "LORAG_STAGE_ERROR_FILE"
 """Names the file in which a stage tells the flow, across the process border, what went wrong."""
 
@@ -53,17 +56,21 @@ def track(root: Path, path: Path) -> str:
 def reproduce(root: Path, targets: Sequence[str], *, alone: bool = False) -> list[str]:
     """Runs the stale ones of the target stages and of all that they need, in order; gives the names of those that ran.
 
-    With `alone` only the targets run, and what they need is taken as it lies there. A stage's own error is raised as it
-    is; whatever else goes wrong in DVC raises StoreFailed.
+    With `alone` only the targets run, and what they need is taken as it lies there, as versions.json always is. A
+    stage's own error is raised as it is; whatever else goes wrong in DVC raises StoreFailed.
     """
     from dvc.exceptions import DvcException
-    from dvc.repo import Repo
+    from dvc.repo import Repo, lock_repo
 
     with tempfile.TemporaryDirectory(prefix="lorag-") as folder, _stage_environment(Path(folder)) as error_file:
         try:
             with _quiet(root), Repo(str(root)) as repo:
                 _drop_torn_files(repo)
-                return [stage.addressing for stage in repo.reproduce(list(targets), single_item=alone)]
+                # What DVC knows of the stages lasts as long as its lock.
+                with lock_repo(repo):
+                    _take_versions_as_they_are(repo)
+                    ran = [stage.addressing for stage in repo.reproduce(list(targets), single_item=alone)]
+                return [name for name in ran if name != VERSIONS_STAGE]
         except DvcException as error:
             if error_file.exists():
                 raise _error_of_stage(json.loads(error_file.read_text(encoding="utf-8"))) from error
@@ -89,6 +96,16 @@ def report_stage_error(error: errors.LoragError) -> None:
     if target := os.environ.get(STAGE_ERROR_FILE):
         value = {"type": type(error).__name__, "what": error.what, "where": error.where, "do": error.do}
         Path(target).write_text(json.dumps(value), encoding="utf-8")
+
+
+def _take_versions_as_they_are(repo: "Repo") -> None:
+    """Spares the process of a stage that would always run: whoever calls has written versions.json.
+
+    DVC then notes in dvc.lock what the file holds, and no more.
+    """
+    for stage in repo.index.stages:
+        if stage.addressing == VERSIONS_STAGE:
+            stage.frozen = True
 
 
 def _drop_torn_files(repo: "Repo") -> None:

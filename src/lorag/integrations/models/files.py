@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lorag.digests import digest_of
 from lorag.errors import ParamsError, StoreFailed
+from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.models.cache import MANIFEST, file_sha256, home_folder, keep_folder, verify_folder
 
 _LOG = logging.getLogger(__name__)
@@ -20,16 +21,17 @@ _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 _HASHED = {".safetensors", ".json", ".txt", ".model", ".jinja"}
 
 
-def resolve_model(reference: str) -> Path:
+def resolve_model(reference: str, *, fetch: bool = True) -> Path:
     """The folder with safetensors weights, or the GGUF file, that a reference names.
 
     `package:` looks into an installed package without importing it; `hub:` into the local Hugging Face cache, and
-    fetches what is not there. Raises ParamsError for a reference that leads nowhere or to weights in pickles.
+    fetches what is not there unless `fetch` is False. Raises ParamsError for a reference that leads nowhere or to
+    weights in pickles.
     """
     if reference.startswith("package:"):
         path = _find_in_package(reference)
     elif reference.startswith("hub:"):
-        path = _fetch_from_hub(reference)
+        path = _fetch_from_hub(reference, fetch=fetch)
     else:
         path = Path(reference).expanduser().absolute()
     if not path.exists():
@@ -38,20 +40,31 @@ def resolve_model(reference: str) -> Path:
     return path
 
 
-def model_sha256(path: Path) -> str:
-    """Names a model by its bytes: of a file its sha256, of a folder a digest over weights, configs and tokenizer."""
+def model_sha256(path: Path, cache: BlobCache | None = None) -> str:
+    """Names a model by its bytes: of a file its sha256, of a folder a digest over weights, configs and tokenizer.
+
+    A file that this process or `cache` knows is read again only if it was touched since.
+    """
     if path.is_file():
-        return file_sha256(path)
+        return _sha256_of_unchanged(path, cache)
     names = (p.relative_to(path) for p in path.rglob("*") if p.suffix in _HASHED and p.is_file())
     # A manifest repeats the digests of the others; READMEs and hidden folders do not change what a model computes.
     chosen = sorted(n.as_posix() for n in names if n.name != MANIFEST and not any(p.startswith(".") for p in n.parts))
-    return digest_of({name: _sha256_of_unchanged(path / name) for name in chosen})
+    return digest_of({name: _sha256_of_unchanged(path / name, cache) for name in chosen})
 
 
-def _sha256_of_unchanged(path: Path) -> str:
-    """As `file_sha256`, but a file that one process asks about again is read again only if it was touched since."""
-    state = path.stat()
-    return _read_sha256(path, state.st_ino, state.st_size, state.st_mtime_ns)
+def _sha256_of_unchanged(path: Path, cache: BlobCache | None) -> str:
+    found = path.stat()
+    # Other bytes may come with the same size and time of change, as from a package; the inode's own time tells them.
+    state = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    if cache is None:
+        return _read_sha256(path, *state)
+    key = digest_of([str(path), *state])
+    if (known := cache.get("file_digests", key)) is not None:
+        return known.decode()
+    sha256 = _read_sha256(path, *state)
+    cache.put("file_digests", key, sha256.encode())
+    return sha256
 
 
 @lru_cache(maxsize=256)
@@ -145,7 +158,7 @@ def _find_in_package(reference: str) -> Path:
     return path
 
 
-def _fetch_from_hub(reference: str) -> Path:
+def _fetch_from_hub(reference: str, *, fetch: bool) -> Path:
     from httpx import HTTPError
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
@@ -155,6 +168,10 @@ def _fetch_from_hub(reference: str) -> Path:
         try:
             return Path(snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=True))
         except LocalEntryNotFoundError:
+            if not fetch:
+                raise ParamsError(
+                    "the model was not fetched yet", where=reference, do="what needs it fetches it, such as `lorag ask`"
+                ) from None
             return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
     except (RepositoryNotFoundError, HFValidationError) as error:
         message = str(error).splitlines()[0]

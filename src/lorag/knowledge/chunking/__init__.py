@@ -3,4 +3,7 @@
 from lorag.knowledge.chunking.document import chunk_document
 from lorag.knowledge.chunking.tokens import TokenCounter
 
-__all__ = ["TokenCounter", "chunk_document"]
+__all__ = ["CHUNKER_VERSION", "TokenCounter", "chunk_document"]
+
+CHUNKER_VERSION = 1
+"""Raise it with every change of what the chunkers give: no cached chunk is then stale, and the stages run again."""

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import PurePosixPath
 from typing import cast
 
@@ -21,8 +22,6 @@ from lorag.knowledge.formats.parsed import (
 
 __all__ = [
     "FORMATS",
-    "LIBRARIES",
-    "PARSER_VERSION",
     "RECORDS",
     "Limits",
     "ParseResult",
@@ -34,6 +33,7 @@ __all__ = [
     "load_parser",
     "parse_content",
     "parse_document",
+    "parser_versions",
     "result_from_json",
     "result_to_json",
     "with_title",
@@ -61,6 +61,11 @@ FORMATS: dict[str, str] = {
 
 LIBRARIES = ("docutils", "lxml", "markdown-it-py", "pypdf", "python-docx", "ruamel.yaml", "detect-secrets")
 """Distributions whose version may change what a parser gives."""
+
+
+def parser_versions() -> dict[str, int | str]:
+    """Return what decides how bytes parse: the version of the parsers, and those of their libraries."""
+    return {"formats": PARSER_VERSION, **{name: metadata.version(name) for name in LIBRARIES}}
 
 
 def format_of(name: str) -> str | None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lorag.answering import GENERATION_VERSION
 from lorag.answering.generator import Generation, LanguageModel, Message
 from lorag.answering.strategies import Prompt
 from lorag.costs.records import Cost
@@ -38,7 +39,7 @@ def generate_batched(
 ) -> Batched:
     """Answers in the order of the prompts; those of like length share a batch, and equal ones are asked once."""
     limits = params.generation
-    settings = [generator.model_sha256, limits.max_new_tokens, limits.temperature, limits.seed]
+    settings = [GENERATION_VERSION, generator.model_sha256, limits.max_new_tokens, limits.temperature, limits.seed]
     keys = [_key(settings, prompt.messages) if prompt.messages else None for prompt in prompts]
     wanted = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key is not None}
     with BlobCache(workspace.cache_file) as cache, show_progress(title, len(wanted)) as advance:

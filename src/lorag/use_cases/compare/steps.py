@@ -20,6 +20,7 @@ from lorag.strategies import AdapterKind, Strategy
 from lorag.use_cases.asking.answer_questions import Batch, answer_questions, forget_batch, read_batch
 from lorag.use_cases.asking.artifacts import load_wanted
 from lorag.use_cases.asking.question_set import load_question_set
+from lorag.use_cases.asking.versions import MODELS, write_versions
 from lorag.use_cases.compare.compare_answers import compare, load_answers, write_comparison
 from lorag.use_cases.compare.measure_speed import Speed, choose_timed, measure_speed
 from lorag.workspace import Workspace
@@ -142,6 +143,7 @@ def choose_strategies(workspace: Workspace, params: Params) -> Chosen:
     release = ReleaseShelf(workspace.state).served()
     if release is None:
         raise WorkspaceError("nothing is served yet", do="run `lorag refresh`")
+    write_versions(workspace, params, fetch=MODELS)
     _require_artifacts(workspace, release)
     adapters: dict[Strategy, str] = {}
     left_out: dict[Strategy, str] = {}

@@ -6,7 +6,6 @@ import unicodedata
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib import metadata
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol
@@ -17,12 +16,11 @@ from lorag.integrations.parsing.pool import ParserPool, processes_for
 from lorag.integrations.parsing.source_folder import SourceFile, SourceListing, escape_name, list_source, read_file
 from lorag.knowledge.documents import Corpus, Document, Flag, Reason, Rejected
 from lorag.knowledge.formats import (
-    LIBRARIES,
-    PARSER_VERSION,
     ParsedDocument,
     ParsedRecords,
     ParseResult,
     Quarantine,
+    parser_versions,
     result_from_json,
     result_to_json,
     with_title,
@@ -166,8 +164,7 @@ def _parse_files(
 
 
 def _settings_digest(limits: ParserParams) -> str:
-    versions = {name: metadata.version(name) for name in LIBRARIES}
-    return digest_of([PARSER_VERSION, versions, limits.model_dump(mode="json")])
+    return digest_of([parser_versions(), limits.model_dump(mode="json")])
 
 
 def _from_cache(cache: ParseCache | None, key: str) -> ParseResult | None:

@@ -13,14 +13,11 @@ from lorag.digests import canonical_json, digest_of, sha256_hex
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.parsing.source_folder import REJECTED_FILE
 from lorag.knowledge.artifacts import chunk_to_json, corpus_digest, read_rejected
-from lorag.knowledge.chunking import TokenCounter, chunk_document
+from lorag.knowledge.chunking import CHUNKER_VERSION, TokenCounter, chunk_document
 from lorag.knowledge.documents import Chunk, Corpus, Document
 from lorag.params import ChunkingParams, KnowledgeParams
 from lorag.releases.record import content_digest
 from lorag.use_cases.refresh.load_corpus import load_corpus
-
-CHUNKER_VERSION = 1
-"""Raise it with every change of what the chunkers give, so that no cached chunk is stale."""
 
 Advance = Callable[[int], None]
 """Called with the number of items done since the last call."""

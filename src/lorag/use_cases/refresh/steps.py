@@ -22,6 +22,7 @@ from lorag.retrieval.index.store import IndexRef, IndexStore
 from lorag.retrieval.plan import PlanCounts, RefreshPlan
 from lorag.use_cases.asking.artifacts import Wanted, load_wanted
 from lorag.use_cases.asking.golden import load_golden
+from lorag.use_cases.asking.versions import EMBEDDER, RERANKER, write_versions
 from lorag.use_cases.refresh.carry_adapters import carry_adapters
 from lorag.use_cases.refresh.load_corpus import refuse_empty
 from lorag.use_cases.refresh.refresh_index import (
@@ -127,17 +128,18 @@ def snapshot(workspace: Workspace, params: Params, *, allow_empty: bool = False)
         dvc_repo.track(workspace.root, questions)
 
 
-def reproduce(workspace: Workspace) -> Pipeline:
+def reproduce(workspace: Workspace, params: Params) -> Pipeline:
     """Runs the stages that DVC finds stale."""
-    return _reproduce(workspace, INDEX_STAGES)
+    return _reproduce(workspace, params, INDEX_STAGES)
 
 
-def prepare(workspace: Workspace) -> Pipeline:
+def prepare(workspace: Workspace, params: Params) -> Pipeline:
     """Reads, cuts and embeds what is stale, for an adapter that is trained before the next refresh."""
-    return _reproduce(workspace, ("embeddings",))
+    return _reproduce(workspace, params, ("embeddings",))
 
 
-def _reproduce(workspace: Workspace, targets: Sequence[str]) -> Pipeline:
+def _reproduce(workspace: Workspace, params: Params, targets: Sequence[str]) -> Pipeline:
+    write_versions(workspace, params, fetch=[EMBEDDER, RERANKER])
     workspace.embedding_counts_file.unlink(missing_ok=True)
     stages = dvc_repo.reproduce(workspace.root, targets)
     counts = EmbeddingCounts()

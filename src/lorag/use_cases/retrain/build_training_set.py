@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lorag.answering import GENERATION_VERSION
 from lorag.answering.strategies import select_context
 from lorag.evaluation.validation import refuse_failures
 from lorag.integrations.blob_cache import BlobCache
@@ -155,7 +156,7 @@ def _synthesise(
     if not per_chunk:
         return []
     generator = open_generator(params.generation, environment)
-    settings = json.dumps([params.generation.temperature, params.generation.seed])
+    settings = json.dumps([GENERATION_VERSION, params.generation.temperature, params.generation.seed])
     with BlobCache(workspace.cache_file) as cache:
         return synthesise_facts(
             chunks, versions, per_chunk, generator, cache, settings=settings, seed=params.training_set.seed

@@ -22,6 +22,7 @@ from lorag.releases.shelf import ReleaseShelf
 from lorag.releases.withdrawn import read_withdrawn
 from lorag.strategies import AdapterKind
 from lorag.use_cases.asking.unlogged_costs import read_trained
+from lorag.use_cases.asking.versions import MODELS, write_versions
 from lorag.use_cases.retrain.evaluate_adapter import examine_champion, read_exam
 from lorag.use_cases.retrain.last_look import write_look
 from lorag.use_cases.retrain.publish_adapters import newest_release, publish_adapters
@@ -124,6 +125,7 @@ def pin_start(kind: AdapterKind, workspace: Workspace, params: Params) -> None:
     Nothing changes where params train from scratch, where no adapter is served, or where the training set is the
     champion's own: a retrain then has nothing to do. A champion of another base model is no start: the pin goes.
     """
+    write_versions(workspace, params, fetch=MODELS)
     champion = served_adapter(kind, workspace)
     if params.training[kind].start is not TrainingStart.CHAMPION or champion is None:
         return

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lorag.digests import digest_of
 from lorag.errors import ParamsError
+from lorag.integrations.lora import LOOP_VERSION
 from lorag.integrations.lora.model import save_adapter
 from lorag.integrations.lora.training import TrainingJob, encode_pairs, is_main_process, load_tokenizer, train_lora
 from lorag.integrations.models.files import base_model_sha256, convert_base_model
@@ -16,9 +17,6 @@ from lorag.strategies import AdapterKind
 from lorag.tuning.pairs import read_pairs, training_set_digest
 from lorag.use_cases.asking.unlogged_costs import Trained
 from lorag.workspace import Workspace
-
-LOOP_VERSION = 2
-"""Raise it with every change of the loop that changes its result: no checkpoint of an earlier one is continued."""
 
 RECORD = "training.json"
 """How an adapter was trained; kept beside it."""

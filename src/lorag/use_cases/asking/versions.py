@@ -1,0 +1,94 @@
+"""versions.json: what the stages depend on besides data and settings: code, prompts and the files of models."""
+
+import json
+import logging
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from lorag.answering import ANSWERING_VERSION, GENERATION_VERSION
+from lorag.answering.prompts import prompts_digest
+from lorag.errors import LoragError
+from lorag.evaluation import MEASURES_VERSION
+from lorag.integrations.blob_cache import BlobCache
+from lorag.integrations.great_expectations import VALIDATION_VERSION
+from lorag.integrations.lora import LOOP_VERSION
+from lorag.integrations.models.files import model_sha256, resolve_model
+from lorag.knowledge.chunking import CHUNKER_VERSION
+from lorag.knowledge.formats import parser_versions
+from lorag.params import Params
+from lorag.releases.durable import write_json_durably
+from lorag.retrieval import SEARCH_VERSION
+from lorag.tuning import TRAINING_SET_VERSION
+from lorag.tuning.replay import general_digest
+from lorag.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+
+EMBEDDER, BASE_MODEL, RERANKER = "embedder", "base_model", "reranker"
+MODELS = (EMBEDDER, BASE_MODEL, RERANKER)
+
+
+def read_versions(workspace: Workspace, params: Params, *, fetch: Collection[str] = ()) -> dict[str, Any]:
+    """The versions of what is installed.
+
+    A model that cannot be found keeps what versions.json says of it: nothing tells that it is another, and the stages
+    that need it say what is wrong. A model of the hub that is not on this machine is fetched if `fetch` names it.
+    """
+    before = _read(workspace)
+    workspace.state.mkdir(exist_ok=True)
+    with BlobCache(workspace.cache_file) as cache:
+        models = {
+            name: _fingerprint(reference, cache, before.get(name), fetch=name in fetch)
+            for name, reference in model_references(params).items()
+        }
+    return {
+        "parser": parser_versions(),
+        "chunker": CHUNKER_VERSION,
+        "validation": VALIDATION_VERSION,
+        "search": SEARCH_VERSION,
+        "prompts": prompts_digest(),
+        "answering": ANSWERING_VERSION,
+        "generation": GENERATION_VERSION,
+        "training_set": TRAINING_SET_VERSION,
+        "general": general_digest(),
+        "loop": LOOP_VERSION,
+        "measures": MEASURES_VERSION,
+        **models,
+    }
+
+
+def model_references(params: Params) -> dict[str, str | None]:
+    """The models that answers depend on, by their name in versions.json; None for one that params do not use."""
+    return {
+        EMBEDDER: params.embedding.model,
+        BASE_MODEL: params.generation.model,
+        RERANKER: params.search.reranker,
+    }
+
+
+def write_versions(workspace: Workspace, params: Params, *, fetch: Collection[str] = ()) -> dict[str, Any]:
+    """Brings versions.json up to date and gives what it holds; a file that is so already is left untouched."""
+    versions = read_versions(workspace, params, fetch=fetch)
+    if versions != _read(workspace):
+        write_json_durably(workspace.versions_file, versions)
+    return versions
+
+
+def _read(workspace: Workspace) -> Mapping[str, Any]:
+    try:
+        value = json.loads(workspace.versions_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # It says nothing that could not be found out again.
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _fingerprint(reference: str | None, cache: BlobCache, before: str | None, *, fetch: bool) -> str | None:
+    if reference is None:
+        return None
+    try:
+        return model_sha256(resolve_model(reference, fetch=fetch), cache)
+    except LoragError as error:
+        logger.warning("%s", error)
+        return before
