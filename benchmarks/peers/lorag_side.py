@@ -114,7 +114,7 @@ def refresh(
         start = start_from(newest, params.index, wanted.fingerprint)
         plan = plan_generation(wanted, start, store)
     work = Work(count.n_embedded, len(chunks), clock.parts, backend=embedder.backend)
-    if newest is not None and start is not None and is_current(newest, plan, wanted, params):
+    if newest is not None and start is not None and is_current(newest, plan, wanted, ""):
         return work
     with clock.part("write"):
         generation = newest.generation + 1 if newest else 1

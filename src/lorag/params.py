@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
@@ -540,6 +540,33 @@ def _name_each_adapter(value: Any) -> Any:
     return value
 
 
+_ANSWERS: Any = {
+    # Models count by their files, among the versions: the same under another name answers the same.
+    "chunking": True,
+    "embedding": {"max_tokens"},
+    "index": {"ann_from_rows"},
+    "search": set(SearchParams.model_fields) - {"reranker"},
+    "generation": set(GenerationParams.model_fields) - {"model"},
+    "answering": True,
+    # Not these: what `knowledge` lets in shows in the documents' own digest. `compute`, the other values of `index`
+    # and of `embedding` say where work is done, how many copies are kept and how exactly numbers are computed.
+    # `tuning`, `training_set` and `training` show in the sha256 of the adapters that they made. `gate`, `adapter_gate`,
+    # `evaluation`, `comparison`, `timeline` and `parameter_search` judge answers; `costs`, `break_even` and `advice`
+    # reckon; `schedules` and `tracking` say when things run and where that is logged.
+}
+_ANSWER_VERSIONS = (
+    # `parser` shows in the documents' digest, `loop` and `training_set` in the adapters'.
+    "chunker",
+    "embedder",
+    "search",
+    "reranker",
+    "prompts",
+    "answering",
+    "generation",
+    "base_model",
+)
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -589,7 +616,6 @@ class Params(Section):
             )
         return self
 
-    @property
-    def digest(self) -> str:
-        """Names these settings, but for those that change no result."""
-        return digest_of(self.model_dump(mode="json", exclude={"compute"}))
+    def answers_digest(self, versions: Mapping[str, Any]) -> str:
+        """Names what changes an answer beside the documents: settings, and those of versions.json that matter."""
+        return digest_of([self.model_dump(mode="json", include=_ANSWERS), {n: versions[n] for n in _ANSWER_VERSIONS}])

@@ -45,7 +45,7 @@ class Place:
 
     def refresh(self) -> Release:
         """Index stages, plan, apply, gate, publish."""
-        for stage in ("documents", "chunks", "embeddings"):
+        for stage in ("versions", "documents", "chunks", "embeddings"):
             run_stage(stage, self.workspace.root)
         store = open_store(self.params.index, self.workspace.state, {})
         try:

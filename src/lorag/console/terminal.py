@@ -237,6 +237,9 @@ def show_status(result: Mapping[str, Any]) -> None:
     if result["questions_changed"]:
         say("  the questions changed")
     say("Up to date." if result["up_to_date"] else "Run `lorag refresh` to serve the changes.")
+    for name, problem in result["models"].items():
+        if problem:
+            say(f"Model {name}: {problem}")
     for kind, adapter in result["adapters"].items():
         say(f"Adapter {kind} {adapter['id']}: {_RETRAIN[adapter['retrain']]}")
         if adapter["facts"]:

@@ -1,7 +1,6 @@
 """versions.json: what the stages depend on besides data and settings: code, prompts and the files of models."""
 
 import json
-import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -21,9 +20,6 @@ from lorag.retrieval import SEARCH_VERSION
 from lorag.tuning import TRAINING_SET_VERSION
 from lorag.tuning.replay import general_digest
 from lorag.workspace import Workspace
-
-logger = logging.getLogger(__name__)
-
 
 EMBEDDER, BASE_MODEL, RERANKER = "embedder", "base_model", "reranker"
 MODELS = (EMBEDDER, BASE_MODEL, RERANKER)
@@ -89,6 +85,5 @@ def _fingerprint(reference: str | None, cache: BlobCache, before: str | None, *,
         return None
     try:
         return model_sha256(resolve_model(reference, fetch=fetch), cache)
-    except LoragError as error:
-        logger.warning("%s", error)
+    except LoragError:
         return before

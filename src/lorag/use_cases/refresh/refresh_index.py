@@ -39,6 +39,7 @@ class Provenance:
     embedder_model: str
     embedder_sha256: str
     created_utc: str
+    params_digest: str = ""
     git_commit: str | None = None
     base_model_sha256: str | None = None
     adapters: Mapping[AdapterKind, AdapterEntry] = field(default_factory=dict)
@@ -115,7 +116,7 @@ def publish_generation(
         content_digest=report.content_digest,
         vectors_digest=report.vectors_digest,
         corpus_digest=corpus_digest(wanted.documents),
-        params_digest=params.digest,
+        params_digest=provenance.params_digest,
         embedder_fingerprint=wanted.fingerprint,
         embedder_model=provenance.embedder_model,
         embedder_sha256=provenance.embedder_sha256,
@@ -132,12 +133,12 @@ def publish_generation(
     return release
 
 
-def is_current(release: Release, plan: RefreshPlan, wanted: Wanted, params: Params) -> bool:
+def is_current(release: Release, plan: RefreshPlan, wanted: Wanted, params_digest: str) -> bool:
     """Whether `release` already is what a refresh would publish."""
     return (
         plan.is_noop
         and release.corpus_digest == corpus_digest(wanted.documents)
-        and release.params_digest == params.digest
+        and release.params_digest == params_digest
         and release.embedder_fingerprint == wanted.fingerprint
     )
 

@@ -22,7 +22,7 @@ from lorag.retrieval.index.store import IndexRef, IndexStore
 from lorag.retrieval.plan import PlanCounts, RefreshPlan
 from lorag.use_cases.asking.artifacts import Wanted, load_wanted
 from lorag.use_cases.asking.golden import load_golden
-from lorag.use_cases.asking.versions import EMBEDDER, RERANKER, write_versions
+from lorag.use_cases.asking.versions import EMBEDDER, RERANKER, read_versions, write_versions
 from lorag.use_cases.refresh.carry_adapters import carry_adapters
 from lorag.use_cases.refresh.load_corpus import refuse_empty
 from lorag.use_cases.refresh.refresh_index import (
@@ -65,6 +65,7 @@ class Planned:
     """A plan with what it starts from; `served` is the id that publishing expects to find.
 
     The index continues that of the `newest` release; adapters are those `in_use`, which a rollback made others.
+    `params_digest` names the settings and versions that change an answer.
     """
 
     plan: RefreshPlan
@@ -74,6 +75,7 @@ class Planned:
     start: IndexRef | None
     generation: int
     served: str | None
+    params_digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +181,16 @@ def plan(workspace: Workspace, params: Params, store: IndexStore, *, rebuild: bo
     found = plan_generation(wanted, start, store)
     refuse_shrinking(found, newest, params.gate, allow_shrink=allow_shrink)
     generation = newest.generation + 1 if newest else 1
-    return Planned(found, wanted, newest, shelf.in_use(), start, generation, shelf.served_id())
+    digest = params.answers_digest(read_versions(workspace, params))
+    return Planned(found, wanted, newest, shelf.in_use(), start, generation, shelf.served_id(), digest)
 
 
-def current_release(planned: Planned, params: Params) -> Release | None:
+def current_release(planned: Planned) -> Release | None:
     """The newest release where a refresh would only publish it again."""
     newest, in_use = planned.newest, planned.in_use
-    if newest is None or in_use is None or newest.adapters != in_use.adapters:
+    if newest is None or planned.start is None or in_use is None or newest.adapters != in_use.adapters:
         return None
-    return newest if planned.start and is_current(newest, planned.plan, planned.wanted, params) else None
+    return newest if is_current(newest, planned.plan, planned.wanted, planned.params_digest) else None
 
 
 def serve_again(workspace: Workspace, planned: Planned, release: Release) -> Release:
@@ -220,6 +223,7 @@ def publish(
         embedder_model=workspace.name_of(params.embedding.model),
         embedder_sha256=model_sha256(resolve_model(params.embedding.model)),
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        params_digest=planned.params_digest,
         git_commit=git_repo.head_commit(workspace.root),
         base_model_sha256=base_model,
         adapters=adapters,

@@ -8,6 +8,8 @@ from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.files import convert_base_model, verify_model
 from lorag.params import Params
 from lorag.releases.checks import Check
+from lorag.releases.shelf import ReleaseShelf
+from lorag.use_cases.serve.check_models import find_model_problems
 from lorag.use_cases.serve.manage_releases import check_releases
 from lorag.workspace import Workspace
 
@@ -17,6 +19,8 @@ MIN_FREE_BYTES = 1_000_000_000
 def examine(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> list[Check]:
     """Every check in a fixed order; none of them changes anything but the model cache."""
     checks = [_check_git(), _check_disk(workspace), _check_embedder(params), _check_base_model(params)]
+    found = {check.problem for check in checks}
+    checks += [check for check in _check_files(workspace, params) if not check.problem or check.problem not in found]
     return checks + check_releases(workspace, params, environment)
 
 
@@ -37,6 +41,20 @@ def _check_embedder(params: Params) -> Check:
     except LoragError as error:
         return Check("embedder", str(error))
     return Check("embedder", detail=f"{params.embedding.model}, {embedder.backend}")
+
+
+def _check_files(workspace: Workspace, params: Params) -> list[Check]:
+    """Tells of a model that opens, but is not the one that the served release was made with."""
+    try:
+        served = ReleaseShelf(workspace.state).served()
+    except LoragError:
+        # The check of the releases says what is wrong with it.
+        return []
+    problems = find_model_problems(workspace, params, served)
+    return [
+        Check(f"files of {name}", problem, "nothing is served that they do not fit")
+        for name, problem in problems.items()
+    ]
 
 
 def _check_base_model(params: Params) -> Check:

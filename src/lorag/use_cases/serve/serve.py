@@ -66,10 +66,12 @@ def open_served(
             refuse_other_base(release.adapters[adapter], params)
         embedder = open_embedder(params.embedding)
         if embedder.fingerprint != release.embedder_fingerprint:
+            named = workspace.name_of(params.embedding.model)
+            other = f"{release.embedder_model}, params name {named}"
             raise WorkspaceError(
-                f"the index was built with {release.embedder_model}, params name {params.embedding.model}",
+                f"the index was built with {'other files of ' + named if named == release.embedder_model else other}",
                 where=f"release {release.id}",
-                do="run `lorag refresh`, or set embedding.model back",
+                do="run `lorag refresh`, or set embedding.model and its files back",
             )
         reranker = open_reranker(params.search.reranker) if params.search.reranker else None
         with ThreadPoolExecutor(1) as executor:

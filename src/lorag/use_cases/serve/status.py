@@ -16,9 +16,11 @@ from lorag.questions.questions import Question, read_questions
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import AdapterKind
+from lorag.use_cases.asking.versions import read_versions
 from lorag.use_cases.refresh.pipeline import read_source
 from lorag.use_cases.retrain.last_look import read_look
 from lorag.use_cases.retrain.starting_adapter import read_lineage
+from lorag.use_cases.serve.check_models import find_model_problems
 from lorag.workspace import Workspace
 
 
@@ -55,9 +57,11 @@ class AdapterState:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The served release against the source and the questions as they are now.
+    """The served release against the source, the questions and the models as they are now.
 
-    `questions_changed` says that a refresh would copy others from their origin.
+    `params_changed` says that settings, code or models that change an answer differ from those of the release, and
+    `questions_changed` that a refresh would copy different questions from their origin. `models` says of each model
+    that params name what is wrong with it, None for nothing.
     """
 
     served: Release | None
@@ -67,6 +71,7 @@ class Status:
     params_changed: bool
     questions_changed: bool
     adapters: Mapping[AdapterKind, AdapterState]
+    models: Mapping[str, str | None]
 
     @property
     def is_up_to_date(self) -> bool:
@@ -85,6 +90,7 @@ class Status:
             "questions_changed": self.questions_changed,
             "changes": asdict(self.changes),
             "adapters": {kind.value: state.to_json() for kind, state in self.adapters.items()},
+            "models": dict(self.models),
             "rejected": [{"name": r.name, "reason": r.reason.value, "detail": r.detail} for r in self.rejected],
         }
 
@@ -108,9 +114,10 @@ def read_status(workspace: Workspace, params: Params) -> Status:
         newest.id if newest else None,
         compare_versions(before, versions),
         corpus.rejected,
-        served is not None and served.params_digest != params.digest,
+        served is not None and served.params_digest != params.answers_digest(read_versions(workspace, params)),
         _questions_changed(workspace, params),
         _adapter_states(served, workspace, params, versions),
+        find_model_problems(workspace, params, served),
     )
 
 
