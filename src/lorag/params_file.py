@@ -28,7 +28,7 @@ def load_params(path: Path) -> Params:
 
     The folder of a model is relative to the folder of the file, wherever the process runs.
     """
-    params = parse_params(_read(path), where=path.name)
+    params = parse_params(read_params_text(path), where=path.name)
     root = path.absolute().parent
     changes = {
         "embedding": {"model": place_model(params.embedding.model, root)},
@@ -47,7 +47,7 @@ def place_model(reference: str, root: Path) -> str:
 
 def parse_params(text: str, *, where: str) -> Params:
     """Checks the YAML 1.2 text of params; `where` names its origin in messages."""
-    tree = _parse_yaml(text, where)
+    tree = parse_yaml(text, where)
     if not isinstance(tree, dict):
         raise ParamsError(
             f"expected sections with values, got {'nothing' if tree is None else type(tree).__name__}",
@@ -62,7 +62,8 @@ def parse_params(text: str, *, where: str) -> Params:
         raise _explain(error, where) from None
 
 
-def _read(path: Path) -> str:
+def read_params_text(path: Path) -> str:
+    """The text of params.yaml; raises ParamsError for a file that cannot be params."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ParamsError(f"params larger than {MAX_BYTES} bytes", where=path.name, do="keep settings only")
@@ -77,7 +78,8 @@ def _read(path: Path) -> str:
         ) from error
 
 
-def _parse_yaml(text: str, where: str) -> Any:
+def parse_yaml(text: str, where: str) -> Any:
+    """The values of a YAML 1.2 text; raises ParamsError with the place of a mistake."""
     # Counted before the tree is built: expanding a few aliases of aliases fills the memory.
     if len(re.findall(r"(?m)(?:^|[\s\[,:-])\*[\w-]+", text)) > MAX_ALIASES:
         raise ParamsError(f"more than {MAX_ALIASES} YAML aliases", where=where, do="write the values out")
@@ -128,9 +130,9 @@ def _explain(error: ValidationError, where: str) -> ParamsError:
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(first["loc"][:-1]), n=1, cutoff=0.5)
         what = f"unknown key `{first['loc'][-1]}`"
-        do = f"did you mean `{close[0]}`?" if close else "remove it"
+        do = f"did you mean `{close[0]}`?" if close else "remove it, or run `lorag upgrade`"
     elif first["type"] == "missing":
-        what, do = f"missing key `{first['loc'][-1]}`", "add it, as in the params.yaml that `lorag init` writes"
+        what, do = f"missing key `{first['loc'][-1]}`", "add it as `lorag init` writes it, or run `lorag upgrade`"
     elif isinstance(given, bool):
         what, do = (
             f"got the boolean {given}: {what}",

@@ -10,6 +10,7 @@ import typer
 from lorag.commands.options import Json, open_workspace
 from lorag.console import terminal as console
 from lorag.errors import ExitStatus
+from lorag.workspace import find_workspace
 
 commands = typer.Typer()
 
@@ -27,6 +28,17 @@ def init(
     workspace = init_workspace(folder, source, questions)
     result = {"workspace": str(workspace.root), "source": str(source.resolve())}
     console.show(result, lambda: console.show_init(workspace.root), as_json=as_json)
+
+
+@commands.command(epilog="Example: lorag upgrade")
+def upgrade(context: typer.Context, as_json: Json = False) -> None:
+    """Bring a workspace of an earlier version, or one that was moved, to this version and place."""
+    from lorag.use_cases.upgrade_workspace import upgrade_workspace
+
+    workspace = find_workspace(context.obj.start)
+    changes = upgrade_workspace(workspace)
+    result = {"workspace": str(workspace.root), "changes": [{"file": c.file, "what": list(c.said)} for c in changes]}
+    console.show(result, lambda: console.show_upgrade(result), as_json=as_json)
 
 
 @commands.command(epilog="Example: lorag refresh --json")

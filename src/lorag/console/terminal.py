@@ -223,6 +223,15 @@ def show_search_params(result: Mapping[str, Any]) -> None:
     say(f"{cost['wall_s'] / 60:.1f} minutes, {cost['money']:.4f} {cost['currency']}, MLflow run {result['mlflow_run']}")
 
 
+def show_upgrade(result: Mapping[str, Any]) -> None:
+    """What was changed, file by file."""
+    for change in result["changes"]:
+        say(f"{change['file']}:")
+        for what in change["what"]:
+            say(f"  {what}")
+    say("Run `lorag refresh` to run what became stale." if result["changes"] else "Nothing to do.")
+
+
 def show_status(result: Mapping[str, Any]) -> None:
     """What is served, and what changed since."""
     say(f"Served: {result['served'] or 'nothing yet'}")

@@ -13,11 +13,16 @@ from lorag.errors import Busy
 
 
 def write_json_durably(path: Path, value: Any) -> None:
+    """Replaces `path` by the value as JSON; see `replace_durably`."""
+    replace_durably(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False))
+
+
+def replace_durably(path: Path, text: str) -> None:
     """Replaces `path` at once: temporary file, fsync, rename, fsync of the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1, sort_keys=True, allow_nan=False)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -14,6 +14,10 @@ FORMAT = 2
 """Format 1 knew no adapters; it is still read."""
 
 
+class NewerFormat(IntegrityFailed):
+    """Written by a later version; nothing is damaged."""
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentEntry:
     """A document as this release knows it."""
@@ -88,7 +92,7 @@ class Release:
         """The inverse of `to_json`; raises IntegrityFailed naming `where` for anything damaged or too new."""
         try:
             if value["format"] > FORMAT:
-                raise IntegrityFailed(
+                raise NewerFormat(
                     f"a release of format {value['format']}, newer than this lorag reads ({FORMAT})",
                     where=where,
                     do="update lorag",

@@ -11,15 +11,21 @@ from lorag.params_file import load_params
 
 def change_params(params_file: Path, changes: Mapping[str, Any]) -> None:
     """Writes values into params.yaml, its comments kept; raises ParamsError for one that is not allowed."""
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 200
-    yaml.representer.add_representer(type(None), _represent_none)
+    yaml = keeping_comments()
     tree = yaml.load(params_file.read_text(encoding="utf-8"))
     _merge(tree, changes)
     with params_file.open("w", encoding="utf-8") as file:
         yaml.dump(tree, file)
     load_params(params_file)
+
+
+def keeping_comments() -> YAML:
+    """A reader and writer of YAML that a person goes on reading."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 200
+    yaml.representer.add_representer(type(None), _represent_none)
+    return yaml
 
 
 def _represent_none(representer: Any, _: None) -> Any:

@@ -39,7 +39,7 @@ def init_workspace(root: Path, source: Path, questions: Path | None) -> Workspac
         git_repo.init_repository(root)
     _write_params(root, source.resolve(), questions.resolve() if questions else None)
     for name in ("dvc.yaml", "prefect.yaml"):
-        shutil.copyfile(str(_template(name)), root / name)
+        shutil.copyfile(str(template(name)), root / name)
     with (root / ".gitignore").open("a", encoding="utf-8") as file:
         file.write(IGNORED)
     write_starts(Workspace(root), {})
@@ -60,7 +60,8 @@ def _versioned_by_git(root: Path) -> list[str]:
     return paths
 
 
-def _template(name: str) -> Path:
+def template(name: str) -> Path:
+    """A packaged file of a workspace."""
     return Path(str(files("lorag") / "workspace_template" / name))
 
 
@@ -118,5 +119,5 @@ def _write_params(root: Path, source: Path, questions: Path | None) -> None:
     for name in empty:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
-    shutil.copyfile(_template("params.yaml"), root / "params.yaml")
+    shutil.copyfile(template("params.yaml"), root / "params.yaml")
     change_params(root / "params.yaml", {"knowledge": knowledge})

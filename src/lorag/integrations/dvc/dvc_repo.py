@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 VERSIONS_STAGE = "versions"
 """Its command writes versions.json, for those who call DVC themselves."""
+
+_OWN_REMOTE = "workspace"
+_REMOTE_URL = re.compile(rf"""\['remote "{_OWN_REMOTE}"'\]\n\s*url = (?P<root>/.*)/\.dvc/cache$""", re.MULTILINE)
 
 STAGE_ERROR_FILE = "LORAG_STAGE_ERROR_FILE"
 """Names the file in which a stage tells the flow, across the process border, what went wrong."""
@@ -35,8 +39,20 @@ def init_dvc(root: Path) -> None:
             config["core"] = {"analytics": False, "site_cache_dir": ".dvc/tmp/site"}
         # Lets a clone on the same machine `dvc pull` without any set-up, until a real remote takes its place.
         with repo.config.edit("repo") as config:
-            config["core"]["remote"] = "workspace"
-            config["remote"]["workspace"] = {"url": str(root / ".dvc" / "cache")}
+            config["core"]["remote"] = _OWN_REMOTE
+            config["remote"][_OWN_REMOTE] = {"url": str(root / ".dvc" / "cache")}
+
+
+def config_after_a_move(root: Path) -> tuple[str, str] | None:
+    """Where the workspace was when `init_dvc` named its remote, and a `.dvc/config` that names it where it is now.
+
+    None where that is the same, and where another remote has taken its place.
+    """
+    text = (root / ".dvc" / "config").read_text(encoding="utf-8")
+    found = _REMOTE_URL.search(text)
+    if found is None or Path(found["root"]) == root:
+        return None
+    return found["root"], text[: found.start("root")] + str(root) + text[found.end("root") :]
 
 
 def track(root: Path, path: Path) -> str:
