@@ -10,6 +10,7 @@ from lorag.errors import WorkspaceError
 from lorag.evaluation.bootstrap import Bootstrap
 from lorag.evaluation.comparison import compare_answers
 from lorag.evaluation.seeds import SeedResult, SeedsReport
+from lorag.integrations.lora import LOOP_VERSION
 from lorag.integrations.models.cache import file_sha256
 from lorag.integrations.models.files import base_model_sha256
 from lorag.knowledge.artifacts import read_chunks
@@ -92,6 +93,7 @@ def _train(kind: AdapterKind, seed: int, workspace: Workspace, params: Params) -
             [file_sha256(path) for path in files],
             settings.model_dump(mode="json"),
             base_model_sha256(params.generation.model),
+            LOOP_VERSION,
         ]
     )
     done = own.root / "trained_on"

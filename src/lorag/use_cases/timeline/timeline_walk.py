@@ -16,6 +16,7 @@ from lorag.params_file import load_params
 from lorag.questions.questions import read_questions
 from lorag.releases.durable import write_json_durably
 from lorag.strategies import AdapterKind
+from lorag.use_cases.asking.versions import read_versions
 from lorag.use_cases.change_params import change_params
 from lorag.use_cases.init_workspace import OPTIONAL_QUESTIONS, init_workspace
 from lorag.workspace import Workspace
@@ -119,9 +120,10 @@ def open_walk(
 ) -> Walk:
     """The walk in `root`, made where it is new; `workspace` lends its settings and is left as it is.
 
-    Steps that are recorded stay where the versions, the settings and what is asked are the same; otherwise the walk
-    starts over, since a later state of its workspace cannot be gone back from. Raises WorkspaceError for a folder that
-    holds other things, and ParamsError for fewer than two versions, or one that lies in the walk or holds it.
+    Steps that are recorded stay where the versions, the settings, what is asked and what is installed are the same;
+    otherwise the walk starts over, since a later state of its workspace cannot be gone back from. Raises
+    WorkspaceError for a folder that holds other things, and ParamsError for fewer than two versions, or one that lies
+    in the walk or holds it.
     """
     if len(versions) < 2:
         raise ParamsError("fewer than two versions", do="name a folder for each version, in their order")
@@ -129,7 +131,8 @@ def open_walk(
         _refuse_overlap(root.resolve(), version)
     questions = [read_questions(version.questions) for version in versions]
     facts = choose_facts(questions, limit) if limit is not None else None
-    digest = digest_of([_settings(params), list(adapters), sorted(facts) if facts is not None else None])
+    installed = read_versions(workspace, params)
+    digest = digest_of([_settings(params), installed, list(adapters), sorted(facts) if facts is not None else None])
     steps = []
     for number, version in enumerate(versions, start=1):
         digest = digest_of([digest, version.digest])
