@@ -12,9 +12,6 @@ from lorag.evaluation.question_set import Topic
 from lorag.knowledge.documents import Chunk
 from lorag.questions.style import matches_style
 
-MEASURES_VERSION = 2
-"""Rises when the same answers get other figures; version 1 measured the search by chunks, and not by what was read."""
-
 Chunks = Mapping[str, Chunk]
 """The indexed chunks by their ids."""
 
