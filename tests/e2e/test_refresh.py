@@ -132,6 +132,10 @@ def test_bad_sources_leave_the_served_release_alone(workspace: Path, source: Pat
     shutil.move(source.parent / "away", source)
     params.write_text(text.replace("max_tokens: 200", "max_tokn: 200"))
     assert "did you mean `max_tokens`" in refused(2, "E001")
+    (source / ".env").write_text("KEY=1")
+    params.write_text(text.replace("source: data/source", f"source: {source}"))
+    assert "one is or holds the other" in refused(2, "E001")
+    assert {path.name for path in source.iterdir()} == {".env", "berths.md", "food"}
     params.write_text(text.replace("min_recall_at_10: 0.5", "min_recall_at_10: 1.0"))
     (source / "berths.md").write_text("# Something else\n\nNothing about water here.\n")
     for number in range(12):
