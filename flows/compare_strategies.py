@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 from flows.record import record_compare
 from flows.steps import as_step, hold_writer_lock, run_name
 from lorag.integrations.mlflow.tracking import locate_tracking
+from lorag.integrations.prefect.record import show_done
 from lorag.params_file import load_params
 from lorag.use_cases.compare import comparison_report, log_compare
 from lorag.use_cases.compare import steps as compare_steps
@@ -41,7 +42,10 @@ def compare_strategies(workspace_root: str, *, limit: int | None = None) -> Comp
         params = params.model_copy(update={"comparison": params.comparison.model_copy(update={"limit": limit})})
     with hold_writer_lock(workspace, params):
         chosen = choose(workspace, params)
-        answered = tuple(reproduce_answers(name, workspace, params, limit) for name in chosen.strategies)
+        answered = tuple(
+            reproduce_answers(name, workspace, params, limit)
+            for name in show_done(chosen.strategies, "compare-answered")
+        )
         comparison, rows, compared = reproduce_comparison(chosen, workspace, params, limit)
         stages = (*(stage for each in answered for stage in each.stages), *compared)
         if stages:

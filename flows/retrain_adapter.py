@@ -12,6 +12,7 @@ from flows.steps import as_step, hold_writer_lock, run_name
 from lorag.costs.ledger import EntryKind
 from lorag.integrations.machine.gpu_energy import count_gpus
 from lorag.integrations.mlflow.tracking import locate_tracking
+from lorag.integrations.prefect.record import show_done
 from lorag.params import Params
 from lorag.params_file import load_params
 from lorag.strategies import AdapterKind
@@ -54,7 +55,8 @@ def retrain_adapter(
         costs = UnloggedCosts(workspace, params)
         snapshot(workspace, params)
         prepared = _prepare(costs, workspace, params)
-        candidates = tuple(_train_and_judge(kind, costs, workspace, params) for kind in kinds)
+        shown = show_done(kinds, "retrain-trained")
+        candidates = tuple(_train_and_judge(kind, costs, workspace, params) for kind in shown)
         if prepared or any(candidate.stages or candidate.publishable for candidate in candidates):
             commit_versions(workspace, params, "Retrain the adapters")
         release, published = publish(candidates, workspace, params, os.environ)

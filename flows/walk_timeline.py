@@ -12,6 +12,7 @@ from flows.refresh_index import refresh_index
 from flows.retrain_adapter import retrain_adapter
 from flows.steps import as_step, run_name
 from lorag.integrations.mlflow.tracking import locate_tracking
+from lorag.integrations.prefect.record import show_done
 from lorag.params_file import load_params
 from lorag.releases.durable import writer_lock
 from lorag.strategies import AdapterKind
@@ -46,7 +47,7 @@ def walk_timeline(
     root = Path(into).resolve()
     with writer_lock(root.parent / f".{root.name}.lock"):
         walk = open_walk(root, versions, workspace, params, adapters, limit)
-        known = sum(_walk_step(step, walk) for step in walk.steps)
+        known = sum(_walk_step(step, walk) for step in show_done(walk.steps, "walk-versions"))
         timeline = assemble(walk)
         outcome = TimelineOutcome(timeline, report(timeline, walk, workspace), known)
     # With the runs of its refreshes and retrains: one ledger tells what they cost and how soon they were right.

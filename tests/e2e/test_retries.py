@@ -5,11 +5,13 @@ from uuid import uuid4
 
 import pytest
 from prefect import flow
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import CreatedBy, FlowRun
 from prefect.runtime import flow_run
 
 from flows import steps
 from lorag.errors import GateRefused, InputRejected, LoragError, StoreFailed
+from lorag.integrations.prefect.record import show_done
 
 
 @pytest.mark.parametrize(
@@ -84,3 +86,23 @@ def test_the_name_of_a_deployed_run_tells_a_schedule_from_an_event(by: str | Non
     created = CreatedBy(id=uuid4(), type=by, display_value="") if by else None
     run = FlowRun(flow_id=uuid4(), deployment_id=uuid4(), created_by=created)
     assert steps._cause(run) == said
+
+
+def test_a_long_run_shows_what_share_of_it_is_done() -> None:
+    seen: list[float] = []
+
+    def progress() -> float:
+        with get_client(sync_client=True) as client:
+            found = client.request("POST", "/artifacts/filter", json={}).json()
+        return next(float(one["data"]) for one in found if one["key"] == "versions-walked")
+
+    @flow
+    def walk() -> list[str]:
+        done = []
+        for version in show_done(["v1", "v2"], "versions-walked"):
+            seen.append(progress())
+            done.append(version)
+        return done
+
+    assert walk() == ["v1", "v2"]
+    assert [*seen, progress()] == [0.0, 50.0, 100.0]
