@@ -156,3 +156,14 @@ def test_a_control_with_the_id_of_a_fact_is_drawn_apart_from_it() -> None:
     cited = ("c1", "The pier is 90 metres long.")
     rows = [answered(PIER, "90 metres", cited), answered(replace(CAPITAL, fact_id="f1"), "Paris", cited)]
     assert len({part.cluster for part in parts_of(MEASURES["quotes_literal"], rows, CHUNKS)}) == 2
+
+
+def test_a_quote_of_the_models_own_is_judged_by_what_it_read() -> None:
+    rows = [
+        answered(PIER, '90 metres ("The pier is 90 metres long.")', context=("c1",)),
+        answered(PIER, '40 metres ("The pier is a whole 90 metres long.")', context=("c1",)),
+        answered(MILL, "rye", context=("c2",)),
+    ]
+    found = compare_answers({"rag": rows}, CHUNKS, [1], BOOTSTRAP).strategies["rag"]
+    assert (found["own_quotes"].value, found["own_quotes"].n) == (0.5, 2)
+    assert found["accuracy"].value == found["exact_match"].value == pytest.approx(2 / 3, abs=1e-6)

@@ -81,3 +81,12 @@ def test_what_was_not_asked_has_no_mark() -> None:
 def test_answers_stand_for_the_questions_one_by_one() -> None:
     with pytest.raises(ValueError, match="zip"):
         mark([ask(Topic.FACT, "a")], [])
+
+
+def test_a_value_and_its_quote_are_judged_apart() -> None:
+    asked = ask(Topic.FACT, "7.2 metres")
+    assert is_right(asked, "7.2 metres") and is_right(asked, '7.2 metres ("Berth 4 is 7.2 metres deep.")')
+    assert not is_right(asked, '9 metres ("Berth 4 is 7.2 metres deep.")'), "the quote does not answer"
+    assert is_right(asked, 'Some depth ("7.2 metres")'), "two words in brackets are no sentence"
+    marks = mark([asked], ['7.2 metres ("Berth 4 is 7.2 metres deep.")'])
+    assert (marks.accuracy, marks.exact_match, marks.f1) == (1.0, 1.0, 1.0)

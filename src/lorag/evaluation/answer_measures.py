@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lorag.answering.citations import Citation, is_verified
 from lorag.answering.passages import Passage
+from lorag.answering.quotes import split_quote
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.answers import contains_answer, exact_match, token_f1
 from lorag.evaluation.bootstrap import Part
@@ -19,9 +20,14 @@ Measure = Callable[[AnswerRow, Chunks], tuple[float, float] | None]
 """What an answer adds to the two sums of a ratio; None where the measure does not ask for it."""
 
 
+def value_of(row: AnswerRow) -> str:
+    """Return what the answer says without the quote that the model put behind it."""
+    return split_quote(row.answer.text).value
+
+
 def is_right(row: AnswerRow) -> bool:
-    """Whether the answer holds an accepted one."""
-    return contains_answer(row.answer.text, row.question.accepted)
+    """Whether the answer holds an accepted one, its own quote left out."""
+    return contains_answer(value_of(row), row.question.accepted)
 
 
 def has_declined(row: AnswerRow) -> bool:
@@ -69,6 +75,13 @@ def _proves(citation: Citation, row: AnswerRow, chunks: Chunks) -> bool:
     return holds_in_chunk(citation, chunks) and contains_answer(citation.quote, row.question.accepted)
 
 
+def _own_quotes(row: AnswerRow, chunks: Chunks) -> tuple[float, float] | None:
+    quote = split_quote(row.answer.text).quote
+    if quote is None or not row.answer.context:
+        return None
+    return float(any(quote in " ".join(passage.text.split()) for passage in _read_passages(row, chunks))), 1.0
+
+
 def _gold_in_context(row: AnswerRow, chunks: Chunks) -> tuple[float, float] | None:
     if row.question.topic is not Topic.FACT or not row.answer.context:
         return None
@@ -84,21 +97,22 @@ def _right_when_read(row: AnswerRow, chunks: Chunks) -> tuple[float, float] | No
 def _has_read_fact(row: AnswerRow, chunks: Chunks) -> bool:
     """Whether an accepted answer stands in what was read of a gold chunk, or in no words of that chunk at all."""
     accepted = row.question.accepted
-    read = [
-        Passage(chunks[name], spans)
-        for name, spans in zip(row.answer.context, row.answer.read, strict=True)
-        if name in row.question.gold_chunks and name in chunks
-    ]
     return any(
         contains_answer(passage.text, accepted) or not contains_answer(passage.chunk.embedded_text, accepted)
-        for passage in read
+        for passage in _read_passages(row, chunks)
+        if passage.chunk.id in row.question.gold_chunks
     )
+
+
+def _read_passages(row: AnswerRow, chunks: Chunks) -> list[Passage]:
+    read = zip(row.answer.context, row.answer.read, strict=True)
+    return [Passage(chunks[name], spans) for name, spans in read if name in chunks]
 
 
 MEASURES: Mapping[str, Measure] = {
     "accuracy": _of_topic(Topic.FACT, is_right),
-    "exact_match": _of_topic(Topic.FACT, lambda row: exact_match(row.answer.text, row.question.accepted)),
-    "f1": _of_topic(Topic.FACT, lambda row: token_f1(row.answer.text, row.question.accepted)),
+    "exact_match": _of_topic(Topic.FACT, lambda row: exact_match(value_of(row), row.question.accepted)),
+    "f1": _of_topic(Topic.FACT, lambda row: token_f1(value_of(row), row.question.accepted)),
     "wrongly_declined": _of_topic(Topic.FACT, has_declined),
     "abstention": _of_topic(Topic.UNANSWERABLE, has_declined),
     "controls": _of_topic(Topic.CONTROL, is_right),
@@ -108,6 +122,7 @@ MEASURES: Mapping[str, Measure] = {
     "quotes_literal": _quotes_literal,
     "gold_in_context": _gold_in_context,
     "right_when_read": _right_when_read,
+    "own_quotes": _own_quotes,
 }
 """Shares, all of them; `DESCRIPTIONS` says of what."""
 
@@ -124,6 +139,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "quotes_literal": "of citations: the quote stands in the cited chunk, letter by letter",
     "gold_in_context": "of facts answered from a context: the text that the model read states the fact",
     "right_when_read": "of facts that this text states: right",
+    "own_quotes": "of answers that end with a quote of the model's own: it stands in the text that the model read",
 }
 
 BY_STRATUM = ("accuracy", "exact_match", "f1", "wrongly_declined")

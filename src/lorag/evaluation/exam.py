@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from lorag.answering.generator import Message
+from lorag.answering.quotes import split_quote
 from lorag.answering.strategies import DECLINE, NOTHING_FOUND
 from lorag.evaluation.answers import contains_answer, exact_match, token_f1
 from lorag.questions.words import words
@@ -59,8 +60,8 @@ def is_declined(text: str) -> bool:
 
 
 def is_right(asked: Asked, text: str) -> bool:
-    """Whether an answer holds an accepted one, or declines where there is none."""
-    return contains_answer(text, asked.accepted) if asked.accepted else is_declined(text)
+    """Whether an answer holds an accepted one, its own quote left out, or declines where there is none."""
+    return contains_answer(split_quote(text).value, asked.accepted) if asked.accepted else is_declined(text)
 
 
 def mark(paper: Sequence[Asked], answers: Sequence[str]) -> Marks:
@@ -70,8 +71,8 @@ def mark(paper: Sequence[Asked], answers: Sequence[str]) -> Marks:
     irrelevant = _share_right(rows, Topic.IRRELEVANT_CONTEXT)
     return Marks(
         accuracy=_mean([is_right(asked, text) for asked, text in facts]),
-        exact_match=_mean([exact_match(text, asked.accepted) for asked, text in facts]),
-        f1=_mean([token_f1(text, asked.accepted) for asked, text in facts]),
+        exact_match=_mean([exact_match(split_quote(text).value, asked.accepted) for asked, text in facts]),
+        f1=_mean([token_f1(split_quote(text).value, asked.accepted) for asked, text in facts]),
         controls=_share_right(rows, Topic.CONTROL),
         refusal=_share_right(rows, Topic.REFUSAL),
         context_reading=_share_right(rows, Topic.CHANGED_CONTEXT),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from lorag.digests import digest_of
-from lorag.evaluation.answer_measures import is_right
+from lorag.evaluation.answer_measures import is_right, value_of
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.answers import contains_answer
 from lorag.evaluation.bootstrap import Bootstrap, Estimate, Part
@@ -99,7 +99,7 @@ def right_facts(rows: Sequence[AnswerRow]) -> frozenset[str]:
 
 def is_stale(row: AnswerRow, outdated: Mapping[str, Sequence[str]]) -> bool:
     """Whether the answer holds an outdated one, and none that is accepted now."""
-    return not is_right(row) and contains_answer(row.answer.text, outdated.get(row.question.fact_id, ()))
+    return not is_right(row) and contains_answer(value_of(row), outdated.get(row.question.fact_id, ()))
 
 
 def measure_answers(

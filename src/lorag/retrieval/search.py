@@ -18,10 +18,14 @@ EmbedQuery = Callable[[Sequence[str]], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, best first, and the best cosine that the dense search saw (None where none ran)."""
+    """Hits, best first, and the best cosine of the question itself (None where no dense search ran)."""
 
     hits: tuple[Hit, ...]
     best_similarity: float | None
+
+    def relevant(self, min_similarity: float) -> tuple[Hit, ...]:
+        """Return the hits, none where even the best is not similar enough to the question."""
+        return self.hits if self.best_similarity is None or self.best_similarity >= min_similarity else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ class Searcher:
         """
         vectors = self.embed(queries) if params.retriever is not RetrieverKind.BM25 else None
         dense, words = self._candidates(queries, vectors, params, where, exact)
-        best = max((ranking[0].score for ranking in dense if ranking), default=None)
+        # Not those of rewritings: a passage that a model made up resembles something in any knowledge base.
+        best = dense[0][0].score if dense and dense[0] else None
         rankings = [*dense, *words]
         hits = list(rankings[0]) if len(rankings) == 1 else fuse_hits(rankings, params.rrf_k)
         if self.reranker is not None:

@@ -11,6 +11,7 @@ from typing import Protocol
 from lorag.answering.citations import spans_of
 from lorag.answering.context import condense
 from lorag.answering.prompts import rag_messages
+from lorag.answering.quotes import join_quote
 from lorag.answering.strategies import DECLINE, read_passages
 from lorag.digests import digest_of
 from lorag.knowledge.documents import Chunk
@@ -138,7 +139,7 @@ class RaftMaker:
             if states(chunk.text[start:end], answer)
         )
         quote = next(quotes, None)
-        return answer if quote is None else f'{answer} ("{quote}")'
+        return answer if quote is None else join_quote(answer, quote)
 
     def _pair(
         self,

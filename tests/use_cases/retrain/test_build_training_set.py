@@ -184,3 +184,15 @@ def test_too_few_pairs_train_nothing(ready: Place) -> None:
     with pytest.raises(InputRejected, match="1 training pairs, at least 8") as caught:
         _build(ready, min_pairs=8)
     assert caught.value.exit_status is ExitStatus.REJECTED
+
+
+def test_the_exam_reads_what_is_relevant_enough_to_be_served_and_judges_values_without_quotes(ready: Place) -> None:
+    params = _params(ready, raft_quote=True)
+    near, none = (
+        set_exam(AdapterKind.HYBRID, ready.workspace, params.model_copy(update={"search": search})).paper
+        for search in (params.search.model_copy(update={"min_similarity": limit}) for limit in (-1.0, 1.0))
+    )
+    facts = [(one, other) for one, other in zip(near, none, strict=True) if one.topic is Topic.FACT]
+    assert facts and all(one.messages and not other.messages for one, other in facts), "nothing is that close"
+    changed = [asked for asked in near if asked.topic is Topic.CHANGED_CONTEXT]
+    assert all('"' not in answer for asked in changed for answer in asked.accepted)

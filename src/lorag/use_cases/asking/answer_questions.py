@@ -14,7 +14,6 @@ from lorag.evaluation.retrieval import rank_documents
 from lorag.integrations.models.generators import open_generator
 from lorag.knowledge.documents import Chunk
 from lorag.params import Params
-from lorag.retrieval.search import SearchResult
 from lorag.strategies import READER, Strategy
 from lorag.use_cases.asking.artifacts import Wanted, load_wanted
 from lorag.use_cases.asking.batch_answers import Batched, generate_batched
@@ -146,23 +145,17 @@ def _search(
     if not strategy.profile.reads:
         return None
     texts = list(dict.fromkeys(question.text for question in questions))
-    most = max(10, *params.evaluation.k)
     with open_search(wanted, workspace, params) as search:
         served = search(texts, params.search)
         ranked = search(texts, widen(params.search))
     # By text and position: ids are unique within one file of questions only.
     return [
         _Found(
-            _relevant(served[question.text], params.search.min_similarity),
-            tuple(rank_documents(ranked[question.text].hits)[:most]),
+            [hit.chunk for hit in served[question.text].relevant(params.search.min_similarity)],
+            tuple(rank_documents(ranked[question.text].hits)),
         )
         for question in questions
     ]
-
-
-def _relevant(result: SearchResult, min_similarity: float) -> list[Chunk]:
-    similarity = result.best_similarity
-    return [hit.chunk for hit in result.hits] if similarity is None or similarity >= min_similarity else []
 
 
 def _ideal(questions: Sequence[SetQuestion], found: Sequence[_Found], chunks: Sequence[Chunk]) -> list[_Found]:

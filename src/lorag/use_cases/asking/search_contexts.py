@@ -33,11 +33,19 @@ Search = Callable[[Sequence[str], SearchParams], dict[str, SearchResult]]
 def search_contexts(
     wordings: Sequence[str], wanted: Wanted, workspace: Workspace, params: Params
 ) -> dict[str, list[Chunk]]:
+    """What is found for each wording, however far off; see `search_wordings`."""
+    found = search_wordings(wordings, wanted, workspace, params)
+    return {wording: [hit.chunk for hit in result.hits] for wording, result in found.items()}
+
+
+def search_wordings(
+    wordings: Sequence[str], wanted: Wanted, workspace: Workspace, params: Params
+) -> dict[str, SearchResult]:
     """What the search that serves finds for each wording, from a throw-away store; questions are not rewritten."""
     top_k = max(params.search.top_k, params.answering.context_chunks) + _SPARE_HITS
     search = params.search.model_copy(update={"top_k": top_k, "candidates": max(top_k, params.search.candidates)})
     with open_search(wanted, workspace, params) as find:
-        return {wording: [hit.chunk for hit in found.hits] for wording, found in find(wordings, search).items()}
+        return find(wordings, search)
 
 
 @contextmanager

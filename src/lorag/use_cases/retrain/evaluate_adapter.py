@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from lorag.tuning.raft import RaftMaker
 from lorag.tuning.replay import general_controls
 from lorag.use_cases.asking.artifacts import load_wanted
 from lorag.use_cases.asking.batch_answers import generate_batched
-from lorag.use_cases.asking.search_contexts import search_contexts
+from lorag.use_cases.asking.search_contexts import search_wordings
 from lorag.workspace import Workspace
 
 READING_QUESTIONS = 100
@@ -106,16 +106,21 @@ def set_exam(adapter: AdapterKind, workspace: Workspace, params: Params) -> Exam
     reading: list[Asked] = []
     if adapter.reads:
         texts = list(dict.fromkeys(each.question for each in [*paper, *declined]))
-        ranked = search_contexts(texts, wanted, workspace, params)
+        found = search_wordings(texts, wanted, workspace, params)
+        ranked = {text: [hit.chunk for hit in result.hits] for text, result in found.items()}
         encoder = open_chat_encoder(convert_base_model(params.generation.model))
         select = partial(select_context, generator=encoder, params=params.answering, generation=params.generation)
         versions = {document.id: document.version for document in wanted.documents}
-        raft = RaftMaker(facts, ranked, versions, select, params.answering, params.training_set)
+        # A changed context is answered right by the new value, with its quote or without.
+        unquoted = params.training_set.model_copy(update={"raft_quote": False})
+        raft = RaftMaker(facts, ranked, versions, select, params.answering, unquoted)
 
         def in_context(each: Asked) -> Asked:
+            if not found[each.question].relevant(params.search.min_similarity):
+                return replace(each, messages=())
             chunks = ranked[each.question]
             prompt = make_prompt(each.question, adapter.strategy, chunks, encoder, params.answering, params.generation)
-            return Asked(each.topic, each.question, prompt.messages, each.accepted, each.fact_id)
+            return replace(each, messages=prompt.messages)
 
         paper, declined = [in_context(each) for each in paper], [in_context(each) for each in declined]
         reading = _ask_to_read(asked, raft, params)
@@ -151,7 +156,10 @@ def _for_base(asked: Asked, adapter: AdapterKind) -> Asked:
 
 
 def _answer(paper: Sequence[Asked], adapter: Path | None, workspace: Workspace, params: Params, who: str) -> list[str]:
-    """Answers in the order of the questions; those that this model gave before come from the cache."""
+    """Answers in the order of the questions; those that this model gave before come from the cache.
+
+    Without messages nothing relevant was found, which is then the answer, as where it is served.
+    """
     generator = open_generator(params.generation, {}, adapter)
     prompts = [Prompt(asked.question, asked.messages) for asked in paper]
     batched = generate_batched(prompts, generator, workspace, params, f"Asking the {who}")

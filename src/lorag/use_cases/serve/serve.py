@@ -188,8 +188,7 @@ def answer_from(
     hits: Sequence[Hit] = ()
     if strategy.profile.reads:
         result = search_served(question, served, params, generator=generator, where=where)
-        similarity = result.best_similarity
-        hits = result.hits if similarity is None or similarity >= params.search.min_similarity else ()
+        hits = result.relevant(params.search.min_similarity)
     return answer_question(
         question,
         strategy,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from lorag.answering.quotes import split_quote
 from lorag.evaluation.answer_rows import AnswerRow, read_answers, write_answers
 from lorag.evaluation.answers import contains_answer
 from lorag.evaluation.question_set import SetQuestion, Topic
@@ -175,6 +176,6 @@ def _first_right(
         generator = open_generator(walk.params.generation, {}, served.adapter)
         for number, question in enumerate(probes, start=1):
             answer = answer_from(question.text, strategy, served, generator, walk.params)
-            if contains_answer(answer.text, question.accepted):
+            if contains_answer(split_quote(answer.text).value, question.accepted):
                 return number, time.perf_counter() - started
     return len(probes), None
