@@ -1,11 +1,13 @@
 """A strategy's answers to all questions of a comparison: a function of the pipeline's artifacts and an adapter."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lorag.answering.generator import Generation, LanguageModel
+from lorag.answering.prompts import rewriting_messages
+from lorag.answering.rewrite import MAX_NEW_TOKENS, queries_from
 from lorag.answering.strategies import Answer, Prompt, assemble_answer, make_prompt, nothing_found
 from lorag.costs.records import Cost, Use
 from lorag.evaluation.answer_rows import AnswerRow, write_answers
@@ -13,7 +15,7 @@ from lorag.evaluation.question_set import SetQuestion, Topic
 from lorag.evaluation.retrieval import rank_documents
 from lorag.integrations.models.generators import open_generator
 from lorag.knowledge.documents import Chunk
-from lorag.params import Params
+from lorag.params import Params, Rewriting
 from lorag.strategies import READER, Strategy
 from lorag.use_cases.asking.artifacts import Wanted, load_wanted
 from lorag.use_cases.asking.batch_answers import Batched, generate_batched
@@ -44,10 +46,10 @@ def answer_questions(strategy: Strategy, workspace: Workspace, params: Params, f
     """
     wanted = load_wanted(workspace)
     questions = load_question_set(wanted, workspace, params)
-    found = _search(strategy, questions, wanted, workspace, params)
     kind = strategy.profile.adapter
     # What params name, here: an endpoint may serve another model than the one that adapters go on top of.
     generator = open_generator(params.generation, {}, workspace.adapter_folder(kind) if kind else None)
+    found = _search(strategy, questions, generator, wanted, workspace, params)
     asker = _Asker(strategy, generator, wanted, workspace, params)
     rows, batched = asker.ask(questions, found)
     write_answers(folder / ANSWERS, rows)
@@ -56,14 +58,15 @@ def answer_questions(strategy: Strategy, workspace: Workspace, params: Params, f
     for name in (READING_ANSWERS, BESIDE_ANSWERS):
         (folder / name).unlink(missing_ok=True)
     if kind and not kind.reads and params.comparison.reading:
-        read = _search(READER, facts, wanted, workspace, params)
+        read = _search(READER, facts, generator, wanted, workspace, params)
         write_answers(folder / READING_ANSWERS, replace(asker, strategy=READER).ask(facts, read)[0])
     if found is not None:
         write_answers(folder / IDEAL_ANSWERS, asker.ask(facts, _ideal(questions, found, wanted.chunks))[0])
         controls = [question for question in questions if question.topic is Topic.CONTROL]
         if params.comparison.reading and controls:
             anything = params.search.model_copy(update={"min_similarity": -1.0})
-            beside = _search(strategy, controls, wanted, workspace, params.model_copy(update={"search": anything}))
+            lenient = params.model_copy(update={"search": anything})
+            beside = _search(strategy, controls, generator, wanted, workspace, lenient)
             write_answers(folder / BESIDE_ANSWERS, asker.ask(controls, beside)[0])
 
 
@@ -76,8 +79,8 @@ def ask_with(
     params: Params,
 ) -> list[AnswerRow]:
     """The answers to any questions, with the adapter in that folder; `wanted` are the artifacts of the pipeline."""
-    found = _search(strategy, questions, wanted, workspace, params)
     generator = open_generator(params.generation, {}, adapter)
+    found = _search(strategy, questions, generator, wanted, workspace, params)
     return _Asker(strategy, generator, wanted, workspace, params).ask(questions, found)[0]
 
 
@@ -139,15 +142,20 @@ class _Asker:
 
 
 def _search(
-    strategy: Strategy, questions: Sequence[SetQuestion], wanted: Wanted, workspace: Workspace, params: Params
+    strategy: Strategy,
+    questions: Sequence[SetQuestion],
+    generator: LanguageModel,
+    wanted: Wanted,
+    workspace: Workspace,
+    params: Params,
 ) -> list[_Found] | None:
     """What the search that serves finds for each question, nothing where its best is not relevant enough."""
     if not strategy.profile.reads:
         return None
-    texts = list(dict.fromkeys(question.text for question in questions))
+    queries = _rewrite(dict.fromkeys(question.text for question in questions), generator, workspace, params)
     with open_search(wanted, workspace, params) as search:
-        served = search(texts, params.search)
-        ranked = search(texts, widen(params.search))
+        served = search(queries, params.search)
+        ranked = search(queries, widen(params.search))
     # By text and position: ids are unique within one file of questions only.
     return [
         _Found(
@@ -156,6 +164,23 @@ def _search(
         )
         for question in questions
     ]
+
+
+def _rewrite(
+    texts: Iterable[str], generator: LanguageModel, workspace: Workspace, params: Params
+) -> dict[str, Sequence[str]]:
+    """What the search that serves looks for: each text, and behind it what the strategy's own model makes of it."""
+    mode = params.search.rewriting
+    if mode is Rewriting.NONE:
+        return {text: [text] for text in texts}
+    prompts = [Prompt(text, tuple(rewriting_messages(mode, text))) for text in texts]
+    generation = params.generation.model_copy(update={"max_new_tokens": MAX_NEW_TOKENS})
+    limited = params.model_copy(update={"generation": generation})
+    written = generate_batched(prompts, generator, workspace, limited, "Rewriting questions").generations
+    return {
+        prompt.question: queries_from(prompt.question, mode, each.text if each else "")
+        for prompt, each in zip(prompts, written, strict=True)
+    }
 
 
 def _ideal(questions: Sequence[SetQuestion], found: Sequence[_Found], chunks: Sequence[Chunk]) -> list[_Found]:

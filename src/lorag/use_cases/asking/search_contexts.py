@@ -1,13 +1,11 @@
 """What the search that serves would find for many wordings, without a served index."""
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.lancedb.index import LanceDbIndex
@@ -26,8 +24,8 @@ _SPARE_HITS = 5
 """Taken beyond what is read, so that a context without its gold chunks is as long as one with them."""
 
 
-Search = Callable[[Sequence[str], SearchParams], dict[str, SearchResult]]
-"""Wordings to what is found for each; questions are not rewritten."""
+Search = Callable[[Mapping[str, Sequence[str]], SearchParams], dict[str, SearchResult]]
+"""What is found for each wording; it maps to what is searched for, first the wording itself, then its rewritings."""
 
 
 def search_contexts(
@@ -45,7 +43,7 @@ def search_wordings(
     top_k = max(params.search.top_k, params.answering.context_chunks) + _SPARE_HITS
     search = params.search.model_copy(update={"top_k": top_k, "candidates": max(top_k, params.search.candidates)})
     with open_search(wanted, workspace, params) as find:
-        return find(wordings, search)
+        return find({wording: [wording] for wording in wordings}, search)
 
 
 @contextmanager
@@ -57,15 +55,17 @@ def open_search(wanted: Wanted, workspace: Workspace, params: Params) -> Iterato
         store = LanceDbIndex(Path(scratch), params.index.ann_from_rows)
         ref = store.write_generation(None, "training", 1, rows, ())
 
-        def find(wordings: Sequence[str], search: SearchParams) -> dict[str, SearchResult]:
+        def find(queries: Mapping[str, Sequence[str]], search: SearchParams) -> dict[str, SearchResult]:
+            texts = list(dict.fromkeys(query for own in queries.values() for query in own))
             with BlobCache(workspace.cache_file) as cache:
-                vectors, _ = embed_texts(list(wordings), embedder, cache, batch_tokens=params.embedding.batch_tokens)
+                vectors, _ = embed_texts(texts, embedder, cache, batch_tokens=params.embedding.batch_tokens)
+            known = dict(zip(texts, vectors, strict=True))
             reranker = open_reranker(search.reranker) if search.reranker else None
+            searcher = Searcher(store, ref, lambda asked: np.stack([known[query] for query in asked]), reranker)
             found = {}
-            with show_progress("Searching contexts", len(wordings)) as advance:
-                for wording, vector in zip(wordings, vectors, strict=True):
-                    searcher = Searcher(store, ref, partial(_known_vector, vector), reranker)
-                    found[wording] = searcher.search([wording], search)
+            with show_progress("Searching contexts", len(queries)) as advance:
+                for wording, own in queries.items():
+                    found[wording] = searcher.search(own, search)
                     advance(1)
             return found
 
@@ -73,7 +73,3 @@ def open_search(wanted: Wanted, workspace: Workspace, params: Params) -> Iterato
             yield find
         finally:
             store.close()
-
-
-def _known_vector(vector: NDArray[np.float32], queries: Sequence[str]) -> NDArray[np.float32]:
-    return vector[None, :]
