@@ -1,1 +1,1 @@
-"""Documents: load, normalise, chunk, and tell one version from another."""
+"""Documents: load, normalise and chunk them, and compare two versions of a corpus."""

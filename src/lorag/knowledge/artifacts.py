@@ -1,4 +1,4 @@
-"""Documents, chunks and rejections as JSON lines: what the stages hand to one another."""
+"""Documents, chunks and rejections as JSON lines: the files that one stage writes and the next one reads."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -11,12 +11,12 @@ from lorag.knowledge.documents import Block, BlockKind, Chunk, Document, Flag, R
 
 
 def corpus_digest(documents: Iterable[Document]) -> str:
-    """Names a corpus: over (id, version) of its documents in any order."""
+    """Return a digest that names a corpus: over (id, version) of its documents, whatever their order."""
     return digest_of_lines(sorted(canonical_json([document.id, document.version]) for document in documents))
 
 
 def document_to_json(document: Document) -> dict[str, Any]:
-    """Plain values; blocks as [kind, level, text]."""
+    """Return the document as plain values, with each block as [kind, level, text]."""
     return {
         "id": document.id,
         "title": document.title,
@@ -40,7 +40,7 @@ def document_from_json(value: dict[str, Any]) -> Document:
 
 
 def chunk_to_json(chunk: Chunk) -> dict[str, Any]:
-    """Plain values."""
+    """Return the chunk as plain values."""
     return {
         "id": chunk.id,
         "document_id": chunk.document_id,
@@ -51,32 +51,32 @@ def chunk_to_json(chunk: Chunk) -> dict[str, Any]:
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> None:
-    """One document a line, in the given order."""
+    """Write one document a line, in the given order."""
     _write_lines(path, (document_to_json(document) for document in documents))
 
 
 def read_documents(path: Path) -> list[Document]:
-    """What `write_documents` wrote; raises IntegrityFailed for a damaged line."""
+    """Return what `write_documents` wrote; raises IntegrityFailed for a damaged line."""
     return [document_from_json(value) for value in _read_lines(path)]
 
 
 def write_chunks(path: Path, chunks: Iterable[Chunk]) -> None:
-    """One chunk a line, in the given order."""
+    """Write one chunk a line, in the given order."""
     _write_lines(path, (chunk_to_json(chunk) for chunk in chunks))
 
 
 def read_chunks(path: Path) -> list[Chunk]:
-    """What `write_chunks` wrote; raises IntegrityFailed for a damaged line."""
+    """Return what `write_chunks` wrote; raises IntegrityFailed for a damaged line."""
     return [Chunk(**value) for value in _read_lines(path)]
 
 
 def write_rejected(path: Path, rejected: Iterable[Rejected]) -> None:
-    """One quarantined document a line."""
+    """Write one quarantined document a line."""
     _write_lines(path, ({"name": r.name, "reason": r.reason.value, "detail": r.detail} for r in rejected))
 
 
 def read_rejected(path: Path) -> list[Rejected]:
-    """What `write_rejected` wrote; raises IntegrityFailed for a damaged line."""
+    """Return what `write_rejected` wrote; raises IntegrityFailed for a damaged line."""
     return [Rejected(value["name"], Reason(value["reason"]), value["detail"]) for value in _read_lines(path)]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CorpusChanges:
-    """Document ids, sorted; `renamed` holds pairs (old, new) of one content under another id."""
+    """The changed document ids, sorted; `renamed` holds pairs (old id, new id) of documents with the same content."""
 
     added: tuple[str, ...]
     changed: tuple[str, ...]
@@ -21,7 +21,7 @@ class CorpusChanges:
 
 
 def compare_versions(before: Mapping[str, str], after: Mapping[str, str]) -> CorpusChanges:
-    """Compares two maps from document id to content version; a rename is counted as such alone."""
+    """Compare two maps from document id to content version; a rename is neither an addition nor a removal."""
     gone: dict[str, list[str]] = defaultdict(list)
     for name in sorted(before.keys() - after.keys(), reverse=True):
         gone[before[name]].append(name)

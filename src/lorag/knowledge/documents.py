@@ -1,4 +1,4 @@
-"""The records that every loader gives and every later step reads."""
+"""The records that every loader returns and every later step reads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from lorag.digests import digest_of
 
 
 class BlockKind(StrEnum):
-    """What a block is; all but paragraphs are kept whole where the size allows it."""
+    """The kinds of block; all but paragraphs are kept whole where the size allows it."""
 
     HEADING = "heading"
     PARAGRAPH = "paragraph"
@@ -21,8 +21,8 @@ class BlockKind(StrEnum):
 class Block:
     """A top-level piece of a document, as plain text in reading order.
 
-    `level` is 1..6 for a heading and 0 for everything else. A list keeps its markers, a table its rows as
-    `a | b | c` lines, code its line breaks; a heading is its bare text.
+    `level` is 1..6 for a heading and 0 for everything else. A list keeps its markers, a table has its rows as
+    `a | b | c` lines, and code keeps its line breaks. A heading is its bare text.
     """
 
     kind: BlockKind
@@ -31,7 +31,7 @@ class Block:
 
 
 class Flag(StrEnum):
-    """Something odd in a document that was indexed all the same."""
+    """An oddity in a document that was indexed nevertheless."""
 
     HIDDEN_TEXT = "hidden_text"
     CONTROL_CHARACTERS = "control_characters"
@@ -42,7 +42,7 @@ class Flag(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a document was quarantined: not indexed, listed in the report, nothing else affected."""
+    """The reason why a document was quarantined: not indexed, and listed in the report; nothing else is affected."""
 
     EMPTY = "empty"
     EMPTY_AFTER_PARSE = "empty_after_parse"
@@ -83,19 +83,19 @@ class Document:
 
     @property
     def version(self) -> str:
-        """Names the content: equal for equal title, blocks and metadata, whatever the document is called."""
+        """A digest of the content: equal for equal title, blocks and metadata, whatever the document's id."""
         blocks = [[block.kind, block.level, block.text] for block in self.blocks]
         return digest_of([self.title, blocks, dict(self.metadata)])
 
     @property
     def text(self) -> str:
-        """All blocks in order, a blank line between them."""
+        """The text of all blocks in order, with a blank line between them."""
         return "\n\n".join(block.text for block in self.blocks)
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A document that was quarantined: its escaped name, why, and a detail for a person."""
+    """A document that was quarantined: its escaped name, the reason, and a detail for a person."""
 
     name: str
     reason: Reason
@@ -104,7 +104,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What a source folder gave: documents sorted by id, and what was left out."""
+    """The content of a source folder: its documents, sorted by id, and the rejected ones."""
 
     documents: tuple[Document, ...]
     rejected: tuple[Rejected, ...] = ()
@@ -127,13 +127,13 @@ class Chunk:
 
     @property
     def embedded_text(self) -> str:
-        """What the embedder reads."""
+        """The text that the embedder reads."""
         return f"{self.context}\n{self.text}" if self.context else self.text
 
     @property
     def content_hash(self) -> str:
-        """The sha256 of all that a search may return of this chunk."""
-        # A refresh asks each chunk several times; nothing that it depends on can change.
+        """The sha256 of everything that a search can return of this chunk."""
+        # Cached: a refresh asks for it several times, and nothing that it depends on can change.
         if self._content_hash is None:
             value = digest_of([self.id, self.document_id, self.context, self.text, dict(self.metadata)])
             object.__setattr__(self, "_content_hash", value)

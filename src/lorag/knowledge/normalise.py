@@ -17,10 +17,10 @@ _QUIET = re.compile("[\u00ad\u200e\u200f]")
 _UNSEEN = re.compile(
     "[\u115f\u1160\u180b-\u180e\u200b\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e01ef]"
 )
-# The joiners are spelling in Arabic and Indic scripts and glue in emoji; elsewhere they hide.
+# The joiners belong to the spelling in Arabic and Indic scripts, and join emoji; elsewhere they hide text.
 _JOINING = "\u0600-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u17ff\u2600-\u27bf\ufe0f\U0001f000-\U0001faff"
 _JOINER = re.compile(f"[\u200c\u200d](?<![{_JOINING}].)")
-# All of the above in one class: most text has none of it, and one scan tells.
+# All of the above in one class: most text has none of them, and one scan shows that.
 _ODD = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\xa0\u00ad\u115f\u1160\u180b-\u180e\u2007\u200b-\u200f\u2028-\u202f\u2060-\u206f"
     "\u3000\u3164\ud800-\udfff\ufeff\uffa0\ufff9-\ufffb\ufffe\uffff\U000e0000-\U000e01ef]"
@@ -31,14 +31,14 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """Clean text and how many characters of each kind were taken out."""
+    """Clean text, and the number of characters of each kind that were removed."""
 
     text: str
     flags: Counter[Flag] = field(default_factory=Counter)
 
 
 def clean_text(text: str) -> Cleaned:
-    """`text` in NFC with line feeds only, without control and unseen characters; idempotent."""
+    """Return `text` in NFC, with line feeds only and without control and unseen characters; idempotent."""
     if not _ODD.search(text):
         return Cleaned(unicodedata.normalize("NFC", text))
     flags: Counter[Flag] = Counter()
@@ -51,7 +51,7 @@ def clean_text(text: str) -> Cleaned:
 
 
 def tidy_block(text: str) -> str:
-    """`text` without spaces at line ends, blank lines around it, or more than one blank line in a row."""
+    """Return `text` without spaces at line ends, blank lines around it, or more than one blank line in a row."""
     if "\n" not in text:
         return text.rstrip(" \t")
     return _BLANK_LINES.sub("\n\n", _EDGES.sub("", text)).strip("\n")

@@ -1,11 +1,11 @@
-"""Finds strings that look like live credentials."""
+"""A detector of strings that look like live credentials."""
 
 import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-# What the detectors below can match contains one of these; most text holds none, and then they are not even imported.
+# All that the detectors below match contains one of these. Most text has none; then they are not even imported.
 _ANCHORS = (
     *("A3T", "ABIA", "ACCA", "AKIA", "ASIA", "AccountKey=", "ghp_", "gho_", "ghu_", "ghs_", "ghr_"),
     *("glpat-", "gldt-", "glft-", "glsoat-", "glrt-", "glimt-", "glptt-", "glagent-", "gloas-", "glcbt-", "GR1348941"),
@@ -22,10 +22,10 @@ _MIN_DISTINCT = 8
 
 
 def find_secrets(text: str) -> Iterator[str]:
-    """The kind and line of each likely secret, such as `AWS Access Key in line 3`; never the secret.
+    """Yield the kind and line of each likely secret, such as `AWS Access Key in line 3`; never the secret itself.
 
-    Placeholders are passed over: documentation is full of them. Not covered: passwords in prose or in addresses, and
-    keys without a known shape.
+    Placeholders are skipped, because documentation is full of them. Not covered: passwords in prose or in addresses,
+    and keys without a known shape.
     """
     if not _may_hold_secret(text):
         return
@@ -47,7 +47,7 @@ def _may_hold_secret(text: str) -> bool:
 
 @cache
 def _detectors() -> tuple[Any, ...]:
-    # Costs 0.2 s to import, and few documents need it.
+    # The import takes 0.2 s, and few documents need it.
     from detect_secrets.plugins import (
         aws,
         azure_storage_key,
@@ -82,7 +82,7 @@ def _detectors() -> tuple[Any, ...]:
 
 
 def _matches(detector: Any, line: str) -> Iterator[str]:
-    # Not by the detector's own `analyze_string`: of a pattern with a group that gives the group, `ghp` for a token.
+    # Not the detector's own `analyze_string`: of a pattern with a group it gives the group, `ghp` for a token.
     is_valid = getattr(detector, "is_formally_valid", None)
     for pattern in detector.denylist:
         for match in pattern.finditer(line):

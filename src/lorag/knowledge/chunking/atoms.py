@@ -1,4 +1,4 @@
-"""The pieces that chunks are put together from, and how a text too large for one chunk falls into them."""
+"""The pieces that chunks are made of, and how a text that is too large for one chunk is cut into them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from lorag.knowledge.chunking.tokens import CHARACTERS_PER_TOKEN, Ruler
 
 
 class Rank(IntEnum):
-    """How well a chunk may start at an atom: the highest there is gets cut first."""
+    """The fitness of an atom as the start of a chunk: a run is cut first at its highest rank."""
 
     WORD = 0
     SENTENCE = 1
@@ -25,10 +25,10 @@ class Rank(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """A text that stays in one piece, its size, and how well a chunk may start with it.
+    """A text that stays in one piece, its size, and its rank as the start of a chunk.
 
-    `gap` stands before it unless it starts a chunk; `lead` is put before it where it does: a table's header row.
-    `surroundings` decides between atoms of one rank before any word does.
+    `gap` is put before the text unless it starts a chunk. `lead`, the header row of a table, is put before it if it
+    does. Among atoms of equal rank, `surroundings` decides first, before any word does.
     """
 
     text: str
@@ -41,7 +41,7 @@ class Atom:
 
 
 def join_atoms(atoms: Sequence[Atom]) -> str:
-    """The text of a chunk made of these atoms."""
+    """Return the text of a chunk made of these atoms."""
     first, *others = atoms
     return "".join([first.lead, first.text, *(atom.gap + atom.text for atom in others)]).strip("\n").rstrip()
 
@@ -49,9 +49,10 @@ def join_atoms(atoms: Sequence[Atom]) -> str:
 def refine(
     text: str, separators: Sequence[Separator], budget: int, ruler: Ruler, *, rank: Rank, gap: str = ""
 ) -> list[Atom]:
-    """`text` cut by the first separator, pieces above `budget` by the next ones, then by words, then anywhere.
+    """Cut `text` by the first separator, pieces above `budget` by the next ones, then by words, then anywhere.
 
-    The first atom gets `rank`, the others ITEM where the first separator that applies made them, or SENTENCE, or WORD.
+    The first atom gets `rank`. The others get ITEM if the first separator that applies made them, else SENTENCE or
+    WORD.
     """
     measured = _Measured(text, ruler.token_starts(text))
     pieces = list(_spans(0, len(text), Rank.ITEM, Rank.ITEM, separators[0](text)))
@@ -72,7 +73,7 @@ _Piece = tuple[int, int, Rank]
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """A text with the start of each of its tokens, so that any span of it is measured without counting again."""
+    """A text with the start of each of its tokens, so that any span of it is measured without a new count."""
 
     text: str
     token_starts: NDArray[np.int64]
@@ -92,7 +93,7 @@ class _Measured:
         return result
 
     def split_words(self, pieces: Sequence[_Piece], budget: int) -> list[_Piece]:
-        """Words larger than the budget cut at their tokens, or by length where a token is endless."""
+        """Cut words larger than the budget at their tokens, or by length where one token is too long."""
         result: list[_Piece] = []
         for (low, high, rank), size in zip(pieces, self.sizes(pieces), strict=True):
             cuts: set[int] = set()

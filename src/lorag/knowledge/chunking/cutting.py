@@ -1,9 +1,9 @@
-"""Where a run of atoms is cut, decided by what stands there and not by what was cut before.
+"""The places where a run of atoms is cut. They depend on the content at the place, not on earlier cuts.
 
-A run that fits is one chunk. One that does not is cut at its best place, and each side again. How good a place is
-depends on its rank; among equals on the kinds of the blocks around, then on the largest word hash of the atom behind
-it. So an edit moves a cut only if it touches the word that decides, or takes a run across the size limit: it does not
-push all later cuts along, as filling chunks one after the other would.
+A run that fits is one chunk. A run that does not fit is cut at its best place, and then each side is cut again. How
+good a place is depends on its rank; among equal ranks on the kinds of the blocks around it, then on the largest word
+hash of the atom after it. So an edit moves a cut only if it changes the word that decides, or if it takes a run across
+the size limit. It does not move all later cuts, as it would if chunks were filled one after the other.
 """
 
 import functools
@@ -18,11 +18,11 @@ from lorag.knowledge.chunking.atoms import Atom
 _RANK_SHIFT, _SURROUNDINGS_SHIFT, _HASH_BITS = 60, 48, 24
 
 _TIERS = np.array([0, 1, 2, 3, 4, 4, 4], dtype=np.int64)
-"""By rank; a better tier is worth a chunk below the minimum, a better rank within a tier is not."""
+"""The tier of each rank; a better tier is worth a chunk below the minimum, a better rank within a tier is not."""
 
 
 def cut(atoms: Sequence[Atom], budget: int, min_tokens: int) -> list[Sequence[Atom]]:
-    """The atoms as runs in order, each of at most `budget` unless it is a single atom.
+    """Return the atoms as runs in order, each of at most `budget` unless it is a single atom.
 
     Runs below `min_tokens` are avoided where the ranks of the places allow it.
     """
@@ -64,7 +64,7 @@ def _tier(key: np.int64) -> int:
 
 
 def _keys(atoms: Sequence[Atom]) -> NDArray[np.int64]:
-    """Rank, then a hash of the surroundings, then of the words behind the place, then of those before it."""
+    """Return the key of each place: rank, then hashes of the surroundings, of the words after, of the words before."""
     ranks = np.array([atom.rank for atom in atoms], dtype=np.int64)
     surroundings = np.array([_hash(atom.surroundings, _RANK_SHIFT - _SURROUNDINGS_SHIFT) for atom in atoms])
     words = np.array([_largest_word_hash(atom.text) for atom in atoms], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""A document's chunks by the strategy that the params name."""
+"""The chunks of a document, by the strategy that the params name."""
 
 from collections.abc import Callable, Sequence
 
@@ -25,11 +25,11 @@ _STRATEGIES: dict[ChunkingStrategy, Callable[[Sequence[Block], int, ChunkingPara
 
 
 def chunk_document(document: Document, params: ChunkingParams, tokens: TokenCounter) -> list[Chunk]:
-    """The document's chunks in reading order; none where it has no text.
+    """Return the document's chunks in reading order; empty if it has no text.
 
-    Every chunk's `embedded_text` has at most `params.max_tokens` tokens, special tokens included, and at most 16 times
-    as many characters, so that an endless word, which the tokenizer may read as one unknown token, is cut too. All
-    text stands in some chunk. A chunk never reaches across a heading.
+    Every chunk's `embedded_text` has at most `params.max_tokens` tokens, special tokens included. It also has at most
+    16 times as many characters, so that an endless word is cut too: the tokenizer may read it as one unknown token. All
+    text is in some chunk. A chunk never crosses a heading.
     """
     ruler = Ruler(tokens)
     sections = split_sections(document, ruler, params.max_tokens)
@@ -43,15 +43,15 @@ def _cut_section(section: Section, params: ChunkingParams, ruler: Ruler) -> list
 
 
 def _room(context: str, max_tokens: int, ruler: Ruler) -> int:
-    """What the context and the special tokens leave to the text."""
+    """Return the tokens that the context and the special tokens leave for the text."""
     return max_tokens - ruler.special_tokens - (ruler.size(f"{context}\n") if context else 0)
 
 
 def _fit(placed: Sequence[tuple[str, str]], max_tokens: int, ruler: Ruler) -> list[tuple[str, str]]:
-    """The same texts, those that are too large after all cut by words.
+    """Return the same texts, with those that turn out too large cut by words.
 
-    The sum of the sizes of parts is exact where words are tokenized each by itself, not for every tokenizer nor for a
-    word that was cut; so what counts is the text as it will be embedded.
+    The sum of the sizes of the parts is exact only where each word is tokenized by itself. That is not so for every
+    tokenizer, nor for a word that was cut. So the size of the text as it will be embedded decides.
     """
     sizes = ruler.sizes([_embedded(context, text) for context, text in placed])
     result: list[tuple[str, str]] = []

@@ -1,4 +1,4 @@
-"""Cuts at the coarsest separator that makes pieces small enough."""
+"""Cuts at the coarsest separator that makes the pieces small enough."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from lorag.params import ChunkingParams
 
 
 def cut_by_separators(blocks: Sequence[Block], budget: int, params: ChunkingParams, ruler: Ruler) -> list[str]:
-    """A section whole where it fits; else cut between blocks, then lines, sentences and words, whatever they hold.
+    """Return a section whole if it fits; else cut between blocks, then lines, sentences and words, whatever they hold.
 
-    With an overlap each chunk but a section's first starts with the last words of the one before, so an edit there
-    changes both; the overlap takes at most half of the room.
+    With an overlap each chunk except a section's first starts with the last words of the one before, so an edit there
+    changes both. The overlap takes at most half of the room.
     """
     overlap = min(params.overlap_tokens, budget // 2)
     room = budget - overlap

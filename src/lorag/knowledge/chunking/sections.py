@@ -13,7 +13,7 @@ CONTEXT_SHARE = 3
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Blocks without headings, none of them blank, and the context that each chunk of theirs carries."""
+    """Blocks without headings, none of them blank, and the context of each chunk that is made of them."""
 
     context: str
     blocks: tuple[Block, ...]
@@ -33,10 +33,11 @@ class _RawSection:
 
 
 def split_sections(document: Document, ruler: Ruler, max_tokens: int) -> list[Section]:
-    """The document's sections in reading order, those without a text of their own left out.
+    """Return the document's sections in reading order, without those that have no text of their own.
 
-    A heading that no context shows whole (nothing stands below it, or the path is too long) opens its section as a
-    paragraph, so its words are not lost. A document of headings alone is one section with the headings as text.
+    A heading that no context shows whole (there is nothing below it, or the path is too long) becomes the first
+    paragraph of its section, so its words are not lost. A document of headings alone is one section with the headings
+    as text.
     """
     raw = _raw_sections(document.blocks)
     title = _one_line(document.title)
@@ -95,7 +96,7 @@ def _names(title: str, path: Sequence[_Heading]) -> list[str]:
 
 
 def _context(names: list[str], ruler: Ruler, max_tokens: int) -> tuple[str, frozenset[str]]:
-    """The path as text within its share, and the names that it shows whole."""
+    """Return the path as text, cut to its share of a chunk, and the names that it shows whole."""
     limit = max_tokens // CONTEXT_SHARE
     names = [name for name in names if name]
     while len(names) > 2 and ruler.size(SEPARATOR.join(names)) > limit:
@@ -110,7 +111,7 @@ def _context(names: list[str], ruler: Ruler, max_tokens: int) -> tuple[str, froz
 
 
 def _clip(text: str, limit: int, ruler: Ruler) -> str:
-    """The start of a text that fits, in whole words if it has a blank; nothing where nothing fits."""
+    """Return as much of the start of a text as fits, in whole words if it has a blank; empty if nothing fits."""
     text = text[: max(limit, 0) * CHARACTERS_PER_TOKEN]
     while text and ruler.size(text) > limit:
         text = text[: int(ruler.token_starts(text)[limit])]

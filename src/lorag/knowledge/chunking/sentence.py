@@ -1,4 +1,4 @@
-"""Whole sentences, grouped."""
+"""Groups of whole sentences."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ from lorag.params import ChunkingParams
 
 
 def cut_by_sentences(blocks: Sequence[Block], budget: int, params: ChunkingParams, ruler: Ruler) -> list[str]:
-    """A section whole where it fits; else runs of whole sentences, whichever block they stand in.
+    """Return a section whole if it fits; else runs of whole sentences, which may cross blocks.
 
-    A line of a list, of code or of a table counts as a sentence; only one that is too large by itself is cut.
+    A line of a list, of code or of a table counts as a sentence. A sentence is cut only if it is too large by itself.
     """
     sizes = ruler.sizes([block.text for block in blocks])
     if sum(sizes) <= budget:

@@ -1,4 +1,4 @@
-"""Where a text may be cut, from coarse to fine; each function gives ascending positions at which a piece may start."""
+"""Where a text may be cut, from coarse to fine; each function gives the ascending positions where a piece may start."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -16,33 +16,33 @@ _LIST_ITEM = re.compile(r"^([ \t]*)(?:[-*+•]|\(?(?:\d{1,9}|[A-Za-z])[.)])(?=\s
 
 
 def sentence_starts(text: str) -> Iterable[int]:
-    """After `.`, `!` or `?`, a blank and anything but a lower-case letter."""
+    """Return the positions after `.`, `!` or `?` and a blank, unless a lower-case letter follows."""
     return (match.end() for match in _SENTENCE_END.finditer(text))
 
 
 def line_starts(text: str) -> Iterable[int]:
-    """After each line break and the blanks behind it."""
+    """Return the positions after each line break and the blanks that follow it."""
     return (match.end() for match in _LINE_END.finditer(text))
 
 
 def code_line_starts(text: str) -> Iterable[int]:
-    """After each line break; the indentation belongs to the line."""
+    """Return the positions after each line break; the indentation belongs to the line."""
     return (match.end() for match in _CODE_LINE_END.finditer(text))
 
 
 def code_paragraph_starts(text: str) -> Iterable[int]:
-    """After blank lines; the indentation belongs to what follows."""
+    """Return the positions after blank lines; the indentation belongs to the text that follows."""
     return (match.end() for match in _CODE_BLANK_LINE.finditer(text))
 
 
 def word_starts(text: str) -> Iterable[int]:
-    """At each word."""
-    # A pattern that looks from blanks for the word behind them takes quadratic time on a million blanks.
+    """Return the positions of the words."""
+    # A pattern that starts at blanks and looks for the next word takes quadratic time on a million blanks.
     return (match.start() for match in _WORD.finditer(text))
 
 
 def item_starts(text: str) -> Iterable[int]:
-    """At the markers of the outermost level of a list."""
+    """Return the positions of the markers at the outermost level of a list."""
     markers = [(len(match[1].expandtabs(4)), match.start()) for match in _LIST_ITEM.finditer(text)]
     outermost = min((indent for indent, _ in markers), default=0)
     return [start for indent, start in markers if indent == outermost]

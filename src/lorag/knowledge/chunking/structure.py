@@ -18,7 +18,7 @@ from lorag.knowledge.documents import Block, BlockKind
 from lorag.params import ChunkingParams
 
 _REACH = 2
-"""The kinds of so many blocks on either side tell a place from others of its rank: no edit of words changes them."""
+"""How many blocks on either side distinguish places of one rank, by their kinds, which no edit of words changes."""
 
 _SEPARATORS: dict[BlockKind, Sequence[Separator]] = {
     BlockKind.PARAGRAPH: (sentence_starts, line_starts),
@@ -29,12 +29,11 @@ _SEPARATORS: dict[BlockKind, Sequence[Separator]] = {
 
 
 def cut_by_structure(blocks: Sequence[Block], budget: int, params: ChunkingParams, ruler: Ruler) -> list[str]:
-    """A section whole where it fits; else cut before a new topic, then between blocks, then inside a large block.
+    """Return a section whole if it fits; else cut it before a new topic, then between blocks, then inside a block.
 
-    A paragraph after a list, code or a table starts a topic. The paragraph before one of them, and any below
-    `min_tokens`, stay with what follows as long as both fit. A block is cut only where it alone is too large:
-    a list between items, code at blank lines, a table between rows with its first row repeated, a paragraph between
-    sentences.
+    A paragraph after a list, code or a table starts a topic. The paragraph before one of them, and any paragraph below
+    `min_tokens`, stays with what follows as long as both fit. A block is cut only if it is too large by itself: a list
+    between items, code at blank lines, a table between rows with its first row repeated, a paragraph between sentences.
     """
     sizes = ruler.sizes([block.text for block in blocks])
     kinds = "".join([" " * _REACH, *(block.kind[0] for block in blocks), " " * _REACH])

@@ -1,4 +1,4 @@
-"""How long a text is for the embedder."""
+"""The size of a text for the embedder."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHARACTERS_PER_TOKEN = 16
-"""A size counts a token for so many characters at least: an endless word may be one unknown token, and blanks none."""
+"""At least one token is counted per 16 characters: an endless word may be one unknown token, and blanks none."""
 
 SLAB_CHARACTERS = 50_000
 BATCH = 2_048
@@ -21,14 +21,14 @@ class TokenCounter(Protocol):
         """The number of tokens that the embedder reads for `text`, special tokens included."""
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
-        """`count` of each text, computed together."""
+        """Return `count` of each text, computed together."""
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """The character span (start, end) of each token in order, special tokens left out."""
 
 
 class Ruler:
-    """Sizes of texts: tokens without the special ones, or a token per 16 characters where that is more."""
+    """A ruler of texts: their size is the tokens without special ones, or a token per 16 characters if that is more."""
 
     def __init__(self, tokens: TokenCounter) -> None:
         self._tokens = tokens
@@ -54,7 +54,7 @@ class Ruler:
         return self.sizes([text])[0]
 
     def token_starts(self, text: str) -> NDArray[np.int64]:
-        """Where each token starts, ascending; a long text is read in slabs, so that memory stays bounded."""
+        """Return where each token starts, ascending; a long text is read in slabs, so that memory stays bounded."""
         found = [np.zeros(0, dtype=np.int64)]
         for start, end in _slabs(text):
             spans = self._tokens.offsets(text[start:end])
@@ -63,7 +63,7 @@ class Ruler:
 
 
 def at_least_by_length(tokens: int, characters: int) -> int:
-    """`tokens`, or a token per 16 characters where that is more."""
+    """Return `tokens`, or a token per 16 characters if that is more."""
     return max(tokens, -(-characters // CHARACTERS_PER_TOKEN))
 
 

@@ -12,10 +12,10 @@ from lorag.params import ChunkingParams
 
 
 def cut_in_windows(blocks: Sequence[Block], budget: int, params: ChunkingParams, ruler: Ruler) -> list[str]:
-    """Windows of whole words, each as large as the budget allows, restarted at each heading.
+    """Return windows of whole words, each as large as the budget allows; they restart at each heading.
 
-    Each starts `overlap_tokens` (at most half of the room) before the one before ended. An edit moves all later
-    windows of its section: this is the usual way to compare the others with, not one for documents that change.
+    Each starts `overlap_tokens` (at most half of the room) before the end of the one before. An edit moves all later
+    windows of its section. So this is the usual baseline for the other strategies, and not for documents that change.
     """
     text = "\n\n".join(block.text for block in blocks)
     words = refine(text, (word_starts,), budget, ruler, rank=Rank.WORD)
@@ -23,7 +23,7 @@ def cut_in_windows(blocks: Sequence[Block], budget: int, params: ChunkingParams,
 
 
 def fill(atoms: Sequence[Atom], budget: int, overlap: int = 0) -> list[str]:
-    """As many atoms as fit, one chunk after the other, each going back `overlap` into the one before."""
+    """Fill chunks with as many atoms as fit, one after the other; each goes back `overlap` into the one before."""
     before = np.concatenate([[0], np.cumsum([atom.size for atom in atoms])])
     texts: list[str] = []
     start = end = 0
@@ -35,7 +35,7 @@ def fill(atoms: Sequence[Atom], budget: int, overlap: int = 0) -> list[str]:
 
 
 def with_overlap(texts: Sequence[str], overlap: int, ruler: Ruler) -> list[str]:
-    """Each text but the first after the last whole words, `overlap` tokens at most, of the one before."""
+    """Return the texts, each but the first with the last whole words of the one before, at most `overlap` tokens."""
     if not overlap:
         return list(texts)
     tails = ["", *(_tail(text, overlap, ruler) for text in texts[:-1])]

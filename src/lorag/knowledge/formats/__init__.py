@@ -40,10 +40,10 @@ __all__ = [
 ]
 
 PARSER_VERSION = 1
-"""Raised with every change that makes the same bytes parse differently."""
+"""Raise it with every change that makes the same bytes parse differently."""
 
 RECORDS = "documents.jsonl"
-"""The one file name that holds many documents, one a line."""
+"""The name of the only kind of file that holds many documents, one a line."""
 
 FORMATS: dict[str, str] = {
     ".md": "markdown",
@@ -57,10 +57,10 @@ FORMATS: dict[str, str] = {
     ".docx": "docx",
     RECORDS: "records",
 }
-"""From suffix to module; by name, because a run should import only the libraries of the formats that it meets."""
+"""Suffix to the name of a module: a name, because a run should import only the libraries of the formats it reads."""
 
 LIBRARIES = ("docutils", "lxml", "markdown-it-py", "pypdf", "python-docx", "ruamel.yaml", "detect-secrets")
-"""Distributions whose version may change what a parser gives."""
+"""The distributions whose version may change the result of a parser."""
 
 
 def parser_versions() -> dict[str, int | str]:
@@ -69,7 +69,7 @@ def parser_versions() -> dict[str, int | str]:
 
 
 def format_of(name: str) -> str | None:
-    """The key of FORMATS for a file name or path, None for one that is not read."""
+    """Return the key of FORMATS for a file name or path; None for a file that is not read."""
     path = PurePosixPath(name)
     if path.name == RECORDS:
         return RECORDS
@@ -78,9 +78,9 @@ def format_of(name: str) -> str | None:
 
 
 def parse_document(name: str, data: bytes, limits: Limits) -> ParsedDocument:
-    """The document that the file `name` holds, with the file's stem as title where it gives none.
+    """Return the document that the file `name` holds; its title is the file's stem if the file gives none.
 
-    Raises Quarantine with the reason when it cannot be used.
+    Raises Quarantine with the reason if it cannot be used.
     """
     kind = format_of(name)
     if kind is None or kind == RECORDS:
@@ -93,7 +93,7 @@ def parse_document(name: str, data: bytes, limits: Limits) -> ParsedDocument:
 
 
 def with_title(document: ParsedDocument, name: str) -> ParsedDocument:
-    """The document, titled by the file's stem if it has no title of its own."""
+    """Return the document, with the file's stem as its title if it has none of its own."""
     if document.title:
         return document
     stem = PurePosixPath(name).stem
@@ -101,9 +101,9 @@ def with_title(document: ParsedDocument, name: str) -> ParsedDocument:
 
 
 def parse_content(kind: str, data: bytes, limits: Limits) -> ParseResult:
-    """What the bytes give, read as `kind` (a key of FORMATS); a verdict is returned, not raised.
+    """Parse the bytes as `kind` (a key of FORMATS); a Quarantine is returned, not raised.
 
-    Only MemoryError leaves it: whoever set the limit deals with it.
+    Only MemoryError is raised: the caller that set the memory limit handles it.
     """
     try:
         if not data:
@@ -123,6 +123,6 @@ def parse_content(kind: str, data: bytes, limits: Limits) -> ParseResult:
 
 
 def load_parser(kind: str) -> Callable[[bytes, Limits], ParsedDocument | ParsedRecords]:
-    """The parser for a key of FORMATS, imported now."""
+    """Import and return the parser for a key of FORMATS."""
     module = importlib.import_module(f"{__name__}.{FORMATS[kind]}")
     return cast("Callable[[bytes, Limits], ParsedDocument | ParsedRecords]", module.parse)

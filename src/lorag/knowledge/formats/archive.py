@@ -1,4 +1,4 @@
-"""Checks a zip archive by its directory, before anything in it is unpacked; nothing is ever extracted to disk."""
+"""Checks of a zip archive by its directory, before anything in it is unpacked; nothing is ever extracted to disk."""
 
 import io
 import re
@@ -20,10 +20,10 @@ _DOCTYPE = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
 def open_archive(data: bytes) -> zipfile.ZipFile:
-    """The archive in `data`, once its directory is known to be harmless.
+    """Open the archive in `data` if its directory is harmless.
 
-    Refused: names that leave a folder, links and devices, encrypted or overlapping entries, and sizes or ratios that
-    only a bomb has. What the directory lies about shows in `read_entry`.
+    Refused are names that lead out of their folder, links and devices, encrypted or overlapping entries, and sizes or
+    ratios that only a zip bomb has. `read_entry` finds the sizes that the directory states wrongly.
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
@@ -41,14 +41,14 @@ def open_archive(data: bytes) -> zipfile.ZipFile:
 
 
 def read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
-    """One entry, never more than the directory promised; a wrong size or checksum is refused."""
+    """Read one entry, never more bytes than the directory states; a wrong size or checksum is refused."""
     promised = archive.getinfo(name).file_size
     try:
         with archive.open(name) as stream:
             content = stream.read(promised + 1)
     except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, OSError) as error:
         raise Quarantine(Reason.UNSAFE_ARCHIVE, f"entry {name!r} is damaged or lies about its size: {error}") from None
-    except Exception as error:  # zlib.error, lzma.LZMAError: whatever the entry's compression raises
+    except Exception as error:  # zlib.error, lzma.LZMAError: the errors of the entry's compression
         raise Quarantine(Reason.UNSAFE_ARCHIVE, f"entry {name!r} cannot be unpacked: {error}") from error
     if len(content) != promised:
         raise Quarantine(Reason.UNSAFE_ARCHIVE, f"entry {name!r} lies about its size")
@@ -56,7 +56,7 @@ def read_entry(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def refuse_entities(name: str, xml: bytes) -> None:
-    """Refuses XML with a document type: Office files have none, entity bombs and file reads need one."""
+    """Refuse XML with a document type: Office files have none, but entity bombs and file reads need one."""
     if _DOCTYPE.search(xml.replace(b"\x00", b"")):  # UTF-16 too
         raise Quarantine(Reason.UNSAFE_ARCHIVE, f"entry {name!r} declares a document type or entities")
 

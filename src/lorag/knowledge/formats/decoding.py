@@ -1,4 +1,4 @@
-"""Bytes to text, and what kind of file the first bytes betray. Nothing is replaced in silence."""
+"""Decoding of bytes to text, and the kind of file that its first bytes show. Nothing is replaced silently."""
 
 import codecs
 import re
@@ -53,14 +53,14 @@ _MIN_CONTROLS = 8
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Clean text and what was taken out of it."""
+    """Clean text, and the counts of what was removed from it."""
 
     text: str
     flags: Counter[Flag]
 
 
 def sniff(data: bytes) -> str | None:
-    """What the first bytes say the file is, such as `a PDF`; None when they could begin a text."""
+    """Return the kind of file that the first bytes show, such as `a PDF`; None if a text could begin with them."""
     for signature, name in _SIGNATURES:
         if data.startswith(signature):
             return name
@@ -68,9 +68,10 @@ def sniff(data: bytes) -> str | None:
 
 
 def decode_text(data: bytes, *, may_declare: bool = False) -> Decoded:
-    """Clean text of `data`: by its byte order mark, its declared charset (where the format has one), else UTF-8.
+    """Return the clean text of `data`, decoded by its byte order mark, else its declared charset, else UTF-8.
 
-    Raises Quarantine: `type_mismatch` for binary data, `bad_encoding` with the byte offset for anything else.
+    The declared charset counts only with `may_declare`, for formats that have one. Raises Quarantine: `type_mismatch`
+    for binary data, `bad_encoding` with the byte offset for anything else.
     """
     if kind := sniff(data):
         raise Quarantine(Reason.TYPE_MISMATCH, f"named as text, but is {kind}")

@@ -1,4 +1,4 @@
-"""Word documents by python-docx, after the archive was found harmless. Embedded files are not opened."""
+"""Word documents by python-docx, after the archive was checked. Embedded files are not opened."""
 
 import io
 from collections import Counter
@@ -17,7 +17,7 @@ _WHITE = {"FFFFFF", "white"}
 
 
 def parse(data: bytes, limits: Limits) -> ParsedDocument:
-    """A .docx: headings, paragraphs, lists and tables in reading order, tracked insertions accepted.
+    """Parse a .docx: headings, paragraphs, lists and tables in reading order, with tracked insertions accepted.
 
     Not read: headers, footers, notes, comments, text in pictures and embedded files.
     """
@@ -51,7 +51,7 @@ def _check_entries(data: bytes) -> None:
 
 
 class _Reader:
-    """Walks the body; lists gather until something else comes."""
+    """A reader of the body; it collects the items of a list until another kind of element comes."""
 
     def __init__(
         self, styles: Mapping[str, str], numbered: Set[tuple[str, str]], limits: Limits, flags: Counter[Flag]
@@ -65,7 +65,7 @@ class _Reader:
         self._counters: dict[int, int] = {}
 
     def read(self, parent: Any, depth: int) -> None:
-        """Adds the blocks of the body, a content control or a table cell."""
+        """Add the blocks of the body, a content control or a table cell."""
         if depth > self._limits.max_depth:
             raise Quarantine(Reason.TOO_DEEP, f"elements nest deeper than {self._limits.max_depth}")
         for element in parent:
@@ -79,7 +79,7 @@ class _Reader:
                 self.read(element, depth + 1)
 
     def flush_list(self) -> None:
-        """Ends the open list."""
+        """End the open list."""
         if self._list_lines:
             self.blocks.append(Block(BlockKind.LIST, "\n".join(self._list_lines)))
         self._list_lines, self._counters = [], {}
@@ -122,7 +122,7 @@ class _Reader:
     def _cells(self, row: Any, depth: int) -> Iterator[str]:
         for cell in row.iter(f"{_W}tc"):
             if next(cell.iterancestors(f"{_W}tr")) is not row:
-                continue  # of a table inside this cell, which the cell's own text holds
+                continue  # a cell of a nested table, whose text is part of the outer cell's text
             inner = _Reader(self._styles, self._numbered, self._limits, self.flags)
             inner.read(cell, depth + 1)
             inner.flush_list()
@@ -152,7 +152,7 @@ def _value(parent: Any, name: str) -> str:
 
 
 def _numbered_levels(word: Any) -> set[tuple[str, str]]:
-    """The (list id, level) pairs that count instead of showing a bullet."""
+    """Return the (list id, level) pairs that show a number instead of a bullet."""
     from docx.opc.constants import RELATIONSHIP_TYPE
 
     try:

@@ -23,7 +23,7 @@ _MAX_VALUE = 2_000
 
 @dataclass(frozen=True, slots=True)
 class FrontMatter:
-    """The title, the other values as text, the text behind them, and what was wrong with them."""
+    """The text after the front matter, its title, its other values as text, and the problem with them if any."""
 
     body: str
     title: str = ""
@@ -32,7 +32,7 @@ class FrontMatter:
 
 
 def split_front_matter(text: str) -> FrontMatter:
-    """The front matter of `text`, if it has any; broken front matter is left out and named in `problem`."""
+    """Split the front matter, if any, from `text`; broken front matter is left out and described in `problem`."""
     match = _FENCED.match(text)
     if not match:
         return FrontMatter(text)
@@ -51,7 +51,7 @@ def split_front_matter(text: str) -> FrontMatter:
 
 
 def metadata_of(values: Mapping[Any, Any]) -> dict[str, str]:
-    """The scalars of `values`, and lists of them joined by `, `, as text; tables, empty values and `title` left out."""
+    """Return scalars, and lists of them joined by `, `, as text; without tables, empty values and `title`."""
     found: dict[str, str] = {}
     for key, value in values.items():
         if key == "title":
@@ -66,7 +66,7 @@ def metadata_of(values: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def scalar_text(value: object) -> str | None:
-    """A scalar as text, `true` and `false` for booleans, dates as ISO; None for anything else."""
+    """Return a scalar as text, `true` and `false` for booleans, dates as ISO; None for anything else."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):

@@ -1,16 +1,16 @@
-"""Which HTML elements a reader of the page would not see."""
+"""The HTML elements that a reader of the page does not see."""
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
-"""Elements that never have an end tag."""
+"""The elements that never have an end tag."""
 
 UNREAD = frozenset(
     "script style template noscript iframe object svg math canvas audio video select datalist button nav".split()
 )
-"""Elements whose content is no part of the text: code, controls, drawings, menus."""
+"""The elements whose content is not part of the text: code, controls, drawings, menus."""
 
 _INVISIBLE = re.compile(
     r"display:none|visibility:(?:hidden|collapse)|(?:^|;)opacity:0?\.?0*(?:;|!|$)"
@@ -34,7 +34,7 @@ class _Open:
 
 
 class HiddenElements:
-    """Follows start and end tags and tells whether what comes now can be seen.
+    """A follower of start and end tags that knows whether the content at this point is visible.
 
     Styles of the element itself and rules for one class or one id are read. Not covered: other selectors, media
     queries, linked style sheets, scripts.
@@ -50,7 +50,7 @@ class HiddenElements:
         return bool(self._open) and self._open[-1].hidden
 
     def add_style_sheet(self, css: str) -> None:
-        """Learns which classes and ids a `<style>` element hides."""
+        """Learn which classes and ids a `<style>` element hides."""
         css = _AT_RULE.sub("", _COMMENT.sub("", css.lower()))
         for selectors, style in _RULE.findall(css):
             if _INVISIBLE.search(_compact(style)):
@@ -58,7 +58,7 @@ class HiddenElements:
                 self._hiding_selectors.update(name for name in simple if _SIMPLE_SELECTOR.fullmatch(name))
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """An element begins; `tag` and attribute names in lower case."""
+        """Begin an element; `tag` and attribute names in lower case."""
         if tag in VOID:
             return
         parent = self._open[-1] if self._open else _Open("", False, "black", "white")
@@ -70,7 +70,7 @@ class HiddenElements:
         self._open.append(_Open(tag, hidden, colour, background))
 
     def end(self, tag: str) -> None:
-        """An element ends, and with it those inside it that were left open; an end without a start is passed over."""
+        """End an element and the elements inside it that were left open; ignore an end without a start."""
         for index in range(len(self._open) - 1, -1, -1):
             if self._open[index].tag == tag:
                 del self._open[index:]
@@ -85,7 +85,7 @@ class HiddenElements:
 
 
 def attributes_of(pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:
-    """Attributes with names in lower case and no value as an empty one."""
+    """Return the attributes with names in lower case; a missing value becomes an empty one."""
     return {name.lower(): value or "" for name, value in pairs}
 
 

@@ -1,4 +1,4 @@
-"""HTML by libxml2, read as a stream of tags: no tree, so no depth that could break it. Nothing is fetched or run."""
+"""HTML by libxml2, read as a stream of tags: there is no tree whose depth could break it. Nothing is fetched or run."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _BLOCKS = frozenset(
 
 
 def parse(data: bytes, limits: Limits) -> ParsedDocument:
-    """A page: what a reader sees of it, without menus; hidden text and comments are counted."""
+    """Parse a page: the text that a reader sees, without menus; hidden text and comments are counted."""
     if (kind := sniff(data)) is not None:
         raise Quarantine(Reason.TYPE_MISMATCH, f"named as HTML, but is {kind}")
     decoded = decode_text(data, may_declare=True)
@@ -32,7 +32,7 @@ def read_html(text: str, limits: Limits) -> "PageReader":
     from lxml import etree
 
     reader = PageReader(limits.max_depth)
-    target: Any = reader  # the stubs also allow bytes, which are not given where the input is text
+    target: Any = reader  # the stubs also allow bytes, which never come where the input is text
     parser = etree.HTMLParser(target=target, huge_tree=True, no_network=True, encoding="utf-8")
     parser.feed(text.encode())
     parser.close()
@@ -40,7 +40,7 @@ def read_html(text: str, limits: Limits) -> "PageReader":
 
 
 class PageReader:
-    """Collects blocks from tags and text as they come (the target interface of lxml parsers)."""
+    """A collector of blocks from tags and text as they arrive (the target interface of lxml parsers)."""
 
     def __init__(self, max_depth: int) -> None:
         self.blocks: list[Block] = []
@@ -49,7 +49,7 @@ class PageReader:
         self._max_depth = max_depth
         self._depth = 0
         self._hidden = HiddenElements()
-        self._unread = 0  # how many elements are open whose content is no text
+        self._unread = 0  # the number of open elements whose content is not text
         self._words: list[str] = []
         self._heading = 0
         self._preformatted = 0
@@ -60,7 +60,7 @@ class PageReader:
         self._raw: list[str] | None = None  # the text of the open title or style element
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        """A start tag."""
+        """Handle a start tag."""
         self._depth += 1
         if self._depth > self._max_depth:
             raise Quarantine(Reason.TOO_DEEP, f"elements nest deeper than {self._max_depth}")
@@ -73,7 +73,7 @@ class PageReader:
             self._open(tag, attributes)
 
     def end(self, tag: str) -> None:
-        """An end tag; libxml2 gives one for every start tag."""
+        """Handle an end tag; libxml2 gives one for every start tag."""
         self._depth -= 1
         if tag not in VOID:
             self._hidden.end(tag)
@@ -90,7 +90,7 @@ class PageReader:
             self._close(tag)
 
     def data(self, text: str) -> None:
-        """Text between tags."""
+        """Handle text between tags."""
         if self._raw is not None:
             self._raw.append(text)
         elif self._unread:
@@ -102,12 +102,12 @@ class PageReader:
             self._words.append(text)
 
     def comment(self, text: str) -> None:
-        """A comment: never indexed. An XML declaration arrives as one."""
+        """Count a comment, which is never indexed. An XML declaration arrives as one and is not counted."""
         if text.strip() and not text.startswith("?xml"):
             self.flags[Flag.HIDDEN_TEXT] += 1
 
     def close(self) -> None:
-        """The end of the page."""
+        """Handle the end of the page."""
         self._flush()
         self._emit_list()
         self._emit_table()
@@ -174,7 +174,7 @@ class PageReader:
         return "\n".join(" ".join(line.split()) for line in text.split("\x00")).strip()
 
     def _flush(self) -> None:
-        """What was collected becomes a block, or a part of the open list; a table cell collects on."""
+        """Turn the collected words into a block or a part of the open list; in a table cell go on collecting."""
         if self._tables:
             self._words.append(" ")
             return
@@ -192,7 +192,7 @@ class PageReader:
     def _add_to_list(self, text: str) -> None:
         text = text.rstrip().replace("\n", "\n" + self._indent())
         if self._list_lines and self._list_lines[-1].endswith(" "):
-            self._list_lines[-1] += text  # behind its marker
+            self._list_lines[-1] += text  # after its marker
         else:
             self._list_lines.append(self._indent() + text)
 

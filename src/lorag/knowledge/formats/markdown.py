@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-# A full parse of more than this takes longer than anybody waits; such files are generated and simple.
+# A full parse of more than this takes too long; such files are generated and simple.
 _MAX_LINES = 50_000
 _MAX_CHARACTERS = 2_000_000
 _ATTRIBUTES = re.compile(r"\s*\{[#.:][^{}]*\}\s*$")
 
 
 def parse(data: bytes, limits: Limits) -> ParsedDocument:
-    """A Markdown page with YAML or TOML front matter; Hugo shortcodes give their text."""
+    """Parse a Markdown page with YAML or TOML front matter; Hugo shortcodes give their text."""
     return _parse(data, limits, mdx=False)
 
 
 def parse_mdx(data: bytes, limits: Limits) -> ParsedDocument:
-    """An MDX page: as Markdown, without imports, exports and JSX tags."""
+    """Parse an MDX page: as Markdown, without imports, exports and JSX tags."""
     return _parse(data, limits, mdx=True)
 
 
@@ -69,7 +69,7 @@ def _markdown(max_nesting: int, *, mdx: bool) -> "MarkdownIt":
 
 
 class _HtmlTags(HTMLParser):
-    """Follows raw HTML across Markdown blocks: what it hides stays hidden until its end tag."""
+    """A follower of raw HTML across Markdown blocks: what it hides stays hidden until its end tag."""
 
     def __init__(self, flags: Counter[Flag]) -> None:
         super().__init__(convert_charrefs=True)
@@ -87,7 +87,7 @@ class _HtmlTags(HTMLParser):
             self._unread.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """An element without content hides nothing."""
+        """Ignore the tag: an element without content hides nothing."""
 
     def handle_endtag(self, tag: str) -> None:
         self._hidden.end(tag)
@@ -96,7 +96,7 @@ class _HtmlTags(HTMLParser):
 
 
 class _Page:
-    """Reads the tokens of one page into blocks."""
+    """A reader that turns the tokens of one page into blocks."""
 
     def __init__(self, limits: Limits, *, mdx: bool) -> None:
         self.blocks: list[Block] = []
@@ -107,13 +107,13 @@ class _Page:
 
     def tokens(self, text: str) -> "list[Token]":
         tokens = _markdown(self._limits.max_depth, mdx=self._mdx).parse(text)
-        # At this level the parser leaves out what is nested deeper, in silence.
+        # At this level the parser silently leaves out what is nested deeper.
         if any(token.level >= self._limits.max_depth - 1 for token in tokens):
             raise Quarantine(Reason.TOO_DEEP, f"blocks nest deeper than {self._limits.max_depth}")
         return tokens
 
     def read(self, tokens: "list[Token]") -> None:
-        """Adds a block for each top-level token; quotations give the blocks inside them."""
+        """Add a block for each top-level token; quotations give the blocks inside them."""
         position = 0
         while position < len(tokens):
             token = tokens[position]
@@ -146,11 +146,11 @@ class _Page:
             self.blocks.append(Block(kind, text, level))
 
     def _html(self, source: str) -> list[Block]:
-        """The visible blocks of raw HTML; tags it leaves open go on for what follows."""
+        """Return the visible blocks of raw HTML; tags that it leaves open also apply to what follows."""
         hidden_before = self._tags.hides
         self._tags.feed(source)
         if "<!--" in source and "-->" not in source:
-            # CommonMark ends the block with the page, so the parser may forget that it waits for the end.
+            # CommonMark ends the block with the page, so it does no harm that the HTML parser still waits for the end.
             self.flags[Flag.HIDDEN_TEXT] += 1
             return []
         if hidden_before:
@@ -174,7 +174,7 @@ class _Page:
         return lines
 
     def _nested_lines(self, tokens: "list[Token]") -> list[str]:
-        """The blocks inside a list item as lines."""
+        """Return the blocks inside a list item as lines."""
         page = _Page(self._limits, mdx=self._mdx)
         page.flags, page._tags = self.flags, self._tags
         page.read(tokens)
@@ -191,7 +191,7 @@ class _Page:
 
     def _inline(self, token: "Token") -> str:
         if self._tags.hides:
-            return token.content  # counted by whoever adds the block
+            return token.content  # counted when the block is added
         parts: list[str] = []
         for child in token.children or []:
             if child.type == "html_inline":
@@ -216,7 +216,7 @@ class _Page:
 
 
 def _end_of(tokens: "list[Token]", start: int) -> int:
-    """The index of the token that closes the one at `start`; `start` itself for one without content."""
+    """Return the index of the token that closes the one at `start`; `start` itself for one without content."""
     if tokens[start].nesting != 1:
         return start
     level = tokens[start].level

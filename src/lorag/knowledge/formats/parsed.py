@@ -1,4 +1,4 @@
-"""What a parser gives or refuses, and the same as JSON for a pipe or a cache."""
+"""The result of a parser, a document or a refusal, and its form as JSON for a pipe or a cache."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,15 +15,15 @@ class Limits(Protocol):
 
     @property
     def max_depth(self) -> int:
-        """How deep elements may nest."""
+        """The depth to which elements may nest."""
 
     @property
     def max_characters(self) -> int:
-        """How much text one document may hold."""
+        """The number of characters that one document may hold."""
 
 
 class Quarantine(Exception):
-    """One document cannot be used; the others go on."""
+    """A verdict that one document cannot be used; the others are still processed."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
@@ -33,9 +33,9 @@ class Quarantine(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ParsedDocument:
-    """One document as its format tells it; `title` is empty where the format names none.
+    """A document as its parser read it; `title` is empty if the format gives none.
 
-    `notes` are for a person: where metadata broke, which kind of secret was seen in which line.
+    `notes` are for a person: where metadata is broken, and which kind of secret is in which line.
     """
 
     title: str
@@ -47,7 +47,7 @@ class ParsedDocument:
 
 @dataclass(frozen=True, slots=True)
 class ParsedRecord:
-    """One line of a records file: its number from 1, its id where it has one, and the document or why there is none."""
+    """One line of a records file: its number from 1, its id if any, and the document or the reason for having none."""
 
     line: int
     id: str
@@ -65,7 +65,7 @@ ParseResult = ParsedDocument | ParsedRecords | Quarantine
 
 
 def choose_title(explicit: str, blocks: Iterable[Block]) -> str:
-    """`explicit`, else the first heading of level 1, else the first heading, else nothing."""
+    """Return `explicit`, else the first heading of level 1, else the first heading, else an empty text."""
     if explicit.strip():
         return " ".join(explicit.split())
     headings = [block for block in blocks if block.kind is BlockKind.HEADING]
@@ -74,10 +74,10 @@ def choose_title(explicit: str, blocks: Iterable[Block]) -> str:
 
 
 def finish(document: ParsedDocument, limits: Limits) -> ParsedDocument:
-    """The document with clean text and without empty blocks; quarantined when nothing or too much is left."""
+    """Return the document with clean text and no empty blocks; raises Quarantine if nothing or too much is left."""
     flags = Counter(document.flags)
     whole = "\n".join([block.text for block in document.blocks])
-    is_clean = clean_text(whole).text == whole  # the rule; entities alone bring back what was taken out of the source
+    is_clean = clean_text(whole).text == whole  # usual: only entities bring back what was removed from the source
     blocks = []
     for block in document.blocks:
         text = block.text
@@ -98,7 +98,7 @@ def finish(document: ParsedDocument, limits: Limits) -> ParsedDocument:
 
 
 def with_secrets(document: ParsedDocument) -> ParsedDocument:
-    """The document, flagged and noted where it seems to hold live credentials."""
+    """Return the document, with a flag and notes if it seems to hold live credentials."""
     text = "\n".join([document.title, *document.metadata.values(), *(block.text for block in document.blocks)])
     found = tuple(find_secrets(text))
     if not found:
@@ -123,7 +123,7 @@ def result_to_json(result: ParseResult) -> dict[str, Any]:
 
 
 def result_from_json(value: Mapping[str, Any]) -> ParseResult:
-    """What `result_to_json` was given; raises KeyError, TypeError or ValueError on anything else."""
+    """Return what `result_to_json` was given; raises KeyError, TypeError or ValueError on anything else."""
     if "records" in value:
         return ParsedRecords(tuple(_record_from_json(row) for row in value["records"]))
     return _document_from_json(value)

@@ -1,4 +1,4 @@
-"""PDF text by pypdf. Pages that are pictures have none: nothing is recognised optically."""
+"""PDF text by pypdf. A page that is a picture has none: there is no OCR."""
 
 import io
 import logging
@@ -18,7 +18,7 @@ _LONGEST_METADATA = 500
 
 
 def parse(data: bytes, limits: Limits) -> ParsedDocument:
-    """A PDF: its paragraphs page by page, as far as it has a text layer. An empty password is tried."""
+    """Parse a PDF: the paragraphs of its text layer, page by page. For an encrypted one an empty password is tried."""
     if b"%PDF-" not in data[:_HEADER_WINDOW]:
         kind = sniff(data) or ("HTML" if _HTML.match(data) else "no PDF")
         raise Quarantine(Reason.TYPE_MISMATCH, f"named .pdf, but is {kind}")

@@ -14,7 +14,7 @@ _TABLE_RULE = re.compile(r"[ \t]*\|?[ \t:|-]*-{2,}[ \t:|-]*")
 
 
 def parse(data: bytes, limits: Limits) -> ParsedDocument:
-    """A text file: paragraphs between blank lines, line breaks kept."""
+    """Parse a text file: paragraphs between blank lines, with their line breaks kept."""
     decoded = decode_text(data)
     paragraphs = re.split(r"\n(?:[ \t]*\n)+", decoded.text)
     blocks = tuple(Block(BlockKind.PARAGRAPH, text) for text in paragraphs if text.strip())
@@ -22,7 +22,7 @@ def parse(data: bytes, limits: Limits) -> ParsedDocument:
 
 
 def split_blocks(text: str) -> tuple[Block, ...]:
-    """Blocks of Markdown-like text, split at blank lines, `#` headings and code fences; inline markup stays."""
+    """Split Markdown-like text into blocks at blank lines, `#` headings and code fences; inline markup stays."""
     blocks: list[Block] = []
     pending: list[str] = []
     lines = iter(text.split("\n"))

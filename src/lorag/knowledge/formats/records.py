@@ -24,7 +24,7 @@ _MAX_ID = 500
 
 
 def parse(data: bytes, limits: Limits) -> ParsedRecords:
-    """Every record of the file: a bad one is quarantined with its line, the others go on.
+    """Parse every record of the file: a bad one is quarantined with its line, and the others are still used.
 
     A record may lack a title; every other key with a scalar value becomes metadata.
     """

@@ -1,4 +1,4 @@
-"""reStructuredText by docutils; what Sphinx adds keeps its text. No file is included, no raw output is made."""
+"""reStructuredText by docutils; what Sphinx adds keeps its text. No file is included, and no raw output is made."""
 
 import re
 import textwrap
@@ -33,7 +33,7 @@ _SETTINGS = {
 
 
 def parse(data: bytes, limits: Limits) -> ParsedDocument:
-    """A reStructuredText page; its field list at the top becomes metadata."""
+    """Parse a reStructuredText page; its field list at the top becomes metadata."""
     from docutils import nodes
     from docutils.core import publish_doctree
 
@@ -53,7 +53,7 @@ def parse(data: bytes, limits: Limits) -> ParsedDocument:
 
 
 def _read(children: Sequence[Any], blocks: list[Block], level: int) -> None:
-    """Adds a block for each visible body element; containers give the blocks inside them."""
+    """Add a block for each visible body element; containers give the blocks inside them."""
     from docutils import nodes
 
     for node in children:
@@ -83,7 +83,7 @@ def _read(children: Sequence[Any], blocks: list[Block], level: int) -> None:
 
 
 def _read_refused(message: Any, blocks: list[Block]) -> None:
-    """Adds the content of a directive that docutils refused, mostly for an option that only Sphinx has."""
+    """Add the content of a directive that docutils refused, mostly for an option that only Sphinx has."""
     from docutils import nodes
 
     for source in message.findall(nodes.literal_block):
@@ -117,7 +117,7 @@ def _list_lines(node: Any) -> list[str]:
 
 
 def _entries(node: Any) -> list[str]:
-    """`term: text` for definitions, options and fields."""
+    """Return `term: text` lines for definitions, options and fields."""
     from docutils import nodes
 
     lines: list[str] = []
@@ -139,7 +139,7 @@ def _rows(table: Any) -> list[str]:
 
 
 def _register_unknown(text: str) -> None:
-    """Makes docutils keep the text of roles and directives that it does not know, instead of an error message."""
+    """Make docutils keep the text of roles and directives that it does not know, instead of an error message."""
     from docutils.parsers.rst import directives, roles
     from docutils.parsers.rst.languages import get_language
     from docutils.utils import new_document
@@ -162,7 +162,7 @@ def _register_unknown(text: str) -> None:
 def _read_role(
     name: str, rawtext: str, text: str, lineno: int, inliner: Any, options: Any = None, content: Any = ()
 ) -> tuple[list[Any], list[Any]]:
-    """The text of an unknown role: `title` of `title <target>`, a cross-reference without its sign."""
+    """Return the text of an unknown role: `title` of `title <target>`, a cross-reference without its sign."""
     from docutils import nodes
     from docutils.utils import unescape
 
@@ -195,7 +195,7 @@ def _keep_text(directive: Any) -> list[Any]:
 
 @cache
 def _directive_class(read: Callable[[Any], list[Any]]) -> type[Any]:
-    """A directive that takes any argument, options and content, and gives what `read` makes of them."""
+    """Return a directive that takes any argument, options and content, and returns the result of `read`."""
     from docutils.parsers.rst import Directive
 
     class AnyDirective(Directive):

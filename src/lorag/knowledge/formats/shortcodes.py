@@ -1,4 +1,4 @@
-"""Source of documentation generators made plain Markdown: Hugo shortcodes, and JSX with its imports in MDX."""
+"""Removal of what documentation generators add to Markdown: Hugo shortcodes, and JSX with its imports in MDX."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -14,10 +14,10 @@ _CODE_SPAN = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)", re.DOTALL)
 
 
 def strip_shortcodes(text: str) -> str:
-    """Markdown without Hugo's `{{< >}}` and `{{% %}}`; text between them and their unnamed quoted arguments stay."""
+    """Remove Hugo's `{{< >}}` and `{{% %}}`; text between them and their unnamed quoted arguments stay."""
     if "{{<" not in text and "{{%" not in text:
         return text
-    # One that has a line to itself is a block, and what it says no part of the paragraph below.
+    # A shortcode on a line of its own is a block, and its text is not part of the paragraph below.
     alone = re.compile(rf"(?m)^[ \t]*{_SHORTCODE.pattern}[ \t]*$")
     return _outside_fences(
         text,
@@ -26,7 +26,7 @@ def strip_shortcodes(text: str) -> str:
 
 
 def strip_jsx(text: str) -> tuple[str, int]:
-    """Markdown without imports, exports and JSX tags, and how many comments were dropped."""
+    """Return Markdown without imports, exports and JSX tags, and the number of comments that were dropped."""
     comments = 0
 
     def strip(part: str) -> str:
@@ -50,7 +50,7 @@ def _shortcode_text(match: re.Match[str]) -> str:
 
 
 def _without_modules(lines: list[str]) -> Iterator[str]:
-    """Drops `import` and `export` statements: each ends where its brackets do, at the latest at a blank line."""
+    """Drop `import` and `export` statements: each ends where its brackets do, at the latest at a blank line."""
     open_brackets = 0
     inside = False
     for line in lines:
@@ -65,7 +65,7 @@ def _without_modules(lines: list[str]) -> Iterator[str]:
 
 
 def _outside_fences(text: str, change: Callable[[str], str]) -> str:
-    """`text` with `change` applied to what is not inside a code fence."""
+    """Return `text` with `change` applied to everything outside code fences."""
     parts: list[str] = []
     outside: list[str] = []
     fence = ""
