@@ -1,4 +1,4 @@
-"""Results in order, while threads work on those that come next."""
+"""Results in order, while threads compute the next ones."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,9 +10,10 @@ R = TypeVar("R")
 
 
 def compute_ahead(function: Callable[[T], R], items: Iterable[T], *, threads: int) -> Iterator[R]:
-    """`function` of each item in turn; `threads` further items are being worked on meanwhile.
+    """Yield `function` of each item in order, while threads compute it for the next `threads` items.
 
-    What `function` raises is raised at the place of its item. Whoever stops early waits for what has begun.
+    An exception of `function` is raised at the place of its item. A caller that stops early waits for the calls that
+    have begun.
     """
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[R]] = deque()

@@ -1,4 +1,4 @@
-"""Vectors for texts: each distinct text is embedded once, then comes from the cache."""
+"""Vectors for texts: each distinct text is embedded once and then read from the cache."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,25 +16,25 @@ NORM_TOLERANCE = 1e-3
 """How far from 1 the length of a vector may be."""
 
 _BATCHES_AT_ONCE = 2
-"""While one batch ends, is checked and cached, the next one keeps the processor busy."""
+"""Two, so that one batch keeps the processor busy while another one ends, is checked and is cached."""
 
 Progress = Callable[[int], None]
 """Called with the number of texts done since the last call."""
 
 ComputeBatches = Callable[[Sequence[Sequence[str]]], Iterable[tuple[int, NDArray[np.float32]]]]
-"""Vectors [n, dimension] of each batch of texts with the batch's position, in the order in which they get done."""
+"""Yields the position and the vectors [n, dimension] of each batch of texts, in the order in which they are done."""
 
 
 class Embedder(Protocol):
-    """Turns texts into unit vectors.
+    """A model that turns texts into unit vectors.
 
-    `fingerprint` names what is computed (model, tokenizer, pooling, normalisation, token limit) and never what
-    computes it; that is `backend`, for people. Both methods read the whole text.
+    `fingerprint` names what is computed (model, tokenizer, pooling, normalisation, token limit), never what computes
+    it. `backend` names that, for people. Both methods read the whole text.
     """
 
     @property
     def fingerprint(self) -> str:
-        """Equal fingerprints give vectors that may be compared with each other."""
+        """The name of the computation: vectors with equal fingerprints may be compared with each other."""
 
     @property
     def dimension(self) -> int:
@@ -42,31 +42,31 @@ class Embedder(Protocol):
 
     @property
     def backend(self) -> str:
-        """Library, device and arithmetic, such as `openvino bf16`."""
+        """The library, device and arithmetic, such as `openvino bf16`."""
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, special tokens included."""
+        """Return the number of tokens of each text, special tokens included."""
 
     def embed_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors [n, dimension] of unit length, all computed at once; raises InputRejected for too long a text.
+        """Return vectors [n, dimension] of unit length, all computed at once; raises InputRejected for too long a text.
 
-        Called by two threads at a time.
+        Two threads call it at a time.
         """
 
 
 class VectorCache(Protocol):
-    """Bytes by key; may forget anything at any time."""
+    """A store of bytes by key, which may forget anything at any time."""
 
     def get_many(self, namespace: str, keys: Sequence[str]) -> dict[str, bytes]:
-        """Those of the values that are there."""
+        """Return the values that are there, by key."""
 
     def put_many(self, namespace: str, values: Iterable[tuple[str, bytes]]) -> None:
-        """Keeps values."""
+        """Store the values."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmbedderStamp:
-    """What vectors of an embedder carry: its fingerprint and their length."""
+    """The mark of an embedder's vectors: its fingerprint and their length."""
 
     fingerprint: str
     dimension: int
@@ -74,10 +74,10 @@ class EmbedderStamp:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingCount:
-    """How much work it was.
+    """The amount of work of an embedding.
 
-    `n_embedded` and `n_tokens` count what the embedder computed; `n_cached` the texts that needed no computing, because
-    the cache or an equal text had the vector. Both n together are the number of texts.
+    `n_embedded` and `n_tokens` count what the embedder computed. `n_cached` counts the texts that needed no
+    computation, because the cache or an equal text had the vector. `n_embedded + n_cached` is the number of texts.
     """
 
     n_embedded: int
@@ -95,15 +95,16 @@ def embed_texts(
     names: Sequence[str] | None = None,
     compute: ComputeBatches | None = None,
 ) -> tuple[NDArray[np.float32], EmbeddingCount]:
-    """Vectors [n_texts, dimension] in the order of `texts`, and how much work they were.
+    """Return the vectors [n_texts, dimension] in the order of `texts`, and the amount of work.
 
-    Each batch is cached as soon as it is there, so a run that is killed loses three at most, and a text has bit for bit
-    the same vector for as long as the cache lives. Raises GateRefused for a vector that cannot be right (NaN,
-    infinite, zero, wrong dimension, not of unit length) and caches nothing of its batch; `names` says what to call
-    the texts then, chunk ids for instance.
+    Each batch is cached as soon as it is computed. So a run that is killed loses three batches at most, and a text has
+    bit for bit the same vector as long as the cache lives. Raises GateRefused for a vector that cannot be right (NaN,
+    infinite, zero, wrong dimension, not of unit length) and caches nothing of its batch. The message then names the
+    text by `names`, chunk ids for instance.
 
-    `compute` lets others do the work. What shares a batch is decided here, and a vector's last bits depend on that
-    alone, so equal machines give equal vectors wherever the batches go. By default the embedder computes them.
+    `compute` lets others do the work; by default the embedder does it. The batches are always planned here, and a
+    vector's last bits depend on its batch alone. So equal machines give equal vectors wherever the batches are
+    computed.
     """
     advance = progress or (lambda n: None)
     namespace = f"embedding {embedder.fingerprint}"
@@ -134,14 +135,15 @@ def embed_texts(
 
 
 def embed_batches(batches: Iterable[Sequence[str]], embedder: Embedder) -> Iterator[NDArray[np.float32]]:
-    """Vectors [n, dimension] of each batch in turn, two of them being computed at a time."""
+    """Yield the vectors [n, dimension] of each batch in order; two batches are computed at a time."""
     return compute_ahead(embedder.embed_batch, batches, threads=_BATCHES_AT_ONCE)
 
 
 def plan_batches(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
-    """Positions by batch, longest first; a batch, padded to its longest text, holds at most `batch_tokens` tokens.
+    """Return positions by batch, longest text first; a batch has at most `batch_tokens` tokens, padding included.
 
-    A text that is longer than that makes a batch of its own. Equal lengths keep their order.
+    Each text is padded to the longest of its batch. A text above the limit is a batch of its own. Equal lengths keep
+    their order.
     """
     batches: list[list[int]] = []
     longest = 0
@@ -176,7 +178,7 @@ def _refuse_bad_vectors(
         problem, row = f"has shape {vectors.shape}, not {expected}", 0
     else:
         norms = np.linalg.norm(vectors.astype(np.float64), axis=1)
-        # Written so that NaN is bad too.
+        # Written so that NaN counts as bad too.
         bad = np.flatnonzero(~(np.abs(norms - 1) <= NORM_TOLERANCE))
         if not bad.size:
             return

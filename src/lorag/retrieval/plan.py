@@ -1,4 +1,4 @@
-"""What a refresh has to do, worked out before anything is written."""
+"""The work of a refresh, planned before anything is written."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from lorag.retrieval.index.store import IndexEntry
 
 @dataclass(frozen=True, slots=True)
 class PlanCounts:
-    """Chunks by what becomes of them; `added + changed + kept` is the size of the new generation."""
+    """The number of chunks by what happens to them; `added + changed + kept` is the size of the new generation."""
 
     added: int
     changed: int
@@ -20,10 +20,10 @@ class PlanCounts:
 
 @dataclass(frozen=True, slots=True)
 class RefreshPlan:
-    """Chunk ids by what becomes of them, each tuple sorted.
+    """Chunk ids by what happens to them, each tuple sorted.
 
-    `write` and `delete` are what the store has to do: an id in both is written over. `counts` says the same in the
-    words of a person, for whom a chunk replaced within its document has changed.
+    `write` and `delete` are the work of the store: an id in both is overwritten. `counts` is for a person: in it a
+    chunk that was replaced within its document counts as changed.
     """
 
     write: tuple[str, ...]
@@ -33,15 +33,15 @@ class RefreshPlan:
 
     @property
     def is_noop(self) -> bool:
-        """Whether the store already holds just what is wanted."""
+        """Whether the store already holds exactly the wanted chunks."""
         return not self.write and not self.delete
 
 
 def plan_refresh(wanted: Iterable[Chunk], fingerprint: str, indexed: Mapping[str, IndexEntry]) -> RefreshPlan:
-    """Compares the wanted chunks with what is indexed, by id, content hash and embedder fingerprint together.
+    """Compare the wanted chunks with the indexed ones, by id, content hash and embedder fingerprint together.
 
-    An id names a chunk within its document, so equal text in two documents never makes one stand for the other.
-    Deletes are worked out against all wanted chunks at once: never by batch.
+    An id names a chunk within its document, so equal text in another document never counts as this chunk. Deletes are
+    computed against all wanted chunks at once, never by batch.
     """
     chunks = {chunk.id: chunk for chunk in wanted}
     keep, write, delete = [], [], []

@@ -1,1 +1,1 @@
-"""One protocol for every vector store, and one file for each store."""
+"""The protocol that every vector store implements."""

@@ -1,4 +1,4 @@
-"""What every vector store does for lorag; the adapters `lancedb_index` and `weaviate_index` do it."""
+"""The protocol of a vector store; `integrations.lancedb.index` and `integrations.weaviate.index` implement it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,10 +19,10 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class IndexRef:
-    """Names one generation of an index for good: what a release records and a reader opens.
+    """The permanent name of one generation of an index: a release records it, and a reader opens it.
 
-    `name` is the table or collection, `version` the store's own name for this state of it (a LanceDB table version;
-    for Weaviate the generation once more).
+    `name` is the table or collection. `version` is the store's own name for this state of it (a LanceDB table version;
+    for Weaviate, the generation again).
     """
 
     store: StoreKind
@@ -32,7 +32,7 @@ class IndexRef:
     dimension: int
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, for a release record."""
+        """Return plain values, for a release record."""
         return asdict(self)
 
     @classmethod
@@ -58,7 +58,7 @@ class IndexRow:
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """What a plan needs to know of an indexed chunk."""
+    """The part of an indexed chunk that a plan needs to know."""
 
     document_id: str
     content_hash: str
@@ -75,7 +75,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Applied inside the store: only chunks of these documents, and with all of these metadata values.
+    """A condition applied inside the store: only chunks of these documents, and with all of these metadata values.
 
     Empty means no restriction. Values are compared exactly, whatever characters they hold.
     """
@@ -87,9 +87,9 @@ class Filter:
 class IndexStore(Protocol):
     """A vector store that keeps generations.
 
-    A generation, once returned by `write_generation`, never changes for its readers, whatever is written later or
-    breaks off midway. Failures of the outside system raise `StoreFailed`; a generation that is not there any more or
-    cannot be opened raises `IntegrityFailed`. One writer at a time: the caller holds the workspace's lock.
+    A generation that `write_generation` has returned never changes for its readers, even if a later write breaks off
+    midway. Failures of the outside system raise `StoreFailed`. A generation that no longer exists or cannot be opened
+    raises `IntegrityFailed`. There is one writer at a time: the caller holds the workspace's lock.
     """
 
     def write_generation(
@@ -102,50 +102,50 @@ class IndexStore(Protocol):
         *,
         progress: Progress | None = None,
     ) -> IndexRef:
-        """Makes `generation` out of `base` less the chunk ids in `remove` plus `add`.
+        """Make `generation` from `base`, without the chunk ids in `remove` and with `add`.
 
-        A chunk id in both is replaced. With `base` None, or a base of another name, a new table or collection `name`
-        is filled with `add` alone. Whatever an earlier writer left unfinished after `base` is dropped first, so the
-        same call again gives the same state.
+        A chunk id in both is replaced. With `base` None, or a base of another name, a new table or collection `name` is
+        filled with `add` alone. Whatever an earlier writer left unfinished after `base` is dropped first, so the same
+        call again gives the same state.
         """
 
     def entries(self, ref: IndexRef) -> dict[str, IndexEntry]:
-        """Chunk id to entry for every row of the generation."""
+        """Return chunk id to entry for every row of the generation."""
 
     def rows(self, ref: IndexRef, ids: Sequence[str] | None = None) -> Iterator[IndexRow]:
-        """All rows of the generation sorted by chunk id, or those of `ids` that are there; vectors bit for bit."""
+        """Yield all rows of the generation, or those of `ids` that exist, sorted by chunk id; vectors bit for bit."""
 
     def count(self, ref: IndexRef, *, expected: int | None = None) -> int:
-        """The number of rows of the generation.
+        """Return the number of rows of the generation.
 
-        A store of several nodes, one of which was lost, is given the seconds in which the others catch up with what
-        they had confirmed together, if there are not `expected` rows at once.
+        A store of several nodes may have lost one of them. If there are not `expected` rows at once, it waits for the
+        seconds in which the other nodes catch up with what they had confirmed together.
         """
 
     def search_vector(
         self, ref: IndexRef, vector: Vector, k: int, *, where: Filter = Filter(), exact: bool = False
     ) -> list[Hit]:
-        """The `k` nearest by cosine, best first, score = cosine; `exact` compares with every row."""
+        """Return the `k` nearest by cosine, best first, score = cosine; `exact` compares with every row."""
 
     def search_text(self, ref: IndexRef, query: str, k: int, *, where: Filter = Filter()) -> list[Hit]:
-        """The `k` best by BM25 over context and text, best first; words only, never query syntax."""
+        """Return the `k` best by BM25 over context and text, best first; only words count, never query syntax."""
 
     def unreachable(
         self, ref: IndexRef, rows: Sequence[IndexRow], *, intact: bool = False, progress: Progress | None = None
     ) -> list[str]:
-        """Ids of those `rows` that a search by their own vector does not bring back as it was written.
+        """Return the ids of those `rows` that a search by their own vector does not bring back as they were written.
 
-        `intact` says that all are known to be stored as written, so that only the search is in doubt.
+        `intact` means that all are known to be stored as written, so that only the search is in doubt.
         """
 
     def mend(self, ref: IndexRef, rows: Sequence[IndexRow]) -> IndexRef:
-        """Deletes and inserts these rows of an unpublished generation again; the ref to use from then on."""
+        """Delete and insert these rows of an unpublished generation again; return the ref to use from then on."""
 
     def make_durable(self, ref: IndexRef) -> None:
         """Returns once the generation survives a power failure, as far as the store can promise that."""
 
     def drop_all_but(self, keep: Sequence[IndexRef]) -> None:
-        """Frees every generation, table and collection of this workspace's index that `keep` does not name."""
+        """Free every generation, table and collection of this workspace's index that `keep` does not name."""
 
     def close(self) -> None:
-        """Gives connections back; may be called twice."""
+        """Close the connections; may be called twice."""
