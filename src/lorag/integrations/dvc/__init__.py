@@ -1,1 +1,1 @@
-"""DVC, in this process."""
+"""DVC, run in this process."""

@@ -1,4 +1,4 @@
-"""DVC in-process: versions the source and runs what is stale."""
+"""DVC in this process: it versions the source and runs the stale stages."""
 
 import hashlib
 import json
@@ -24,20 +24,20 @@ _OWN_REMOTE = "workspace"
 _REMOTE_URL = re.compile(rf"""\['remote "{_OWN_REMOTE}"'\]\n\s*url = (?P<root>/.*)/\.dvc/cache$""", re.MULTILINE)
 
 STAGE_ERROR_FILE = "LORAG_STAGE_ERROR_FILE"
-"""Names the file in which a stage tells the flow, across the process border, what went wrong."""
+"""The variable with the path of the file in which a stage, a process of its own, reports its error to the flow."""
 
 STAGE_CALLER = "LORAG_STAGE_CALLER"
-"""The id of the process that a stage works for; a shell may stand between the two."""
+"""The variable with the id of the process that a stage works for; a shell may run between the two."""
 
 
 def init_dvc(root: Path) -> None:
-    """Makes `root`, a git repository, a DVC repository that sends no analytics and writes nothing outside itself."""
+    """Make `root`, a git repository, a DVC repository that sends no analytics and writes nothing outside itself."""
     from dvc.repo import Repo
 
     with _quiet(root), Repo.init(str(root)) as repo:
         with repo.config.edit("repo") as config:
             config["core"] = {"analytics": False, "site_cache_dir": ".dvc/tmp/site"}
-        # Lets a clone on the same machine `dvc pull` without any set-up, until a real remote takes its place.
+        # Lets a clone on the same machine `dvc pull` without any set-up, until a real remote replaces it.
         with repo.config.edit("repo") as config:
             config["core"]["remote"] = _OWN_REMOTE
             config["remote"][_OWN_REMOTE] = {"url": str(root / ".dvc" / "cache")}
@@ -56,7 +56,7 @@ def config_after_a_move(root: Path) -> tuple[str, str] | None:
 
 
 def track(root: Path, path: Path) -> str:
-    """Versions a file or folder with DVC; gives its md5. Unchanged content costs a look at the file times."""
+    """Version a file or folder with DVC; return its md5. Unchanged content costs a look at the file times."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
@@ -70,7 +70,7 @@ def track(root: Path, path: Path) -> str:
 
 
 def reproduce(root: Path, targets: Sequence[str], *, alone: bool = False) -> list[str]:
-    """Runs the stale ones of the target stages and of all that they need, in order; gives the names of those that ran.
+    """Run the stale stages among the targets and all that they need, in order; return the names of those that ran.
 
     With `alone` only the targets run, and what they need is taken as it lies there, as versions.json always is. A
     stage's own error is raised as it is; whatever else goes wrong in DVC raises StoreFailed.
@@ -94,7 +94,7 @@ def reproduce(root: Path, targets: Sequence[str], *, alone: bool = False) -> lis
 
 
 def revision(root: Path) -> str | None:
-    """Names the versions of all data and artifacts: the md5 of dvc.lock; None where nothing was reproduced yet."""
+    """Return a name for the versions of all data and artifacts: dvc.lock's md5; None if nothing was reproduced yet."""
     try:
         return hashlib.md5((root / "dvc.lock").read_bytes(), usedforsecurity=False).hexdigest()
     except OSError:
@@ -102,13 +102,16 @@ def revision(root: Path) -> str | None:
 
 
 def end_with_caller() -> None:
-    """Called in a stage's process: one that was left behind by a killed run would write beside the next."""
+    """End this process soon after the process that it works for has ended.
+
+    A stage calls it. Without it a stage that a killed run left behind would write at the same time as the next run.
+    """
     if caller := os.environ.get(STAGE_CALLER):
         end_with(int(caller))
 
 
 def report_stage_error(error: errors.LoragError) -> None:
-    """Called in a stage's process: leaves the error for `reproduce`, where one waits for it."""
+    """Leave the error for `reproduce`, if one waits for it. A stage's process calls it."""
     if target := os.environ.get(STAGE_ERROR_FILE):
         value = {"type": type(error).__name__, "what": error.what, "where": error.where, "do": error.do}
         Path(target).write_text(json.dumps(value), encoding="utf-8")
@@ -125,10 +128,10 @@ def _take_versions_as_they_are(repo: "Repo") -> None:
 
 
 def _drop_torn_files(repo: "Repo") -> None:
-    """Removes what a killed process left half-written, on which DVC refuses all work.
+    """Remove the files that a killed process left half-written, because DVC refuses all work with them.
 
-    That is its record of who reads and writes what, at each look at which it holds a lock of its own, and dvc.lock,
-    whose stages the run cache then gives back. A dvc.lock with git's marks of a conflict is for its owner to settle.
+    These are its read/write lock file, which DVC reads only under a lock of its own, and dvc.lock, whose stages are
+    then restored from the run cache. A dvc.lock with git's conflict marks is left to its owner.
     """
     from dvc.dvcfile import LOCK_FILE, Lockfile
     from dvc.lock import make_lock
