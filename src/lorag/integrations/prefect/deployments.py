@@ -1,4 +1,4 @@
-"""Registers deployments with a Prefect server, as `prefect deploy` does."""
+"""The registration of deployments with a Prefect server, as `prefect deploy` does it."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ SHOWN_CHARS = 800
 
 
 def ensure_work_pool(name: str, api: str) -> None:
-    """A work pool for processes of that name on the server; one that is there stays as it is."""
+    """Create a work pool of that name for processes on the server; an existing one stays as it is."""
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectAlreadyExists
     from prefect.workers.process import ProcessWorker
@@ -31,7 +31,7 @@ def ensure_work_pool(name: str, api: str) -> None:
 
 
 def deploy_file(prefect_file: Path, root: Path, environment: Mapping[str, str]) -> None:
-    """Registers all deployments of a prefect.yaml, again where they are there; placeholders are of `environment`."""
+    """Register all deployments of a prefect.yaml, existing ones again; placeholders come from `environment`."""
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(prefect_file)]
     done = subprocess.run(
         command, cwd=root, env=dict(environment), capture_output=True, text=True, timeout=600, check=False
@@ -41,14 +41,14 @@ def deploy_file(prefect_file: Path, root: Path, environment: Mapping[str, str]) 
         raise StoreFailed(
             f"`prefect deploy` failed: {said}",
             where=str(prefect_file),
-            do="mend prefect.yaml, or see that the server runs",
+            do="fix prefect.yaml, or check that the server runs",
         )
 
 
 def end_schedules(deployment: str, api: str) -> None:
-    """Takes all schedules, and the runs that they planned, from the deployment `flow/name`.
+    """Remove all schedules of the deployment `flow/name`, and the runs that they planned.
 
-    A file that names none leaves those that the server has from before.
+    A file that names no schedules leaves those that the server already has.
     """
     with connect_server(api) as client:
         found = client.read_deployment_by_name(deployment)

@@ -1,4 +1,4 @@
-"""What a person is told when Prefect's server cannot be reached."""
+"""The error for a Prefect server that cannot be reached."""
 
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
@@ -7,11 +7,11 @@ from lorag.errors import StoreFailed
 
 
 def lost_server(error: Exception, environment: Mapping[str, str]) -> StoreFailed | None:
-    """The error for a server that did not answer, also after the client's own retries; None for any other error."""
+    """Return the error for a server that did not answer, even after the client's own retries; else None."""
     from httpx import TransportError
     from prefect.exceptions import PrefectHTTPStatusError
 
-    # Where the server is down from the start the client raises no class of its own, and wraps what it met.
+    # If the server is down from the start, the client raises no class of its own, but wraps the original error.
     is_lost = any(
         isinstance(each, TransportError | PrefectHTTPStatusError) or "Failed to reach API" in str(each)
         for each in _with_causes(error)
@@ -22,7 +22,7 @@ def lost_server(error: Exception, environment: Mapping[str, str]) -> StoreFailed
     return StoreFailed(
         "the Prefect server does not answer",
         where=server._replace(netloc=server.netloc.rpartition("@")[2]).geturl() or "the server of this run",
-        do="start it, or unset PREFECT_API_URL, and run this again; what is served stays",
+        do="start it, or unset PREFECT_API_URL, and run this again; the current release stays in use",
     )
 
 

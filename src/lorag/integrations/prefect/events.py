@@ -11,7 +11,7 @@ from lorag.integrations.prefect.server import connect_server, workspace_name
 
 
 class EventName(StrEnum):
-    """What happens to a workspace that a deployment may wait for."""
+    """The events of a workspace that a deployment may wait for."""
 
     KNOWLEDGE_CHANGED = "lorag.knowledge.changed"
     RELEASE_PUBLISHED = "lorag.release.published"
@@ -21,9 +21,9 @@ class EventName(StrEnum):
 def emit_event(
     name: EventName, root: Path, payload: Mapping[str, Any], labels: Mapping[str, str] | None = None
 ) -> None:
-    """Tells the server that settings name, and returns once it has heard; raises StoreFailed where it has not.
+    """Send an event to the server that the settings name, and return once it is received; raises StoreFailed otherwise.
 
-    `labels` are what a trigger may match besides the workspace. Raises WorkspaceError where no server is named.
+    `labels` are what a trigger may match besides the workspace. Raises WorkspaceError if no server is named.
     """
     resource = {"prefect.resource.id": f"lorag.workspace.{workspace_name(root)}", "prefect.resource.name": str(root)}
     event = {
@@ -33,6 +33,6 @@ def emit_event(
         "resource": {**resource, **(labels or {})},
         "payload": dict(payload),
     }
-    # Answered before it returns, unlike Prefect's own emit_event, which drops what it cannot deliver.
+    # This waits for the answer, unlike Prefect's own emit_event, which drops what it cannot deliver.
     with connect_server() as client:
         client.request("POST", "/events", json=[event]).raise_for_status()

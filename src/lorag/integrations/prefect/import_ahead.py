@@ -1,4 +1,4 @@
-"""The slow imports of a refresh, made while it waits for Prefect's server to come up."""
+"""The slow imports of a refresh, done while it waits for Prefect's server to start."""
 
 import importlib
 import logging
@@ -36,15 +36,15 @@ FORKABLE = (
     "mlflow.store.tracking.sqlalchemy_store",
     "alembic.command",
 )
-"""Those after which a process may be forked: they start no thread."""
+"""The modules after whose import a process may still be forked: they start no thread."""
 
 
 def import_ahead() -> threading.Thread:
-    """Imports DVC, MLflow and LanceDB in a thread of its own, which is returned.
+    """Import DVC, MLflow and LanceDB in a thread of its own, and return the thread.
 
-    Together they take seconds of one core, and the server takes longer in a process of its own. Prefect imports its
-    server before it starts one: that is done first, since two threads that import are no faster than one. What cannot
-    be imported is told where it is used.
+    Together they take seconds of one core, and the server takes longer in its own process. Prefect imports its server
+    before it starts one. That import is done first, because two threads that import are no faster than one. A failed
+    import is reported where the module is used.
     """
     set_up_mlflow()
     if server_api() is None:

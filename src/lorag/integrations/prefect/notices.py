@@ -1,4 +1,4 @@
-"""Has a Prefect server send a message where a flow run of a workspace fails."""
+"""The message that a Prefect server sends when a flow run of a workspace fails."""
 
 from lorag.errors import ParamsError
 from lorag.integrations.prefect.server import connect_server
@@ -10,11 +10,11 @@ BODY = """{{ flow.name }} ended as {{ flow_run.state.name }}: {{ flow_run.state.
 
 
 def notify_of_failures(workspace: str, url: str | None, api: str) -> bool:
-    """Keeps `url`, an Apprise address, in a notification block, and uses it for failed and crashed runs.
+    """Store `url`, an Apprise address, in a notification block, and use it for failed and crashed runs.
 
-    The server stores it encrypted and shows it to nobody. Without a URL a notice that was there goes. A gate that
-    refused is a failure too, and the message names its probes. Gives whether runs are notified of now; raises
-    ParamsError for what is no Apprise address.
+    The server stores it encrypted and shows it to nobody. Without a URL an existing notice is removed. A gate that
+    refused is a failure too, and the message names its probes. The result says whether there are notices now. Raises
+    ParamsError if `url` is not an Apprise address.
     """
     name = f"{workspace}: a run failed"
     if url is not None:
@@ -29,7 +29,7 @@ def notify_of_failures(workspace: str, url: str | None, api: str) -> bool:
         from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
         from pydantic import SecretStr
 
-        # Of the blocks that an open-source server can open, the one that hands any other address to Apprise as it is.
+        # Of the blocks that an open-source server can open, this one passes any other address to Apprise unchanged.
         block = SlackWebhook(url=SecretStr(url), notify_type="failure")
         block_id = block.save(_slug(workspace), overwrite=True)
         trigger = EventTrigger(
@@ -49,7 +49,7 @@ def _refuse_unusable(url: str) -> None:
 
     if not Apprise().add(url):
         raise ParamsError(
-            "no Apprise address", where="LORAG_NOTIFY_URL", do="write for example mailto://..., or unset it"
+            "not an Apprise address", where="LORAG_NOTIFY_URL", do="write for example mailto://..., or unset it"
         )
 
 

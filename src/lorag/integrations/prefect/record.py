@@ -1,4 +1,4 @@
-"""What a flow run shows of itself in the Prefect UI: tables, links, and tags that name its counterparts elsewhere."""
+"""The record of a flow run in the Prefect UI: tables, links, and tags that name its counterparts elsewhere."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ class RunRecord:
 
 
 def record_run(flow_run_id: str, prefix: str, record: RunRecord) -> None:
-    """Adds artifacts, whose keys begin with `prefix`, and tags to the run; raises StoreFailed."""
+    """Add artifacts, whose keys begin with `prefix`, and tags to the run; raises StoreFailed."""
     from prefect.artifacts import create_link_artifact, create_table_artifact
 
     with connect_server() as client:

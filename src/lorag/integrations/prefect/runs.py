@@ -12,7 +12,7 @@ UNFINISHED = ["SCHEDULED", "PENDING", "RUNNING"]
 
 
 def cancel_runs(flow: str, deployment: str) -> int:
-    """Cancels the deployment's runs that have begun or could begin now; gives how many. Raises StoreFailed."""
+    """Cancel the deployment's runs that have begun or could begin now; return how many. Raises StoreFailed."""
     from prefect.client.schemas.filters import DeploymentFilter, FlowFilter, FlowRunFilter
     from prefect.states import Cancelling
 
@@ -24,12 +24,12 @@ def cancel_runs(flow: str, deployment: str) -> int:
             flow_run_filter=FlowRunFilter.model_validate(begun),
         )
         for run in runs:
-            client.set_flow_run_state(run.id, Cancelling(message="It makes way for a refresh."))
+            client.set_flow_run_state(run.id, Cancelling(message="Cancelled so that a refresh can run."))
     return len(runs)
 
 
 def settle_leftovers(pool: str) -> int:
-    """Marks the runs of a work pool that nobody works on as crashed, and those to be cancelled as that; how many."""
+    """Mark a work pool's abandoned runs as crashed, or as cancelled if that was asked for; return how many."""
     from prefect.client.schemas.filters import FlowRunFilter, WorkPoolFilter
     from prefect.states import Cancelled, Crashed
 

@@ -1,4 +1,4 @@
-"""The Prefect server that stays, as opposed to the one that a single command starts for itself."""
+"""The permanent Prefect server, as opposed to the one that a single command starts for itself."""
 
 import re
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def workspace_name(root: Path) -> str:
-    """What a workspace's deployments, work pool and worker are called: its folder's name, plain letters only."""
+    """Return the name of a workspace's deployments, work pool and worker: its folder's name, in plain letters only."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", root.name).strip("-.") or "workspace"
 
 
 def server_api() -> str | None:
-    """The address that Prefect's settings name in this process; None where each command starts a server of its own."""
+    """Return the address that Prefect's settings name in this process; None if each command starts its own server."""
     from prefect.settings import PREFECT_API_URL
 
     return PREFECT_API_URL.value() or None
 
 
 def require_server() -> str:
-    """The address; raises WorkspaceError where there is none."""
+    """Return the address; raises WorkspaceError if there is none."""
     if (api := server_api()) is None:
         raise WorkspaceError(
             "no Prefect server", where="PREFECT_API_URL", do="start one with `lorag up`, or name one that runs"
@@ -35,7 +35,7 @@ def require_server() -> str:
 
 @contextmanager
 def connect_server(api: str | None = None) -> Iterator["SyncPrefectClient"]:
-    """A client of the server at `api`, or of the one that settings name; its failures raise StoreFailed."""
+    """Yield a client of the server at `api`, or of the one that the settings name; its failures raise StoreFailed."""
     import httpx
     from prefect.client.orchestration import get_client
     from prefect.exceptions import PrefectHTTPStatusError
@@ -49,5 +49,5 @@ def connect_server(api: str | None = None) -> Iterator["SyncPrefectClient"]:
         raise StoreFailed(
             f"Prefect failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
             where=api,
-            do="see that the server runs: `lorag up`",
+            do="check that the server runs: `lorag up`",
         ) from error

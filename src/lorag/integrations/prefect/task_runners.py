@@ -1,4 +1,4 @@
-"""Prefect's task runners on Dask and Ray, and what goes wrong with a cluster as errors of ours."""
+"""Prefect's task runners on Dask and Ray, and the failures of their clusters as errors of lorag."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -15,9 +15,9 @@ RAY_ADDRESS = "RAY_ADDRESS"
 
 
 def open_task_runner(params: ComputeParams, environment: Mapping[str, str]) -> TaskRunner[Any]:
-    """A runner on the cluster that the environment names, or on one of `params.workers` processes on this machine.
+    """Return a runner on the cluster that the environment names, or on `params.workers` processes on this machine.
 
-    Raises ParamsError where the packages for it are not installed.
+    Raises ParamsError if its packages are not installed.
     """
     try:
         if params.task_runner is TaskRunnerKind.DASK:
@@ -33,7 +33,7 @@ def open_task_runner(params: ComputeParams, environment: Mapping[str, str]) -> T
 
 @contextmanager
 def cluster_errors(kind: TaskRunnerKind) -> Iterator[None]:
-    """Raises StoreFailed where the cluster cannot be reached or lost the same work again and again."""
+    """Raise StoreFailed if the cluster cannot be reached or has lost the same work again and again."""
     failures: tuple[type[Exception], ...] = (OSError, TimeoutError)
     if kind is TaskRunnerKind.DASK:
         from distributed import KilledWorker
@@ -71,7 +71,7 @@ def _dask(address: str | None, workers: int) -> TaskRunner[Any]:
 
 
 def _ray(address: str | None, workers: int) -> TaskRunner[Any]:
-    # Read when Ray is imported.
+    # Ray reads it when it is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     from prefect_ray.task_runners import RayTaskRunner
 

@@ -1,4 +1,4 @@
-"""A Prefect worker whose runs begin at once: they are forked from a process that has imported what flows need."""
+"""A Prefect worker whose runs begin at once: it forks them from a process that has imported what flows need."""
 
 import asyncio
 import atexit
@@ -24,24 +24,24 @@ from lorag.integrations.prefect.runs import settle_leftovers
 _ENGINE = ["-m", "prefect.engine"]
 _IMPORTED = (__name__, "prefect.flow_engine", "prefect.client.orchestration", "prefect.runtime", *FORKABLE)
 _FORKED = multiprocessing.get_context("forkserver")
-# Where Prefect starts its engine: the module says that the name `run_process` in it may be replaced.
+# The module in which Prefect starts its engine; it says that its name `run_process` may be replaced.
 _STARTER: Any = _starter_engine
 _run_process = _STARTER.run_process
 
 
 def run_worker(pool: str, flows: Sequence[str], started: Callable[[], None]) -> None:
-    """Runs what is scheduled for a work pool, one run at a time, until this process is asked to end.
+    """Run what is scheduled for a work pool, one run at a time, until this process is asked to end.
 
-    `flows` are modules to import ahead. `started` is called once the worker listens. A run that is under way when the
-    worker ends is ended too; one that an earlier worker left unfinished is marked as crashed first, since nobody else
-    works on this pool. Raises WorkspaceError where settings name no server.
+    `flows` are modules to import ahead. `started` is called once the worker listens. A run in progress ends with the
+    worker. A run that an earlier worker left unfinished is first marked as crashed, because no other worker serves this
+    pool. Raises WorkspaceError if the settings name no server.
     """
     settle_leftovers(pool)
     set_up_mlflow()
     forkserver.set_forkserver_preload([*_IMPORTED, *flows])
     forkserver.ensure_running()
     _STARTER.run_process = _run_engine_or_process
-    # An interrupt cancels the worker's task, whose contexts end its runs; a shell may have had it ignored.
+    # An interrupt cancels the worker's task, whose contexts end its runs; a shell may have made it ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     worker = ProcessWorker(work_pool_name=pool, name=f"{pool} {os.getpid()}", limit=1)
@@ -73,7 +73,7 @@ async def _run_engine_or_process(
 
 
 def _run_engine(environment: Mapping[str, str], folder: str | None) -> None:
-    """In the new process: what `python -m prefect.engine` does, and then an end to what it may have left running."""
+    """Do in the new process what `python -m prefect.engine` does, and then end what it may have left running."""
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)
@@ -85,8 +85,8 @@ def _run_engine(environment: Mapping[str, str], folder: str | None) -> None:
     try:
         runpy.run_module(_ENGINE[1], run_name="__main__", alter_sys=True)
     finally:
-        # Processes that were forked end without this, and Prefect sends the last log lines in it.
+        # A forked process ends without its exit functions, and Prefect sends the last log lines in one of them.
         atexit._run_exitfuncs()
-        # A cancelled run's stages are processes of their own, and would go on.
+        # A cancelled run's stages are processes of their own, and would continue.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.killpg(0, signal.SIGTERM)
