@@ -1,1 +1,1 @@
-"""This machine: processes, energy and what work costs."""
+"""This machine: its processes, its energy and the cost of work."""

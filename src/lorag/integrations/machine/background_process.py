@@ -1,4 +1,4 @@
-"""Processes that outlive the command that starts them, each with a record that tells it from a stranger of its pid."""
+"""Processes that outlive the command that starts them; a record identifies each, even if its pid is used again."""
 
 import json
 import subprocess
@@ -12,15 +12,15 @@ from lorag.errors import StoreFailed
 from lorag.releases.durable import write_json_durably
 
 STOP_S = 30
-"""So long a process may take to end by itself; then it is killed."""
+"""The time that a process has to end by itself; then it is killed."""
 SAME_START_S = 1.0
-"""Two reads of one process's start differ by less than this."""
+"""Two readings of one process's start differ by less than this."""
 SHOWN_CHARS = 600
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """A process in the background; `started_s` is when it began, in seconds since the machine did."""
+    """A process in the background; `started_s` is when it began, in seconds since the machine was started."""
 
     name: str
     pid: int
@@ -30,16 +30,16 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class BackgroundShelf:
-    """`folder/<name>.json` for each process that was started, `folder/<name>.log` for what it says."""
+    """A folder with a record of each process that was started, `<name>.json`, and with its output, `<name>.log`."""
 
     folder: Path
 
     def log_file(self, name: str) -> Path:
-        """Where the process writes to; each start goes on in it."""
+        """Return the file that the process writes to; each start appends to it."""
         return self.folder / f"{name}.log"
 
     def find(self, name: str) -> Background | None:
-        """The process of that name if it runs; a record of one that does not is taken for no record."""
+        """Return the process of that name if it runs; the record of one that does not counts as no record."""
         try:
             found = Background(**json.loads(self._record(name).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -54,7 +54,7 @@ class BackgroundShelf:
         working_folder: Path,
         address: str | None = None,
     ) -> Background:
-        """Starts a process in a session of its own; the caller made sure that none of that name runs."""
+        """Start a process in a session of its own; the caller made sure that none of that name runs."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log_file(name).open("ab") as log:
             process = subprocess.Popen(
@@ -75,7 +75,7 @@ class BackgroundShelf:
         return background
 
     def stop(self, name: str) -> bool:
-        """Ends the process of that name with all of its children; False where none ran."""
+        """End the process of that name with all of its children; return False if none ran."""
         found = self.find(name)
         process = _process_of(found) if found else None
         if process is not None:
@@ -84,17 +84,17 @@ class BackgroundShelf:
         return process is not None
 
     def failed(self, name: str) -> StoreFailed:
-        """The error for a process that has ended where it should not, with its last words."""
+        """Return the error for a process that ended unexpectedly, with its last output."""
         log = self.log_file(name)
         said = log.read_text(encoding="utf-8", errors="replace")[-SHOWN_CHARS:] if log.is_file() else ""
-        return StoreFailed(f"{name} has ended: {said.strip() or 'it said nothing'}", where=str(log), do="read its log")
+        return StoreFailed(f"{name} has ended: {said.strip() or 'no output'}", where=str(log), do="read its log")
 
     def _record(self, name: str) -> Path:
         return self.folder / f"{name}.json"
 
 
 def _process_of(record: Background) -> psutil.Process | None:
-    """The live process that was recorded; None where it has ended, whoever has its pid by now."""
+    """Return the recorded process; None if it has ended, even if another process has its pid by now."""
     try:
         process = psutil.Process(record.pid)
         if abs(_started_s(process) - record.started_s) > SAME_START_S:
@@ -105,12 +105,12 @@ def _process_of(record: Background) -> psutil.Process | None:
 
 
 def _started_s(process: psutil.Process) -> float:
-    # Since boot: by the clock on the wall, a process of before that clock was set would be a stranger.
+    # Since boot: with times of day, a process from before the clock was set would not match its record.
     return process.create_time() - psutil.boot_time()
 
 
 def _end(process: psutil.Process) -> None:
-    # Noted before: once the parent has ended, nobody could tell whose they were.
+    # Listed first: once the parent has ended, its children can no longer be found.
     tree = [process]
     try:
         tree += process.children(recursive=True)

@@ -1,4 +1,4 @@
-"""How much CO2 a country's electricity comes with, from the tables that codecarbon ships."""
+"""The CO2 of a country's electricity, from the tables that codecarbon ships."""
 
 import importlib.util
 import json
@@ -9,7 +9,7 @@ GRAMS_A_KG = 1000
 
 
 def co2_kg_of(kwh: float, country: str) -> float | None:
-    """Kilograms of CO2 equivalent; None for a country (ISO 3166 alpha-3) that the table does not hold."""
+    """Return kilograms of CO2 equivalent; None for a country (ISO 3166 alpha-3) that the table does not hold."""
     grams_a_kwh = _intensities().get(country)
     return None if grams_a_kwh is None else kwh * grams_a_kwh / GRAMS_A_KG
 

@@ -20,7 +20,7 @@ SAMPLES_A_NOTE = 8
 
 
 class CostMeter:
-    """Counts, from `with` on, what this process and its children use.
+    """A meter of what this process and its children use, from `with` on.
 
     All threads of the process count, whatever they work on, and so does an inner meter's use in the outer one. Peak
     memory is sampled twice a second and at both ends: shorter peaks may be missed. `gpus` is how many GPUs the work
@@ -51,7 +51,7 @@ class CostMeter:
         self.stop()
 
     def add_tokens(self, *, embedded: int = 0, prompt: int = 0, generated: int = 0, trained: int = 0) -> None:
-        """Counts tokens on top of those counted so far."""
+        """Add tokens to those counted so far."""
         self._tokens = replace(
             self._tokens,
             tokens_embedded=self._tokens.tokens_embedded + embedded,
@@ -61,7 +61,7 @@ class CostMeter:
         )
 
     def stop(self) -> Cost:
-        """Ends the metering and gives its result; the same again when called again."""
+        """End the metering and return its result; another call returns the same result."""
         if self._cost is None:
             self._ended.set()
             self._sampler.join()

@@ -1,10 +1,10 @@
-"""Energy that NVIDIA GPUs say they have used."""
+"""The energy that NVIDIA GPUs report."""
 
 import pynvml
 
 
 def count_gpus() -> int:
-    """The GPUs that the driver knows; 0 without a driver."""
+    """Return the number of GPUs that the driver knows; 0 without a driver."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -16,7 +16,7 @@ def count_gpus() -> int:
 
 
 def read_gpu_joules(n_gpus: int) -> float:
-    """Joules of the first `n_gpus` GPUs since the driver was loaded, all users together; 0 where they do not tell."""
+    """Return the joules of the first `n_gpus` GPUs since the driver was loaded, of all users; 0 if they report none."""
     if n_gpus == 0:
         return 0.0
     try:

@@ -1,4 +1,4 @@
-"""Ports of this machine, and whether somebody answers there."""
+"""Ports of this machine, and whether a server answers there."""
 
 import socket
 import urllib.error
@@ -8,7 +8,7 @@ import urllib.request
 def is_free(port: int) -> bool:
     """Whether a server could listen on this port of 127.0.0.1."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As servers do: a connection that was just closed does not keep the port.
+        # As servers do it: a connection that was just closed does not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""What this process and its children have used so far, by the operating system's count; and how they end together."""
+"""What this process and its children have used so far, by the operating system's count, and how they end together."""
 
 import os
 import threading
@@ -11,9 +11,9 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class TreeUse:
-    """Totals since the start of this process; subtract two of them.
+    """The totals since the start of this process; subtract two of them.
 
-    Children count while they live and, once they were waited for, in their parent's numbers.
+    Children count while they live. Once they were waited for, they count in their parent's numbers.
     """
 
     cpu_s: float
@@ -21,7 +21,7 @@ class TreeUse:
 
 
 def read_tree_use() -> TreeUse:
-    """The totals now; takes a millisecond or so."""
+    """Return the totals now; takes a millisecond or so."""
     seconds = 0.0
     written: int | None = 0
     for process in _tree():
@@ -40,7 +40,7 @@ def read_tree_use() -> TreeUse:
 
 
 def read_tree_rss_mb() -> float:
-    """Resident memory of the tree now, in MiB."""
+    """Return the resident memory of the tree now, in MiB."""
     total = 0
     for process in _tree():
         try:
@@ -51,15 +51,15 @@ def read_tree_rss_mb() -> float:
 
 
 def end_with(pid: int) -> None:
-    """From now on this process ends within a second or so of the one with that id, however that one ended."""
+    """Make this process end within a second or so of the process with that id, however that one ends."""
 
     def follow() -> None:
         with suppress(psutil.NoSuchProcess):
             other = psutil.Process(pid)
-            # A killed one is a zombie until its own parent looks at it.
+            # A killed process is a zombie until its parent waits for it.
             while other.is_running() and other.status() != psutil.STATUS_ZOMBIE:
                 time.sleep(1)
-        # At once: what is half written stays so, as after a kill.
+        # At once: half-written files stay half written, as after a kill.
         os._exit(1)
 
     threading.Thread(target=follow, name=f"follows {pid}", daemon=True).start()
