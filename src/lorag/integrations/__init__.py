@@ -1,1 +1,1 @@
-"""One outside system each: translates its types and errors, decides nothing."""
+"""One folder or module for each outside system: it translates the system's types and errors, and decides nothing."""

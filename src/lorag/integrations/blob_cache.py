@@ -1,4 +1,4 @@
-"""Bytes by content key in one sqlite file: what was computed once is found again."""
+"""A cache of bytes by content key in one sqlite file, so that nothing is computed twice."""
 
 import json
 import logging
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 
 class BlobCache:
-    """Values by (namespace, key); may be deleted at any time, and forgets what is damaged instead of failing.
+    """A cache of values by (namespace, key); it may be deleted at any time, and drops damaged values without failing.
 
-    One process may write while others read. A value whose checksum does not fit counts as absent; a file that is no
-    database any more is moved aside to `<name>.damaged` and started anew. A full disk, a lock held for a minute and a
-    folder that cannot be written raise StoreFailed. Use it from the thread that opened it.
+    One process may write while others read. A value with a wrong checksum counts as absent. A file that is no longer a
+    database is moved aside to `<name>.damaged`, and a new one is started. A full disk, a lock held for a minute and a
+    folder that cannot be written raise StoreFailed. Use a cache only from the thread that opened it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,23 +45,23 @@ class BlobCache:
         self.close()
 
     def close(self) -> None:
-        """Gives the file back; may be called twice."""
+        """Close the file; may be called twice."""
         self._connection.close()
 
     def get(self, namespace: str, key: str) -> bytes | None:
-        """The value, or None where the cache has none."""
+        """Return the value; None if the cache has none."""
         return self.get_many(namespace, [key]).get(key)
 
     def put(self, namespace: str, key: str, value: bytes) -> None:
-        """Keeps one value; see `put_many`."""
+        """Store one value; see `put_many`."""
         self.put_many(namespace, [(key, value)])
 
     def get_many(self, namespace: str, keys: Sequence[str]) -> dict[str, bytes]:
-        """Those of the values that are there, by key."""
+        """Return the values that the cache has, by key."""
         return self._mending(lambda: self._read(namespace, keys))
 
     def put_many(self, namespace: str, values: Iterable[tuple[str, bytes]]) -> None:
-        """Keeps (key, value) pairs in transactions of some thousand rows; a key that is there gets the new value."""
+        """Store (key, value) pairs in transactions of some thousand rows; an existing key gets the new value."""
         remaining = iter(values)
         while rows := list(islice(remaining, _ROWS_A_TRANSACTION)):
             self._mending(partial(self._write, namespace, rows))
@@ -101,13 +101,13 @@ class BlobCache:
             )
 
     def _mending(self, action: Callable[[], T]) -> T:
-        """What `action` gives, on a new file if this one turns out to be damaged."""
+        """Return the result of `action`, on a new file if this one turns out to be damaged."""
         try:
             return action()
         except sqlite3.DatabaseError as error:
             if _primary_code(error) not in _DAMAGED:
                 raise self._failed(error) from error
-            _LOG.warning("the cache %s is damaged (%s); it is set aside and filled anew", self._path, error)
+            _LOG.warning("the cache %s is damaged (%s); it is moved aside and filled again", self._path, error)
         except OSError as error:
             raise self._failed(error) from error
         try:
@@ -128,7 +128,7 @@ class BlobCache:
         return StoreFailed(
             f"the cache failed: {error}",
             where=str(self._path),
-            do="free disk space or mend the folder's permissions, then run this again; the cache may be deleted",
+            do="free disk space or fix the folder's permissions, then run this again; the cache may be deleted",
         )
 
 

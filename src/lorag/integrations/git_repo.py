@@ -13,12 +13,12 @@ def is_repository_root(root: Path) -> bool:
 
 
 def init_repository(root: Path) -> None:
-    """An empty git repository on branch main."""
+    """Create an empty git repository on branch main."""
     _git(root, "init", "--quiet", "--initial-branch=main")
 
 
 def head_commit(root: Path) -> str | None:
-    """The full hash of HEAD; None where nothing was committed or `root` is no repository."""
+    """Return the full hash of HEAD; None if nothing was committed or `root` is no repository."""
     try:
         return _git(root, "rev-parse", "--verify", "--quiet", "HEAD").strip() or None
     except StoreFailed:
@@ -26,16 +26,16 @@ def head_commit(root: Path) -> str | None:
 
 
 def ignored(root: Path, paths: Sequence[str]) -> list[str]:
-    """Those of `paths`, there or not, that git leaves out by a rule of the repository or of the user."""
+    """Return the `paths`, existing or not, that git ignores by a rule of the repository or of the user."""
     try:
         return _git(root, "check-ignore", "--", *paths).splitlines()
     except StoreFailed:
-        # Which is how it says that there are none.
+        # git fails in this way if there are none.
         return []
 
 
 def commit(root: Path, paths: Sequence[str], message: str) -> bool:
-    """Commits these paths and nothing else that may be staged; False where they hold no change."""
+    """Commit these paths and nothing else that may be staged; return False if they hold no change."""
     _git(root, "add", "--", *paths)
     if not _git(root, "status", "--porcelain", "--", *paths).strip():
         return False
@@ -44,7 +44,7 @@ def commit(root: Path, paths: Sequence[str], message: str) -> bool:
 
 
 def _identity(root: Path) -> list[str]:
-    # A fresh machine has no git identity; the workspace's own commits must not fail for that.
+    # A fresh machine has no git identity; the workspace's own commits must not fail because of that.
     try:
         _git(root, "config", "user.email")
     except StoreFailed:
@@ -58,7 +58,7 @@ def _git(root: Path, *arguments: str) -> str:
     except FileNotFoundError as error:
         raise StoreFailed("git is not installed", do="install git") from error
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        # What a command that timed out had said may be bytes, or None.
+        # The output of a command that timed out may be bytes, or None.
         said = error.stderr.strip()[:300] if isinstance(error.stderr, str) else "no answer within 120 s"
         raise StoreFailed(f"git {arguments[0]} failed: {said}", where=str(root)) from error
     return done.stdout

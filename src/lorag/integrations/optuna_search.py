@@ -1,4 +1,4 @@
-"""Which training settings to try next: a tree of Parzen estimators, with a median rule to stop what lags."""
+"""The search for training settings: a tree of Parzen estimators, and a median rule that stops trials which lag."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -10,19 +10,19 @@ if TYPE_CHECKING:
     import optuna
 
 ShouldStop = Callable[[int, float], bool]
-"""Takes a trial's figure after an epoch, and says whether it lags behind the median of those before."""
+"""Takes an epoch and a trial's figure after it; returns whether it lags behind the median of the earlier trials."""
 
 RunTrial = Callable[[int, TrialValues, ShouldStop], float | None]
-"""Takes a trial's number, from 1, and values; gives its figure, more is better, or None where it stopped or failed."""
+"""Takes a trial's number, from 1, and values; returns its figure, more is better, or None if it stopped or failed."""
 
 
 def search_values(
     ranges: ParameterSearchParams, present: TrainingParams, run_trial: RunTrial, *, trials: int, minutes: float
 ) -> None:
-    """Runs trials one by one until so many are done or the minutes are over; a running one is let finish.
+    """Run trials one by one until there are `trials` of them or the minutes are over; a running one may finish.
 
-    Equal figures give equal trials: the sampler's seed is that of the training. The present settings are tried first,
-    where the ranges hold them.
+    Equal figures give equal trials, because the sampler's seed is the seed of the training. The present settings are
+    tried first, if the ranges contain them.
     """
     import optuna
 
@@ -56,7 +56,7 @@ def _suggest(trial: "optuna.Trial", ranges: ParameterSearchParams) -> TrialValue
     rate = trial.suggest_float("learning_rate", least, greatest, log=True)
     return TrialValues(
         rank=int(trial.suggest_categorical("rank", list(ranges.rank))),
-        # What is printed for params.yaml is what was tried.
+        # Rounded here, so that the value printed for params.yaml is the value that was tried.
         learning_rate=float(f"{rate:.2e}"),
         dropout=float(trial.suggest_categorical("dropout", list(ranges.dropout))),
     )

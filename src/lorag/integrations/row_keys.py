@@ -1,4 +1,4 @@
-"""What both stores need to compare exactly, whatever characters the values hold."""
+"""Keys by which both stores compare values exactly, whatever characters the values hold."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ KEY_LENGTH = 32
 # The chunks of a document share their metadata, so most values come many times in a row.
 @lru_cache(maxsize=10_000)
 def tag_of(key: str, value: str) -> str:
-    """Stands for one metadata value: letters and digits only, so no store trims, splits or quotes it."""
+    """Return a key for one metadata value: letters and digits only, so no store trims, splits or quotes it."""
     return digest_of([key, value])[:KEY_LENGTH]
 
 
@@ -27,12 +27,12 @@ def tags_of(metadata: Mapping[str, str]) -> list[str]:
 
 
 def document_key_of(document_id: str) -> str:
-    """Stands for a document id, as `tag_of` does for a metadata value."""
+    """Return a key for a document id, as `tag_of` does for a metadata value."""
     return digest_of(document_id)[:KEY_LENGTH]
 
 
 def metadata_to_text(metadata: Mapping[str, str]) -> str:
-    """Metadata as canonical JSON."""
+    """Return the metadata as canonical JSON."""
     return canonical_json(dict(metadata))
 
 
@@ -47,7 +47,7 @@ def metadata_from_text(text: str, *, where: str) -> dict[str, str]:
 
 
 def is_same_row(row: IndexRow, stored: IndexRow | None) -> bool:
-    """Whether `stored` is `row` to the last character and bit."""
+    """Whether `stored` equals `row` to the last character and bit."""
     return (
         stored is not None
         and stored.chunk.content_hash == row.chunk.content_hash

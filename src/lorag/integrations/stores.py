@@ -1,4 +1,4 @@
-"""Opens the vector store that params name."""
+"""The vector store that the params name."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,14 +8,15 @@ from lorag.retrieval.index.store import IndexStore
 
 
 def open_store(params: IndexParams, root: Path, environment: Mapping[str, str]) -> IndexStore:
-    """The store of `params.store` for the workspace whose state folder is `root`.
+    """Open the store of `params.store` for the workspace whose state folder is `root`.
 
-    LanceDB lies below `root`; Weaviate is where `environment` says (WEAVIATE_URL, WEAVIATE_API_KEY), else ParamsError.
+    LanceDB is below `root`. Weaviate is at the address in `environment` (WEAVIATE_URL, WEAVIATE_API_KEY); a missing one
+    raises ParamsError.
     """
     return _OPEN[params.store](params, root, environment)
 
 
-# Each imports its own: a person with one store does not wait for the other's client.
+# Each imports only its own client, so that nobody waits for the other store's.
 def _open_lancedb(params: IndexParams, root: Path, environment: Mapping[str, str]) -> IndexStore:
     from lorag.integrations.lancedb.index import LanceDbIndex
 
