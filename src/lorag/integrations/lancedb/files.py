@@ -1,4 +1,4 @@
-"""LanceDB's client, and what it leaves to us of a table's folder: durability and single versions."""
+"""LanceDB's client, and what it does not do for a table's folder: durability and the removal of single versions."""
 
 import logging
 import os
@@ -13,12 +13,12 @@ logger = logging.getLogger(__name__)
 _MAGIC = b"LANC"
 _NEWEST_FIRST = 2**64 - 1
 _SYNCS_AT_ONCE = 8
-"""A file system commits what several threads wait for in one go."""
+"""A file system commits together what several threads wait for."""
 
 
 def import_lancedb() -> Any:
-    """The lancedb module, which takes a third of a second and reads how much it is to log as it is imported."""
-    # Its warnings are about tables that are about to be made.
+    """Import and return lancedb; it takes a third of a second, and reads its log level while it is imported."""
+    # Its warnings are about tables that are about to be created.
     os.environ.setdefault("LANCEDB_LOG", "error")
     import lancedb
 
@@ -26,15 +26,15 @@ def import_lancedb() -> Any:
 
 
 def manifest_path(table: Path, version: int) -> Path:
-    """Where a table version's manifest is; names count down, so that the newest sorts first."""
+    """Return the path of a table version's manifest; names count down, so that the newest sorts first."""
     return table / "_versions" / f"{_NEWEST_FIRST - version:020d}.manifest"
 
 
 def drop_manifests(table: Path, keep: Collection[int]) -> int:
-    """Removes every version's manifest but those in `keep`; the number removed.
+    """Remove every version's manifest except those in `keep`; return the number removed.
 
-    The client cleans up by age alone and fails on tags, so it cannot keep versions 3 and 9 without those between.
-    Data that no manifest names any more is freed by the clean-up that follows.
+    The client cleans up by age alone and fails on tags, so it cannot keep versions 3 and 9 without those between. The
+    clean-up that follows frees the data that no manifest names any more.
     """
     kept = {manifest_path(table, version).name for version in keep}
     dropped = [path for path in _manifests(table) if path.name not in kept]
@@ -44,9 +44,9 @@ def drop_manifests(table: Path, keep: Collection[int]) -> int:
 
 
 def set_aside_broken_manifests(table: Path) -> int:
-    """Renames manifests without their closing magic number; the number renamed.
+    """Rename manifests without their closing magic number; return the number renamed.
 
-    LanceDB writes them in one piece, so such a file is damage and not a writer at work, and while it is the newest no
+    LanceDB writes them in one piece, so such a file is damage and not a write in progress. While it is the newest, no
     version of the table opens.
     """
     broken = [path for path in _manifests(table) if not _is_whole(path)]
@@ -62,7 +62,7 @@ def sync_tree(folder: Path) -> None:
     for parent, _, names in os.walk(folder):
         paths += [Path(parent), *(Path(parent, name) for name in names)]
     with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
-        # Asked for every result, so that none of their errors is lost.
+        # Every result is read, so that none of the errors is lost.
         deque(pool.map(_sync, paths), maxlen=0)
 
 

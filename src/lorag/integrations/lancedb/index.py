@@ -35,7 +35,7 @@ _AGE_OF_NO_VERSION = timedelta(days=36_500)
 
 
 class LanceDbIndex:
-    """Generations as table versions below `folder`; readers pin the version that their ref names."""
+    """A store of generations as table versions below `folder`; readers pin the version that their ref names."""
 
     def __init__(self, folder: Path, ann_from_rows: int) -> None:
         self._folder = folder
@@ -54,7 +54,7 @@ class LanceDbIndex:
         *,
         progress: Progress | None = None,
     ) -> IndexRef:
-        """See `IndexStore`; whatever lies behind the base's version is out of sight once that is restored."""
+        """See `IndexStore`; restoring the base's version hides all versions after it."""
         with self._errors(name, StoreFailed):
             dimension = len(add[0].vector) if add else base.dimension if base else 0
             if base is None or base.name != name or (base.dimension != dimension and not self.count(base)):
@@ -131,8 +131,8 @@ class LanceDbIndex:
     ) -> list[str]:
         """See `IndexStore`.
 
-        A flat search compares with every row, so reading a row back as it was written proves that it is found; with
-        an approximate index each row is searched for as well.
+        A flat search compares with every row, so reading a row back as it was written proves that it is found. With an
+        approximate index each row is also searched for.
         """
         missing: list[str] = []
         with self._errors(ref.name, IntegrityFailed):
@@ -173,7 +173,7 @@ class LanceDbIndex:
 
     def _connect(self) -> Any:
         if self._connection is None:
-            # Here and not before, for `lorag --help` need not pay for it.
+            # Here and not earlier, so that `lorag --help` does not wait for it.
             lancedb = import_lancedb()
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._connection = lancedb.connect(str(self._folder))
@@ -216,7 +216,7 @@ class LanceDbIndex:
         table = self._connect().open_table(ref.name)
         table.checkout(ref.version)
         dimension = table.schema.field("vector").type.list_size
-        # An index that was always empty knows no dimension.
+        # An index that was always empty has no dimension.
         if dimension != max(1, ref.dimension):
             raise IntegrityFailed(
                 f"vectors of {dimension} dimensions, expected {ref.dimension}",
@@ -239,8 +239,8 @@ class LanceDbIndex:
     def _drop_versions(self, name: str, versions: set[int]) -> None:
         self._set_aside_broken(name)
         table = self._connect().open_table(name)
-        # The newest manifest stays, so that no later version takes its number. It is made one without rows: the
-        # client cleans up only after it has merged files and extended indexes, and here it finds none.
+        # The newest manifest stays, so that no later version takes its number. Its rows are deleted, because the
+        # client cleans up only after it has merged files and extended indexes, and so it finds none.
         table.delete("true")
         newest = table.version
         drop_manifests(self._path(name), versions | {newest})
@@ -256,12 +256,12 @@ class LanceDbIndex:
         except LoragError:
             raise
         except OSError as error:
-            raise StoreFailed(f"LanceDB: {error}", where=where, do="free disk space or mend its permissions") from error
+            raise StoreFailed(f"LanceDB: {error}", where=where, do="free disk space or fix its permissions") from error
         except (RuntimeError, ValueError, KeyError) as error:
             what = f"LanceDB: {_SOURCE_PLACE.sub('', str(error)).splitlines()[0][:300]}"
             if any(sign in str(error) for sign in ("No space left", "Permission denied", "os error", "Read-only")):
-                raise StoreFailed(what, where=where, do="free disk space or mend its permissions") from error
-            do = "run `lorag doctor`; `lorag refresh --rebuild` makes the index anew"
+                raise StoreFailed(what, where=where, do="free disk space or fix its permissions") from error
+            do = "run `lorag doctor`; `lorag refresh --rebuild` rebuilds the index"
             raise kind(what, where=where, do=do) from error
 
 
@@ -273,7 +273,7 @@ def _check_dimension(base: IndexRef, dimension: int) -> None:
 
 
 def _delete(table: Any, ids: Sequence[str]) -> None:
-    # An id may be there twice: to be removed, and to be written anew.
+    # An id may be there twice: to be removed, and to be written again.
     distinct = list(dict.fromkeys(ids))
     for start in range(0, len(distinct), _DELETED_AT_ONCE):
         table.delete(f"id IN ({quoted(distinct[start : start + _DELETED_AT_ONCE])})")

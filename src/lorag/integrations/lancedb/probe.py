@@ -1,4 +1,4 @@
-"""Proves that rows of a LanceDB table are stored as written and found by their own vectors."""
+"""A proof that rows of a LanceDB table are stored as written and found by their own vectors."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,9 +15,9 @@ _SLICE_ROWS = 1_000
 
 
 def missing_ids(table: Any, rows: Sequence[IndexRow], *, intact: bool = False) -> set[str]:
-    """Ids of `rows` that the table does not hold as they are, or that its vector index does not bring back.
+    """Return the ids of `rows` that the table does not hold as they are, or that its vector index does not bring back.
 
-    A flat search compares with every row, so without a vector index reading a row back is proof enough; where they are
+    A flat search compares with every row, so without a vector index reading a row back is proof enough. If the rows are
     known to be `intact`, even that is not needed.
     """
     altered = set() if intact else _altered(table, rows)
@@ -26,7 +26,7 @@ def missing_ids(table: Any, rows: Sequence[IndexRow], *, intact: bool = False) -
 
 
 def select_ids(table: Any, ids: Iterable[str], columns: Sequence[str], *, with_row_id: bool = False) -> Any:
-    """An Arrow table of the rows with these ids, in any order."""
+    """Return an Arrow table of the rows with these ids, in any order."""
     wanted = sorted(set(ids)) or [""]
     parts = [
         table.search()
@@ -40,18 +40,18 @@ def select_ids(table: Any, ids: Iterable[str], columns: Sequence[str], *, with_r
 
 
 def _altered(table: Any, rows: Sequence[IndexRow]) -> set[str]:
-    """Ids of rows that are not stored as they are."""
+    """Return the ids of rows that are not stored as they are."""
     found = {row.chunk.id: row for row in rows_from(select_ids(table, (row.chunk.id for row in rows), ROW_COLUMNS))}
     return {row.chunk.id for row in rows if not is_same_row(row, found.get(row.chunk.id))}
 
 
 def _not_found(table: Any, rows: Sequence[IndexRow]) -> set[str]:
-    """Ids of rows that the approximate index does not bring back for their own vectors.
+    """Return the ids of rows that the approximate index does not bring back for their own vectors.
 
-    Its probes are a part of those of an ordinary search, so a row found here is found there.
+    It probes some of the partitions that an ordinary search probes, so a row found here is found there.
     """
     missed = [row for start in range(0, len(rows), 100) for row in _missed(table, rows[start : start + 100], 2, 10)]
-    # The second look is for texts that stand in many chunks: their vectors are all as near.
+    # The second search is for texts that are in many chunks: their vectors are all equally near.
     return {row.chunk.id for row in missed if _missed(table, [row], PROBES, 2_000)}
 
 

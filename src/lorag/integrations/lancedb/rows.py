@@ -16,7 +16,7 @@ _BATCH_ROWS = 2_000
 
 
 def schema_of(dimension: int) -> Any:
-    """The Arrow schema of a table; `searchable` is context and text in one, as the full-text index wants it."""
+    """Return the Arrow schema of a table; `searchable` is context and text in one, as the full-text index needs it."""
     texts = [pa.field(name, pa.string(), nullable=False) for name in CHUNK_COLUMNS]
     return pa.schema(
         [
@@ -30,7 +30,7 @@ def schema_of(dimension: int) -> Any:
 
 
 def batches_of(rows: Sequence[IndexRow], dimension: int, progress: Progress | None) -> Iterator[Any]:
-    """Record batches of `rows`; `progress` hears of each batch as it is taken."""
+    """Yield record batches of `rows`; `progress` is called for each batch after it was taken."""
     for start in range(0, len(rows), _BATCH_ROWS):
         part = rows[start : start + _BATCH_ROWS]
         yield _batch_of(part, dimension)
@@ -58,7 +58,7 @@ def _batch_of(rows: Sequence[IndexRow], dimension: int) -> Any:
 
 
 def chunks_from(table: Any) -> list[Chunk]:
-    """The chunks of an Arrow table that has `CHUNK_COLUMNS`."""
+    """Return the chunks of an Arrow table that has `CHUNK_COLUMNS`."""
     return [
         Chunk(
             id=id_,
@@ -74,25 +74,25 @@ def chunks_from(table: Any) -> list[Chunk]:
 
 
 def rows_from(table: Any) -> list[IndexRow]:
-    """The rows of an Arrow table that has `ROW_COLUMNS`, in its order; vectors bit for bit."""
+    """Return the rows of an Arrow table that has `ROW_COLUMNS`, in its order; vectors bit for bit."""
     vectors = vectors_from(table)
     fingerprints = table["fingerprint"].to_pylist()
     return [IndexRow(*parts) for parts in zip(chunks_from(table), fingerprints, vectors, strict=True)]
 
 
 def vectors_from(table: Any) -> Any:
-    """The vectors of an Arrow table, shape [rows, dimension]."""
+    """Return the vectors of an Arrow table, shape [rows, dimension]."""
     column = table["vector"].combine_chunks()
     return column.flatten().to_numpy(zero_copy_only=False).reshape(table.num_rows, column.type.list_size)
 
 
 def quoted(values: Sequence[str]) -> str:
-    """SQL text literals, separated by commas."""
+    """Return SQL text literals, separated by commas."""
     return ", ".join("'" + value.replace("'", "''") + "'" for value in values)
 
 
 def predicate_of(where: Filter) -> str:
-    """The SQL condition of a filter; empty for no restriction."""
+    """Return the SQL condition of a filter; empty for no restriction."""
     conditions = [f"array_has(tags, '{tag_of(key, value)}')" for key, value in where.metadata]
     if where.document_ids:
         conditions.append(f"document_id IN ({quoted(where.document_ids)})")
