@@ -1,4 +1,4 @@
-"""Connects to the Weaviate nodes that the environment names, and turns their client's errors into ours."""
+"""The connection to the Weaviate nodes that the environment names, with the client's errors as errors of lorag."""
 
 import socket
 import urllib.error
@@ -20,18 +20,18 @@ DEFAULT_GRPC_PORT = 50051
 
 _CONNECT_TIMEOUT_S = 10
 _QUERY_TIMEOUT_S = 60
-# A node that was asked something while its leader was just gone would never answer; another one does.
+# A node that is asked just after its leader was lost would never answer; another one does.
 _CLUSTER_QUERY_TIMEOUT_S = 15
 _INSERT_TIMEOUT_S = 120
 
 
 class Unanswered(StoreFailed):
-    """This node, or the cluster just now, does not answer: another node or another moment may."""
+    """A node, or the cluster at this moment, does not answer; another node may, or a later call."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeaviateAddress:
-    """Where a node is and what opens it; `insecure` allows one that lets anybody in."""
+    """The address of a node and the key to it; `insecure` allows a node that lets anybody in."""
 
     host: str
     port: int
@@ -48,9 +48,9 @@ class WeaviateAddress:
 
 
 def read_addresses(environment: Mapping[str, str]) -> tuple[WeaviateAddress, ...]:
-    """The nodes in WEAVIATE_URL and WEAVIATE_GRPC_PORT, each separated by commas; one port may serve for all.
+    """Return the nodes in WEAVIATE_URL and WEAVIATE_GRPC_PORT, both separated by commas; one port may serve for all.
 
-    WEAVIATE_API_KEY and LORAG_INSECURE_DEV hold for all of them. Raises ParamsError for what is no address.
+    WEAVIATE_API_KEY and LORAG_INSECURE_DEV apply to all of them. Raises ParamsError for what is no address.
     """
     urls = [text.strip() for text in environment.get("WEAVIATE_URL", "").split(",") if text.strip()]
     if not urls:
@@ -73,7 +73,7 @@ def _read_address(text: str, grpc: str, environment: Mapping[str, str]) -> Weavi
         port = url.port
         grpc_port = int(grpc)
     except ValueError as error:
-        raise ParamsError(f"bad address: {error}", where="WEAVIATE_URL, WEAVIATE_GRPC_PORT", do="mend it") from None
+        raise ParamsError(f"bad address: {error}", where="WEAVIATE_URL, WEAVIATE_GRPC_PORT", do="fix it") from None
     if url.scheme not in ("http", "https") or not url.hostname or url.username or not 0 < grpc_port < 65_536:
         raise ParamsError(
             "not an address of Weaviate", where="WEAVIATE_URL", do="write it like http://127.0.0.1:8080, without a key"
@@ -97,11 +97,11 @@ def _read_address(text: str, grpc: str, environment: Mapping[str, str]) -> Weavi
 
 
 def connect(addresses: Sequence[WeaviateAddress]) -> "WeaviateClient":
-    """A connected client of the first node; where that one dies later, searches and writes go to the next.
+    """Return a connected client of the first node; if that node dies later, searches and writes go to the next one.
 
-    Raises Unanswered where the first node is down, and StoreFailed where it refuses the key or lets anybody in.
+    Raises Unanswered if the first node is down, and StoreFailed if it refuses the key or lets anybody in.
     """
-    # Imported here: it takes a second, which `lorag --help` need not pay.
+    # Imported here: it takes a second, and `lorag --help` should not wait for it.
     import weaviate
     from weaviate.classes.init import AdditionalConfig, Auth, Timeout
     from weaviate.config import GrpcConfig
@@ -122,17 +122,18 @@ def connect(addresses: Sequence[WeaviateAddress]) -> "WeaviateClient":
             auth_credentials=Auth.api_key(address.api_key) if address.api_key else None,
             additional_config=AdditionalConfig(
                 timeout=Timeout(init=_CONNECT_TIMEOUT_S, query=query_timeout_s, insert=_INSERT_TIMEOUT_S),
-                # Otherwise the list of nodes would be taken for the name that a certificate must bear.
+                # Otherwise a certificate would have to contain the list of nodes as its name.
                 grpc_config=GrpcConfig(channel_options=[("grpc.default_authority", address.host)]),
             ),
         )
 
 
 def _grpc_target(addresses: Sequence[WeaviateAddress]) -> tuple[str, int]:
-    """Host and port for the client, which joins them with a colon; more than one node as gRPC writes a list of them.
+    """Return host and port for the client, which joins them with a colon; several nodes are one list in gRPC's syntax.
 
-    gRPC stays with the first that takes its connection and turns to the next when it is lost. A list cannot hold
-    names, and in a cluster the name of a node that is down may be unknown.
+    gRPC stays with the first node that accepts its connection, and turns to the next when it is lost. A list cannot
+    hold names, only addresses. In a cluster the name of a node that is down may be unknown; then the list does not
+    contain it.
     """
     if len(addresses) == 1:
         return addresses[0].host, addresses[0].grpc_port
@@ -149,7 +150,7 @@ def _grpc_target(addresses: Sequence[WeaviateAddress]) -> tuple[str, int]:
 
 @contextmanager
 def store_errors(address: WeaviateAddress) -> Iterator[None]:
-    """Raises what Weaviate's client raises as StoreFailed with one line that says what to do."""
+    """Raise the errors of Weaviate's client as StoreFailed, with one line that says what to do."""
     from httpx import TransportError
     from weaviate import exceptions as weaviate_errors
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def read_namespace(root: Path) -> str:
-    """Eight digits that keep the collections of workspaces apart on one server; made the first time."""
+    """Return eight digits that keep the collections of workspaces apart on one server; created on the first call."""
     path = root / "weaviate_namespace"
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -31,9 +31,7 @@ def read_namespace(root: Path) -> str:
             path.write_text(secrets.token_hex(4), encoding="ascii")
         namespace = path.read_text(encoding="ascii").strip()
     except OSError as error:
-        raise StoreFailed(
-            f"cannot keep the workspace's name: {error}", where=str(path), do="mend the folder"
-        ) from error
+        raise StoreFailed(f"cannot keep the workspace's name: {error}", where=str(path), do="fix the folder") from error
     if len(namespace) != 8 or not namespace.isalnum():
         raise IntegrityFailed("not a workspace's name", where=str(path), do="restore the file from a backup")
     return namespace
@@ -42,7 +40,7 @@ def read_namespace(root: Path) -> str:
 class WeaviateCollections:
     """A collection for each index name and dimension; its description says which generations are complete.
 
-    Nothing is remembered: each answer is what the nodes agree on now.
+    Nothing is cached: each answer is what the nodes agree on now.
     """
 
     def __init__(self, nodes: WeaviateNodes, namespace: str, params: IndexParams) -> None:
@@ -51,23 +49,23 @@ class WeaviateCollections:
         self._params = params
 
     def name(self, index: str, dimension: int) -> str:
-        """What the collection of an index is called."""
+        """Return the name of an index's collection."""
         return collection_name(self._namespace, index, dimension)
 
     def open(self, ref: IndexRef) -> Any:
-        """The collection of a generation that is there, complete and retained; raises IntegrityFailed for another."""
+        """Return the collection of a generation that is there, complete and retained; else raises IntegrityFailed."""
         name = self.name(ref.name, ref.dimension)
         generations = self.generations(name)
         if ref.generation not in generations:
             raise IntegrityFailed(
                 f"generation {ref.generation} is not there" if generations else "the collection is not there",
                 where=f"{name} on {self._nodes.url}",
-                do="check WEAVIATE_URL, or make the index anew with `lorag refresh --rebuild`",
+                do="check WEAVIATE_URL, or rebuild the index with `lorag refresh --rebuild`",
             )
         return self._nodes.use(name)
 
     def create(self, name: str) -> Any:
-        """An empty collection, in place of one that may be there."""
+        """Create an empty collection, in place of an existing one if any."""
         self._drop(name)
 
         def create(client: "WeaviateClient") -> None:
@@ -78,13 +76,13 @@ class WeaviateCollections:
         return self._nodes.use(name)
 
     def drop_others(self, keep: Collection[str]) -> None:
-        """Drops those of the workspace that are not to be kept."""
+        """Drop the workspace's collections that are not in `keep`."""
         for name in self._nodes.ask(lambda client: list(client.collections.list_all(simple=True))):
             if name.startswith(prefix_of(self._namespace)) and name not in keep:
                 self._drop(name)
 
     def generations(self, name: str) -> frozenset[int]:
-        """The complete generations of a collection; none where there is no such collection."""
+        """Return the complete generations of a collection; empty if there is no such collection."""
 
         def read(client: "WeaviateClient") -> frozenset[int]:
             if not client.collections.exists(name):
@@ -94,7 +92,7 @@ class WeaviateCollections:
         return self._nodes.ask(read)
 
     def describe(self, name: str, change: Callable[[frozenset[int]], Iterable[int]]) -> frozenset[int]:
-        """Changes the complete generations of a collection; those from before."""
+        """Change the complete generations of a collection; return those from before the change."""
         known = self.generations(name)
         wanted = frozenset(change(known))
         if wanted != known:
@@ -103,7 +101,7 @@ class WeaviateCollections:
         return known
 
     def point_alias(self, ref: IndexRef) -> None:
-        """Lets the alias of an index name its collection."""
+        """Point the alias of an index to its collection."""
         collection = self.name(ref.name, ref.dimension)
         alias = alias_name(self._namespace, ref.name)
 

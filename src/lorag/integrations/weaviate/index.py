@@ -38,21 +38,21 @@ _FETCH_THREADS = 2
 _PROBE_THREADS = 8
 _PROBE_HITS = 16
 _MANY_PROBE_HITS = 2_000
-# A part of an exact search may hold more rows than the average bucket says.
+# A part of an exact search may hold more rows than the average bucket suggests.
 _EXACT_PART_SHARE = 0.7
-# Nodes compare their copies every few seconds, and longer after one was away.
+# Nodes compare their copies every few seconds, and it takes longer after one was down.
 _CATCHING_UP_S = 60
 
 T = TypeVar("T")
 
 
 def open_weaviate(params: IndexParams, root: Path, environment: Mapping[str, str]) -> "WeaviateIndex":
-    """The store at the addresses in `environment`; collections carry the name kept in `root`. Connects on first use."""
+    """Return the store at the addresses in `environment`, connected on first use; `root` keeps its namespace."""
     return WeaviateIndex(read_addresses(environment), read_namespace(root), params)
 
 
 class WeaviateIndex:
-    """Generations as spans on objects: one is seen by the generations from its `since` to before its `until`."""
+    """A store of generations as spans: an object is seen by the generations from its `since` to before its `until`."""
 
     def __init__(self, addresses: Sequence[WeaviateAddress], namespace: str, params: IndexParams) -> None:
         self._nodes = WeaviateNodes(addresses)
@@ -61,7 +61,7 @@ class WeaviateIndex:
         self._readable: dict[tuple[str, int], Any] = {}
         self._part_edges: dict[tuple[str, int], list[int]] = {}
         self._listed: dict[tuple[str, int], dict[str, int]] = {}
-        """By collection and generation: since when each of its chunks is there, which names the chunk's object."""
+        """By collection and generation: since when each of its chunks exists, which names the chunk's object."""
         self._lock = threading.RLock()
 
     def write_generation(
@@ -74,7 +74,7 @@ class WeaviateIndex:
         *,
         progress: Progress | None = None,
     ) -> IndexRef:
-        """See `IndexStore`; nothing that a reader of an earlier generation sees is touched."""
+        """See `IndexStore`; nothing that a reader of an earlier generation sees is changed."""
         dimension = len(add[0].vector) if add else base.dimension if base else 0
         if base is not None and (base.name != name or (base.dimension != dimension and not self.count(base))):
             base = None
@@ -137,7 +137,7 @@ class WeaviateIndex:
 
         uuids = self._objects(ref)
 
-        # The server looks for a page while the one before it is unpacked and the one before that is read.
+        # The server fetches a page while the one before it is unpacked and the one before that is read.
         for rows in compute_ahead(fetch, _slices(uuids), threads=_FETCH_THREADS):
             yield from rows
 
@@ -165,8 +165,8 @@ class WeaviateIndex:
     ) -> list[Hit]:
         """See `IndexStore`.
 
-        The server compares with every row while the filter lets fewer than `ann_from_rows` through, so an exact search
-        of more goes through them in parts.
+        The server compares with every row if the filter selects fewer than `ann_from_rows`. So an exact search of more
+        rows goes through them in parts.
         """
         collection = self._collection(ref)
         conditions = [matching(where, ref.generation)]
@@ -207,9 +207,9 @@ class WeaviateIndex:
     ) -> list[str]:
         """See `IndexStore`; a row is read in any case, to know its object.
 
-        Each row is compared, and looked for in the graph alone: a filter would make the server compare
-        with every row, which hides what a killed server lost from its graph. Of a replicated index every node that
-        answers is asked, for each has a graph of its own.
+        Each row is compared, and searched for in the graph alone. A filter would make the server compare with every
+        row, which hides what a killed server lost from its graph. Of a replicated index every node that answers is
+        asked, because each has a graph of its own.
         """
         missing: set[str] = set()
         with ThreadPoolExecutor(_PROBE_THREADS) as pool, self._nodes.errors():
@@ -221,7 +221,7 @@ class WeaviateIndex:
         return [row.chunk.id for row in rows if row.chunk.id in missing]
 
     def _copies(self, ref: IndexRef) -> Iterator[Any]:
-        """The collection as each node has it that answers; of an index that is kept once, the collection."""
+        """Yield the collection of each node that answers; for an index that is kept once, the collection."""
         name = self._collection(ref).name
         if self._params.replication_factor == 1:
             yield self._nodes.use(name)
@@ -241,7 +241,7 @@ class WeaviateIndex:
         return (row.chunk.id for row, there in zip(rows, pool.map(is_there, rows), strict=True) if not there)
 
     def mend(self, ref: IndexRef, rows: Sequence[IndexRow]) -> IndexRef:
-        """See `IndexStore`; putting an object again would not do, for an unchanged vector is skipped."""
+        """See `IndexStore`; putting an object again is not enough, because an unchanged vector is skipped."""
         collection = self._collection(ref)
         with self._nodes.errors():
             WeaviateWriter(collection).replace(rows, ref.generation)
@@ -249,9 +249,9 @@ class WeaviateIndex:
         return ref
 
     def make_durable(self, ref: IndexRef) -> None:
-        """Points the index name's alias to the collection.
+        """Point the index name's alias to the collection.
 
-        The server acknowledges a write once it is in its log, which it does not fsync; replication is what guards
+        The server acknowledges a write once it is in its log, which it does not fsync. Replication is the protection
         against a power failure of one node.
         """
         self._collection(ref)
@@ -276,7 +276,7 @@ class WeaviateIndex:
             self._nodes.close()
 
     def _collection(self, ref: IndexRef) -> Any:
-        """The collection of a generation that is there, complete and retained."""
+        """Return the collection of a generation that is there, complete and retained."""
         key = (self._collections.name(ref.name, ref.dimension), ref.generation)
         with self._lock, self._nodes.errors():
             if key not in self._readable:
@@ -298,10 +298,10 @@ class WeaviateIndex:
         self._listed.clear()
 
     def _objects(self, ref: IndexRef) -> list[tuple[str, Any]]:
-        """Each chunk's id with that of its object, sorted.
+        """Return each chunk's id with that of its object, sorted.
 
-        They are known where this process has listed the generation before, or made it of one that it had listed: as
-        many as there are visible, and each seen to be visible when it is read, are all.
+        They are known if this process has listed the generation before, or has made it from one that it had listed.
+        They are complete if there are as many as visible objects, and each turns out to be visible when it is read.
         """
         name = self._collection(ref).name
         listed = self._listed.get((name, ref.generation))
@@ -310,7 +310,7 @@ class WeaviateIndex:
         return sorted((str(item.properties["chunk_id"]), item.uuid) for item in self._scan(ref, ["chunk_id"]))
 
     def _scan(self, ref: IndexRef, properties: Sequence[str]) -> Iterator[Any]:
-        """Every object of a generation once, without its vector; a cursor takes no filter, so it is applied here."""
+        """Yield each object of a generation once, without its vector; a cursor takes no filter, so it is done here."""
         collection = self._collection(ref)
         with self._nodes.errors():
             items = collection.iterator(return_properties=[*properties, *SPAN_PROPERTIES], cache_size=_SCAN_ROWS)
@@ -321,7 +321,7 @@ class WeaviateIndex:
             return [row for row, _ in _fetch_stored(self._collection(ref), ref, ids)]
 
     def _parts(self, ref: IndexRef) -> list[Any]:
-        """Filters that split a generation into parts small enough for the server to compare with every row."""
+        """Return filters that split a generation into parts small enough for the server to compare with every row."""
         collection = self._collection(ref)
         key = (collection.name, ref.generation)
         if key not in self._part_edges:
@@ -329,7 +329,7 @@ class WeaviateIndex:
             config = whole.vector_config["default"].vector_index_config
             parts = -(-self.count(ref) // max(1, int(config.flat_search_cutoff * _EXACT_PART_SHARE)))
             edges = np.linspace(0, BUCKETS, max(1, min(parts, BUCKETS)) + 1).astype(int).tolist()
-            # Kept, because a count takes long where there are many rows.
+            # Cached, because a count takes long where there are many rows.
             self._part_edges[key] = edges
         edges = self._part_edges[key]
         return [in_buckets(start, end) for start, end in zip(edges, edges[1:], strict=False)]
@@ -351,7 +351,7 @@ def _slices(values: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def _is_in_graph(collection: Any, vector: Vector, uuid: Any) -> bool:
-    # The second look is for texts that stand in many chunks: their vectors are all as near.
+    # The second search is for texts that are in many chunks: their vectors are all equally near.
     query = vector.tolist()
     for limit in (_PROBE_HITS, _MANY_PROBE_HITS):
         found = collection.query.near_vector(query, limit=limit, return_properties=[], return_metadata=["distance"])

@@ -1,4 +1,4 @@
-"""The nodes of a Weaviate cluster, of which a client asks one and turns to another where that does not answer."""
+"""The nodes of a Weaviate cluster: a client asks one of them, and turns to another if that one does not answer."""
 
 import logging
 import threading
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ELECTION_S = 60
-"""Nodes notice within seconds that their leader is gone, but who asks them before that may wait until a time-out."""
+"""Nodes notice within seconds that their leader is lost, but a client that asks before may wait until a time-out."""
 
 T = TypeVar("T")
 
 
 class WeaviateNodes:
-    """Connects on first use. A server that is alone is a cluster of one."""
+    """The nodes, connected on first use. A server that is alone is a cluster of one."""
 
     def __init__(self, addresses: Sequence[WeaviateAddress]) -> None:
         self._addresses = list(addresses)
@@ -37,19 +37,19 @@ class WeaviateNodes:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Raises what the client raises in the body as one of our errors."""
+        """Raise the client's errors in the body as errors of lorag."""
         with store_errors(self._addresses[0]):
             yield
 
     def use(self, name: str) -> Any:
-        """A collection, of which a majority of the nodes confirms each write."""
+        """Return a collection; a majority of the nodes confirms each write to it."""
         return at_quorum(self._connect(), name)
 
     def ask(self, question: "Callable[[WeaviateClient], T]") -> T:
-        """What a node says on what the nodes have to agree on, such as their collections; may be asked more than once.
+        """Return a node's answer on what the nodes agree on, such as their collections; `question` may be asked again.
 
-        While they elect a leader nobody can tell, so they are asked for as long as that takes. A server that is alone
-        is asked once.
+        While the nodes elect a leader, none of them can answer. So they are asked for as long as that takes. A server
+        that is alone is asked once.
         """
         retrying = Retrying(
             retry=retry_if_exception_type(Unanswered),
@@ -66,10 +66,10 @@ class WeaviateNodes:
         return retrying(ask_once)
 
     def each(self) -> "Iterator[WeaviateClient]":
-        """A client for each node that answers, open until the next one; those that do not are told to the log.
+        """Yield a client for each node that answers, open until the next one; nodes that do not answer are logged.
 
-        Raises Unanswered where there is none. A search by such a client is answered from that node's own copy of a
-        collection, unless the node dies meanwhile.
+        Raises Unanswered if none answers. A search by such a client is answered from that node's own copy of a
+        collection, unless the node dies in the meantime.
         """
         nodes, down = tuple(self._addresses), list[Unanswered]()
         for number in range(len(nodes)):
@@ -86,7 +86,7 @@ class WeaviateNodes:
             logger.warning("not searched, run `lorag doctor` when it is back: %s", reason)
 
     def close(self) -> None:
-        """Gives all connections back; may be called twice."""
+        """Close all connections; may be called twice."""
         with self._lock:
             for client in (self._client, *self._left):
                 if client is not None:
@@ -106,7 +106,7 @@ class WeaviateNodes:
             return self._client
 
     def _leave_node(self) -> None:
-        """Handles of the client that is left still serve: their searches and writes go to whatever node answers."""
+        """Turn to the next node. Handles of the old client still work: their calls go to any node that answers."""
         with self._lock:
             if self._client is not None:
                 self._left.append(self._client)
@@ -118,7 +118,7 @@ class WeaviateNodes:
 
 
 def at_quorum(client: "WeaviateClient", name: str) -> Any:
-    """A collection, of which a majority of the nodes confirms each write."""
+    """Return a collection; a majority of the nodes confirms each write to it."""
     from weaviate.classes.config import ConsistencyLevel
 
     return client.collections.use(name).with_consistency_level(ConsistencyLevel.QUORUM)

@@ -1,4 +1,4 @@
-"""How index rows lie in Weaviate: collections, objects, and the filters that pick a generation."""
+"""The layout of index rows in Weaviate: collections, objects, and the filters that select a generation."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from weaviate import WeaviateClient
 
 LAYOUT = 1
-"""Part of a collection's name: a change of the properties below makes a new one."""
+"""A part of a collection's name: raise it when the properties below change, so that a new one is made."""
 
 BUCKETS = 1_024
-"""Every chunk falls into one of these by its id, so that an exact search can go through them in parts."""
+"""The number of buckets: each chunk is in one by its id, so that an exact search can go through them in parts."""
 
 CHUNK_PROPERTIES = ["chunk_id", "document_id", "context", "text", "metadata"]
 ROW_PROPERTIES = [*CHUNK_PROPERTIES, "fingerprint"]
@@ -33,22 +33,22 @@ _EF = 160
 
 
 def prefix_of(namespace: str) -> str:
-    """What the names of a workspace's collections and aliases begin with."""
+    """Return the beginning of the names of a workspace's collections and aliases."""
     return f"Lorag_{namespace}_"
 
 
 def alias_name(namespace: str, name: str) -> str:
-    """The alias that points to the collection which was made durable last."""
+    """Return the alias that points to the collection which was made durable last."""
     return f"{prefix_of(namespace)}{name}"
 
 
 def collection_name(namespace: str, name: str, dimension: int) -> str:
-    """The collection of an index name."""
+    """Return the name of an index's collection."""
     return f"{prefix_of(namespace)}{name}_d{dimension}_v{LAYOUT}"
 
 
 def create_collection(client: "WeaviateClient", collection: str, params: IndexParams) -> None:
-    """Makes an empty collection for vectors of our own, compared by their dot product."""
+    """Create an empty collection for vectors that lorag computes, compared by their dot product."""
     from weaviate.classes.config import (
         Configure,
         DataType,
@@ -93,11 +93,11 @@ def create_collection(client: "WeaviateClient", collection: str, params: IndexPa
                 ef_construction=_EF_CONSTRUCTION,
                 max_connections=_MAX_CONNECTIONS,
                 ef=_EF,
-                # A filter that lets fewer rows through is answered by comparing with each: an exact search.
+                # If a filter selects fewer rows, the server compares with each of them: an exact search.
                 flat_search_cutoff=params.ann_from_rows,
             )
         ),
-        # A node that comes back gets what it missed from the others; of two versions the later one holds.
+        # A node that comes back gets what it missed from the others; of two versions the later one wins.
         replication_config=Configure.replication(
             factor=params.replication_factor,
             async_enabled=params.replication_factor > 1,
@@ -108,7 +108,7 @@ def create_collection(client: "WeaviateClient", collection: str, params: IndexPa
 
 
 def describe_generations(generations: Sequence[int]) -> str:
-    """A collection's description: its complete generations. The servers agree on it by consensus."""
+    """Return a collection's description: its complete generations. The servers agree on it by consensus."""
     return f"lorag generations: {' '.join(str(generation) for generation in sorted(generations))}"
 
 
@@ -119,15 +119,15 @@ def described_generations(description: str | None) -> frozenset[int]:
 
 
 def chunk_key_of(chunk_id: str) -> str:
-    """What objects of a chunk are found by."""
+    """Return the key by which the objects of a chunk are found."""
     return digest_of(chunk_id)[:32]
 
 
 def properties_of(row: IndexRow, since: int, until: int | None = None) -> dict[str, Any]:
-    """The properties of a row that is visible from generation `since` on, and before `until` if that is given.
+    """Return the properties of a row that is visible from generation `since` on, and before `until` if that is given.
 
-    An open object has no `until` at all. To close it adds a property, which readers of earlier generations never
-    notice; replacing a value takes the object out of their sight for some milliseconds (seen in 25 of 1,059 reads).
+    An open object has no `until` at all. Closing it adds a property, which readers of earlier generations never notice.
+    Replacing a value would hide the object from them for some milliseconds (seen in 25 of 1,059 reads).
     """
     chunk = row.chunk
     properties: dict[str, Any] = {
@@ -148,7 +148,7 @@ def properties_of(row: IndexRow, since: int, until: int | None = None) -> dict[s
 
 
 def chunk_from(properties: Any) -> Chunk:
-    """The chunk of an object that was read with `CHUNK_PROPERTIES`."""
+    """Return the chunk of an object that was read with `CHUNK_PROPERTIES`."""
     chunk_id = str(properties["chunk_id"])
     return Chunk(
         id=chunk_id,
@@ -160,13 +160,13 @@ def chunk_from(properties: Any) -> Chunk:
 
 
 def row_from(found: Any) -> IndexRow:
-    """The row of an object that was read with `ROW_PROPERTIES` and its vector."""
+    """Return the row of an object that was read with `ROW_PROPERTIES` and its vector."""
     vector = np.array(found.vector["default"], dtype=np.float32)
     return IndexRow(chunk_from(found.properties), str(found.properties["fingerprint"]), vector)
 
 
 def visible_at(generation: int) -> Any:
-    """Picks the objects of a generation."""
+    """Return the filter for the objects of a generation."""
     from weaviate.classes.query import Filter as By
 
     return By.by_property("since").less_or_equal(generation) & By.not_(
@@ -175,27 +175,27 @@ def visible_at(generation: int) -> Any:
 
 
 def is_visible(properties: Mapping[str, Any], generation: int) -> bool:
-    """Whether an object with these properties is one of a generation's."""
+    """Whether an object with these properties belongs to a generation."""
     until = properties.get("until")
     return bool(properties["since"] <= generation and (until is None or generation < until))
 
 
 def has_chunk_ids(ids: Sequence[str]) -> Any:
-    """Picks all objects of these chunks, whatever their generations."""
+    """Return the filter for all objects of these chunks, of any generation."""
     from weaviate.classes.query import Filter as By
 
     return By.by_property("chunk_key").contains_any([chunk_key_of(chunk_id) for chunk_id in ids])
 
 
 def in_buckets(start: int, end: int) -> Any:
-    """Picks the chunks of the buckets from `start` to before `end`."""
+    """Return the filter for the chunks of the buckets from `start` to before `end`."""
     from weaviate.classes.query import Filter as By
 
     return By.by_property("bucket").greater_or_equal(start) & By.by_property("bucket").less_than(end)
 
 
 def matching(where: Filter, generation: int) -> Any:
-    """Picks the objects of a generation that a search may return."""
+    """Return the filter for the objects of a generation that a search may return."""
     from weaviate.classes.query import Filter as By
 
     condition = visible_at(generation)

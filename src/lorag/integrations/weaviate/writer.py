@@ -1,4 +1,4 @@
-"""Writes generations into a Weaviate collection without disturbing those that are read."""
+"""A writer of generations into a Weaviate collection, which does not disturb those that are read."""
 
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,22 +28,22 @@ _BUCKETS_AT_ONCE = 16
 # The server's default limit of one query.
 _MOST_ROWS = 10_000
 _MAX_WAIT_S = 8
-# A shard is read-only for a moment while its settings change, so that is not among them.
+# "read-only" is not among them: a shard is read-only for a moment while its settings change.
 _LASTING = ("invalid", "vector length", "dimension", "no such", "unauth", "forbidden", "disk")
 
 
 class _MayPass(Exception):
-    """Objects that the server did not take, for a reason that another attempt may not meet."""
+    """A refusal of objects by the server, for a reason that another attempt may not meet."""
 
 
 class WeaviateWriter:
-    """One writer's steps towards a generation; each may be repeated."""
+    """The steps of one writer towards a generation; each may be repeated."""
 
     def __init__(self, collection: Any) -> None:
         self._collection = collection
 
     def undo(self, generation: int) -> None:
-        """Takes back what an unfinished writer of this generation, or of a later one, left."""
+        """Undo what an unfinished writer of this generation, or of a later one, left."""
         from weaviate.classes.query import Filter as By
 
         self._delete(By.by_property("since").greater_or_equal(generation))
@@ -51,7 +51,7 @@ class WeaviateWriter:
         self._change(closed, lambda row, since: self._object(row, since))
 
     def branch(self, base: int, generation: int, *, without: Collection[str]) -> None:
-        """Makes the open objects those of `base`, but for chunks in `without`, if later generations lie between.
+        """Make the open objects those of `base`, except for chunks in `without`, if there are generations after `base`.
 
         That is the case after a rollback. The later generations stay as they are.
         """
@@ -65,7 +65,7 @@ class WeaviateWriter:
             self.insert([row for row, _, _ in found if row.chunk.id not in without], generation, None)
 
     def close(self, ids: Sequence[str], generation: int) -> None:
-        """Ends these chunks' open objects with `generation`."""
+        """End these chunks' open objects with `generation`."""
         from weaviate.classes.query import Filter as By
 
         before = visible_at(generation) & By.by_property("since").less_than(generation)
@@ -74,11 +74,11 @@ class WeaviateWriter:
             self._change(some & before, lambda row, since: self._object(row, since, generation))
 
     def close_all(self, generation: int) -> None:
-        """Ends all open objects with `generation`."""
+        """End all open objects with `generation`."""
         self._change(visible_at(generation), lambda row, since: self._object(row, since, generation))
 
     def insert(self, rows: Sequence[IndexRow], generation: int, progress: Progress | None) -> None:
-        """Adds rows that are visible from `generation` on."""
+        """Add rows that are visible from `generation` on."""
         parts = [rows[start : start + _BATCH_ROWS] for start in range(0, len(rows), _BATCH_ROWS)]
         with ThreadPoolExecutor(_BATCH_THREADS) as pool:
             for count in pool.map(lambda part: self._put([self._object(row, generation) for row in part]), parts):
@@ -86,7 +86,7 @@ class WeaviateWriter:
                     progress(count)
 
     def replace(self, rows: Sequence[IndexRow], generation: int) -> None:
-        """Deletes the rows' objects in `generation` and inserts them again, with the span that they had."""
+        """Delete the rows' objects in `generation` and insert them again, with the span that they had."""
         for start in range(0, len(rows), _BATCH_ROWS):
             part = rows[start : start + _BATCH_ROWS]
             picked = has_chunk_ids([row.chunk.id for row in part]) & visible_at(generation)
@@ -95,7 +95,7 @@ class WeaviateWriter:
             self._put([self._object(row, *spans.get(row.chunk.id, (generation, None))) for row in part])
 
     def drop_all_but(self, generations: Collection[int]) -> None:
-        """Deletes the objects that none of these generations sees."""
+        """Delete the objects that none of these generations sees."""
         from weaviate.classes.query import Filter as By
 
         kept = sorted(generations)
@@ -121,7 +121,7 @@ class WeaviateWriter:
         return [(row_from(item), int(item.properties["since"]), item.properties.get("until")) for item in found]
 
     def _change(self, condition: Any, changed: Callable[[IndexRow, int], Any]) -> None:
-        """Puts objects again with another span, until `condition` finds none."""
+        """Put objects again with another span, until `condition` finds none."""
         while found := self._read(condition):
             self._put([changed(row, since) for row, since, _ in found])
 
@@ -162,7 +162,7 @@ class WeaviateWriter:
     def _retrying(self, attempt: Callable[[], None]) -> None:
         from weaviate.exceptions import WeaviateQueryError
 
-        # The latter is what every failed call of gRPC becomes; a call goes to another node after a while.
+        # Every failed gRPC call becomes a WeaviateQueryError; a call goes to another node after a while.
         passing = (_MayPass, WeaviateQueryError)
         retrying = Retrying(
             retry=retry_if_exception_type(passing),
@@ -181,5 +181,5 @@ class WeaviateWriter:
 
 
 def object_id(collection: str, chunk_id: str, since: int) -> UUID:
-    """Names an object: a chunk that comes back later is another one."""
+    """Return the id of an object: a chunk that comes back later is another object."""
     return uuid5(NAMESPACE_URL, f"{collection}\n{since}\n{chunk_id}")
