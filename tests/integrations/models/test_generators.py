@@ -182,7 +182,7 @@ def test_a_server_that_answers_from_whatever_model_it_has_is_no_adapter(tmp_path
     adapter = tmp_path / "0123abcd"
     with serve(lambda handler, _: send_events(handler, ["Paris."])) as (address, asked):
         environment = {"LORAG_OPENAI_BASE_URL": address}
-        with pytest.raises(StoreFailed, match="asked was 0123abcd, and served answers"):
+        with pytest.raises(StoreFailed, match="asked for 0123abcd, but served answered"):
             drain(open_generator(PARAMS, environment, adapter).stream(FRANCE, max_new_tokens=16))
         # For the base that may be the name behind an alias.
         alias = open_generator(PARAMS.model_copy(update={"endpoint_model": "latest"}), environment)

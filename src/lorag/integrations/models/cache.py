@@ -17,17 +17,17 @@ MANIFEST = "manifest.json"
 
 
 def home_folder() -> Path:
-    """Where converted models are kept: LORAG_HOME, else the user's cache folder."""
+    """Return the folder for converted models: LORAG_HOME, else the user's cache folder."""
     named = os.environ.get("LORAG_HOME")
     return Path(named).expanduser().absolute() if named else user_cache_path("lorag")
 
 
 def keep_folder(folder: Path, build: Callable[[Path], None]) -> Path:
-    """`folder` with what `build` writes into the folder it is given; built once, whoever comes second waits.
+    """Return `folder`, which `build` fills by writing into the folder it is given; it is built once, and others wait.
 
-    A build that breaks off leaves nothing that would be taken for a whole one: the files are fsynced, the manifest is
-    written last, and a rename makes the folder appear at once. Of a folder that is there, names and sizes are checked;
-    see `verify_folder` for every byte.
+    A build that breaks off leaves nothing that looks complete: the files are fsynced, the manifest is written last, and
+    a rename makes the folder appear at once. If the folder is already there, names and sizes are checked; see
+    `verify_folder` for every byte.
     """
     try:
         if not (folder / MANIFEST).exists():
@@ -46,7 +46,7 @@ def keep_folder(folder: Path, build: Callable[[Path], None]) -> Path:
 
 
 def verify_folder(folder: Path) -> None:
-    """Compares every byte with the manifest; raises IntegrityFailed with the name of the first file that differs."""
+    """Compare every byte with the manifest; raises IntegrityFailed with the name of the first file that differs."""
     _check_sizes(folder)
     for name, entry in _read_manifest(folder).items():
         if file_sha256(folder / name) != entry["sha256"]:
@@ -54,13 +54,13 @@ def verify_folder(folder: Path) -> None:
 
 
 def file_sha256(path: Path) -> str:
-    """The lower-case hexadecimal sha256 of a file's bytes."""
+    """Return the lower-case hexadecimal sha256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _build_aside(folder: Path, build: Callable[[Path], None]) -> None:
-    # One name for all tries: whoever holds the lock clears what a killed one left.
+    # One name for all attempts: the one that holds the lock removes what a killed one left.
     temporary = folder.with_name(f".{folder.name}.partial")
     for leftover in (temporary, folder):
         shutil.rmtree(leftover, ignore_errors=True)
@@ -102,5 +102,5 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, str | int]]:
 
 def _damaged(folder: Path, name: str, detail: str) -> IntegrityFailed:
     return IntegrityFailed(
-        f"damaged model file {name}: {detail}", where=str(folder), do="delete that folder; it is converted again"
+        f"damaged model file {name}: {detail}", where=str(folder), do="delete that folder; the model is converted again"
     )

@@ -1,4 +1,4 @@
-"""Token ids of a conversation in which control tokens come from the chat template alone."""
+"""The token ids of a conversation, whose control tokens come from the chat template alone."""
 
 import re
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ _MARKS = re.compile("\ue000(\\d+)\ue001")
 
 
 class ChatEncoder:
-    """Encodes conversations for one fast tokenizer of transformers; safe to share between threads.
+    """An encoder of conversations for one fast tokenizer of transformers; threads may share it.
 
-    The template is rendered with a mark in place of each content, so that it never sees the content, and each content
-    is encoded by a tokenizer that knows no control tokens. Added tokens that are not marked special, such as `<think>`
-    in some vocabularies, are matched in any text by the library: they get a space inside.
+    The template is rendered with a mark in place of each content, so that it never sees the content. Each content is
+    encoded by a tokenizer that knows no control tokens. The library matches added tokens that are not marked special,
+    such as `<think>` in some vocabularies, in any text: they get a space inside.
     """
 
     def __init__(self, tokenizer: Any) -> None:
@@ -36,8 +36,8 @@ class ChatEncoder:
         self._plain_added = re.compile("|".join(map(re.escape, plain))) if plain else None
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
-        """The ids of the conversation, up to where the assistant's answer begins."""
-        # Without one, templates such as SmolLM2's tell the model something of their own.
+        """Return the ids of the conversation, up to where the assistant's answer begins."""
+        # Without one, templates such as SmolLM2's add a system message of their own.
         if not messages or messages[0].role is not Role.SYSTEM:
             raise ValueError("a conversation starts with a system message")
         marked = [{"role": message.role.value, "content": _MARK.format(at)} for at, message in enumerate(messages)]
@@ -51,7 +51,7 @@ class ChatEncoder:
         return ids
 
     def encode_content(self, text: str) -> list[int]:
-        """The ids of plain text: none of them is a control token."""
+        """Return the ids of plain text: none of them is a control token."""
         # A lone surrogate is no text and cannot be encoded.
         text = text.encode("utf-8", "replace").decode("utf-8")
         if self._plain_added is not None:
@@ -60,12 +60,12 @@ class ChatEncoder:
         return ids
 
     def count_tokens(self, text: str) -> int:
-        """The tokens of a piece of plain text."""
+        """Return the number of tokens of a piece of plain text."""
         return len(self.encode_content(text))
 
 
 def open_chat_encoder(folder: Path) -> ChatEncoder:
-    """That of a model folder, without its weights."""
+    """Return the encoder of a model folder, without loading the model's weights."""
     from transformers import AutoTokenizer
 
     try:

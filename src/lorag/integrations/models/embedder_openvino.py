@@ -1,4 +1,4 @@
-"""Embeddings by OpenVINO, the quickest on a processor; the converted model is kept for all workspaces of the user."""
+"""Embeddings by OpenVINO, the fastest on a CPU; the converted model is kept for all workspaces of the user."""
 
 import logging
 import math
@@ -24,23 +24,24 @@ from lorag.integrations.models.sentence_model import SentenceModel, pad_rows, re
 _LOG = logging.getLogger(__name__)
 _GRAPH = "model.xml"
 _GRAPH_VERSION = 1
-"""Raise it with every change of `_convert`, so that no graph of an earlier one is used."""
+"""Raise it with every change of `_convert`, so that no graph of an earlier version is used."""
 
 _TEXTS_A_REQUEST = 8
-"""Measured with a stream for each of two cores: 8 take 0.69 s where 1 take 0.80 s and 32 take 0.75 s."""
+"""Measured with one stream for each of two cores: 8 texts take 0.69 s, 1 takes 0.80 s and 32 take 0.75 s."""
 
 _TOKENS_A_BLOCK = 16
-"""Padded to whole blocks of so many, a text has the same vector in any company, to the last bit.
+"""Padded to whole blocks of this many tokens, a text has the same vector in any batch, to the last bit.
 
 Measured on AVX512-BF16, where blocks of 8 are not enough.
 """
 
 
 class OpenVinoEmbedder:
-    """An Embedder; see `lorag.retrieval.embed`. May be used by several threads.
+    """An Embedder; see `lorag.retrieval.embed`. Several threads may use it.
 
-    Each core computes a request of its own, a few texts at a time: that is quicker than all cores on one request, and
-    pads less. OpenVINO's own queue of requests hangs when several threads use it, so threads of ours do the waiting.
+    Each core computes a request of its own, a few texts at a time. That is faster than all cores on one request, and
+    pads less. OpenVINO's own queue of requests hangs when several threads use it, so threads of this class do the
+    waiting.
     """
 
     def __init__(self, model: SentenceModel, *, bf16: bool, threads: int) -> None:
@@ -66,21 +67,21 @@ class OpenVinoEmbedder:
             ) from error
         self._pool = ThreadPoolExecutor(self._streams, "embed")
         self._own = threading.local()
-        # The client sets itself up in its first request, and two threads that do so at once may wait for each other
-        # for ever: seen once, in a process that embedded its first two batches together.
+        # OpenVINO sets itself up in its first request, and two threads that do so at once may wait for each other
+        # forever: seen once, in a process that embedded its first two batches together.
         self._infer(self._tokenizer.ids_many(["a"]))
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, special tokens included."""
+        """Return the number of tokens of each text, special tokens included."""
         return self._tokenizer.count_many(texts)
 
     def embed_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors [n, dimension] of unit length."""
+        """Return vectors [n, dimension] of unit length."""
         if not texts:
             return np.empty((0, self.dimension), np.float32)
         rows = self._tokenizer.ids_many(texts)
         refuse_long(texts, rows, self._max_tokens)
-        # Neighbours in length share a request, so that little of it is padding.
+        # Texts of similar length share a request, so that little of it is padding.
         order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
         parts = [order[start:end] for start, end in split_evenly(len(order), self._streams, _TEXTS_A_REQUEST)]
         vectors = np.empty((len(rows), self.dimension), np.float32)
@@ -108,17 +109,17 @@ def _usable_cores() -> int:
 
 
 def split_evenly(count: int, streams: int, most: int) -> list[tuple[int, int]]:
-    """Bounds of slices of at most `most` that differ by one at most; as many as keep all streams equally busy."""
+    """Return bounds of slices of at most `most`, equal to within one; their number keeps all streams equally busy."""
     parts = min(count, streams * math.ceil(count / (streams * most)))
     edges = [count * part // parts for part in range(parts + 1)] if parts else []
     return list(pairwise(edges))
 
 
 def import_openvino() -> Any:
-    """The openvino module, without its telemetry.
+    """Import and return openvino, without its telemetry.
 
-    Importing it would report to its maker and write to the user's home. Without the telemetry package it falls back
-    to a stub that does neither.
+    The import would report to its maker and write to the user's home. Without the telemetry package it falls back to a
+    stub that does neither.
     """
     if "openvino" not in sys.modules:
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
@@ -128,7 +129,7 @@ def import_openvino() -> Any:
 
 
 def convert_embedder(model: SentenceModel) -> Path:
-    """The folder with the model as an OpenVINO graph in float32, converted the first time; every byte is verified."""
+    """Return the folder with the model as a float32 OpenVINO graph, converted once; every byte is verified."""
     name = digest_of(["openvino", _GRAPH_VERSION, model.sha256])
     folder = keep_folder(home_folder() / "embedders" / name, lambda target: _convert(model.folder, target))
     verify_folder(folder)
@@ -136,7 +137,7 @@ def convert_embedder(model: SentenceModel) -> Path:
 
 
 def _convert(source: Path, target: Path) -> None:
-    # Needed the first time only: they take seconds to import.
+    # Imported here: they take seconds, and are needed only the first time.
     import torch
 
     from lorag.integrations.models.embedder_torch import load_network
@@ -153,7 +154,7 @@ def _convert(source: Path, target: Path) -> None:
 
     _LOG.info("converting the embedder %s for OpenVINO", source)
     openvino = import_openvino()
-    # A mask with a zero in it, so that tracing cannot take masking for superfluous.
+    # A mask with a zero in it, so that tracing does not remove the masking as superfluous.
     ids = torch.ones((2, 16), dtype=torch.int64)
     mask = torch.ones_like(ids)
     mask[1, 8:] = 0

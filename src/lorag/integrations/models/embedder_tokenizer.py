@@ -12,7 +12,7 @@ _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class EmbedderTokenizer:
-    """Counts what the embedder reads: special tokens included, nothing truncated, nothing padded."""
+    """A counter of what the embedder reads: special tokens included, nothing truncated, nothing padded."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         # A model's tokenizer.json may ask for both, and then every long text would count the same.
@@ -21,25 +21,25 @@ class EmbedderTokenizer:
         self._tokenizer = tokenizer
 
     def count(self, text: str) -> int:
-        """The number of tokens of `text`, special tokens included."""
+        """Return the number of tokens of `text`, special tokens included."""
         return len(self._tokenizer.encode(_encodable(text)))
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
-        """`count` of each text, on all cores."""
+        """Return `count` of each text, computed on all cores."""
         return [len(encoding) for encoding in self._tokenizer.encode_batch_fast([_encodable(text) for text in texts])]
 
     def ids_many(self, texts: Sequence[str]) -> list[list[int]]:
-        """The token ids of each text, special tokens included, on all cores."""
+        """Return the token ids of each text, special tokens included, computed on all cores."""
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast([_encodable(text) for text in texts])]
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
-        """The character span of each token in order, special tokens left out."""
+        """Return the character span of each token in order, without special tokens."""
         spans: list[tuple[int, int]] = self._tokenizer.encode(_encodable(text), add_special_tokens=False).offsets
         return spans
 
 
 def load_token_counter(model_folder: Path) -> EmbedderTokenizer:
-    """The counter of the model in `model_folder`, read from its `tokenizer.json`."""
+    """Return the counter of the model in `model_folder`, read from its `tokenizer.json`."""
     path = model_folder / "tokenizer.json"
     try:
         text = path.read_text(encoding="utf-8")
@@ -54,5 +54,5 @@ def load_token_counter(model_folder: Path) -> EmbedderTokenizer:
 
 
 def _encodable(text: str) -> str:
-    """A lone surrogate, which UTF-8 cannot hold, replaced by a character of the same length."""
+    """Replace a lone surrogate, which UTF-8 cannot hold, by a character of the same length."""
     return _LONE_SURROGATE.sub("\ufffd", text)

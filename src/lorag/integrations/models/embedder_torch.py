@@ -29,15 +29,15 @@ class TorchEmbedder:
         self._max_tokens = model.max_tokens
         self._device = device
         self._network = load_network(model.folder, device, bf16=bf16)
-        # Two batches at once would need twice the memory and be no quicker.
+        # Two batches at once would need twice the memory and be no faster.
         self._computing = threading.Lock()
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, special tokens included."""
+        """Return the number of tokens of each text, special tokens included."""
         return self._tokenizer.count_many(texts)
 
     def embed_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors [n, dimension] of unit length."""
+        """Return vectors [n, dimension] of unit length."""
         import torch
 
         if not texts:
@@ -59,7 +59,7 @@ class TorchEmbedder:
 
 
 def load_network(folder: Path, device: str, *, bf16: bool) -> Any:
-    """The SentenceTransformer in evaluation mode, from safetensors and without any code of the model's own."""
+    """Return the SentenceTransformer in evaluation mode, from safetensors and without any of the model's own code."""
     import torch
     from sentence_transformers import SentenceTransformer
 

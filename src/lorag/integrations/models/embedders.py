@@ -1,4 +1,4 @@
-"""The embedder that params ask for, on what this machine has."""
+"""The embedder that the params ask for, on the hardware of this machine."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ _GPU_DEVICES = (Path("/dev/nvidia0"), Path("/dev/kfd"))
 
 
 def open_embedder(params: EmbeddingParams) -> Embedder:
-    """An embedder that is ready to be used, by the backend and in the precision that params name.
+    """Open an embedder with the backend and the precision that the params name.
 
-    `auto` takes OpenVINO, or torch where there is a GPU or no OpenVINO, and bf16 where the hardware computes it:
+    `auto` takes OpenVINO, or torch if there is a GPU or no OpenVINO. It takes bf16 if the hardware computes it, because
     emulated it is several times slower than fp32. Raises ParamsError for what this machine cannot do.
     """
     model = read_sentence_model(resolve_model(params.model), params.max_tokens)
@@ -26,12 +26,12 @@ def open_embedder(params: EmbeddingParams) -> Embedder:
 
 
 def embedder_stamp(params: EmbeddingParams) -> EmbedderStamp:
-    """Fingerprint and dimension of the embedder of these params, without opening it."""
+    """Return fingerprint and dimension of the embedder of these params, without opening it."""
     return read_sentence_model(resolve_model(params.model), params.max_tokens).stamp
 
 
 def read_processor_flags(cpuinfo: Path = _CPUINFO) -> frozenset[str]:
-    """What the first processor can do, in the words of /proc/cpuinfo; empty where there is no such file."""
+    """Return the features of the first processor, in the words of /proc/cpuinfo; empty if there is no such file."""
     try:
         lines = cpuinfo.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
@@ -79,7 +79,7 @@ def _open_torch(model: SentenceModel, params: EmbeddingParams, *, gpu: bool) -> 
 
 
 def choose_bf16(precision: Precision, *, gpu: bool, where: str) -> bool:
-    """Whether to compute in bf16: where the hardware does, for emulated it is several times slower than fp32.
+    """Whether to compute in bf16: only if the hardware does, because emulated it is several times slower than fp32.
 
     `where` names the setting in the ParamsError for a machine that cannot do what it asks.
     """
@@ -88,7 +88,7 @@ def choose_bf16(precision: Precision, *, gpu: bool, where: str) -> bool:
 
         hardware = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        # Read from the processor, for OpenVINO's own list may name bf16 where it is only emulated.
+        # Read from the processor, because OpenVINO's own list may name bf16 where it is only emulated.
         hardware = bool(read_processor_flags() & {"avx512_bf16", "amx_bf16"})
     if precision is Precision.BF16 and not hardware:
         raise ParamsError("this machine has no bf16 arithmetic", where=where, do="set it to auto or fp32")

@@ -1,4 +1,4 @@
-"""Models by reference: found, named by their sha256, and converted to safetensors where they are GGUF."""
+"""Models by reference: found, named by their sha256, and converted to safetensors if they are GGUF."""
 
 import contextlib
 import importlib.util
@@ -73,15 +73,15 @@ def _read_sha256(path: Path, *_state: int) -> str:
 
 
 def base_model_sha256(reference: str) -> str:
-    """Names the base model that adapters go on top of: the file or folder that is installed, not what it becomes."""
+    """Return the digest of the base model of the adapters: of the installed file or folder, not of its conversion."""
     return model_sha256(resolve_model(reference))
 
 
 def convert_base_model(reference: str, *, progress: Callable[[str], None] | None = None) -> Path:
-    """A folder with the language model's safetensors weights, config, tokenizer and chat template.
+    """Return a folder with the language model's safetensors weights, config, tokenizer and chat template.
 
-    A GGUF file is converted once and kept under its sha256 (tens of seconds, float32 weights); any other model is
-    returned as it is. `progress` is told in words what is being done.
+    A GGUF file is converted once and kept under its sha256 (tens of seconds, float32 weights). Any other model is
+    returned as it is. `progress` is called with a few words on each step.
     """
     path = resolve_model(reference)
     if path.is_dir():
@@ -100,7 +100,7 @@ def verify_model(folder: Path) -> None:
 
 
 def quieten_transformers() -> None:
-    """Keeps the progress bars and hints of transformers off the terminal; errors still come through."""
+    """Keep the progress bars and hints of transformers off the terminal; errors are still shown."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
@@ -108,7 +108,7 @@ def quieten_transformers() -> None:
 
 
 def _convert_gguf(path: Path, folder: Path, tell: Callable[[str], None]) -> None:
-    # These take seconds to import, and most commands find the model converted.
+    # Imported here: they take seconds, and most commands find the model converted.
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -118,7 +118,7 @@ def _convert_gguf(path: Path, folder: Path, tell: Callable[[str], None]) -> None
     tell(f"Reading {path.name}")
     try:
         tokenizer = AutoTokenizer.from_pretrained(**where)
-        # Dequantised weights are float32; bf16 would round what the file holds once more.
+        # Dequantised weights are float32; bf16 would round them once more.
         # The reader's progress bar has no switch of its own.
         with contextlib.redirect_stderr(io.StringIO()):
             model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
@@ -126,7 +126,7 @@ def _convert_gguf(path: Path, folder: Path, tell: Callable[[str], None]) -> None
     except Exception as error:
         message = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ParamsError(f"cannot read the GGUF model: {message}", where=str(path), do="name another model") from error
-    # Left in, they make transformers take the plain weights for quantised ones.
+    # If they stay, transformers treats the plain weights as quantised ones.
     for name in ("hf_quantizer", "quantization_method", "is_quantized"):
         if name in vars(model):
             delattr(model, name)

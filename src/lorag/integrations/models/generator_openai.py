@@ -21,10 +21,10 @@ _BYTES_PER_TOKEN = 3
 
 
 class OpenAIGenerator:
-    """Asks the endpoint. Its tokenizer is out of reach, so chat tokens in contents are broken up in plain sight.
+    """A language model at an endpoint. Its tokenizer is out of reach, so chat tokens in contents are visibly broken up.
 
-    A request that did not start is tried again, with growing pauses; a text that broke off is an error. With `exactly`
-    so is the answer of a model of another name, as it is behind an alias.
+    A request that did not start is tried again, with growing pauses. A text that broke off is an error. With `exactly`,
+    so is the answer of a model of another name, as happens behind an alias.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class OpenAIGenerator:
         self._seed = seed
         self._where = _without_userinfo(base_url)
         self._api_key = api_key or ""
-        # The client wants some key, and would otherwise read those of the environment.
+        # The client requires a key, and would otherwise read one from the environment.
         self._client = openai.OpenAI(
             base_url=base_url,
             api_key=api_key or "none",
@@ -54,15 +54,15 @@ class OpenAIGenerator:
 
     @property
     def model_sha256(self) -> str:
-        """Names the served model by endpoint and name: which weights are behind it cannot be seen from here."""
+        """A digest of endpoint and model name: the weights behind them cannot be seen from here."""
         return digest_of(["endpoint", self._where, self._model])
 
     def count_tokens(self, text: str) -> int:
-        """An estimate, for English text on the high side."""
+        """Return an estimate, which for English text is on the high side."""
         return math.ceil(len(text.encode("utf-8", "replace")) / _BYTES_PER_TOKEN)
 
     def stream(self, messages: Sequence[Message], *, max_new_tokens: int) -> TextStream:
-        """The answer as the endpoint sends it; `close()` closes the connection."""
+        """Yield the answer as the endpoint sends it; `close()` closes the connection."""
         contents = [
             {"role": message.role.value, "content": neutralise_chat_tokens(message.content)} for message in messages
         ]
@@ -98,17 +98,17 @@ class OpenAIGenerator:
         )
 
     def generate_batch(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[Generation]:
-        """One answer for each conversation, in order, a few requests at a time."""
+        """Return one answer for each conversation, in order; a few requests run at a time."""
         with ThreadPoolExecutor(_PARALLEL_REQUESTS) as pool:
             return list(
                 pool.map(lambda messages: drain(self.stream(messages, max_new_tokens=max_new_tokens)), conversations)
             )
 
     def _refuse_other_model(self, answering: str | None) -> None:
-        """Some servers answer from the one model that they have, whatever they are asked for: that is no adapter."""
+        """Raise StoreFailed if another model answers, as on servers that use their only model for every request."""
         # `transformers serve` names a revision too.
         if self._exactly and answering and answering.partition("@")[0] != self._model:
-            raise self._failed(f"asked was {self._model}, and {answering} answers")
+            raise self._failed(f"asked for {self._model}, but {answering} answered")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""A language model that runs here, by transformers and torch."""
+"""A language model that runs on this machine, by transformers and torch."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -20,11 +20,11 @@ from lorag.releases.adapter_shelf import adapter_sha256
 from lorag.retrieval.embed import plan_batches
 
 BATCH_TOKENS = 16_384
-"""Of the prompts and answers of a batch, padding included: their keys and values are held in memory."""
+"""The tokens of a batch, prompts, answers and padding together: their keys and values are held in memory."""
 
 
 class TransformersGenerator:
-    """Reads a model folder once, and merges an adapter into it; several threads may ask, one at a time is served."""
+    """A model folder, read once, with an adapter merged into it if named; threads may share it, and take turns."""
 
     def __init__(self, folder: Path, *, temperature: float, seed: int, adapter: Path | None = None) -> None:
         self._folder = folder
@@ -48,16 +48,16 @@ class TransformersGenerator:
 
     @cached_property
     def model_sha256(self) -> str:
-        """Over weights, configs and tokenizer, and those of the adapter; read when first asked for."""
+        """A digest of weights, configs and tokenizer, and of the adapter's files; computed when first asked for."""
         base = model_sha256(self._folder)
         return base if self._adapter is None else digest_of([base, adapter_sha256(self._adapter)])
 
     def count_tokens(self, text: str) -> int:
-        """The tokens of a piece of plain text."""
+        """Return the number of tokens of a piece of plain text."""
         return len(self._encoder.encode_content(text))
 
     def stream(self, messages: Sequence[Message], *, max_new_tokens: int) -> TextStream:
-        """The answer, piece by piece, in the caller's own thread, so that errors and `close()` reach it at once."""
+        """Yield the answer piece by piece in the caller's thread, so that errors and `close()` reach it at once."""
         prompt = self._encoder.encode(messages)
         self._check_length(len(prompt), max_new_tokens)
         decoder = DecodeStream(skip_special_tokens=True)
@@ -72,7 +72,7 @@ class TransformersGenerator:
         return Generation("".join(pieces).strip(), len(prompt), generated)
 
     def generate_batch(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[Generation]:
-        """One answer for each conversation, in order; prompts of like length share a batch."""
+        """Return one answer for each conversation, in order; prompts of similar length share a batch."""
         prompts = [self._encoder.encode(messages) for messages in conversations]
         for prompt in prompts:
             self._check_length(len(prompt), max_new_tokens)

@@ -12,10 +12,11 @@ from lorag.params import GenerationParams
 def open_generator(
     params: GenerationParams, environment: Mapping[str, str], adapter: Path | None = None
 ) -> LanguageModel:
-    """The endpoint at LORAG_OPENAI_BASE_URL where that is set (key: LORAG_OPENAI_API_KEY), else `params.model` here.
+    """Open the endpoint at LORAG_OPENAI_BASE_URL if that is set (key: LORAG_OPENAI_API_KEY), else `params.model` here.
 
-    The folder of an adapter puts that on top of the model; an endpoint must serve the adapter under the folder's name,
-    which in a release is the adapter's sha256. The first use of a GGUF model converts it, which takes tens of seconds.
+    `adapter` is the folder of an adapter, which is put on top of the model. An endpoint must serve the adapter under
+    the folder's name, which in a release is the adapter's sha256. The first use of a GGUF model converts it, which
+    takes tens of seconds.
     """
     base_url = environment.get("LORAG_OPENAI_BASE_URL", "").strip()
     # torch and the client take seconds to import; the one that is not used is not loaded.

@@ -1,4 +1,4 @@
-"""An adapter's files, put into the weights of the model that they were trained on."""
+"""The merging of an adapter's files into the weights of the model that they were trained on."""
 
 import json
 from pathlib import Path
@@ -20,15 +20,15 @@ _KEYS = (
     "rank_pattern",
     "alpha_pattern",
 )
-"""All of an adapter's config that is looked at: no name, address or path in it is followed."""
+"""The only keys of an adapter's config that are read: no name, address or path in it is followed."""
 
 
 def merge_adapter(model: Any, folder: Path) -> Any:
-    """`model` with the adapter in its weights: as quick as without one.
+    """Return `model` with the adapter merged into its weights: it is as fast as without one.
 
-    Only safetensors are read. Raises IntegrityFailed where the files are damaged or do not fit the model.
+    Only safetensors are read. Raises IntegrityFailed if the files are damaged or do not fit the model.
     """
-    # Takes a second to import, which answers from the base model need not wait for.
+    # Imported here: it takes a second, and answers from the base model should not wait for it.
     from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
     try:
@@ -36,7 +36,7 @@ def merge_adapter(model: Any, folder: Path) -> Any:
         config = LoraConfig(task_type="CAUSAL_LM", **{key: written[key] for key in _KEYS if key in written})
         tensors = load_file(str(folder / WEIGHTS))
         wrapped = get_peft_model(model, config)
-        # A tensor more or less, or another shape, would give another model in silence.
+        # A tensor more or less, or another shape, would silently give another model.
         wanted = {name: tensor.shape for name, tensor in get_peft_model_state_dict(wrapped).items()}
         if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
             raise ValueError("its tensors are not those of the model's layers")

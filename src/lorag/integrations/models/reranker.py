@@ -10,14 +10,14 @@ from lorag.retrieval.rerank import Reranker
 
 
 class CrossEncoderReranker:
-    """Scores pairs with one model; several threads may ask, one at a time is served."""
+    """A reranker that scores pairs with one model; threads may share it, and take turns."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
         self._lock = threading.Lock()
 
     def score(self, question: str, texts: Sequence[str]) -> list[float]:
-        """The model's score of each pair, higher is better; what is longer than the model reads is cut by it."""
+        """Return the model's score of each pair, higher is better; pairs longer than the model reads are cut."""
         if not texts:
             return []
         with self._lock:
@@ -26,8 +26,8 @@ class CrossEncoderReranker:
 
 
 def open_reranker(reference: str) -> Reranker:
-    """The cross-encoder at `reference`, from safetensors."""
-    # Takes seconds to import, and most workspaces use no reranker.
+    """Open the cross-encoder at `reference`, from safetensors."""
+    # Imported here: it takes seconds, and most workspaces use no reranker.
     from sentence_transformers import CrossEncoder
 
     folder = resolve_model(reference)

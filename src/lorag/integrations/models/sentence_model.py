@@ -1,4 +1,4 @@
-"""What an embedding model's folder says of itself, and texts as the padded token ids that it reads."""
+"""The properties of an embedding model, read from its folder, and texts as the padded token ids that it reads."""
 
 import json
 from collections.abc import Sequence
@@ -30,12 +30,12 @@ class SentenceModel:
 
     @property
     def stamp(self) -> EmbedderStamp:
-        """Vectors are always normalised; whatever computes them leaves no trace here."""
+        """The mark of its vectors: they are always normalised, and whatever computes them does not change it."""
         return EmbedderStamp(digest_of([self.sha256, "unit length", self.max_tokens]), self.dimension)
 
 
 def read_sentence_model(folder: Path, max_tokens: int) -> SentenceModel:
-    """Reads the configs and digests the files; raises ParamsError where the model cannot do what is asked."""
+    """Read the configs and digest the files; raises ParamsError if the model cannot do what is asked."""
     if not folder.is_dir():
         raise ParamsError("an embedding model must be a folder", where=str(folder), do="name one with *.safetensors")
     config = _read_json(folder / "config.json")
@@ -58,14 +58,14 @@ def read_sentence_model(folder: Path, max_tokens: int) -> SentenceModel:
 def pad_batch(
     texts: Sequence[str], tokenizer: EmbedderTokenizer, max_tokens: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids and attention mask, both [n_texts, longest]; raises InputRejected for a text over `max_tokens`."""
+    """Return token ids and attention mask, both [n_texts, longest]; raises InputRejected above `max_tokens`."""
     rows = tokenizer.ids_many(texts)
     refuse_long(texts, rows, max_tokens)
     return pad_rows(rows)
 
 
 def refuse_long(texts: Sequence[str], rows: Sequence[Sequence[int]], max_tokens: int) -> None:
-    """Raises InputRejected where a text's token ids, in `rows`, are more than `max_tokens`."""
+    """Raise InputRejected if a text's token ids, in `rows`, are more than `max_tokens`."""
     for text, row in zip(texts, rows, strict=True):
         if len(row) > max_tokens:
             raise InputRejected(
@@ -76,7 +76,7 @@ def refuse_long(texts: Sequence[str], rows: Sequence[Sequence[int]], max_tokens:
 
 
 def pad_rows(rows: Sequence[Sequence[int]], at_least: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids and attention mask, both [n_rows, longest], where the longest counts as `at_least` so many tokens."""
+    """Return token ids and attention mask, both [n_rows, longest], where longest is `at_least` or more."""
     ids = np.zeros((len(rows), max([at_least, *map(len, rows)])), np.int64)
     mask = np.zeros_like(ids)
     for i, row in enumerate(rows):
@@ -102,7 +102,7 @@ def _dimension(folder: Path, config: dict[str, Any]) -> int:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """The object in a config file; empty where there is no such file."""
+    """Return the object in a config file; empty if there is no such file."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
