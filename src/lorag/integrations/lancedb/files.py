@@ -57,7 +57,7 @@ def set_aside_broken_manifests(table: Path) -> int:
 
 
 def sync_tree(folder: Path) -> None:
-    """Returns once every file and folder below `folder`, and its own entry, is on the disk."""
+    """Return once every file and folder below `folder`, and its own entry, is on the disk."""
     paths = [folder.parent]
     for parent, _, names in os.walk(folder):
         paths += [Path(parent), *(Path(parent, name) for name in names)]

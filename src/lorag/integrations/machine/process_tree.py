@@ -1,4 +1,4 @@
-"""What this process and its children have used so far, by the operating system's count, and how they end together."""
+"""The use of this process and its children so far, by the operating system's count, and how they end together."""
 
 import os
 import threading

@@ -91,7 +91,7 @@ def convert_base_model(reference: str, *, progress: Callable[[str], None] | None
 
 
 def verify_model(folder: Path) -> None:
-    """Compares every byte of a converted model with its manifest; raises IntegrityFailed with the file's name.
+    """Compare every byte of a converted model with its manifest; raises IntegrityFailed with the file's name.
 
     A folder that lorag did not write has no manifest, so there is nothing to compare it with.
     """

@@ -51,7 +51,7 @@ class WeaviateWriter:
         self._change(closed, lambda row, since: self._object(row, since))
 
     def branch(self, base: int, generation: int, *, without: Collection[str]) -> None:
-        """Make the open objects those of `base`, except for chunks in `without`, if there are generations after `base`.
+        """Make the open objects those of `base`, except for chunks in `without`, if other generations are between.
 
         That is the case after a rollback. The later generations stay as they are.
         """
@@ -65,7 +65,7 @@ class WeaviateWriter:
             self.insert([row for row, _, _ in found if row.chunk.id not in without], generation, None)
 
     def close(self, ids: Sequence[str], generation: int) -> None:
-        """End these chunks' open objects with `generation`."""
+        """End these chunks' open objects: `generation` is the first that does not see them."""
         from weaviate.classes.query import Filter as By
 
         before = visible_at(generation) & By.by_property("since").less_than(generation)
@@ -74,7 +74,7 @@ class WeaviateWriter:
             self._change(some & before, lambda row, since: self._object(row, since, generation))
 
     def close_all(self, generation: int) -> None:
-        """End all open objects with `generation`."""
+        """End all open objects: `generation` is the first that does not see them."""
         self._change(visible_at(generation), lambda row, since: self._object(row, since, generation))
 
     def insert(self, rows: Sequence[IndexRow], generation: int, progress: Progress | None) -> None:

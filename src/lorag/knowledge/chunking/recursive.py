@@ -1,4 +1,4 @@
-"""Cuts at the coarsest separator that makes the pieces small enough."""
+"""The recursive strategy: cuts at the coarsest separator that makes the pieces small enough."""
 
 from collections.abc import Sequence
 

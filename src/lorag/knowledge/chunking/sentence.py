@@ -1,4 +1,4 @@
-"""Groups of whole sentences."""
+"""The sentence strategy: groups of whole sentences."""
 
 from collections.abc import Sequence
 

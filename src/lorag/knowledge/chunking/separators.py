@@ -1,4 +1,4 @@
-"""Where a text may be cut, from coarse to fine; each function gives the ascending positions where a piece may start."""
+"""The places where a text may be cut, from coarse to fine; each function gives ascending starts of pieces."""
 
 import re
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Cuts that follow the document's structure."""
+"""The structure strategy: cuts that follow the document's structure."""
 
 from collections.abc import Sequence
 from dataclasses import replace

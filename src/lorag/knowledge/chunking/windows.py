@@ -1,4 +1,4 @@
-"""Windows of tokens that may overlap."""
+"""The fixed strategy: windows of tokens that may overlap."""
 
 from collections.abc import Sequence
 

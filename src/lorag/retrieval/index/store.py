@@ -142,7 +142,7 @@ class IndexStore(Protocol):
         """Delete and insert these rows of an unpublished generation again; return the ref to use from then on."""
 
     def make_durable(self, ref: IndexRef) -> None:
-        """Returns once the generation survives a power failure, as far as the store can promise that."""
+        """Return once the generation survives a power failure, as far as the store can promise that."""
 
     def drop_all_but(self, keep: Sequence[IndexRef]) -> None:
         """Free every generation, table and collection of this workspace's index that `keep` does not name."""
