@@ -6,6 +6,8 @@ import pytest
 
 from lorag.errors import WorkspaceError
 from lorag.integrations.models.files import resolve_model
+from lorag.use_cases.asking.artifacts import load_wanted
+from lorag.use_cases.asking.search_contexts import open_search
 from lorag.use_cases.change_params import change_params
 from lorag.use_cases.serve.examine import examine
 from lorag.use_cases.serve.serve import open_served
@@ -53,6 +55,9 @@ def test_other_files_of_the_same_models_are_noticed_and_a_refresh_follows_them(o
         pytest.raises(WorkspaceError, match="other files of embedder"),
         open_served(place.workspace, place.params, {}),
     ):
+        pass
+    artifacts = load_wanted(place.workspace)
+    with pytest.raises(WorkspaceError, match="another model"), open_search(artifacts, place.workspace, place.params):
         pass
 
     second = place.refresh()

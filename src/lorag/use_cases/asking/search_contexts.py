@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lorag.errors import WorkspaceError
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.lancedb.index import LanceDbIndex
 from lorag.integrations.models.embedders import open_embedder
@@ -48,8 +49,17 @@ def search_wordings(
 
 @contextmanager
 def open_search(wanted: Wanted, workspace: Workspace, params: Params) -> Iterator[Search]:
-    """A search over a throw-away store of the artifacts, which finds what the search that serves does."""
+    """A search over a throw-away store of the artifacts, which finds what the search that serves does.
+
+    Raises WorkspaceError where the artifacts were made with another embedder than the one that is there.
+    """
     embedder = open_embedder(params.embedding)
+    if embedder.fingerprint != wanted.fingerprint:
+        raise WorkspaceError(
+            f"the chunks were embedded with another model than {workspace.name_of(params.embedding.model)} is now",
+            where=workspace.embeddings_file.name,
+            do="run `lorag refresh`",
+        )
     rows = [IndexRow(c, wanted.fingerprint, v) for c, v in zip(wanted.chunks, wanted.vectors, strict=True)]
     with tempfile.TemporaryDirectory(prefix="lorag-") as scratch:
         store = LanceDbIndex(Path(scratch), params.index.ann_from_rows)
