@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +158,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     for name in ("comparison.json", "comparison.csv", "comparison_accuracy.csv"):
         (made.reports / name).touch()
     write_versions(made, load_params(made.params_file))
-    with chdir(made.root), Repo() as repo:
+    with dvc_repo._quiet(made.root), Repo() as repo:
         repo.commit(force=True)
     assert _stale(made) == set()
     return made
@@ -170,7 +169,7 @@ def _stale(workspace: Workspace) -> set[str]:
     from dvc.repo import Repo
 
     write_versions(workspace, load_params(workspace.params_file))
-    with chdir(workspace.root), Repo() as repo:
+    with dvc_repo._quiet(workspace.root), Repo() as repo:
         return {stage.addressing for stage in repo.reproduce(dry=True)} - {dvc_repo.VERSIONS_STAGE}
 
 

@@ -42,7 +42,7 @@ def narrow(place: Place, **search: Any) -> Params:
     )
     ranges = {"minutes": 5.0, "trials": 3, "epochs": 2, "rank": (4, 8), "learning_rate": (1e-3, 5e-2)} | search
     update = {
-        "training": params.training.model_copy(update={"tuned": settings}),
+        "training": {**params.training, AdapterKind.TUNED: settings},
         "parameter_search": params.parameter_search.model_copy(update=ranges),
     }
     return params.model_copy(update=update)
