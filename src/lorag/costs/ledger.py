@@ -89,7 +89,10 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class TimeToFresh:
-    """How long after a change a strategy first answered it right from what was served."""
+    """How long after a change a strategy first answered it right from what was served.
+
+    `run_id` is empty where a report tells it and no run.
+    """
 
     strategy: Strategy
     seconds: float

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from lorag.costs.ledger import TimeToFresh
 from lorag.costs.records import Cost
 from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.timeline import MEASURES
@@ -117,6 +118,21 @@ class Timeline:
             for step in value["steps"]
         )
         return cls(**{**value, "steps": steps})
+
+    def times_to_fresh(self) -> tuple[TimeToFresh, ...]:
+        """How soon each change was answered right, a time for each strategy and step in which it was.
+
+        The first version is a build, and no change of anything. A strategy whose refresh was enough did not wait for
+        its retrain.
+        """
+        found = []
+        for step in self.steps[1:]:
+            seconds: dict[Strategy, list[float]] = {}
+            for row in step.rows:
+                if row.fresh.time_to_fresh_s is not None:
+                    seconds.setdefault(row.strategy, []).append(row.fresh.time_to_fresh_s)
+            found += [TimeToFresh(strategy, min(times), "") for strategy, times in seconds.items()]
+        return tuple(found)
 
     def table(self) -> Iterator[dict[str, Any]]:
         """A line for each row of each step, for reports/timeline.csv."""

@@ -124,13 +124,20 @@ def test_what_tells_no_cost_is_skipped_and_counted_and_what_failed_is_no_entry(l
     assert ledger.entries[0].extent is None, "a run without its plan does not say how much it did"
 
 
-def test_times_to_fresh_are_found_on_whatever_run_they_stand(location: TrackingLocation) -> None:
-    for seconds in (20.0, 30.0):
-        log(location, "fresh", {"kind": "timeline", "strategy": "rag"}, {"fresh.time_to_fresh_s": seconds})
-    log(location, "fresh", {"kind": "timeline"}, {"fresh.time_to_fresh_s": 1.0})
+def test_times_to_fresh_are_those_of_changes_on_whatever_run_they_stand(location: TrackingLocation) -> None:
+    def walk(tags: dict[str, str], seconds: list[float]) -> None:
+        named = {f"lorag.{name}": value for name, value in tags.items()}
+        with start_run(location, "fresh", "walk", {"lorag.kind": "timeline", **named}) as run:
+            for step, value in enumerate(seconds, start=1):
+                run.log_metrics({"fresh.time_to_fresh_s": value}, step=step)
+
+    walk({"strategy": "rag"}, [99.0, 20.0, 25.0])
+    walk({"strategy": "rag"}, [99.0, 30.0])
+    walk({"strategy": "tuned"}, [99.0])
+    walk({}, [1.0, 1.0])
     fresh = read_runs(location, "fresh", "EUR").fresh
 
-    assert sorted((one.strategy, one.seconds) for one in fresh) == [("rag", 20.0), ("rag", 30.0)]
+    assert sorted((one.strategy, one.seconds) for one in fresh) == [("rag", 20.0), ("rag", 25.0), ("rag", 30.0)]
     assert len({one.run_id for one in fresh}) == 2
 
 

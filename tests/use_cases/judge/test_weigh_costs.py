@@ -10,11 +10,13 @@ import pytest
 from lorag.cli import run
 from lorag.costs.prices import cost_of
 from lorag.costs.records import Use
+from lorag.evaluation.timeline_records import Moment
 from lorag.integrations.mlflow.tracking import locate_tracking, start_run
 from lorag.stages import run_stage
 from lorag.strategies import AdapterKind
 from lorag.use_cases.operate.retrain_due import adapters_due
 from lorag.use_cases.retrain.last_look import write_look
+from tests.findings.judged import row, walked
 from tests.use_cases.conftest import Place
 
 INCREMENTAL = {"plan.added": 1, "plan.changed": 2, "plan.removed": 0, "plan.kept": 9}
@@ -83,6 +85,17 @@ def test_costs_break_even_and_advice_read_one_ledger(
     cited = show(measured, capfd, "advise", "--updates-per-day=1", "--queries-per-day=9000", "--citations-needed")
     assert "tuned is ruled out" in cited
     assert "x It answers from memory and has nothing to cite." in cited
+
+    assert "the time to fresh of tuned" in {one["what"] for one in advice["missing"]}
+    built = row("tuned", Moment.RETRAINED, fresh_s=500.0)
+    changed = (row("tuned", Moment.REFRESHED), row("tuned", Moment.RETRAINED, fresh_s=90.0))
+    walk = walked((built,), changed).timeline
+    assert walk is not None
+    steps = walk.steps[1:]
+    measured.workspace.reports.mkdir()
+    (measured.workspace.reports / "timeline.json").write_text(json.dumps(replace(walk, steps=steps).to_json()))
+    fresh = call(measured, capfd, "break-even")["strategies"]["tuned"]["time_to_fresh_s"]
+    assert fresh == 90.0, "the walk that is asked for tells it here, and its first version is a build"
 
     params = measured.workspace.params_file
     params.write_text(params.read_text().replace("cpu_hour: 0.04", "cpu_hour: 0.08"))

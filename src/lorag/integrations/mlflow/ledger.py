@@ -65,11 +65,13 @@ def _search(client: "MlflowClient", experiment_id: str, wanted: str, page: int) 
 
 
 def _read_fresh(client: "MlflowClient", experiment_id: str, page: int) -> Iterator[TimeToFresh]:
-    """Newest first, whatever kind of run they stand on."""
+    """Newest first, whatever kind of run they stand on; its steps are versions, of which the first is a build."""
     for run in _search(client, experiment_id, f"metrics.`{_FRESH}` >= 0", page):
         strategy = _strategy(run.data.tags, "lorag.strategy")
         if strategy is not None:
-            yield TimeToFresh(strategy, float(run.data.metrics[_FRESH]), run.info.run_id)
+            for point in client.get_metric_history(run.info.run_id, _FRESH):
+                if point.step > 1:
+                    yield TimeToFresh(strategy, float(point.value), run.info.run_id)
 
 
 def _entry(kind: EntryKind, run: "Run", currency: str) -> LedgerEntry | None:

@@ -1,20 +1,26 @@
 """What every update and every batch of answers of a workspace cost."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from lorag.costs.ledger import Ledger
 from lorag.integrations.mlflow.ledger import read_runs
 from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.params import Params
 from lorag.use_cases.asking.unlogged_costs import read_notes
+from lorag.use_cases.judge.read_reports import find_timeline
 from lorag.workspace import Workspace
 
 
 def read_ledger(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Ledger:
     """The ledger of the workspace's experiment, empty where nothing was run yet; raises StoreFailed.
 
-    Updates that failed or were killed are in it at once; the next update logs them.
+    Updates that failed or were killed are in it at once; the next update logs them. How soon changes were answered is
+    told by the workspace's walk, which has a workspace and an experiment of its own, or else by runs.
     """
     location = locate_tracking(workspace.state, environment)
     ledger = read_runs(location, params.tracking.experiment, params.costs.currency).without_repeats()
+    walk = find_timeline(workspace)
+    if walk is not None:
+        ledger = replace(ledger, fresh=walk.times_to_fresh())
     return ledger.plus([note.entry() for note in read_notes(workspace)])

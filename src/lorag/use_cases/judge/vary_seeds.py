@@ -22,7 +22,7 @@ from lorag.strategies import AdapterKind
 from lorag.use_cases.asking.answer_questions import ask_with
 from lorag.use_cases.asking.artifacts import load_wanted
 from lorag.use_cases.asking.question_set import load_question_set
-from lorag.use_cases.judge.read_evidence import read_report
+from lorag.use_cases.judge.read_reports import read_report
 from lorag.use_cases.retrain.train_adapter import train_adapter
 from lorag.workspace import Workspace
 

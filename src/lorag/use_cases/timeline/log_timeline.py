@@ -21,7 +21,8 @@ def log_timeline(outcome: TimelineOutcome, walk: Walk, location: TrackingLocatio
     """The outcome with the id of its run; None where MLflow could not be reached.
 
     Answers to changed and removed facts are traces of the child, judged right, stale, leaked and cited. A child's
-    `fresh.time_to_fresh_s` is the strategy's own: that of the refresh where it was enough. Metrics of an
+    `fresh.time_to_fresh_s` is the strategy's own: that of the refresh where it was enough, and of changes alone,
+    because the first version is a build. Metrics of an
     adapter from before the change have the prefix `stale_adapter.`.
     """
     timeline, params = outcome.timeline, walk.params
@@ -61,7 +62,7 @@ def _log_strategy(
             rows = [row for row in step.rows if row.strategy == strategy]
             metrics = {name: value for row in rows for name, value in _metrics(row)}
             seconds = [row.fresh.time_to_fresh_s for row in rows if row.fresh.time_to_fresh_s is not None]
-            if seconds:
+            if seconds and number > 1:
                 metrics["fresh.time_to_fresh_s"] = min(seconds)
             run.log_metrics(metrics, step=number)
         log_traces(location, run.run_id, list(_traces(strategy, outcome, walk)))

@@ -18,7 +18,7 @@ from lorag.reports.page import Section
 from lorag.reports.timeline_plots import plot_freshness, plot_leftovers
 from lorag.reports.timeline_section import timeline_section
 from lorag.strategies import Strategy
-from lorag.use_cases.judge.read_evidence import find_timeline
+from lorag.use_cases.judge.read_reports import find_timeline
 from lorag.use_cases.timeline.steps import (
     REFRESH,
     asked_at,
