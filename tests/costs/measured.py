@@ -31,6 +31,8 @@ def entry(
     use: Use | None = None,
     source: str | None = None,
     outcome: Outcome | None = None,
+    settings: str = "",
+    is_look: bool = False,
 ) -> LedgerEntry:
     """One that took `cpu_s`; each has a run of its own."""
     strategy = Strategy(strategy) if strategy else None
@@ -39,7 +41,20 @@ def entry(
     cost = Cost(used, money, currency)
     day = "2030-01-01"
     return LedgerEntry(
-        kind, strategy, run_id, "000001-a", day, cost, extent, n_queries, source, quality, speed, outcome
+        kind,
+        strategy,
+        run_id,
+        "000001-a",
+        day,
+        cost,
+        extent,
+        n_queries,
+        source,
+        quality,
+        speed,
+        outcome,
+        settings,
+        is_look,
     )
 
 

@@ -35,6 +35,17 @@ def test_trainings_from_scratch_are_the_updates_where_the_newest_one_is() -> Non
     assert tuned.update == Band(3000, 3300, 3600)
 
 
+def test_what_was_measured_with_other_settings_or_on_some_questions_does_not_count() -> None:
+    look = entry(EntryKind.ANSWERS, "tuned", cpu_s=5, n_queries=1, quality={"accuracy": 1.0}, is_look=True)
+    larger = entry(EntryKind.RETRAIN, "tuned", cpu_s=9000, extent=Extent.FULL, settings="a larger model")
+    result = found([look, larger, *ALL], Unit.SECONDS)
+    tuned = {cost.strategy: cost for cost in result.costs}["tuned"]
+    assert tuned.update == Band(9000, 9000, 9000)
+    assert tuned.query.median == pytest.approx(0.36)
+    assert {one.strategy: one.accuracy for one in result.measured}["tuned"] == 0.4
+    assert result.to_json()["strategies"]["tuned"]["n_left_out"] == 2
+
+
 def test_money_is_the_use_at_the_price_book_of_now_not_what_was_logged() -> None:
     by_strategy = {cost.strategy: cost for cost in found().costs}
     assert by_strategy["tuned"].update.median == pytest.approx(0.04), "an hour of a core"

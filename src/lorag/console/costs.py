@@ -85,6 +85,9 @@ def show_break_even(result: Mapping[str, Any]) -> None:
         table(f"{unit}, as measured: the median of an update and of 1,000 questions", columns, rows)
         stored = [f"{name} {one['storage_a_day']:.2g}" for name, one in result["strategies"].items()]
         say(f"Storage a day: {', '.join(stored)}")
+    for name, one in result["strategies"].items():
+        if one["n_left_out"]:
+            say(f"{name}: {one['n_left_out']} measured with other settings, or on some questions only, do not count.")
     for line in result["crossings"]:
         say(_crossing(line))
     for name, why in result["left_out"].items():

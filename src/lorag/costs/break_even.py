@@ -76,6 +76,7 @@ class BreakEven:
                     "stored_bytes": known[cost.strategy].stored_bytes,
                     "n_updates": [len(entries) for entries in known[cost.strategy].updates],
                     "n_batches": len(known[cost.strategy].priced),
+                    "n_left_out": known[cost.strategy].n_left_out,
                 }
                 for cost in self.costs
             },

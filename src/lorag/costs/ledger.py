@@ -55,7 +55,8 @@ class LedgerEntry:
     `strategy` is the adapter of a retrain, and None for a refresh, which serves rag and hybrid alike. `extent` and
     `outcome` are None where they cannot be told, and of answers. Of a batch of answers `source` says how its cost was
     measured (`streamed` one by one as served, or in a `batch`), and `quality` and `speed` hold figures by names such as
-    `accuracy` and `p95_s`.
+    `accuracy` and `p95_s`. `settings` names the model and the params that its cost depends on, and `is_look` says that
+    only some questions were asked.
     """
 
     kind: EntryKind
@@ -70,6 +71,8 @@ class LedgerEntry:
     quality: Mapping[str, float] | None = None
     speed: Mapping[str, float] | None = None
     outcome: Outcome | None = None
+    settings: str = ""
+    is_look: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

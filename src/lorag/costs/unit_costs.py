@@ -56,7 +56,8 @@ class StoredBytes:
 class Measured:
     """The entries that tell what a strategy costs: a group for each part of an update, and batches of answers.
 
-    `answers` are all of them, for quality and speed; `priced` those whose cost can be held against other strategies'.
+    `answers` are those of the newest settings, for quality and speed; `priced` those whose cost can be held against
+    other strategies'. `n_left_out` were measured with another model or other params, or are looks at some questions.
     """
 
     strategy: Strategy
@@ -65,6 +66,7 @@ class Measured:
     priced: tuple[LedgerEntry, ...]
     stored_bytes: int | None
     fresh: tuple[TimeToFresh, ...]
+    n_left_out: int = 0
 
     @property
     def accuracy(self) -> float | None:
@@ -142,20 +144,28 @@ def measure(ledger: Ledger, stored: StoredBytes) -> list[Measured]:
     update costs now. So the first training, which had nothing to continue, tells it only until there is another. Tries
     that were refused or failed count with the update that came of them.
 
+    Nor are those of two models or two sets of params: the newest ones count, and how many were left out is told.
     Answers cost more streamed one by one than in a batch, so one way is taken for all: that of most strategies.
     """
-    source = _common_source(ledger)
-    return [
-        Measured(
-            strategy,
-            tuple(_updates(ledger, *part) for part in updates_of(strategy)),
-            ledger.of(EntryKind.ANSWERS, strategy),
-            tuple(entry for entry in ledger.of(EntryKind.ANSWERS, strategy) if entry.source == source),
-            stored.of(strategy),
-            tuple(one for one in ledger.fresh if one.strategy == strategy),
-        )
-        for strategy in Strategy
-    ]
+    kept = {strategy: _comparable_answers(ledger.of(EntryKind.ANSWERS, strategy)) for strategy in Strategy}
+    source = _common_source([entry for entries in kept.values() for entry in entries])
+    return [_measure(strategy, kept[strategy], source, ledger, stored) for strategy in Strategy]
+
+
+def _measure(
+    strategy: Strategy, answers: tuple[LedgerEntry, ...], source: str | None, ledger: Ledger, stored: StoredBytes
+) -> Measured:
+    parts = [_updates(ledger, *part) for part in updates_of(strategy)]
+    n_asked = len(ledger.of(EntryKind.ANSWERS, strategy))
+    return Measured(
+        strategy,
+        tuple(entries for entries, _ in parts),
+        answers,
+        tuple(entry for entry in answers if entry.source == source),
+        stored.of(strategy),
+        tuple(one for one in ledger.fresh if one.strategy == strategy),
+        sum(left_out for _, left_out in parts) + n_asked - len(answers),
+    )
 
 
 def unit_costs(measured: Measured, unit: Unit, prices: PriceParams) -> UnitCosts:
@@ -168,8 +178,14 @@ def unit_costs(measured: Measured, unit: Unit, prices: PriceParams) -> UnitCosts
     return UnitCosts(measured.strategy, update, query, storage if unit is Unit.MONEY else 0.0)
 
 
-def _common_source(ledger: Ledger) -> str | None:
-    told = {(entry.source, entry.strategy) for entry in ledger.entries if entry.kind is EntryKind.ANSWERS}
+def _comparable_answers(entries: tuple[LedgerEntry, ...]) -> tuple[LedgerEntry, ...]:
+    """Those with the settings of the newest; looks at some questions only where nothing else was measured."""
+    whole = tuple(entry for entry in entries if not entry.is_look) or entries
+    return tuple(entry for entry in whole if entry.settings == whole[0].settings)
+
+
+def _common_source(entries: Iterable[LedgerEntry]) -> str | None:
+    told = {(entry.source, entry.strategy) for entry in entries}
     strategies = Counter(source for source, _ in told)
     return max(strategies, key=lambda source: (strategies[source], source == "streamed"), default=None)
 
@@ -180,11 +196,13 @@ def _grown(entry: LedgerEntry, growth: float) -> LedgerEntry:
     return replace(entry, cost=replace(entry.cost, use=entry.cost.use.times(growth)))
 
 
-def _updates(ledger: Ledger, kind: EntryKind, strategy: Strategy | None) -> tuple[LedgerEntry, ...]:
+def _updates(ledger: Ledger, kind: EntryKind, strategy: Strategy | None) -> tuple[tuple[LedgerEntry, ...], int]:
+    """Those of the way and the settings of the newest, and how many were left out for their settings."""
     # A first build of the index is paid once, and an update that found no change is none.
     counted = {Extent.INCREMENTAL} if kind is EntryKind.REFRESH else {Extent.FULL, Extent.INCREMENTAL}
     entries = [entry for entry in ledger.updates(kind, strategy) if entry.extent in counted]
-    return tuple(entry for entry in entries if entry.extent is entries[0].extent)
+    kept = tuple(e for e in entries if (e.extent, e.settings) == (entries[0].extent, entries[0].settings))
+    return kept, sum(entry.settings != entries[0].settings for entry in entries)
 
 
 def _value(use: Use, unit: Unit, prices: PriceParams) -> float:

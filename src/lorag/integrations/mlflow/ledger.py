@@ -16,6 +16,7 @@ from lorag.costs.ledger import (
     extent_of_refresh,
 )
 from lorag.costs.records import Cost
+from lorag.digests import digest_of
 from lorag.integrations.mlflow.tracking import TrackingLocation, connect, failures_mapped
 from lorag.strategies import Strategy
 
@@ -97,7 +98,20 @@ def _entry(kind: EntryKind, run: "Run", currency: str) -> LedgerEntry | None:
         _below("quality.", metrics),
         _below("speed.", metrics),
         _outcome(kind, tags),
+        _settings(kind, strategy, run.data.params),
+        bool(tags.get("lorag.limit")),
     )
+
+
+def _settings(kind: EntryKind, strategy: Strategy | None, params: Mapping[str, str]) -> str:
+    """Names the params that the cost of such an entry depends on, as the run logged them; empty without any."""
+    prefixes = {
+        EntryKind.REFRESH: ("chunking.", "embedding.", "index.store"),
+        EntryKind.RETRAIN: ("generation.model", "training_set.", f"training.{strategy}."),
+        EntryKind.ANSWERS: ("generation.", "answering.", "search.", "embedding.model"),
+    }[kind]
+    found = {name: value for name, value in params.items() if name.startswith(prefixes)}
+    return digest_of(found) if found else ""
 
 
 def _outcome(kind: EntryKind, tags: Mapping[str, str]) -> Outcome | None:
