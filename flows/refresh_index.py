@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from flows.record import record_refresh
 from flows.steps import as_step, hold_writer_lock, run_name
 from lorag.costs.ledger import EntryKind
+from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.integrations.stores import open_store
 from lorag.params import Params
@@ -53,7 +54,7 @@ def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: b
 def _refresh(
     costs: UnloggedCosts, workspace: Workspace, params: Params, *, rebuild: bool, allow_shrink: bool
 ) -> RefreshOutcome:
-    with costs.meter(EntryKind.REFRESH) as meter:
+    with costs.meter(EntryKind.REFRESH, gpus=count_held_gpus()) as meter:
         snapshot(workspace, params, allow_empty=allow_shrink)
         pipeline = reproduce(workspace, params)
         meter.add_tokens(embedded=pipeline.embedding.n_tokens)

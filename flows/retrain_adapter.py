@@ -10,7 +10,7 @@ from prefect.runtime import flow_run
 from flows.record import record_retrain
 from flows.steps import as_step, hold_writer_lock, run_name
 from lorag.costs.ledger import EntryKind
-from lorag.integrations.machine.gpu_energy import count_gpus
+from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.integrations.prefect.record import show_done
 from lorag.params import Params
@@ -72,7 +72,7 @@ def retrain_adapter(
 
 def _prepare(costs: UnloggedCosts, workspace: Workspace, params: Params) -> bool:
     """Whether something was stale that the next refresh needs too, whose cost it is then part of."""
-    with costs.meter(EntryKind.REFRESH) as meter:
+    with costs.meter(EntryKind.REFRESH, gpus=count_held_gpus()) as meter:
         pipeline = prepare(workspace, params)
         meter.add_tokens(embedded=pipeline.embedding.n_tokens)
     if pipeline.stages:
@@ -81,7 +81,7 @@ def _prepare(costs: UnloggedCosts, workspace: Workspace, params: Params) -> bool
 
 
 def _train_and_judge(kind: AdapterKind, costs: UnloggedCosts, workspace: Workspace, params: Params) -> Candidate:
-    with costs.meter(EntryKind.RETRAIN, kind, gpus=count_gpus()) as meter:
+    with costs.meter(EntryKind.RETRAIN, kind, gpus=count_held_gpus()) as meter:
         pin_start(kind, workspace, params)
         reproduced = reproduce(kind, workspace)
         entry, probes = judge(kind, workspace, params)

@@ -9,6 +9,7 @@ import pytest
 
 from lorag.integrations.machine.carbon_intensity import co2_kg_of
 from lorag.integrations.machine.cost_meter import CostMeter
+from lorag.integrations.machine.gpu_energy import visible_gpus
 from lorag.integrations.machine.process_tree import read_tree_use
 from lorag.params import CostParams, PriceParams
 
@@ -129,6 +130,24 @@ def test_gpu_seconds_are_the_time_that_gpus_are_held() -> None:
         time.sleep(0.05)
     use = meter.stop().use
     assert use.gpu_s == pytest.approx(2 * use.wall_s)
+
+
+@pytest.mark.parametrize(
+    ("n_gpus", "named", "visible"),
+    [
+        (2, None, [0, 1]),
+        (8, "3", [3]),
+        (8, "3,1", [3, 1]),
+        (2, "", []),
+        (2, "-1", []),
+        (2, "0,7,1", [0]),
+        (2, "GPU-5ebe9f43", ["GPU-5ebe9f43"]),
+        (0, "0", []),
+    ],
+)
+def test_a_process_sees_the_gpus_that_cuda_shows_it(n_gpus: int, named: str | None, visible: list[int | str]) -> None:
+    environ = {} if named is None else {"CUDA_VISIBLE_DEVICES": named}
+    assert visible_gpus(n_gpus, environ) == visible
 
 
 def test_carbon_intensity_follows_the_country() -> None:

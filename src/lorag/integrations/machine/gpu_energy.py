@@ -1,22 +1,43 @@
 """The energy that NVIDIA GPUs report."""
 
+import os
+from collections.abc import Mapping
+
 import pynvml
 
 
-def count_gpus() -> int:
-    """Return the number of GPUs that the driver knows; 0 without a driver."""
+def count_held_gpus() -> int:
+    """The GPUs that a process of lorag holds: one, the first that it sees, however many the host has; 0 without any."""
+    return min(1, len(_visible_on_this_host()))
+
+
+def visible_gpus(n_gpus: int, environ: Mapping[str, str]) -> list[int | str]:
+    """The indices or ids of the host's GPUs that CUDA_VISIBLE_DEVICES leaves, in its order; all where it is not set."""
+    named = environ.get("CUDA_VISIBLE_DEVICES")
+    if named is None:
+        return list(range(n_gpus))
+    visible: list[int | str] = []
+    for name in (part.strip() for part in named.split(",")):
+        # As CUDA does: nothing counts from the first on that is none.
+        if not name or name.startswith("-") or (name.isdigit() and int(name) >= n_gpus):
+            break
+        visible.append(int(name) if name.isdigit() else name)
+    return visible if n_gpus else []
+
+
+def _visible_on_this_host() -> list[int | str]:
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        return 0
+        return []
     try:
-        return int(pynvml.nvmlDeviceGetCount())
+        return visible_gpus(int(pynvml.nvmlDeviceGetCount()), os.environ)
     finally:
         pynvml.nvmlShutdown()
 
 
 def read_gpu_joules(n_gpus: int) -> float:
-    """Return the joules of the first `n_gpus` GPUs since the driver was loaded, of all users; 0 if they report none."""
+    """Joules of the first `n_gpus` visible GPUs since the driver was loaded, all users'; 0 where they do not tell."""
     if n_gpus == 0:
         return 0.0
     try:
@@ -24,7 +45,11 @@ def read_gpu_joules(n_gpus: int) -> float:
     except pynvml.NVMLError:
         return 0.0
     try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(n_gpus)]
+        visible = visible_gpus(int(pynvml.nvmlDeviceGetCount()), os.environ)[:n_gpus]
+        handles = [
+            pynvml.nvmlDeviceGetHandleByIndex(gpu) if isinstance(gpu, int) else pynvml.nvmlDeviceGetHandleByUUID(gpu)
+            for gpu in visible
+        ]
         return float(sum(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in handles)) / 1000
     except pynvml.NVMLError:
         return 0.0

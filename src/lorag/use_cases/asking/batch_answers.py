@@ -11,7 +11,7 @@ from lorag.costs.records import Cost
 from lorag.digests import digest_of
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.machine.cost_meter import CostMeter
-from lorag.integrations.machine.gpu_energy import count_gpus
+from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.params import Params
 from lorag.progress import show_progress
 from lorag.workspace import Workspace
@@ -46,7 +46,7 @@ def generate_batched(
         known = {key: _from_bytes(value) for key, value in cache.get_many(NAMESPACE, list(wanted)).items()}
         missing = sorted((item for item in wanted.items() if item[0] not in known), key=lambda item: _length(item[1]))
         advance(len(known))
-        with CostMeter(params.costs, gpus=count_gpus()) as meter:
+        with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
             for first in range(0, len(missing), BATCH):
                 batch = missing[first : first + BATCH]
                 conversations = [prompt.messages for _, prompt in batch]

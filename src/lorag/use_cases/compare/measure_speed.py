@@ -14,7 +14,7 @@ from lorag.digests import digest_of
 from lorag.errors import WorkspaceError
 from lorag.evaluation.question_set import SetQuestion, Topic
 from lorag.integrations.machine.cost_meter import CostMeter
-from lorag.integrations.machine.gpu_energy import count_gpus
+from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.models.generators import open_generator
 from lorag.params import Params
 from lorag.progress import show_progress
@@ -91,7 +91,7 @@ def measure_speed(
         answer_from(questions[0].text, strategy, served, clock, params)
         timings = []
         with (
-            CostMeter(params.costs, gpus=count_gpus()) as meter,
+            CostMeter(params.costs, gpus=count_held_gpus()) as meter,
             show_progress(f"Timing {strategy}", len(questions)) as advance,
         ):
             for question in questions:

@@ -11,7 +11,7 @@ from lorag.costs.records import Cost
 from lorag.errors import GateRefused, StoreFailed, WorkspaceError
 from lorag.integrations.lora.training import TrainingJob, encode_pairs, load_tokenizer, train_lora
 from lorag.integrations.machine.cost_meter import CostMeter
-from lorag.integrations.machine.gpu_energy import count_gpus
+from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.mlflow.tracking import PARENT_TAG, Run, TrackingLocation, locate_tracking, start_run
 from lorag.integrations.models.files import convert_base_model
 from lorag.integrations.optuna_search import ShouldStop, search_values
@@ -113,7 +113,7 @@ def _search(
     def run_trial(number: int, values: TrialValues, should_stop: ShouldStop) -> float | None:
         settings = values.apply(job.params)
         title = f"Trial {number} of at most {ranges.trials}, rank {values.rank}, {values.learning_rate:.2e}, tokens"
-        with CostMeter(params.costs, gpus=count_gpus()) as meter:
+        with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
             state, epochs = _train(replace(job, params=settings), should_stop, deadline_s, title)
             meter.add_tokens(trained=len(epochs) * sum(len(pair.ids) for pair in job.train))
         cost = meter.stop()
@@ -124,7 +124,7 @@ def _search(
         failed = trial.best is None or state in (TrialState.PRUNED, TrialState.DIVERGED)
         return None if failed or trial.best is None else trial.best.validation_accuracy
 
-    with CostMeter(params.costs, gpus=count_gpus()) as meter:
+    with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
         search_values(ranges, job.params, run_trial, trials=ranges.trials, minutes=ranges.minutes)
         meter.add_tokens(trained=sum(len(t.epochs) for t in trials) * sum(len(pair.ids) for pair in job.train))
     best = best_trial(trials)

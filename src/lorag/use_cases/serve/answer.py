@@ -7,6 +7,7 @@ from typing import Any
 from lorag.answering.strategies import Answer
 from lorag.costs.records import Cost
 from lorag.integrations.machine.cost_meter import CostMeter
+from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.models.generators import open_generator
 from lorag.params import Params, RetrieverKind, Rewriting
 from lorag.retrieval.index.store import Filter, Hit
@@ -55,7 +56,7 @@ def answer_served(
     """Answers from the served release; raises WorkspaceError where there is none, or none with the adapter."""
     adapter = strategy.profile.adapter
     with (
-        CostMeter(params.costs) as meter,
+        CostMeter(params.costs, gpus=count_held_gpus()) as meter,
         open_served(workspace, params, environment, as_of=as_of, adapter=adapter) as served,
     ):
         generator = open_generator(params.generation, environment, served.adapter)
