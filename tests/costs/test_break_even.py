@@ -59,8 +59,13 @@ def test_storage_is_paid_by_the_day() -> None:
     assert {cost.storage_a_day for cost in found(unit=Unit.SECONDS, stored=stored).costs} == {0.0}
 
 
-def test_a_store_that_does_not_tell_its_size_costs_nothing_and_is_said_to_be_unknown() -> None:
-    result = found(stored=StoredBytes(None, {"hybrid": 9})).to_json()["strategies"]
+def test_a_store_that_does_not_tell_its_size_costs_nothing_and_is_said_to_be_unknown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = found(stored=StoredBytes(None, {"hybrid": 9})).to_json()
+    show_break_even(told | {"plot": None})
+    assert "neither its processors and memory nor its storage" in " ".join(capsys.readouterr().out.split())
+    result = told["strategies"]
     assert result["rag"]["stored_bytes"] is result["hybrid"]["stored_bytes"] is None
     assert result["rag"]["storage_a_day"] == 0
 

@@ -85,6 +85,8 @@ def show_break_even(result: Mapping[str, Any]) -> None:
         table(f"{unit}, as measured: the median of an update and of 1,000 questions", columns, rows)
         stored = [f"{name} {one['storage_a_day']:.2g}" for name, one in result["strategies"].items()]
         say(f"Storage a day: {', '.join(stored)}")
+        if any(one["stored_bytes"] is None for one in result["strategies"].values()):
+            say("The index lies in a server: neither its processors and memory nor its storage are in these costs.")
     for name, one in result["strategies"].items():
         if one["n_left_out"]:
             say(f"{name}: {one['n_left_out']} measured with other settings, or on some questions only, do not count.")
