@@ -161,6 +161,7 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     assert behind == {
         "id": tuned["adapter"],
         "behind": True,
+        "retrain": "now",
         "facts": ["lamp4", "lamp6"],
         "documents_gone": ["pier10.md"],
     }
