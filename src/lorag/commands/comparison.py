@@ -51,7 +51,7 @@ def _compare(workspace: Workspace, limit: int | None, *, debug: bool) -> dict[st
 
 
 def _read_last(workspace: Workspace) -> dict[str, Any]:
-    from lorag.use_cases.judge.read_evidence import read_report
+    from lorag.use_cases.judge.read_reports import read_report
 
     found: dict[str, Any] | None = read_report(workspace.last_comparison, dict)
     if found is None:
