@@ -1,5 +1,5 @@
-# Every target does its own set-up: Python 3.11, git and make are all that must be there.
-PYTHON ?= python3.11
+# Every target does its own set-up: Python 3.11 to 3.13, git and make are all that must be there.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13; do $$p -c '' 2>/dev/null && echo $$p && break; done || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -9,8 +9,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 setup: $(VENV)/.models
 
 $(VENV)/.installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
-	  { echo "error[E001] Python 3.11 is needed – PYTHON=$(PYTHON) – install it, or name it: make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "error[E001] Python 3.11 to 3.13 is needed – PYTHON=$(PYTHON) – install one, or name it: make PYTHON=/path/to/python3.11"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
