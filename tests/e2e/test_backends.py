@@ -114,9 +114,9 @@ def assert_runs_are_on_the_servers(runs: list[str], backends: Mapping[str, str])
 
 
 def assert_flows_are_in_postgres(flows: Mapping[str, str], database: str) -> None:
-    import psycopg2
+    import psycopg
 
-    connection: Any = psycopg2.connect(database)
+    connection: Any = psycopg.connect(database)
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT flow_run.id, flow.name, state_type FROM flow_run JOIN flow ON flow.id = flow_id")
         found = {str(run): (name, state) for run, name, state in cursor.fetchall()}

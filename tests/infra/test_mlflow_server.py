@@ -36,9 +36,9 @@ def test_runs_go_to_the_database_and_artifacts_to_the_bucket(
         run.log_metrics({"cost.wall_s": 1.5})
         run.log_file(tmp_path / "plan.txt", "pipeline")
 
-    import psycopg2
+    import psycopg
 
-    with psycopg2.connect(postgres.url("mlflow")) as connection, connection.cursor() as cursor:
+    with psycopg.connect(postgres.url("mlflow")) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT key, value FROM metrics WHERE run_uuid = %s", (run.run_id,))
         assert cursor.fetchall() == [("cost.wall_s", 1.5)]
     connection.close()
