@@ -1,4 +1,4 @@
-"""Great Expectations on what the pipeline makes."""
+"""Great Expectations suites over the pipeline's outputs."""
 
 VALIDATION_VERSION = 1
-"""Raise it with every change of what is expected."""
+"""Raise it with every change of the expectations."""

@@ -1,4 +1,4 @@
-"""Great Expectations' Data Docs as pages that need no network and say the same for the same data."""
+"""Great Expectations' Data Docs as pages that need no network. Equal data gives equal pages."""
 
 import shutil
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ td, th { border: 1px solid #8886; padding: .25rem .7rem; text-align: left; verti
 _PASSED = '<span class="text-success">\u2713 passed</span>'
 _FAILED = '<span class="text-danger">\u2717 failed</span>'
 
-# What needs a network, scripts, or says when the page was made.
+# The elements that need a network or scripts, or that say when the page was made.
 _REMOVED = (
     "//script | //link | //style | //nav | //footer | //button | //form | //img | //title | //meta"
     " | //*[contains(@class, 'ge-walkthrough-modal')] | //*[contains(@class, 'modal')] | //*[@id='ge-cta-footer']"
@@ -37,9 +37,9 @@ _REMOVED = (
 
 
 def publish_data_docs(site: Path, out_dir: Path, suites: Sequence[SuiteResult]) -> None:
-    """Replaces `out_dir` by index.html and one page a suite, made of what the library wrote to `site`.
+    """Replace `out_dir` with index.html and one page per suite, made from the pages that the library wrote to `site`.
 
-    Raises FileNotFoundError where the library left no page for a suite.
+    Raises FileNotFoundError if the library wrote no page for a suite.
     """
     shutil.rmtree(out_dir, ignore_errors=True)
     out_dir.mkdir(parents=True)

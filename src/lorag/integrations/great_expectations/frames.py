@@ -1,6 +1,6 @@
 """Documents, chunks and vectors as tables of derived columns for Great Expectations.
 
-No column holds text: values of failing rows end in the Data Docs, where a forgotten document would live on.
+No column holds text: the Data Docs show values of failing rows, so text of a removed document would stay there.
 """
 
 import re
@@ -21,7 +21,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def frame_documents(documents: Sequence[Document]) -> pd.DataFrame:
-    """One row a document: id, version, lengths in characters, number of control characters."""
+    """Return one row per document: id, version, lengths in characters, number of control characters."""
     texts = [document.text for document in documents]
     return frame(
         [document.id for document in documents],
@@ -37,9 +37,9 @@ def frame_documents(documents: Sequence[Document]) -> pd.DataFrame:
 def frame_chunks(
     chunks: Sequence[Chunk], token_counts: Sequence[int], document_ids: set[str], n_vectors: int
 ) -> pd.DataFrame:
-    """One row a chunk: id, size, and whether document, id and vector belong to it.
+    """Return one row per chunk: id, size, and whether its document, id and vector belong to it.
 
-    Raises ValueError where there is not one token count a chunk.
+    Raises ValueError if there is not exactly one token count per chunk.
     """
     if len(token_counts) != len(chunks):
         raise ValueError(f"{len(token_counts)} token counts for {len(chunks)} chunks")
@@ -55,12 +55,15 @@ def frame_chunks(
 
 
 def frame_vectors(chunks: Sequence[Chunk], vectors: NDArray[np.float32], fingerprint: str) -> pd.DataFrame:
-    """One row a vector [n, dimension], named by the chunk in the same place: norm, dimension, stamp, oddities."""
+    """Return one row per vector [n, dimension]: norm, dimension, fingerprint and anomalies.
+
+    Each row has the id of the chunk at the same position. Raises ValueError if `vectors` has another shape.
+    """
     if vectors.ndim != 2:
         raise ValueError(f"expected vectors of shape [n, dimension], got {vectors.shape}")
     finite = np.asarray(np.isfinite(vectors).all(axis=1))
     any_set = np.asarray(vectors.any(axis=1))
-    # Squares of float32 overflow; a norm of an infinite vector is not finite and is told by its own column.
+    # Squares of float32 overflow, hence float64. A vector that is not finite fails in the column `finite`.
     norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
     return frame(
         [chunks[row].id if row < len(chunks) else None for row in range(len(vectors))],
@@ -74,7 +77,7 @@ def frame_vectors(chunks: Sequence[Chunk], vectors: NDArray[np.float32], fingerp
 
 
 def frame(ids: Sequence[str | None], **columns: "pd.Series[Any]") -> pd.DataFrame:
-    """The columns next to `row`, counted from 0, and `id`, which is None where it is empty."""
+    """Return a table of `row` (counted from 0), `id` (None if it is empty) and the given columns."""
     shown = [None if value is None else value.encode("utf-8", "backslashreplace").decode() for value in ids]
     return pd.DataFrame(
         {"row": integers(range(len(ids))), "id": pd.Series([value or None for value in shown], dtype=object)} | columns
@@ -82,22 +85,25 @@ def frame(ids: Sequence[str | None], **columns: "pd.Series[Any]") -> pd.DataFram
 
 
 def integers(values: Iterable[int]) -> "pd.Series[Any]":
-    """A column of whole numbers, also without rows."""
+    """Return a column of integers, also if there are no rows."""
     return pd.Series(list(values), dtype="int64")
 
 
 def booleans(values: Iterable[bool]) -> "pd.Series[Any]":
-    """A column of truth values, also without rows."""
+    """Return a column of booleans, also if there are no rows."""
     return pd.Series(list(values), dtype=bool)
 
 
 def count_control(text: str) -> int:
-    """Characters that no text should hold."""
+    """Return the number of control characters, which no text should contain."""
     return len(_CONTROL.findall(text))
 
 
 def _ids_name_content(chunks: Sequence[Chunk]) -> list[bool]:
-    """Whether each id is what the chunker gives to this text as the next of its kind in its document."""
+    """Return for each id whether the chunker gives it to this text.
+
+    Repeats of a text in one document are numbered, so their order counts.
+    """
     earlier: Counter[tuple[str, str, str]] = Counter()
     result = []
     for chunk in chunks:
@@ -108,7 +114,7 @@ def _ids_name_content(chunks: Sequence[Chunk]) -> list[bool]:
 
 
 def _have_own_vector(chunks: Sequence[Chunk], vectors: NDArray[np.float32]) -> list[bool]:
-    """False for each vector that chunks of different wording share, which is how a broken embedder shows."""
+    """Return False for each vector that chunks with different wording share: the sign of a broken embedder."""
     by_vector: dict[bytes, list[int]] = defaultdict(list)
     for row in range(min(len(chunks), len(vectors))):
         by_vector[vectors[row].tobytes()].append(row)
@@ -121,6 +127,6 @@ def _have_own_vector(chunks: Sequence[Chunk], vectors: NDArray[np.float32]) -> l
 
 
 def _wording(text: str) -> str:
-    """`text` as an uncased tokenizer may see it: without case, accents and the width of blanks."""
+    """Return `text` as an uncased tokenizer may see it: without case and accents, with single spaces."""
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     return " ".join(plain.casefold().split())

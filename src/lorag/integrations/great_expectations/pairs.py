@@ -1,4 +1,4 @@
-"""Great Expectations over training pairs, with Data Docs; no column holds text of a pair."""
+"""Great Expectations suites over training pairs, with Data Docs. No column holds text of a pair."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from lorag.tuning.suspicious import count_emails, count_personal_numbers, gives_
 from lorag.tuning.training_set import CountPair
 
 _WITHOUT_DOCUMENTS = {PairSource.GENERAL, PairSource.STYLE}
-"""Sources that say nothing of a document, as does any pair that declines."""
+"""The sources whose pairs use no document. A pair that declines needs no document either."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairOrigins:
-    """What pairs may be made of: versions of documents by id, chunk ids, and the facts whose answers contradict."""
+    """The allowed origins of pairs: document versions by id, chunk ids, and the facts with contradicting answers."""
 
     versions: Mapping[str, str]
     chunk_ids: Collection[str]
@@ -39,9 +39,9 @@ def validate_pairs(
     params: TrainingSetParams,
     out_dir: Path,
 ) -> ValidationReport:
-    """The report on the suites `pairs` and `validation_pairs`, written and raised as `validate_corpus` does.
+    """Run the suites `pairs` and `validation_pairs`; return, write and raise as `validate_corpus` does.
 
-    E-mail addresses are counted in the flags and let through. Not covered: whether an answer is true, and what the
+    E-mail addresses are counted in the flags and do not fail. Not covered: whether an answer is true, and what the
     leakage check looks for.
     """
     frames = {
@@ -55,7 +55,7 @@ def validate_pairs(
 def frame_pairs(
     pairs: Sequence[Pair], origins: PairOrigins, count: CountPair, params: TrainingSetParams
 ) -> pd.DataFrame:
-    """One row a pair: id, source, size, whether its documents and chunks are there, and oddities."""
+    """Return one row per pair: id, source, size, whether its documents and chunks exist, and anomalies."""
     tokens = [count(pair) for pair in pairs]
     return frame(
         [pair.id for pair in pairs],

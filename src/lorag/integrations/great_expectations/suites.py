@@ -1,4 +1,4 @@
-"""Great Expectations over documents, chunks and vectors, with Data Docs."""
+"""Great Expectations suites over documents, chunks and vectors, with Data Docs."""
 
 import json
 import os
@@ -20,13 +20,16 @@ from lorag.knowledge.chunking.document import ID_LENGTH
 from lorag.knowledge.documents import Chunk, Document
 
 SHOWN_ROWS = 5
-"""As many failing rows are named."""
+"""At most this many failing rows are named."""
 
 NORM_TOLERANCE = 1e-3
-"""Wide enough for vectors that were normalised in bfloat16 and stored as float32."""
+"""The allowed distance of a norm from 1: enough for vectors normalised in bfloat16 and stored as float32."""
 
 MIN_OWN_VECTOR_SHARE = 0.9
-"""A model that collapses gives nearly every text the same vector; symbols outside its vocabulary a few."""
+"""The least share of vectors that belong to one wording.
+
+A collapsed model gives nearly all texts the same vector. Texts of symbols outside the vocabulary also share a few.
+"""
 
 _SHA256 = "^[0-9a-f]{64}$"
 _CHUNK_ID = f"^[0-9a-f]{{{ID_LENGTH}}}$"
@@ -39,15 +42,15 @@ _RESULT_FORMAT = {
 
 
 class ExpectedEmbedder(Protocol):
-    """What the params say of the vectors that should be there."""
+    """The properties that vectors must have according to the params."""
 
     @property
     def fingerprint(self) -> str:
-        """Of the embedder."""
+        """Return the fingerprint of the embedder."""
 
     @property
     def dimension(self) -> int:
-        """Of its vectors."""
+        """Return the dimension of its vectors."""
 
 
 def validate_corpus(
@@ -61,11 +64,11 @@ def validate_corpus(
     expected: ExpectedEmbedder,
     out_dir: Path,
 ) -> ValidationReport:
-    """The report, also written to `out_dir` as report.json and, to be read by people, in data_docs/.
+    """Return the report; write it to `out_dir` as report.json and, for people, as data_docs/.
 
-    `token_counts` and `vectors` [n_chunks, dimension] stand in the order of `chunks`; `fingerprint` is the stamp that
-    the vectors carry. An empty corpus passes. Whatever keeps an expectation from being evaluated raises GateRefused.
-    Equal input gives equal files. Not covered: whether a text is true, readable or in the right language.
+    `token_counts` and `vectors` [n_chunks, dimension] have the order of `chunks`. `fingerprint` is the one stored with
+    the vectors. An empty corpus passes. Raises GateRefused if an expectation cannot be evaluated. Equal input gives
+    equal files. Not covered: whether a text is true, readable or in the right language.
     """
     frames = {
         "documents": frame_documents(documents),
@@ -90,13 +93,14 @@ def run_suites(
     flags: Mapping[str, int],
     out_dir: Path,
 ) -> ValidationReport:
-    """One suite a frame; `expect` gets the library's expectations and gives those of each suite, by the same names.
+    """Run one suite per frame and return the report.
 
-    Writes and raises as `validate_corpus` says.
+    `expect` takes the library's module of expectations and returns those of each suite, by the names of the frames.
+    Writes and raises as `validate_corpus` does.
     """
-    # No report of an earlier run may stand for one that broke off.
+    # If this run breaks off, the report of an earlier run must not remain.
     (out_dir / "report.json").unlink(missing_ok=True)
-    # Read when the package is imported, which takes seconds: hence not at the head of this module.
+    # The package reads this variable when it is imported. The import takes seconds, hence not at the top of the module.
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations.expectations as gxe
 
@@ -105,9 +109,9 @@ def run_suites(
     except GateRefused:
         raise
     except Exception as error:
-        # Anything at all: a validation that broke off must read as a refusal, not as a crash of the stage.
+        # Any error: a validation that broke off must be reported as a refusal, not as a crash of the stage.
         raise GateRefused(
-            f"validation broke off: {type(error).__name__}: {error}", do="mend the cause and run it again"
+            f"validation broke off: {type(error).__name__}: {error}", do="fix the cause and run it again"
         ) from error
     report = ValidationReport(suites, dict(flags))
     (out_dir / "report.json").write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
@@ -150,7 +154,7 @@ def _expect_of_vectors(gxe: Any, expected: ExpectedEmbedder, n_chunks: int) -> l
 
 
 def expect_ids(gxe: Any) -> list[Any]:
-    """Each row has an id of its own."""
+    """Return the expectations that each row has an id and that no two ids are equal."""
     return [gxe.ExpectColumnValuesToNotBeNull(column="id"), gxe.ExpectColumnValuesToBeUnique(column="id")]
 
 
@@ -222,7 +226,7 @@ def _name_row(row: Mapping[str, Any]) -> str:
 
 
 def _exception_message(info: Any) -> str:
-    """The first message in the nested mapping in which the library keeps them."""
+    """Return the first message in the library's nested mapping of exceptions; empty if there is none."""
     if isinstance(info, Mapping):
         if info.get("exception_message"):
             return str(info["exception_message"])
