@@ -1,4 +1,4 @@
-"""Parses documents in child processes that may be killed; the parent only reads their JSON."""
+"""Parsing in child processes that may be killed; the parent only reads their JSON."""
 
 import json
 import os
@@ -23,7 +23,7 @@ _IN_FLIGHT = 32  # documents held in memory for each child
 
 
 class ParserProcess:
-    """One child, started when first needed and again after it had to be killed. Not for two threads at once."""
+    """A child process, started at the first document and again after it was killed. Not thread-safe."""
 
     def __init__(self, limits: ParserParams, formats: Iterable[str]) -> None:
         self._limits = limits
@@ -31,7 +31,11 @@ class ParserProcess:
         self._child: subprocess.Popen[bytes] | None = None
 
     def parse(self, kind: str, data: bytes) -> ParseResult:
-        """What the bytes give; `parser_limit` when the child took too long, too much memory, or died of them."""
+        """Return the parsed document, or a Quarantine.
+
+        The reason is `parser_limit` if the child took too long, used too much memory or died. It is `parser_failed` if
+        the child's answer cannot be read. Raises LoragError if the child does not start.
+        """
         child = self._child or self._start()
         overtime = threading.Event()
         answer = _exchange(child, json.dumps({"kind": kind}).encode(), data, self._limits.timeout_s, overtime)
@@ -48,11 +52,11 @@ class ParserProcess:
             self._stop()
             return Quarantine(Reason.PARSER_FAILED, f"the parser gave no result: {error}")
         if isinstance(result, Quarantine) and result.reason is Reason.PARSER_LIMIT:
-            self._stop()  # its heap stays torn after running out of memory
+            self._stop()  # its heap stays damaged after it ran out of memory
         return result
 
     def close(self) -> None:
-        """Ends the child, if there is one."""
+        """Stop the child, if there is one."""
         self._stop()
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -65,7 +69,7 @@ class ParserProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=_environment(),
-            start_new_session=True,  # an interrupt from the keyboard is the parent's to deal with
+            start_new_session=True,  # the parent handles an interrupt from the keyboard
         )
         timer = threading.Timer(_START_TIMEOUT_S, child.kill)
         timer.start()
@@ -89,13 +93,13 @@ class ParserProcess:
                 try:
                     stream.close()
                 except BrokenPipeError:
-                    pass  # what was still in the buffer was meant for a process that is gone
+                    pass  # the rest of the buffer was for a process that is gone
         child.kill()
         return child.wait()
 
 
 class ParserPool:
-    """One or two children that parse a stream of documents in order."""
+    """A pool of one or two child processes that parse a stream of documents in order."""
 
     def __init__(self, limits: ParserParams, formats: Iterable[str], *, processes: int) -> None:
         formats = tuple(formats)
@@ -114,7 +118,7 @@ class ParserPool:
             process.close()
 
     def parse_all(self, documents: Iterable[tuple[str, bytes]]) -> Iterator[ParseResult]:
-        """The result of each (format, bytes), in order; `documents` is read only as far ahead as is parsed."""
+        """Yield the result of each (format, bytes), in order; read `documents` only as far ahead as is being parsed."""
         waiting: deque[Future[ParseResult]] = deque()
         for kind, data in documents:
             waiting.append(self._executor.submit(self._parse, kind, data))
@@ -132,14 +136,14 @@ class ParserPool:
 
 
 def processes_for(documents: int) -> int:
-    """How many children are worth their start: a second one only for more than a few documents."""
+    """Return the number of children worth starting: a second one only for more than a few documents."""
     return min(2, os.cpu_count() or 1) if documents > 40 else 1
 
 
 def _exchange(
     child: subprocess.Popen[bytes], header: bytes, data: bytes, timeout_s: float, overtime: threading.Event
 ) -> bytes | None:
-    """The child's answer; None when it died, or was killed for taking longer than `timeout_s`."""
+    """Return the child's answer; None if it died, or was killed because it took longer than `timeout_s`."""
 
     def kill() -> None:
         overtime.set()
@@ -158,7 +162,7 @@ def _exchange(
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of the parent's environment but where its packages are: secrets in it are not for parsers."""
+    """Return an environment with the parent's package paths and nothing else: parsers must not see secrets."""
     package_root = str(Path(__file__).parents[3])
     paths = [package_root, *(path for path in sys.path if path and path != package_root)]
     return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}

@@ -1,8 +1,8 @@
-"""The child process that parses one document after another, with little memory, no files to write and no network.
+"""The child process that parses one document after another: little memory, no writing of files, no network.
 
 Run as `python -m lorag.integrations.parsing.process <memory_mb> <timeout_s> <max_depth> <max_characters>
-<format>...`. It imports what the formats need, gives up what it may do, says that it is ready, and then answers a
-frame with a frame until its input ends.
+<format>...`. It imports what the formats need, drops its rights and reports that it is ready. Then it answers each
+document with one frame until its input ends.
 """
 
 import ctypes
@@ -27,7 +27,7 @@ _NEW_NETWORK = 0x40000000
 
 @dataclass(frozen=True, slots=True)
 class ProcessLimits:
-    """What one document may take; read from the command line."""
+    """The limits for one document, read from the command line."""
 
     memory_mb: int
     timeout_s: float
@@ -36,14 +36,14 @@ class ProcessLimits:
 
 
 def write_frame(stream: BinaryIO, content: bytes) -> None:
-    """Writes the length and the content, at once."""
+    """Write the length and the content, and flush."""
     stream.write(_LENGTH.pack(len(content)))
     stream.write(content)
     stream.flush()
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:
-    """The content of the next frame, None when the stream has ended."""
+    """Return the content of the next frame; None if the stream ended or the frame exceeds `MAX_FRAME_BYTES`."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None
@@ -55,7 +55,7 @@ def read_frame(stream: BinaryIO) -> bytes | None:
 
 
 def main(arguments: list[str]) -> int:
-    """Answers frames from standard input: first the format as JSON, then the bytes; the result as JSON goes out."""
+    """Read from standard input a frame with the format as JSON, then one with the bytes; write the result as JSON."""
     memory_mb, timeout_s, max_depth, max_characters, *formats = arguments
     limits = ProcessLimits(int(memory_mb), float(timeout_s), int(max_depth), int(max_characters))
     incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
     _give_up_rights(limits)
     write_frame(outgoing, b"{}")
     while (header := read_frame(incoming)) is not None and (data := read_frame(incoming)) is not None:
-        # The parent kills this process in time; the alarm is for a parent that is no longer there.
+        # The parent kills this process after the time limit. The alarm is for the case that the parent is gone.
         signal.setitimer(signal.ITIMER_REAL, 2 * limits.timeout_s + 1)
         try:
             result = parse_content(json.loads(header)["kind"], data, limits)
@@ -85,7 +85,7 @@ _SAMPLES = {
     ".pdf": b"%PDF-1.4\n",
     "documents.jsonl": b'{"id": "warm", "text": "up"}',
 }
-"""Small documents that make libraries import now what they import late: not on the first document's time and memory."""
+"""Small documents that are parsed at the start, so that late imports do not count against the first document."""
 
 
 def _give_up_rights(limits: ProcessLimits) -> None:
@@ -105,14 +105,14 @@ def _give_up_rights(limits: ProcessLimits) -> None:
 
 
 def _leave_network() -> None:
-    """Moves into a network without interfaces where the system allows it; elsewhere the audit hook must do."""
+    """Move into a network without interfaces if the system allows it; otherwise only the audit hook protects."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_NEW_NETWORK) != 0:
         libc.unshare(_NEW_USER_AND_NETWORK)
 
 
 def _refuse_effects(event: str, arguments: tuple[object, ...]) -> None:
-    """No parser has a reason to connect, to start a process or to load native code by name."""
+    """Raise PermissionError for what no parser needs: to connect, start a process or load native code by name."""
     if event.startswith(("socket.", "subprocess.", "ctypes.", "os.exec", "os.posix_spawn", "os.fork", "os.system")):
         raise PermissionError(f"{event} is not allowed while parsing")
 

@@ -1,4 +1,4 @@
-"""Lists a source folder and reads its files without ever leaving it, blocking on it, or trusting it to hold still."""
+"""Listing and reading of a source folder: it never leaves the folder, never blocks, and allows for changing files."""
 
 import errno
 import os
@@ -16,14 +16,14 @@ _OPEN_FOLDER = os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_CLOEXEC
 _READ_BYTES = 1 << 20
 
 REJECTED_FILE = ".rejected.jsonl"
-"""In a copy of a source: what could not be copied and why, so that it is versioned and shows in every report."""
+"""The list, in a copy of a source, of what could not be copied and why; so it is versioned and in every report."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that may be read: its id (escaped relative path), its format, and where its bytes are.
+    """A file that may be read: its id (the escaped relative path), its format and the place of its bytes.
 
-    `parts` are the names from the root to the bytes, links resolved.
+    `parts` are the path components from the root to the bytes, with links resolved.
     """
 
     id: str
@@ -33,7 +33,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class SourceListing:
-    """What a source holds, both sorted by name; `root` is where the parts of its files start."""
+    """The files and the rejected entries of a source, both sorted by name; `parts` of files are relative to `root`."""
 
     root: Path
     files: tuple[SourceFile, ...]
@@ -41,16 +41,16 @@ class SourceListing:
 
 
 def escape_name(name: str) -> str:
-    r"""`name` as printable text that names one file only: `\n` becomes `\x0a`, a byte that is not UTF-8 `\udcff`."""
+    r"""Return `name` as printable, unambiguous text: `\n` becomes `\x0a`, a byte that is not UTF-8 `\udcff`."""
     return _escape_unprintable(name.replace("\\", "\\\\"))
 
 
 def list_source(source: Path, *, max_file_bytes: int) -> SourceListing:
-    """Every file below `source`, or `source` itself if it is one `documents.jsonl`; nothing is opened.
+    """List every file below `source`, or `source` itself if it is one `documents.jsonl`; no file is opened.
 
-    A copy of a source, which has a `REJECTED_FILE`, gives the ids that the source gave. Names that begin with a dot
-    are passed over. Links are followed to files inside the source only, links to folders inside it lead to what is
-    listed anyway. Raises InputRejected when there is no such folder.
+    A copy of a source, which has a `REJECTED_FILE`, gives the same ids as the source. Names that begin with a dot are
+    skipped. Links are followed only to files inside the source; a link to a folder inside it is skipped, because the
+    folder is listed anyway. Raises InputRejected if there is no such folder.
     """
     places: list[tuple[str, ...]]
     try:
@@ -65,7 +65,7 @@ def list_source(source: Path, *, max_file_bytes: int) -> SourceListing:
         raise InputRejected(
             "the source is neither a folder nor a file that can be read", where=str(source), do="name a folder"
         )
-    # The files of a copy are called by their ids: escaped once more, they would be other ids.
+    # The files of a copy have their ids as names: a second escape would change the ids.
     name_of = _escape_unprintable if (root / REJECTED_FILE).is_file() else escape_name
     found = [_classify(root, parts, name_of("/".join(parts)), max_file_bytes) for parts in places]
     files = sorted((item for item in found if isinstance(item, SourceFile)), key=lambda file: file.id)
@@ -74,10 +74,10 @@ def list_source(source: Path, *, max_file_bytes: int) -> SourceListing:
 
 
 def read_file(root: Path, file: SourceFile, *, max_file_bytes: int) -> bytes:
-    """The bytes of a listed file, read twice at most if it changes meanwhile.
+    """Return the bytes of a listed file; read it at most twice if it changes meanwhile.
 
-    Every folder on the way is opened without following links, so that a swap after the listing leads nowhere. Raises
-    Quarantine: `changed_during_read`, `unreadable`, `too_large`, `not_regular`.
+    Every folder of the path is opened without following links, so a link that is swapped in after the listing has no
+    effect. Raises Quarantine: `changed_during_read`, `unreadable`, `too_large`, `not_regular`.
     """
     try:
         return _read_once(root, file.parts, max_file_bytes)
@@ -90,11 +90,11 @@ def read_file(root: Path, file: SourceFile, *, max_file_bytes: int) -> bytes:
 
 
 class _Changed(Exception):
-    """The file is not what it was a moment ago."""
+    """The file changed while it was read."""
 
 
 def _walk(root: Path) -> Iterator[tuple[str, ...]]:
-    """The parts of everything below `root` that is no folder, and of folders that cannot be listed."""
+    """Yield the parts of everything below `root` that is not a folder, and of folders that cannot be listed."""
     waiting: list[tuple[str, ...]] = [()]
     while waiting:
         parts = waiting.pop()
@@ -113,7 +113,7 @@ def _walk(root: Path) -> Iterator[tuple[str, ...]]:
 
 
 def _repeats_listed_folder(root: Path, parts: tuple[str, ...]) -> bool:
-    """Whether this is a link to a folder of the source that is not one of those it lies in."""
+    """Return whether this is a link to a folder of the source, other than a folder that contains the link."""
     path = root.joinpath(*parts)
     if not path.is_symlink() or not path.is_dir():
         return False
@@ -138,7 +138,7 @@ def _classify(root: Path, parts: tuple[str, ...], name: str, max_file_bytes: int
 
 
 def _locate(root: Path, parts: tuple[str, ...]) -> tuple[tuple[str, ...], os.stat_result]:
-    """Where the bytes are, as parts below the root, and their status."""
+    """Return the place of the bytes, as parts below the root, and their status; raise Quarantine if it is unusable."""
     path = root.joinpath(*parts)
     try:
         status = path.stat()
