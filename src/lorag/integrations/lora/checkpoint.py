@@ -1,4 +1,4 @@
-"""Where a training run stands, as one safetensors file that is whole or absent."""
+"""The state of a training run as one safetensors file, which is complete or absent."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from lorag.tuning.report import EpochResult
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A run by the digest of what decides it: the losses of its steps and the epochs that are over."""
+    """The progress of a run: losses of steps and finished epochs. `digest` covers all that decides the result."""
 
     digest: str
     losses: Sequence[float]
@@ -25,7 +25,7 @@ class Checkpoint:
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint, tensors: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
-    """Replaces the file at once; `tensors` by group and name."""
+    """Replace the file atomically; `tensors` are by group and name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     flat = {f"{group}/{name}": t.detach().contiguous() for group, named in tensors.items() for name, t in named.items()}
@@ -37,7 +37,10 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, tensors: Mapping[str, M
 
 
 def read_checkpoint(path: Path, digest: str) -> tuple[Checkpoint, dict[str, dict[str, torch.Tensor]]] | None:
-    """The checkpoint and its tensors by group and name; None for none, for a damaged one, and for another run's."""
+    """Return the checkpoint and its tensors by group and name.
+
+    None if there is no checkpoint, if it is damaged, or if it belongs to another run.
+    """
     if not path.exists():
         return None
     groups: dict[str, dict[str, torch.Tensor]] = {"weight": {}, "best": {}, "exp_avg": {}, "exp_avg_sq": {}, "step": {}}
@@ -50,7 +53,7 @@ def read_checkpoint(path: Path, digest: str) -> tuple[Checkpoint, dict[str, dict
                 group, _, name = key.partition("/")
                 groups[group][name] = file.get_tensor(key)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError):
-        # Training begins anew: slower, never wrong.
+        # Training starts from the beginning: slower, never wrong.
         return None
     epochs = tuple(EpochResult(**epoch) for epoch in value["epochs"])
     return Checkpoint(digest, value["losses"], epochs, value["best_epoch"]), groups

@@ -10,8 +10,8 @@ class _LoraLinear(torch.autograd.Function):
     """`x W' + bias + scale * (x A') B'` for a frozen W, with gradients of x, A and B (Hu et al. 2021, section 4.1).
 
     x [..., n_in], W [n_out, n_in], A [rank, n_in] and B [n_out, rank]; A and B may be float32 while x is bfloat16.
-    The scale is put on A and B, which are small, and products are added where they end, so that nothing of the size
-    of x is read or written twice.
+    The scale is applied to A and B, which are small. Products are added in place, so nothing of the size of x is read
+    or written twice.
     """
 
     @staticmethod
@@ -38,7 +38,7 @@ class _LoraLinear(torch.autograd.Function):
 
 
 def fuse_lora(module: Any) -> None:
-    """Gives a plain LoRA layer of peft the fused passes; DoRA, quantised layers and dropout keep peft's own."""
+    """Give a plain LoRA layer of peft the fused passes; DoRA, quantised layers and dropout keep those of peft."""
     name = "default"
     if type(module) is not Linear or module.use_dora.get(name) or module.lora_bias.get(name):
         return

@@ -1,4 +1,4 @@
-"""A causal language model with a LoRA adapter on it, and the adapter as a folder of its own."""
+"""A causal language model with a LoRA adapter, and the adapter as a separate folder."""
 
 import json
 import math
@@ -32,10 +32,11 @@ def load_trainable(
     start: Path | None = None,
     sharded: bool = False,
 ) -> Any:
-    """The base model, frozen, with an adapter in fp32 that is new or continues the one in the folder `start`.
+    """Return the frozen base model with an adapter in fp32 that is new or continues the one in the folder `start`.
 
-    A new adapter's weights depend on the seed alone. With `sharded` each of the processes that have joined holds its
-    part of the base; see `_shard_base`.
+    A new adapter's weights depend only on the seed. With `sharded`, each of the joined processes holds its part of the
+    base; see `_shard_base`. Raises ParamsError if the adapter does not fit the model or the params, WorkspaceError if
+    the model cannot be loaded.
     """
     if sharded and params.method is LoraMethod.QLORA:
         raise ParamsError(
@@ -72,10 +73,10 @@ def load_trainable(
         ) from error
     for module in model.modules():
         if isinstance(module, Linear4bit):
-            # bitsandbytes would repack the weights at the first validation, and training would go on with others.
+            # Otherwise bitsandbytes repacks the weights at the first validation, which changes them for training.
             module.support_avx512bf16_for_cpu = False
         if isinstance(module, LoraLayer):
-            # Autocast brings the adapter's weights to the arithmetic of its input; peft would do it the other way.
+            # Autocast casts the adapter's weights to the type of the input; peft would cast the input instead.
             module.cast_input_dtype_enabled = False
             fuse_lora(module)
     if start is not None:
@@ -89,9 +90,10 @@ def load_trainable(
 
 
 def load_adapter_weights(model: Any, folder: Path) -> None:
-    """Puts the weights of an adapter's folder into the model's own, so that the model says what it said with that one.
+    """Load the weights of an adapter's folder into the model, so that the model answers as it did with that adapter.
 
-    Where another alpha or method scales them now, they are scaled back. Raises ParamsError where shapes differ.
+    If the model has another alpha or scales by another method, the weights are scaled to compensate. Raises
+    IntegrityFailed if they cannot be read, and ParamsError if shapes differ.
     """
     try:
         found = load_file(folder / WEIGHTS)
@@ -118,7 +120,7 @@ def _scale_of(config: Mapping[str, Any]) -> float:
 
 
 def save_adapter(model: Any, folder: Path, base_reference: str) -> None:
-    """Weights in fp32 and a config that names the base as params do, not by a path of this machine."""
+    """Write the weights in fp32 and a config that names the base as params do, not by a local path."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().float().cpu().contiguous() for name, tensor in adapter_state(model).items()}
     save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
@@ -129,14 +131,14 @@ def save_adapter(model: Any, folder: Path, base_reference: str) -> None:
 
 
 def adapter_state(model: Any) -> dict[str, torch.Tensor]:
-    """The adapter's weights by name, in order of names."""
+    """Return the adapter's weights by name, sorted by name."""
     return dict(sorted(get_peft_model_state_dict(model).items()))
 
 
 def _shard_base(model: Any, device: torch.device) -> None:
-    """Splits the frozen weights over the processes, layer by layer (FSDP2); the adapter stays whole in each of them.
+    """Split the frozen weights over the processes, layer by layer (FSDP2); each process keeps the whole adapter.
 
-    A layer is gathered when it computes and given up after that, so a device holds its part and one layer. All
+    A layer is gathered before it computes and released after it, so a device holds its part and one layer. All
     processes must run the model equally often.
     """
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))

@@ -1,4 +1,4 @@
-"""The training loop of an adapter: loss on answers alone, batches of like length, exact to resume."""
+"""The training loop of an adapter: loss on the answers only, batches of similar length, exact resumption."""
 
 import math
 import os
@@ -25,7 +25,7 @@ from lorag.tuning.pairs import Pair
 from lorag.tuning.report import EpochResult, TrainingReport
 
 VALIDATION_TOKENS = 8_192
-"""Of a batch of validation: nothing is kept for a backward pass, so it may be larger than a training batch."""
+"""The size of a validation batch: nothing is kept for a backward pass, so it may be larger than a training batch."""
 
 _SCHEDULES = {
     LearningRateSchedule.COSINE: "cosine",
@@ -34,15 +34,15 @@ _SCHEDULES = {
 }
 
 Advance = Callable[[int], None]
-"""Called with the number of tokens done since the last call."""
+"""A callback that gets the number of tokens processed since the last call."""
 
 OnEpoch = Callable[[EpochResult], bool]
-"""Called after each epoch; where it says True, training ends as if its last epoch were over."""
+"""A callback after each epoch; if it returns True, training ends as if this were the last epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Token ids of a pair; those from `n_prompt` on are learned. `asked` are the bounds of what the user says."""
+    """The token ids of a pair. Those from `n_prompt` on are learned; `asked` are the bounds of the user's message."""
 
     ids: list[int]
     n_prompt: int
@@ -51,9 +51,9 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class TrainingJob:
-    """One run. `digest` names all that decides its result: a checkpoint of another digest is not continued.
+    """A training run. `digest` covers everything that decides its result: a checkpoint of another digest is ignored.
 
-    `sharded` splits the base model over the processes, where there are several.
+    `sharded` splits the base model over the processes if there are several.
     """
 
     base: Path
@@ -68,19 +68,19 @@ class TrainingJob:
 
 
 def load_tokenizer(base: Path) -> Any:
-    """The base model's, with its chat template."""
+    """Return the base model's tokenizer, with its chat template."""
     return AutoTokenizer.from_pretrained(str(base), local_files_only=True, trust_remote_code=False)
 
 
 def is_main_process() -> bool:
-    """Whether this is the process that writes files; always so for a single one."""
+    """Return whether this is the process that writes files; always True for a single process."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def encode_pairs(pairs: Sequence[Pair], tokenizer: Any, max_tokens: int) -> list[Encoded]:
-    """Prompt by the chat template, answer as plain text with the token that ends a turn.
+    """Encode each pair: the prompt by the chat template, the answer as plain text with the token that ends a turn.
 
-    Raises InputRejected for a pair over `max_tokens`: nothing is cut in silence.
+    Raises InputRejected if a pair exceeds `max_tokens`: nothing is truncated silently.
     """
     encoder = ChatEncoder(tokenizer)
     encoded = []
@@ -100,14 +100,14 @@ def encode_pairs(pairs: Sequence[Pair], tokenizer: Any, max_tokens: int) -> list
 
 
 def _find(part: Sequence[int], ids: Sequence[int]) -> tuple[int, int]:
-    """The bounds of the last place where `part` stands in `ids`; an empty range where it does not."""
+    """Return the bounds of the last occurrence of `part` in `ids`; an empty range if there is none."""
     starts = range(len(ids) - len(part), -1, -1)
     start = next((at for at in starts if list(ids[at : at + len(part)]) == list(part)), 0)
     return (start, start + len(part)) if ids[start : start + len(part)] == list(part) else (0, 0)
 
 
 def drop_asked(pair: Encoded, share: float, chance: random.Random) -> Encoded:
-    """The pair with each token of what the user says left out with a probability of `share`, a prompt of its own."""
+    """Return the pair without some of the user's tokens: each is dropped from the prompt with probability `share`."""
     start, stop = pair.asked
     kept = [token for token in pair.ids[start:stop] if chance.random() >= share]
     n_left_out = stop - start - len(kept)
@@ -121,12 +121,12 @@ def train_lora(
     on_epoch: OnEpoch = lambda result: False,
     on_resume: Advance = lambda n: None,
 ) -> tuple[Any, TrainingReport]:
-    """The model with the trained adapter, and the report; the weights are those of the best epoch.
+    """Train; return the model with the adapter's weights of the best epoch, and the report.
 
-    Under `accelerate launch` each process computes its share of every step and the gradients are added up, so that
-    the result is that of one process with as many more accumulated batches. `on_resume` is called before the first step
-    with the tokens that an earlier process read, where its checkpoint is continued. Raises GateRefused where the loss
-    is no longer a number.
+    Under `accelerate launch` each process computes its share of every step, and the gradients are summed. The result
+    equals that of one process with `world_size` times as many accumulated batches. `on_resume` is called before the
+    first step with the tokens that an earlier process read, if its checkpoint is continued. Raises GateRefused if the
+    loss or its gradient is not finite.
     """
     run = _Run(job, advance)
     on_resume(run.tokens_before)
@@ -142,7 +142,7 @@ class _Run:
             torch.set_num_threads(self.params.threads)
         self.rank, self.world_size, self.device = _join_processes()
         self.bf16 = choose_bf16(self.params.precision, gpu=self.device.type == "cuda", where="training.precision")
-        # Another number of processes has other steps, and other arithmetic another result.
+        # The number of processes changes the steps, and the arithmetic changes the result.
         self.digest = digest_of([job.digest, self.world_size, self.device.type, self.bf16])
         self.sharded = job.sharded and self.world_size > 1
         self.model = load_trainable(
@@ -155,7 +155,7 @@ class _Run:
         self.optimizer = torch.optim.AdamW(
             list(self.weights.values()), lr=self.params.learning_rate, weight_decay=self.params.weight_decay, fused=True
         )
-        # A function of the step alone: a resumed run has nothing to catch up with.
+        # A function of the step only, so a resumed run has no state of a scheduler to restore.
         self.rate_at = get_scheduler(
             _SCHEDULES[self.params.schedule],
             self.optimizer,
@@ -170,7 +170,7 @@ class _Run:
         self._resume()
 
     def finish(self, on_epoch: OnEpoch) -> tuple[Any, TrainingReport]:
-        """Trains to the end, until no epoch has been better for `patience_epochs`, or until `on_epoch` says so."""
+        """Train to the last epoch, until `patience_epochs` without a better epoch, or until `on_epoch` returns True."""
         self.model.train()
         while len(self.epochs) < self.params.epochs and not self._has_stalled():
             epoch = len(self.epochs)
@@ -206,7 +206,7 @@ class _Run:
         return plan_epoch(self.lengths, self.params, epoch, world_size=self.world_size)
 
     def _take(self, step: Step) -> None:
-        # Dropout depends on the step alone, so that a resumed run draws what an uninterrupted one draws.
+        # Dropout depends only on the step, so a resumed run draws the same as an uninterrupted one.
         torch.manual_seed(self.params.seed * 1_000_003 + len(self.losses) * self.world_size + self.rank)
         chance = random.Random(f"{self.params.seed} {len(self.losses)}")
         pairs = [
@@ -221,7 +221,7 @@ class _Run:
         self._add_up(loss)
         value = float(loss)
         norm = float(torch.nn.utils.clip_grad_norm_(list(self.weights.values()), self.params.max_grad_norm))
-        # A gradient that overflowed would leave weights that are no numbers, and the last step's nobody would see.
+        # A gradient that overflowed would make the weights NaN, and after the last step no later loss would show it.
         if not (math.isfinite(value) and math.isfinite(norm)):
             raise GateRefused(
                 f"the loss became {value} and its gradient {norm} at step {len(self.losses) + 1}",
@@ -229,7 +229,7 @@ class _Run:
                 do="lower training.learning_rate, or set training.precision to fp32; the adapter that is served stays",
             )
         for group in self.optimizer.param_groups:
-            # In the middle of the step: at its beginning the first rate would be nought, at its end the last one.
+            # The rate at the middle of the step: at its start the first rate would be zero, at its end the last one.
             group["lr"] = self.params.learning_rate * self.rate_at(len(self.losses) + 0.5)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -237,24 +237,24 @@ class _Run:
         self.advance(sum(len(pair.ids) for batch in pairs for pair in batch))
 
     def _own_part(self, step: Sequence[list[Encoded]]) -> list[tuple[list[Encoded], float]]:
-        """This process' batches with their share in the loss.
+        """Return this process's batches with their weight in the loss.
 
-        Processes that share a base must run it equally often: one that has a batch less takes any one for nothing.
+        Processes that share a base must run it equally often: one with fewer batches repeats the first with weight 0.
         """
         own = [(batch, 1.0) for batch in step[self.rank :: self.world_size]]
         missing = math.ceil(len(step) / self.world_size) - len(own) if self.sharded else 0
         return own + [(step[0], 0.0)] * missing
 
     def _loss(self, batch: Sequence[Encoded]) -> torch.Tensor:
-        """Of each label of the batch [n_labels]."""
+        """Return the loss of each label of the batch [n_labels]."""
         logits, labels = self._predict(batch)
         return torch.nn.functional.cross_entropy(logits, labels, reduction="none")
 
     def _predict(self, batch: Sequence[Encoded]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logits [n_labels, vocabulary] float32 and labels [n_labels] of a batch, row by row.
+        """Return logits [n_labels, vocabulary] float32 and labels [n_labels] of a batch, row by row.
 
-        Padding stands on the left, so that the labels of all rows end together. Logits are computed where there is a
-        label only: the output layer is a fifth of a small model.
+        Padding is on the left, so the labels of all rows end together. Logits are computed only where there is a label:
+        the output layer is a fifth of a small model.
         """
         width = max(len(pair.ids) for pair in batch)
         kept = max(len(pair.ids) - pair.n_prompt for pair in batch)
@@ -270,7 +270,7 @@ class _Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16), self._logits_at(learned):
             output = self.model(
                 input_ids=ids.to(self.device),
-                # Without a mask attention takes its quick causal path.
+                # Without a mask, attention takes its fast causal path.
                 attention_mask=mask.to(self.device) if padded else None,
                 position_ids=(mask.cumsum(1) - 1).clamp(min=0).to(self.device) if padded else None,
                 use_cache=False,
@@ -280,7 +280,7 @@ class _Run:
 
     @contextmanager
     def _logits_at(self, places: torch.Tensor) -> Iterator[None]:
-        # Between the model's body and its output layer, so that whatever a model does to its logits still happens.
+        # The hook is between body and output layer, so the model's own changes to its logits still happen.
         head = self.model.get_output_embeddings()
         handle = head.register_forward_pre_hook(lambda _, inputs: (inputs[0][:, :-1][places],))
         try:
@@ -301,7 +301,7 @@ class _Run:
             self.best = {name: weight.detach().clone() for name, weight in self.weights.items()}
 
     def _validate(self) -> tuple[float, float]:
-        """Mean loss a label, and the share of pairs whose every answer token is the likeliest one."""
+        """Return the mean loss per label, and the share of pairs in which each answer token is the most likely one."""
         self.model.eval()
         asked = self.job.validation
         planned = plan_batches([len(pair.ids) for pair in asked], VALIDATION_TOKENS)
@@ -324,7 +324,7 @@ class _Run:
         return patience is not None and self.best_epoch > 0 and len(self.epochs) - self.best_epoch >= patience
 
     def _add_up(self, loss: torch.Tensor) -> None:
-        """Sums loss and gradients over the processes."""
+        """Sum loss and gradients over the processes."""
         if self.world_size == 1:
             return
         torch.distributed.all_reduce(loss)
@@ -360,7 +360,7 @@ class _Run:
             for name, weight in self.weights.items():
                 weight.copy_(tensors["weight"][name])
                 self.optimizer.state[weight] = {
-                    # The fused optimiser counts steps where the weights are.
+                    # The fused optimiser keeps its step counter on the device of the weights.
                     moment: tensors[moment][name].to(self.device)
                     for moment in ("exp_avg", "exp_avg_sq", "step")
                 }
@@ -370,7 +370,7 @@ class _Run:
 
 
 def _join_processes() -> tuple[int, int, torch.device]:
-    """Rank, number of processes and device; more than one process under `accelerate launch` or torchrun only."""
+    """Return rank, number of processes and device; more than one process only under `accelerate launch` or torchrun."""
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_RANK", "0"))
     device = torch.device("cuda", local) if torch.cuda.is_available() else torch.device("cpu")
