@@ -1,4 +1,4 @@
-"""Answers as traces in MLflow, told after the fact, so that measuring them costs nothing."""
+"""MLflow traces of answers, logged afterwards so that they do not affect the measurement."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,10 +16,10 @@ _ADDRESS = "MLFLOW_TRACKING_URI"
 
 @dataclass(frozen=True, slots=True)
 class TracedAnswer:
-    """A question with its answer; moments are in nanoseconds since 1970.
+    """A question with its answer; times are in nanoseconds since 1970.
 
-    Up to `searched_ns` the context was looked for, `chunk_ids`; from there on a model wrote. `tags` name the release.
-    `expected` are the accepted answers, and `verdicts` what code found out about this one, such as right or cited.
+    Until `searched_ns` the context `chunk_ids` was searched; after it the model generated. `tags` name the release.
+    `expected` are the accepted answers, and `verdicts` are what the code found about this one, such as right or cited.
     """
 
     name: str
@@ -36,7 +36,7 @@ class TracedAnswer:
 
 
 def log_traces(location: TrackingLocation, run_id: str, answers: Sequence[TracedAnswer]) -> None:
-    """A trace for each answer on the run's page, with spans for the search, where there was one, and the writing."""
+    """Log a trace per answer on the run's page, with spans for the search, if there was one, and the generation."""
     with failures_mapped(location):
         client = connect(location)
         experiment_id = client.get_run(run_id).info.experiment_id
@@ -77,7 +77,7 @@ def _log_trace(client: "MlflowClient", experiment_id: str, run_id: str, answer: 
 
 
 def _assess(root: Any, answer: TracedAnswer) -> None:
-    """Note the expectation and each verdict on the trace while it is open: then they are sent with it, in one piece."""
+    """Add the expectation and each verdict to the trace while it is open, so that all is sent in one request."""
     import mlflow
     from mlflow.entities import AssessmentSource, Expectation, Feedback
     from mlflow.tracing.provider import safe_set_span_in_context
@@ -93,7 +93,7 @@ def _assess(root: Any, answer: TracedAnswer) -> None:
 
 @contextmanager
 def _global_address(location: TrackingLocation) -> Iterator[None]:
-    # Spans go where MLflow's global address points, whatever client made them.
+    # Spans go to MLflow's global address, no matter which client made them.
     import mlflow
 
     before = os.environ.get(_ADDRESS)
@@ -102,6 +102,6 @@ def _global_address(location: TrackingLocation) -> Iterator[None]:
         yield
         mlflow.flush_trace_async_logging()
     finally:
-        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # which takes it back
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # None resets it
         if before is not None:
             os.environ[_ADDRESS] = before

@@ -1,4 +1,4 @@
-"""Runs in MLflow."""
+"""MLflow runs: their params, metrics, tags and artifacts."""
 
 import json
 import logging
@@ -24,36 +24,36 @@ PARAMS_A_BATCH = 100
 METRICS_A_BATCH = 1_000
 
 PARENT_TAG = "mlflow.parentRunId"
-"""Makes a run a child of the run with that id."""
+"""The tag that makes a run a child of the run with that id."""
 
-# Read when MLflow is imported or first asked for something. A server that is down must cost seconds, not the minutes
-# of seven retries with ever longer pauses; what the environment says already, stays.
+# MLflow reads these at import or at the first request. A server that is down must cost seconds, not the minutes of
+# seven retries with growing pauses. Variables that the environment already sets stay.
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
-    # Otherwise the address of a run on a server stands before what a command prints as JSON.
+    # Otherwise MLflow prints the address of a run on a server before the JSON of a command.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class TrackingLocation:
-    """Where runs go; `artifact_root` is None where a server decides that itself."""
+    """The place of the runs; `artifact_root` is None if a server decides it."""
 
     uri: str
     artifact_root: str | None
 
     @property
     def shown_uri(self) -> str:
-        """The address without user and password."""
+        """Return the address without user and password."""
         parts = urlsplit(self.uri)
         return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def locate_tracking(state: Path, environ: Mapping[str, str]) -> TrackingLocation:
-    """What MLFLOW_TRACKING_URI names, or else a database and a folder of artifacts in `state`, both absolute."""
+    """Return the location in MLFLOW_TRACKING_URI, else a database and an artifact folder in `state`, both absolute."""
     if uri := environ.get("MLFLOW_TRACKING_URI", "").strip():
         return TrackingLocation(uri, None)
     folder = state.resolve() / "mlflow"
@@ -62,14 +62,14 @@ def locate_tracking(state: Path, environ: Mapping[str, str]) -> TrackingLocation
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run that is being written; every method raises StoreFailed where the tracking store fails."""
+    """A run that is being written; every method raises StoreFailed if the tracking store fails."""
 
     run_id: str
     _client: "MlflowClient"
     _location: TrackingLocation
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Nested settings as `section.key`; other values than text as JSON, cut at MLflow's limit."""
+        """Log nested settings as `section.key`; values that are not text as JSON; all cut at MLflow's limit."""
         from mlflow.entities import Param
 
         rows = [Param(name, _cut(value, MAX_PARAM_CHARS)) for name, value in flatten(params).items()]
@@ -91,7 +91,7 @@ class Run:
                 self._client.log_batch(self.run_id, metrics=rows[start : start + METRICS_A_BATCH])
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Adds or replaces tags."""
+        """Add or replace tags."""
         from mlflow.entities import RunTag
 
         rows = [RunTag(name, _cut(value, MAX_TAG_CHARS)) for name, value in tags.items()]
@@ -100,7 +100,7 @@ class Run:
                 self._client.log_batch(self.run_id, tags=rows[start : start + PARAMS_A_BATCH])
 
     def log_curve(self, name: str, values: Mapping[int, float]) -> None:
-        """One metric over steps."""
+        """Log one metric over steps."""
         from mlflow.entities import Metric
 
         now_ms = int(time.time() * 1000)
@@ -110,35 +110,35 @@ class Run:
                 self._client.log_batch(self.run_id, metrics=rows[start : start + METRICS_A_BATCH])
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
-        """A copy of the file, in an artifact folder if one is named."""
+        """Log a copy of the file, in the artifact folder `folder` if one is given."""
         with failures_mapped(self._location):
             self._client.log_artifact(self.run_id, str(path), folder)
 
     def log_folder(self, path: Path, folder: str | None = None) -> None:
-        """A copy of all that the folder holds."""
+        """Log a copy of the folder's contents, in the artifact folder `folder` if one is given."""
         with failures_mapped(self._location):
             self._client.log_artifacts(self.run_id, str(path), folder)
 
     def log_json(self, value: Mapping[str, Any], name: str) -> None:
-        """A JSON artifact."""
+        """Log a JSON artifact."""
         with failures_mapped(self._location):
             self._client.log_text(self.run_id, json.dumps(value, indent=2, ensure_ascii=False), name)
 
     def log_figure(self, figure: "Figure", name: str) -> None:
-        """A plot as the image file `name`, such as `plots/plan.png`."""
+        """Log a plot as the image file `name`, such as `plots/plan.png`."""
         with failures_mapped(self._location):
             self._client.log_figure(self.run_id, figure, name)
 
     def log_dataset(self, name: str, digest: str, source: str, n_rows: int, context: str) -> None:
-        """Note a dataset that the run read, by name and digest alone.
+        """Log a dataset that the run read, by name and digest only.
 
-        `source` says where it lies. `context` says what it was read for: `knowledge`, `training` or `evaluation`.
+        `source` is its path. `context` is its purpose: `knowledge`, `training` or `evaluation`.
         """
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         dataset = Dataset(
             name=name,
-            # Longer ones are refused.
+            # MLflow refuses longer digests.
             digest=digest[:MAX_DIGEST_CHARS],
             source_type="lorag",
             source=json.dumps({"path": source}),
@@ -149,22 +149,23 @@ class Run:
             self._client.log_inputs(self.run_id, datasets=[DatasetInput(dataset, tags)])
 
     def log_table(self, columns: Mapping[str, Sequence[Any]], name: str) -> None:
-        """A table that the UI shows and compares between runs; `name` ends in .json."""
+        """Log a table that the UI shows and compares between runs; `name` ends in .json."""
         with failures_mapped(self._location):
             self._client.log_table(self.run_id, {key: list(values) for key, values in columns.items()}, name)
 
 
 def set_up_mlflow() -> None:
-    """Settings that MLflow reads at its first import; call it before that, which every use of a run does."""
+    """Set the variables that MLflow reads at its first import; every use of a run calls this before it."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 
 
 @contextmanager
 def start_run(location: TrackingLocation, experiment: str, run_name: str, tags: Mapping[str, str]) -> Iterator[Run]:
-    """A run that is FINISHED, or FAILED where its body raises, in an experiment that is made if need be.
+    """Start a run and yield it; end it as FINISHED, or as FAILED if the body raises.
 
-    Raises StoreFailed where MLflow cannot be reached or written; the caller decides what that means.
+    The experiment is created if it does not exist. Raises StoreFailed if MLflow cannot be reached or written; the
+    caller decides what follows.
     """
     with failures_mapped(location):
         client = connect(location)
@@ -174,7 +175,7 @@ def start_run(location: TrackingLocation, experiment: str, run_name: str, tags: 
     try:
         yield Run(run_id, client, location)
     except BaseException:
-        # What went wrong in the body is the news, not that the store cannot note it.
+        # The body's error matters, not that the store cannot record it.
         with suppress(StoreFailed), failures_mapped(location):
             client.set_terminated(run_id, "FAILED")
         raise
@@ -183,13 +184,13 @@ def start_run(location: TrackingLocation, experiment: str, run_name: str, tags: 
 
 
 def run_path(location: TrackingLocation, run_id: str) -> str:
-    """Where the UI shows a run, below the address of the UI."""
+    """Return the path of a run's page, relative to the address of the UI."""
     with failures_mapped(location):
         return f"#/experiments/{connect(location).get_run(run_id).info.experiment_id}/runs/{run_id}"
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """`{"a": {"b": None}}` as `{"a.b": "null"}`; text stays as it is, lists become JSON."""
+    """Return `{"a": {"b": None}}` as `{"a.b": "null"}`; text stays as it is, lists become JSON."""
     flat: dict[str, str] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
@@ -200,8 +201,8 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def connect(location: TrackingLocation) -> "MlflowClient":
-    """A client of the tracking store and of the registry in it."""
-    # Takes seconds to import: hence not at the head of this module.
+    """Return a client of the tracking store and its registry."""
+    # The import takes seconds, hence not at the top of the module.
     from mlflow import MlflowClient
 
     for name in ("alembic", "mlflow.store.db.utils"):
@@ -219,7 +220,7 @@ def _find_experiment(client: "MlflowClient", name: str, location: TrackingLocati
         try:
             return str(client.create_experiment(name, artifact_location=location.artifact_root))
         except MlflowException:
-            # Another process made it in between, or this is a failure that the next call shows again.
+            # Either another process created it in between, or the next call shows the same failure again.
             found = client.get_experiment_by_name(name)
             if found is None:
                 raise
@@ -234,7 +235,7 @@ def _find_experiment(client: "MlflowClient", name: str, location: TrackingLocati
 
 @contextmanager
 def failures_mapped(location: TrackingLocation) -> Iterator[None]:
-    """Raises StoreFailed, without any password, for whatever MLflow and its database raise in the body."""
+    """Raise StoreFailed, without any password, for every error of MLflow and its database in the body."""
     set_up_mlflow()
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
