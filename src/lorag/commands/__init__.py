@@ -1,1 +1,1 @@
-"""The commands of `lorag` by group; each reads its options, calls one use case and shows the result."""
+"""The commands of `lorag`, grouped; each reads its options, calls one use case and shows the result."""

@@ -21,7 +21,7 @@ def retrain(
 ) -> None:
     """Train the adapters on the knowledge as it is now, and serve those that pass their gate.
 
-    Nothing is trained where nothing changed. Exit status 4 says that an adapter failed; the one before it is served.
+    Nothing is trained if nothing changed. Exit status 4 means that an adapter failed; the previous one stays served.
     """
     workspace, _ = open_workspace(context)
     with console.standard_output_kept_clean():
@@ -37,14 +37,16 @@ def retrain(
 def search_params_command(
     context: typer.Context,
     adapter: Annotated[AdapterKind, typer.Option(help="The adapter to search for.")] = CLOSED_BOOK_ADAPTER,
-    minutes: Annotated[float | None, typer.Option(min=0.01, max=100_000, help="No new trial after so long.")] = None,
-    trials: Annotated[int | None, typer.Option(min=1, max=100_000, help="At most so many.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, max=100_000, help="Start no new trial after this many minutes.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, max=100_000, help="The maximum number of trials.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Search for better training settings within a time, and print what to put in params.yaml.
+    """Search for better training settings within a time limit, and print what to put in params.yaml.
 
-    Trains on the pairs of the last retrain and judges by their validation pairs; changes neither params.yaml nor what
-    is served.
+    It trains on the pairs of the last retrain and judges by their validation pairs. It changes neither params.yaml nor
+    what is served.
     """
     workspace, params = open_workspace(context)
     given = {"minutes": minutes, "trials": trials}
@@ -61,12 +63,15 @@ def search_params_command(
 def seeds(
     context: typer.Context,
     adapter: Annotated[AdapterKind, typer.Option(help="The adapter to train again.")] = CLOSED_BOOK_ADAPTER,
-    n: Annotated[int, typer.Option("--seeds", min=1, max=100, help="How many, that of params.yaml included.")] = 3,
+    n: Annotated[
+        int, typer.Option("--seeds", min=1, max=100, help="How many seeds, including that of params.yaml.")
+    ] = 3,
     as_json: Json = False,
 ) -> None:
-    """Train an adapter with other seeds too: how much of its figures is chance.
+    """Train an adapter with other seeds too, to see how much of its figures is chance.
 
-    On the training set of the last retrain. Nothing that is served changes; the next comparison's report tells it.
+    It uses the training set of the last retrain. Nothing that is served changes; the report of the next comparison
+    shows the result.
     """
     workspace, params = open_workspace(context)
     from lorag.use_cases.judge.vary_seeds import vary_seeds

@@ -24,7 +24,7 @@ def ask(
     strategy: Annotated[
         str,
         typer.Option(
-            help="base answers from the weights, rag from the index, tuned from trained weights, hybrid from both.",
+            help="base uses the model's weights, rag the index, tuned the trained weights, hybrid both.",
         ),
     ] = READER,
     where: Where = None,
@@ -50,14 +50,16 @@ def search(
     context: typer.Context,
     query: Annotated[str, typer.Argument(help="What to look for, in quotes.")],
     top_k: Annotated[int | None, typer.Option("--top-k", "-k", min=1, max=1000, help="How many chunks.")] = None,
-    retriever: Annotated[RetrieverKind | None, typer.Option(help="How to look.")] = None,
+    retriever: Annotated[
+        RetrieverKind | None, typer.Option(help="How to search; search.retriever if left out.")
+    ] = None,
     where: Where = None,
     document: Annotated[list[str] | None, typer.Option(help="Only this document; may be repeated.")] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Compare with every vector.")] = False,
     as_of: AsOf = None,
     as_json: Json = False,
 ) -> None:
-    """Show the chunks that a question would be answered from."""
+    """Show the chunks that the answer to a question would use."""
     refuse_empty(query, "query")
     workspace, params = open_workspace(context)
     from lorag.use_cases.serve.answer import search_workspace
@@ -86,7 +88,7 @@ def evaluate_retrieval_command(
     questions: Annotated[Path, typer.Option(help="Questions with gold_doc_ids, as JSONL.", metavar="FILE")],
     as_json: Json = False,
 ) -> None:
-    """Measure dense, BM25, hybrid and reranked retrieval on any set: nDCG@10, recall@k, MRR@10, MAP."""
+    """Measure dense, BM25, dense+bm25 and reranked retrieval on any set: nDCG@10, recall@k, MRR@10, MAP."""
     from lorag.use_cases.compare.evaluate_files import evaluate_files
 
     workspace, params = open_workspace(context)

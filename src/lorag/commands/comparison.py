@@ -1,4 +1,4 @@
-"""Commands that hold the strategies against one another."""
+"""Commands that compare the strategies."""
 
 import os
 from pathlib import Path
@@ -22,15 +22,15 @@ commands = typer.Typer()
 def compare(
     context: typer.Context,
     limit: Annotated[
-        int | None, typer.Option(min=1, max=1_000_000, help="A look at so many questions, chosen by hash.")
+        int | None, typer.Option(min=1, max=1_000_000, help="Ask only this many questions, chosen by hash.")
     ] = None,
     last: Annotated[bool, typer.Option("--last", help="Show the last comparison again; nothing is run.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, as for a pull request.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Ask all strategies the same questions from the served release: quality, speed and cost side by side.
+    """Ask all strategies the same questions of the served release, and show quality, speed and cost side by side.
 
-    Answers that are known are not generated again. Nothing is trained: a strategy without an adapter is left out.
+    Known answers are not generated again. Nothing is trained: a strategy whose adapter is missing is left out.
     """
     if last and limit is not None:
         raise ParamsError("--last and --limit", do="give one of them")
@@ -67,20 +67,22 @@ def timeline(
         typer.Argument(help="A folder for each version: documents and questions.jsonl.", metavar="DIR..."),
     ] = None,
     snapshots: Annotated[
-        Path | None, typer.Option(help="Or one folder whose two files name a version in each line.", metavar="DIR")
+        Path | None, typer.Option(help="Or one folder with two files that name a version on each line.", metavar="DIR")
     ] = None,
-    into: Annotated[Path, typer.Option(help="Where the walk is kept.", metavar="DIR")] = Path("build/timeline"),
+    into: Annotated[Path, typer.Option(help="The folder of the walk.", metavar="DIR")] = Path("build/timeline"),
     adapter: Annotated[list[AdapterKind] | None, typer.Option(help="Only this adapter; may be repeated.")] = None,
     no_retrain: Annotated[bool, typer.Option("--no-retrain", help="Train no adapter.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="A look at so many facts.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Ask about this many facts only.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Walk the versions of the knowledge: what each update cost, how soon answers were right, what was forgotten.
+    """Walk the versions of the knowledge: what each update costs, how soon answers are right, what is forgotten.
 
-    In a workspace of its own with the settings of this one. A walk that was killed goes on where it was.
+    The walk has its own workspace with the settings of this one. A walk that was killed resumes where it stopped.
     """
     if bool(versions) == bool(snapshots):
-        raise ParamsError("no versions, or twice", do="name a folder for each version, or one with --snapshots")
+        raise ParamsError(
+            "no versions, or versions twice", do="name a folder for each version, or one with --snapshots"
+        )
     if no_retrain and adapter:
         raise ParamsError("--no-retrain and --adapter", do="give one of them")
     workspace, params = open_workspace(context)
@@ -105,13 +107,13 @@ def claims(
     context: typer.Context,
     timeline: Annotated[
         Path | None,
-        typer.Option(help="The folder of a walk; the last one over all facts if left out.", metavar="DIR"),
+        typer.Option(help="The folder of a walk; if left out, the last walk over all facts.", metavar="DIR"),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say which claims on RAG and fine-tuning hold here, and which way suits which use, from what was measured.
+    """Show which claims about RAG and fine-tuning hold here, and which strategy suits which use, as measured.
 
-    Nothing is run for it: a claim without figures is printed with the command that measures it.
+    Nothing is run: a claim without figures is printed with the command that measures it.
     """
     from lorag.use_cases.judge.judge_claims import judge_workspace
 

@@ -1,4 +1,4 @@
-"""Commands on what was spent, and what that advises."""
+"""Commands that show costs, and what they advise."""
 
 import os
 from pathlib import Path
@@ -18,11 +18,11 @@ commands = typer.Typer()
 @commands.command(epilog="Example: lorag costs --last 10")
 def costs(
     context: typer.Context,
-    last: Annotated[int, typer.Option(min=1, max=100_000, help="How many rows to show, the newest.")] = 20,
-    reprice: Annotated[bool, typer.Option("--reprice", help="At the prices of params.yaml as they are now.")] = False,
+    last: Annotated[int, typer.Option(min=1, max=100_000, help="How many of the newest rows to show.")] = 20,
+    reprice: Annotated[bool, typer.Option("--reprice", help="Use the current prices of params.yaml.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List what every update and every batch of answers cost, newest first, with totals."""
+    """List the cost of every update and every batch of answers, newest first, with totals."""
     from lorag.use_cases.judge.read_ledger import read_ledger
 
     workspace, params = open_workspace(context)
@@ -35,11 +35,11 @@ def costs(
 @commands.command("break-even", epilog="Example: lorag break-even --plot break_even.png")
 def break_even_command(
     context: typer.Context,
-    unit: Annotated[Unit, typer.Option(help="Add up money, or the seconds that processors worked.")] = Unit.MONEY,
+    unit: Annotated[Unit, typer.Option(help="Compare money, or the seconds of processor time.")] = Unit.MONEY,
     plot: Annotated[Path | None, typer.Option(help="Draw the chart to this file.", metavar="FILE")] = None,
     as_json: Json = False,
 ) -> None:
-    """Say which strategy is the cheapest over updates a day x queries a day, from what was measured."""
+    """Show which strategy is the cheapest for each number of updates a day and queries a day, as measured."""
     from lorag.use_cases.judge.weigh_costs import draw_break_even, weigh_costs
 
     workspace, params = open_workspace(context)
@@ -57,18 +57,24 @@ def advise(
     updates_per_day: Annotated[
         float | None, typer.Option(min=0, max=1e9, help="How often the documents change.")
     ] = None,
-    queries_per_day: Annotated[float | None, typer.Option(min=0, max=1e9, help="How often something is asked.")] = None,
-    corpus_chunks: Annotated[int | None, typer.Option(min=1, help="The size; of what is served if left out.")] = None,
+    queries_per_day: Annotated[
+        float | None, typer.Option(min=0, max=1e9, help="How often a question is asked.")
+    ] = None,
+    corpus_chunks: Annotated[
+        int | None, typer.Option(min=1, help="The size of the corpus; if left out, that of the served release.")
+    ] = None,
     citations_needed: Annotated[bool, typer.Option("--citations-needed", help="Answers must name passages.")] = False,
     private_documents: Annotated[
-        bool, typer.Option("--private-documents", help="What is removed must be gone at once.")
+        bool, typer.Option("--private-documents", help="Removed documents must be gone at once.")
     ] = False,
-    style_needed: Annotated[bool, typer.Option("--style-needed", help="Answers must keep a voice.")] = False,
-    latency_ms: Annotated[float | None, typer.Option(min=1, max=1e9, help="95 % of answers within so long.")] = None,
-    pending: Annotated[bool, typer.Option("--pending", help="Advise on the changes that wait now.")] = False,
+    style_needed: Annotated[bool, typer.Option("--style-needed", help="Answers must keep a given style.")] = False,
+    latency_ms: Annotated[
+        float | None, typer.Option(min=1, max=1e9, help="95 % of answers must take at most this.")
+    ] = None,
+    pending: Annotated[bool, typer.Option("--pending", help="Advise on the pending changes.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Say which strategy a workload asks for, or what the pending changes ask for, with the measured figures."""
+    """Recommend a strategy for a workload, or an update for the pending changes, with the measured figures."""
     from lorag.costs.needs import Workload
     from lorag.use_cases.judge.advise import advise_pending, advise_workload
 

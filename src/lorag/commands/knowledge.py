@@ -1,4 +1,4 @@
-"""Commands on what is known and what is served."""
+"""Commands on the knowledge and the served release."""
 
 import os
 from dataclasses import asdict
@@ -44,13 +44,15 @@ def upgrade(context: typer.Context, as_json: Json = False) -> None:
 @commands.command(epilog="Example: lorag refresh --json")
 def refresh(
     context: typer.Context,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Write the whole index anew.")] = False,
-    allow_shrink: Annotated[bool, typer.Option("--allow-shrink", help="Let most of the index go.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Write the whole index again.")] = False,
+    allow_shrink: Annotated[
+        bool, typer.Option("--allow-shrink", help="Allow most of the index to be removed.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring the index up to date with the source, at the cost of what changed.
 
-    Exit status 3 says that some documents were quarantined; the good ones are served.
+    Exit status 3 means that some documents were quarantined; the others are served.
     """
     workspace, _ = open_workspace(context)
     with console.standard_output_kept_clean():
@@ -68,7 +70,7 @@ def refresh(
 
 @commands.command(epilog="Example: lorag status --json")
 def status(context: typer.Context, as_json: Json = False) -> None:
-    """Say what is served, and what changed in the source since."""
+    """Show what is served, and what changed in the source since."""
     from lorag.use_cases.serve.status import read_status
 
     workspace, params = open_workspace(context)
@@ -91,10 +93,12 @@ def releases(context: typer.Context, as_json: Json = False) -> None:
 @commands.command(epilog="Example: lorag rollback 3")
 def rollback(
     context: typer.Context,
-    release: Annotated[str | None, typer.Argument(help="An id or a generation; the one before if left out.")] = None,
+    release: Annotated[
+        str | None, typer.Argument(help="An id or a generation; if left out, the previous release.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Serve an older release again, at once; the next refresh follows the source again, with its adapters."""
+    """Serve an older release again, at once; the next refresh updates its index but keeps its adapters."""
     from lorag.use_cases.serve.manage_releases import roll_back
 
     workspace, params = open_workspace(context)
@@ -105,7 +109,7 @@ def rollback(
 
 @commands.command(epilog="Example: lorag doctor --json")
 def doctor(context: typer.Context, as_json: Json = False) -> None:
-    """Check tools, models and every byte of the retained releases; exit status 7 where one is damaged."""
+    """Check tools, models and every byte of the retained releases; exit status 7 if one is damaged."""
     from lorag.use_cases.serve.examine import examine
 
     workspace, params = open_workspace(context)

@@ -1,4 +1,4 @@
-"""Commands by which lorag runs by itself."""
+"""Commands that let lorag run unattended."""
 
 import os
 from typing import Annotated
@@ -17,12 +17,12 @@ commands = typer.Typer()
 def up(context: typer.Context, as_json: Json = False) -> None:
     """Start Prefect server, MLflow UI, worker and watcher in the background, with all flows deployed.
 
-    Refreshes then come by themselves. What runs already goes on.
+    Refreshes then start by themselves. What already runs stays.
     """
     from lorag.use_cases.operate.operate import start_all
 
     workspace, params = open_workspace(context)
-    # What a command of a person wants of Prefect, such as silence, is not for what goes on in the background.
+    # Prefect's settings for a command at a terminal, such as silence, are not for the services in the background.
     environment = dict(os.environ)
     with console.standard_output_kept_clean():
         console.set_up_prefect(workspace.state, debug=context.obj.debug)
@@ -32,17 +32,17 @@ def up(context: typer.Context, as_json: Json = False) -> None:
 
 @commands.command(epilog="Example: lorag down")
 def down(context: typer.Context, as_json: Json = False) -> None:
-    """Stop what `lorag up` started; the served release stays, and answers go on."""
+    """Stop what `lorag up` started; the served release stays and can still be asked."""
     from lorag.use_cases.operate.operate import stop_all
 
-    # Whatever params.yaml has become meanwhile.
+    # params.yaml is not read: it may be invalid by now.
     stopped = stop_all(find_workspace(context.obj.start))
     console.show({"stopped": stopped}, lambda: console_operate.show_stopped(stopped), as_json=as_json)
 
 
 @commands.command(epilog="Example: lorag deploy --json")
 def deploy(context: typer.Context, as_json: Json = False) -> None:
-    """Register the deployments of prefect.yaml with the schedules of params.yaml; again after either was changed."""
+    """Register the deployments of prefect.yaml with the schedules of params.yaml; repeat it after either changes."""
     from lorag.use_cases.operate.deploy_flows import deploy_flows
 
     workspace, params = open_workspace(context)
@@ -56,10 +56,10 @@ def deploy(context: typer.Context, as_json: Json = False) -> None:
 def watch(
     context: typer.Context,
     poll: Annotated[
-        float | None, typer.Option(min=0.1, max=1e6, help="Look every so many seconds; schedules.poll_s if left out.")
+        float | None, typer.Option(min=0.1, max=1e6, help="Seconds between two looks; if left out, schedules.poll_s.")
     ] = None,
 ) -> None:
-    """Tell the Prefect server when the documents or the questions change, until it is stopped; `lorag up` runs this."""
+    """Report changes of documents and questions to the Prefect server, until stopped; `lorag up` runs this."""
     from lorag.use_cases.operate.operate import say_ready
     from lorag.use_cases.operate.watch_knowledge import watch_knowledge
 
@@ -71,7 +71,7 @@ def watch(
 
 @commands.command(epilog="Example: lorag worker")
 def worker(context: typer.Context) -> None:
-    """Run what the Prefect server schedules for this workspace, until it is stopped; `lorag up` runs this."""
+    """Run what the Prefect server schedules for this workspace, until stopped; `lorag up` runs this."""
     from lorag.use_cases.operate.operate import say_ready
 
     workspace = find_workspace(context.obj.start)

@@ -1,4 +1,4 @@
-"""What several commands share: options, and how these are read."""
+"""The options that several commands share, and their parsing."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,33 +24,33 @@ Where = Annotated[
 
 @dataclass
 class Settings:
-    """What the options before the command say."""
+    """The values of the options before the command."""
 
     start: Path
     debug: bool = False
 
 
 def open_workspace(context: typer.Context) -> tuple[Workspace, Params]:
-    """The workspace that the options name, and its params."""
+    """Return the workspace that the options name, and its params."""
     workspace = find_workspace(context.obj.start)
     return workspace, load_params(workspace.params_file)
 
 
 def strategy_named(name: str) -> Strategy:
-    """The strategy of that name; raises ParamsError for another."""
+    """Return the strategy of that name; raise ParamsError if there is none."""
     if name in list(Strategy):
         return Strategy(name)
     raise ParamsError(f"no strategy {name!r}", where="--strategy", do=f"choose one of {', '.join(Strategy)}")
 
 
 def refuse_empty(text: str, what: str) -> None:
-    """Raises ParamsError where there is no text."""
+    """Raise ParamsError if there is no text."""
     if not text.strip():
         raise ParamsError(f"the {what} is empty", do=f"give the {what} in quotes")
 
 
 def filter_of(where: list[str] | None, documents: list[str] | None = None) -> Any:
-    """The documents that the options let through; raises ParamsError for what is no KEY=VALUE."""
+    """Return the filter on documents that the options give; raise ParamsError for what is not KEY=VALUE."""
     from lorag.retrieval.index.store import Filter
 
     pairs = []
