@@ -1,4 +1,4 @@
-"""What a person sees of the claims, of the uses and of the usual table."""
+"""The printed claims, uses and classic table."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ _WORDS = {"holds": "holds", "fails": "does not hold", "not_measured": "not measu
 
 
 def show_claims(result: Mapping[str, Any]) -> None:
-    """A row for each claim and for each use, then the usual table and what is missing in it."""
+    """Print a row for each claim and each use, then the classic table and what is missing in it."""
     counts = ", ".join(f"{n} {_WORDS[verdict]}" for verdict, n in result["counts"].items())
     rows = [[each["id"], each["claim"], _WORDS[each["verdict"]], _reason(each)] for each in result["claims"]]
     table(f"Claims: {counts}", ["", "claim", "here", "figures"], rows, n_texts=4)

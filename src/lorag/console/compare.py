@@ -1,4 +1,4 @@
-"""What a person sees of a comparison."""
+"""The printed comparison."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from lorag.reports.comparison_markdown import SHARES, SPEED, summarise_compariso
 
 
 def show_comparison(result: Mapping[str, Any]) -> None:
-    """A column for each strategy, and what is missing and why."""
+    """Print a column for each strategy, and what is missing and why."""
     found = result["strategies"]
     asked = result["questions"]
     rows = [
@@ -37,12 +37,12 @@ def show_comparison(result: Mapping[str, Any]) -> None:
 
 
 def show_markdown(result: Mapping[str, Any]) -> None:
-    """The same as Markdown."""
+    """Print the same as Markdown."""
     stream_text(summarise_comparison(result))
 
 
 def show_seeds(result: Mapping[str, Any]) -> None:
-    """A row for each measure, a column for each seed."""
+    """Print a row for each measure and a column for each seed."""
     seeds = [str(each["seed"]) for each in result["results"]]
     figures = [each["figures"] for each in result["results"]]
     rows = [

@@ -1,4 +1,4 @@
-"""What a person sees of the ledger, the break-even and the advice."""
+"""The printed ledger, break-even and advice."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ _MEASURES = ["s", "tokens", "MB", "Wh"]
 
 
 def show_costs(result: Mapping[str, Any]) -> None:
-    """A row for each update and batch of answers, and below what each sort cost."""
+    """Print a row for each update and batch of answers; below, the costs of each kind."""
     if not result["n_entries"]:
         say("Nothing was measured yet: run `lorag refresh`, `lorag retrain` and `lorag compare`.")
         return
@@ -24,9 +24,9 @@ def show_costs(result: Mapping[str, Any]) -> None:
     rows = [_total_row(total, part) for total in result["totals"] for part in ("median", "total")]
     table("By kind and strategy", ["what", "runs", "", *_MEASURES, "money"], rows)
     if result["n_repeated"]:
-        say(f"{result['n_repeated']} runs tell once more what answers took that an older run tells; they do not count.")
+        say(f"{result['n_repeated']} runs repeat the costs of answers that an older run reports; they do not count.")
     if result["n_skipped"]:
-        say(f"{result['n_skipped']} runs were left out: they tell no cost, or belong to no strategy.")
+        say(f"{result['n_skipped']} runs were left out: they report no cost, or belong to no strategy.")
 
 
 def _entry_row(entry: Mapping[str, Any]) -> list[str]:
@@ -68,7 +68,7 @@ def _short(value: float) -> str:
 
 
 def show_break_even(result: Mapping[str, Any]) -> None:
-    """What each strategy costs, where two cost the same, and what moves that."""
+    """Print what each strategy costs, where two cost the same, and which prices move that line."""
     unit = result["currency"] if result["unit"] == "money" else "CPU and GPU s"
     rows = [
         [
@@ -117,7 +117,7 @@ def _crossing(line: Mapping[str, Any]) -> str:
         cheaper = line["always_cheaper"]
         return f"{first} and {second} never cross: " + (f"{cheaper} is cheaper" if cheaper else "they cost the same")
     if line["queries_per_update"] is None:
-        return f"{first} and {second} cross at a number of updates alone"
+        return f"{first} and {second} cross at a number of updates, whatever the number of queries"
     if line["by_storage_alone"]:
         less = f"{line['queries_offset']:.2g} queries a day without an update"
         return f"{first} and {second} cross at {less}, by storage alone; with more {line['cheaper_above']} is cheaper"
@@ -134,7 +134,7 @@ def _queries(slope: float | None) -> str:
 
 
 def show_advice(result: Mapping[str, Any]) -> None:
-    """The advice, and below each strategy what speaks for and against it."""
+    """Print the advice; below each strategy, what speaks for and against it."""
     if advice := result["advice"]:
         say(f"{advice['strategy'] or 'No advice'}: {advice['reason']}.")
         for verdict in advice["verdicts"]:

@@ -1,4 +1,4 @@
-"""What a person sees of what runs by itself."""
+"""The printed state of services and deployments."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from lorag.console.terminal import say, table
 
 
 def show_operation(result: Mapping[str, Any]) -> None:
-    """A row for each service, and what to do next."""
+    """Print a row for each service, and what to do next."""
     rows = [
         [name, one["address"] or "", "" if one["pid"] is None else one["pid"], one["log"] or "elsewhere"]
         for name, one in result["services"].items()
@@ -17,12 +17,12 @@ def show_operation(result: Mapping[str, Any]) -> None:
 
 
 def show_deployed(result: Mapping[str, Any]) -> None:
-    """A row for each deployment."""
+    """Print a row for each deployment."""
     rows = [[name, "only by events" if when is None else when] for name, when in result["deployments"].items()]
     table("Deployments", ["deployment", "schedule"], rows, n_texts=2)
     say("Failures are sent to LORAG_NOTIFY_URL." if result["notified"] else "No LORAG_NOTIFY_URL: nobody is notified.")
 
 
 def show_stopped(names: Sequence[str]) -> None:
-    """Which services were stopped."""
+    """Print which services were stopped."""
     say(f"Stopped: {', '.join(names)}." if names else "Nothing ran.")

@@ -1,4 +1,4 @@
-"""What a person sees: tables and lines. Results go to standard output, all else to standard error."""
+"""Output for people: tables and lines. Results go to standard output, everything else to standard error."""
 
 import json
 import logging
@@ -26,18 +26,18 @@ _out = Console(highlight=False, soft_wrap=True)
 
 
 def say(text: str) -> None:
-    """One line, whatever characters it holds."""
+    """Print one line; no character in it is taken as markup."""
     _out.print(escape(text))
 
 
 def stream_text(text: str) -> None:
-    """Part of an answer, at once."""
+    """Print a part of an answer immediately."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def show(result: Mapping[str, Any], for_a_person: Callable[[], None], *, as_json: bool) -> None:
-    """The result as one JSON object, or as `for_a_person` prints it."""
+    """Print the result as one JSON object, or let `for_a_person` print it."""
     if as_json:
         sys.stdout.write(json.dumps(result, ensure_ascii=True, allow_nan=False) + "\n")
         sys.stdout.flush()
@@ -46,7 +46,7 @@ def show(result: Mapping[str, Any], for_a_person: Callable[[], None], *, as_json
 
 
 def show_error(error: LoragError, *, as_json: bool) -> None:
-    """One line on standard error; with `as_json` an object `error` on standard output too."""
+    """Print one line on standard error; with `as_json` also an object `error` on standard output."""
     sys.stderr.write(error.line() + "\n")
     if as_json:
         value = {"code": error.code, "what": error.what, "where": error.where, "do": error.do}
@@ -54,24 +54,24 @@ def show_error(error: LoragError, *, as_json: bool) -> None:
 
 
 def set_up_logging(*, debug: bool) -> None:
-    """Library messages: warnings for everybody, all of them with --debug."""
+    """Set the level of log messages: warnings by default, all messages with --debug."""
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR, format="%(levelname)s %(name)s: %(message)s")
     for handler in logging.getLogger().handlers:
-        # Some libraries set levels of their own.
+        # Some libraries set their own levels.
         handler.setLevel(logging.DEBUG if debug else logging.WARNING)
     logging.getLogger("lorag").setLevel(logging.DEBUG if debug else logging.WARNING)
     if not debug:
-        # Notes of libraries to their own callers, such as on names that they are about to change.
+        # These warnings are for the callers of libraries, such as on names that will change.
         warnings.filterwarnings("ignore", category=FutureWarning)
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
 def set_up_prefect(state: Path, *, debug: bool) -> None:
-    """Settings that Prefect reads at import: no analytics, patience at start-up, runs kept with the workspace.
+    """Set what Prefect reads at import: no analytics, a long start-up timeout, runs stored in the workspace.
 
-    A request that fails is made again after 2, 4 and 8 s, in place of Prefect's own 2 to 32: a run whose server has
-    gone ends after three such requests, while somebody waits.
+    A failed request is repeated after 2, 4 and 8 s instead of Prefect's own 2 to 32 s: a run whose server is gone ends
+    after three such requests, because somebody waits for it.
     """
     defaults = {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -86,18 +86,18 @@ def set_up_prefect(state: Path, *, debug: bool) -> None:
         from lorag.use_cases.operate.operate import running_api
         from lorag.workspace import Workspace
 
-        # Beside the server of `lorag up` another one on the same database would only be in its way.
+        # While the server of `lorag up` runs, another one on the same database would only disturb it.
         if api := running_api(Workspace(state.parent)):
             defaults["PREFECT_API_URL"] = api
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
-    # Its server does not make the folder, and then waits in vain for its own database.
+    # Prefect's server does not create the folder, and then waits in vain for its own database.
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
 def standard_output_kept_clean(*, streaming: bool = False) -> Iterator[None]:
-    """Sends what libraries and child processes print to standard error meanwhile; nothing while streaming."""
+    """Redirect the output of libraries and child processes to standard error; with `streaming`, redirect nothing."""
     if streaming:
         yield
         return
@@ -113,7 +113,10 @@ def standard_output_kept_clean(*, streaming: bool = False) -> Iterator[None]:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, n_texts: int = 1) -> None:
-    """Rows below a title; all columns but the first `n_texts` are flush right. Eight and more stand without lines."""
+    """Print rows below a title.
+
+    All columns except the first `n_texts` are aligned right. Tables of eight or more columns are drawn without lines.
+    """
     drawn = Table(title=title, title_justify="left", header_style="bold")
     if len(columns) >= _MANY_COLUMNS:
         drawn.box, drawn.pad_edge, drawn.collapse_padding = SIMPLE_HEAD, False, True
@@ -125,7 +128,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], 
 
 
 def show_init(root: Path) -> None:
-    """What to do next in a new workspace."""
+    """Print what to do next in a new workspace."""
     say(f"Made the workspace {root}. Next:")
     say(f"  cd {root}")
     say("  lorag refresh")
@@ -133,7 +136,7 @@ def show_init(root: Path) -> None:
 
 
 def show_refresh(result: Mapping[str, Any]) -> None:
-    """The plan's counts and the costs of a refresh."""
+    """Print the plan's counts and the costs of a refresh."""
     plan, cost = result["plan"], result["cost"]
     table(
         f"Release {result['release']}" + ("" if result["published"] else " was current already"),
@@ -149,7 +152,7 @@ def show_refresh(result: Mapping[str, Any]) -> None:
 
 
 def show_retrain(result: Mapping[str, Any]) -> None:
-    """Each adapter's probes and costs."""
+    """Print each adapter's probes and costs."""
     said = "" if result["published"] else " was current already"
     table(
         f"Release {result['release']}{said}",
@@ -175,7 +178,7 @@ def _limit(value: float | None) -> str:
 
 
 def show_answer(result: Mapping[str, Any]) -> None:
-    """What follows the streamed text: citations and release."""
+    """Print what follows the streamed text: citations and release."""
     sys.stdout.write("\n")
     for number, citation in enumerate(result["citations"], start=1):
         say(f"[{number}] {citation['document_id']} (version {citation['document_version'][:12]})")
@@ -187,7 +190,7 @@ def show_answer(result: Mapping[str, Any]) -> None:
 
 
 def show_search(result: Mapping[str, Any]) -> None:
-    """Each hit with its place and the start of its text."""
+    """Print each hit with its place and the start of its text."""
     for number, hit in enumerate(result["hits"], start=1):
         say(f"{number}. {hit['document_id']}  {hit['score']:.4f}  {hit['context']}")
         say(f"   {' '.join(hit['text'].split())[:300]}")
@@ -197,7 +200,7 @@ def show_search(result: Mapping[str, Any]) -> None:
 
 
 def show_retrieval(result: Mapping[str, Any]) -> None:
-    """A row for each retriever."""
+    """Print a row for each retriever."""
     kinds = [kind for kind in ("dense", "bm25", "fused", "reranked") if result.get(kind)]
     names = list(result[kinds[0]]) if kinds else []
     rows = [[kind, *(f"{result[kind][name]:.4f}" for name in names)] for kind in kinds]
@@ -207,7 +210,7 @@ def show_retrieval(result: Mapping[str, Any]) -> None:
 
 
 def show_search_params(result: Mapping[str, Any]) -> None:
-    """A row for each trial, the best first, and what to do with the best."""
+    """Print a row for each trial, the best first, and how to use the best."""
     names = ["number", "rank", "learning_rate", "dropout", "validation_accuracy", "validation_loss", "epochs", "state"]
     best = result["best"]["number"]
     ranked = sorted(result["trials"], key=lambda row: (row["number"] != best, -(row["validation_accuracy"] or 0)))
@@ -233,7 +236,7 @@ def show_upgrade(result: Mapping[str, Any]) -> None:
 
 
 def show_status(result: Mapping[str, Any]) -> None:
-    """What is served, and what changed since."""
+    """Print what is served, and what changed since."""
     say(f"Served: {result['served'] or 'nothing yet'}")
     changes = result["changes"]
     for kind in ("added", "changed", "removed"):
@@ -265,7 +268,7 @@ _RETRAIN = {
 
 
 def release_row(release: Release, *, is_served: bool) -> dict[str, Any]:
-    """A release as `lorag releases --json` lists it."""
+    """Return a release as `lorag releases --json` lists it."""
     return {
         "id": release.id,
         "generation": release.generation,
@@ -281,7 +284,7 @@ def release_row(release: Release, *, is_served: bool) -> dict[str, Any]:
 
 
 def show_releases(rows: Sequence[Mapping[str, Any]]) -> None:
-    """A row for each release."""
+    """Print a row for each release."""
     cells = [
         [
             ("* " if row["served"] else "  ") + row["id"],
@@ -297,6 +300,6 @@ def show_releases(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_checks(checks: Sequence[Check]) -> None:
-    """A line for each check."""
+    """Print a line for each check."""
     for check in checks:
         say(f"{'FAILED' if check.problem else 'ok':6} {check.name}: {check.problem or check.detail}")

@@ -1,4 +1,4 @@
-"""What a person sees of a walk through the versions."""
+"""The printed walk through the versions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ _SHARES = {
 
 
 def show_timeline(result: Mapping[str, Any]) -> None:
-    """A table for each version, a row for each strategy at each moment, and below what needs a word."""
+    """Print a table for each version, with a row for each strategy at each moment; below, notes and a legend."""
     for step in result["steps"]:
         facts = ", ".join(f"{n} {change}" for change, n in sorted(step["facts"].items()))
         rows = [_row(row) for row in step["rows"]]
@@ -26,13 +26,13 @@ def show_timeline(result: Mapping[str, Any]) -> None:
             if row["failed_probes"]:
                 say(f"{row['strategy']}: its gate refused the new adapter: {'; '.join(row['failed_probes'])}")
         if step["interrupted"]:
-            say("This step was interrupted and gone on with: its costs may lack what was done before.")
+            say("This step was interrupted and resumed: its costs may lack the part before the interruption.")
     say("Shares of facts. Right: all, new (changed), add(ed), kept (unchanged). Old: changed, answered as before.")
     say("Leak: removed, still answered. Lost: unchanged, right in the version before and wrong now.")
     say("Seconds from the change to the release (served), and to the first right answer on what changed (fresh).")
     say("*: with the adapter from before the change.")
     if result["limit"] is not None:
-        say(f"A look at {result['limit']} facts at most, half of them such as change; not the whole walk.")
+        say(f"A sample of at most {result['limit']} facts, half of them facts that change; not the whole walk.")
     say(f"The reports: {result['reports']}")
 
 
