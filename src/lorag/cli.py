@@ -1,4 +1,4 @@
-"""The command `lorag`: parse, call one use case, report."""
+"""The command `lorag`: it parses the arguments, calls one use case and reports."""
 
 import os
 import sys
@@ -37,12 +37,12 @@ def main_options(
 
 
 def main() -> None:
-    """Runs the command; every failure is one line and a fixed exit status."""
+    """Run the command; every failure is one line and a fixed exit status."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str], environment: Mapping[str, str] = os.environ) -> int:
-    """The exit status of `lorag ARGUMENTS`."""
+    """Run `lorag ARGUMENTS` and return its exit status."""
     debug, as_json = "--debug" in arguments, "--json" in arguments
     try:
         status = app(arguments or ["--help"], prog_name="lorag", standalone_mode=False)
@@ -56,16 +56,16 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ) -> in
         return int(error.exit_code)
     except typer.TyperException as error:
         what = error.format_message() if hasattr(error, "format_message") else str(error)
-        # The deepest command that was understood; none where the options before it were not.
+        # The deepest command that was understood; None if already the options before it were wrong.
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "lorag"
         console.show_error(ParamsError(" ".join(what.split()), do=f"see `{command} --help`"), as_json=as_json)
         return int(ExitStatus.USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted; the served release is as it was\n")
+        sys.stderr.write("interrupted; the served release is unchanged\n")
         return 130
     except BrokenPipeError:
-        # The reader has gone, as with `| head`: nobody is there to tell.
+        # The reader is gone, as with `| head`: there is nobody to report to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
@@ -76,7 +76,7 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ) -> in
         console.show_error(StoreFailed(f"{error.strerror or error}", where=str(error.filename or "")), as_json=as_json)
         return int(ExitStatus.STORE)
     except Exception as error:
-        # The last resort: a defect of lorag itself, of which a person sees one line and a developer all of it.
+        # The last resort: a defect of lorag itself. It prints one line; with --debug the whole traceback.
         if debug:
             raise
         if "prefect" in sys.modules and (lost := _lost_server(error, environment)):

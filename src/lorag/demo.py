@@ -27,17 +27,17 @@ FOR_A_SLICE: dict[str, Any] = {
         "hybrid": {"max_old_loss": 0.2, "max_control_loss": 0.8},
     },
 }
-"""So few facts make short epochs, and one of them more or less is much of a share."""
+"""The settings for a slice: so few facts make short epochs, and one fact more or less changes a share a lot."""
 
 QUESTION = "What is the mean wind limit of the Tamsin Vey?"
-"""Its answer changes between the first two versions."""
+"""A question whose answer changes between the first two versions."""
 
 _console = Console(highlight=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a step of the demo did, for the closing table."""
+    """The result of a step of the demo, for the table at the end."""
 
     title: str
     refresh: dict[str, Any]
@@ -46,7 +46,7 @@ class Step:
 
 
 def run_demo(root: Path, knowledge: Path) -> None:
-    """Follows the sample knowledge base from version 1 to 2 by refreshing, then compares all strategies on a slice."""
+    """Refresh from version 1 to 2 of the sample knowledge base, then compare all strategies on a slice of it."""
     if not knowledge.is_dir():
         raise WorkspaceError("no sample knowledge base", where=str(knowledge), do="run this in a clone of the project")
     shutil.rmtree(root, ignore_errors=True)
@@ -93,7 +93,7 @@ def _refresh_and_ask(title: str, workspace: Path) -> Step:
 
 
 def _compare(root: Path, knowledge: Path, workspace: Path) -> Path:
-    """Walks a slice of versions 1 and 2 with all strategies, compares them at the end; the walk's workspace."""
+    """Walk a slice of versions 1 and 2 with all strategies and compare them at the end; return the walk's workspace."""
     from flows.compare_strategies import compare_strategies
     from flows.walk_timeline import walk_timeline
     from lorag.console.compare import show_comparison
@@ -106,8 +106,8 @@ def _compare(root: Path, knowledge: Path, workspace: Path) -> Path:
     slices, walk = root / "slice", root / "timeline"
     n_questions = [cut_slice(knowledge / name, slices / name) for name in ("v1", "v2")]
     _console.rule("rag, tuned and hybrid on the same change")
-    _console.print(f"A slice of {' and '.join(map(str, n_questions))} facts, for it has to be trained on as well.")
-    _console.print(f"params.yaml gets settings for so few facts: {json.dumps(FOR_A_SLICE)}", markup=False)
+    _console.print(f"A slice of {' and '.join(map(str, n_questions))} facts, because it is also trained on.")
+    _console.print(f"params.yaml gets settings for this few facts: {json.dumps(FOR_A_SLICE)}", markup=False)
     change_params(workspace / "params.yaml", FOR_A_SLICE)
     _say(f"lorag timeline {slices}/v1 {slices}/v2 --into {walk}")
     versions = [read_version(slices / name) for name in ("v1", "v2")]
@@ -133,7 +133,7 @@ def _show_table(steps: Sequence[Step]) -> None:
 
 
 def _show_next(workspace: Path, compared: Path) -> None:
-    _console.print("What the comparison found, in one page; what it says of other loads and of your own needs:")
+    _console.print("The results of the comparison on one page, for other loads, and for your own needs:")
     _console.print(f"  {compared}/reports/comparison.html", soft_wrap=True)
     _console.print(f"  .venv/bin/lorag --workspace {compared} break-even", soft_wrap=True)
     _console.print(
@@ -153,7 +153,7 @@ def _say(command: str) -> None:
 
 
 def main() -> None:
-    """Runs the demo under build/demo; prints how long it took."""
+    """Run the demo in build/demo; print how long it took."""
     started = time.monotonic()
     set_up_logging(debug=False)
     try:

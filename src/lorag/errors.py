@@ -1,10 +1,10 @@
-"""The errors a caller would treat differently, each with its code and exit status."""
+"""The errors that a caller treats differently, each with its code and exit status."""
 
 from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """What the command line returns; fixed, so that scripts may rely on it."""
+    """The exit statuses of the command line; they are fixed, so scripts may rely on them."""
 
     OK = 0
     DEFECT = 1
@@ -17,7 +17,7 @@ class ExitStatus(IntEnum):
 
 
 class LoragError(Exception):
-    """One line for a person: what is wrong, where, and what to do about it."""
+    """An error as one line for a person: what is wrong, where, and what to do about it."""
 
     code = "E000"
     exit_status = ExitStatus.USAGE
@@ -29,7 +29,7 @@ class LoragError(Exception):
         self.do = do
 
     def line(self) -> str:
-        """`error[E001] what – where – what to do`, without line breaks."""
+        """Return `error[E001] what – where – what to do`, without line breaks."""
         return f"error[{self.code}] {' '.join(str(self).split())}"
 
 
@@ -41,7 +41,7 @@ class ParamsError(LoragError):
 
 
 class WorkspaceError(LoragError):
-    """The folder is not a workspace, or lacks something that the command needs."""
+    """The folder is not a workspace, or something that the command needs is missing."""
 
     code = "E002"
     exit_status = ExitStatus.USAGE
@@ -55,7 +55,7 @@ class InputRejected(LoragError):
 
 
 class GateRefused(LoragError):
-    """A check before publishing failed; the served release stays."""
+    """A check before publishing failed; the served release is unchanged."""
 
     code = "E020"
     exit_status = ExitStatus.GATE
@@ -76,7 +76,7 @@ class Busy(LoragError):
 
 
 class IntegrityFailed(LoragError):
-    """Stored bytes are not what their digest says."""
+    """Stored bytes do not match their digest."""
 
     code = "E050"
     exit_status = ExitStatus.INTEGRITY

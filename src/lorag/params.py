@@ -1,4 +1,4 @@
-"""The sections of params.yaml: types and ranges. The values are in params.yaml alone; params_file reads it."""
+"""The sections of params.yaml: types and ranges. The values are only in params.yaml, which params_file reads."""
 
 import math
 import re
@@ -27,7 +27,7 @@ from lorag.strategies import AdapterKind, Strategy
 Share = Annotated[float, Field(ge=0, le=1)]
 Price = Annotated[float, Field(ge=0, le=1e6)]
 ModelReference = Annotated[str, Field(min_length=1, max_length=500)]
-"""`package:<import name>[/<path>]`, `hub:<org/name>` or a folder, relative to the workspace."""
+"""The place of a model: `package:<import name>[/<path>]`, `hub:<org/name>` or a folder, relative to the workspace."""
 
 
 def _each_once(values: tuple[object, ...]) -> tuple[object, ...]:
@@ -37,11 +37,11 @@ def _each_once(values: tuple[object, ...]) -> tuple[object, ...]:
 
 
 EachOnce = AfterValidator(_each_once)
-"""Of a list: no item stands in it twice."""
+"""A check that a list has no item twice."""
 
 
 class Section(BaseModel):
-    """Frozen, and refuses a key that it does not know, a number that is not finite, and a boolean for a number."""
+    """A frozen section that refuses unknown keys, numbers that are not finite, and booleans for numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
@@ -50,11 +50,11 @@ class Section(BaseModel):
     def _numbers_are_finite_and_no_booleans(
         cls, value: Any, check: ValidatorFunctionWrapHandler, info: ValidationInfo
     ) -> Any:
-        # Before the field's own range, whose words do not fit.
+        # Before the check of the field's range, whose message does not fit.
         if any(isinstance(item, float) and not math.isfinite(item) for item in _items(value)):
             raise ValueError("a finite number is wanted, neither nan nor infinity")
         checked = check(value)
-        # After it, so that a word or a choice is asked for where one is wanted.
+        # After it, so that a field of words or choices asks for one of these.
         is_switch = cls.model_fields[info.field_name or ""].annotation is bool
         if not is_switch and any(isinstance(item, bool) for item in _items(value)):
             raise ValueError("a number is wanted, neither true nor false")
@@ -66,14 +66,14 @@ def _items(value: Any) -> Iterator[Any]:
 
 
 class SecretPolicy(StrEnum):
-    """What happens to a document that seems to hold a secret."""
+    """The treatment of a document that seems to contain a secret."""
 
     QUARANTINE = "quarantine"
     FLAG = "flag"
 
 
 class ChunkingStrategy(StrEnum):
-    """Where a document may be cut."""
+    """The places where a document may be cut."""
 
     STRUCTURE = "structure"
     RECURSIVE = "recursive"
@@ -82,7 +82,7 @@ class ChunkingStrategy(StrEnum):
 
 
 class Backend(StrEnum):
-    """What computes embeddings."""
+    """The library that computes embeddings."""
 
     AUTO = "auto"
     OPENVINO = "openvino"
@@ -105,7 +105,7 @@ class StoreKind(StrEnum):
 
 
 class RetrieverKind(StrEnum):
-    """How candidates are found; `fused` merges the ranks of dense and BM25 search."""
+    """The way candidates are found; `fused` merges the ranks of dense and BM25 search."""
 
     DENSE = "dense"
     BM25 = "bm25"
@@ -113,12 +113,12 @@ class RetrieverKind(StrEnum):
 
     @property
     def label(self) -> str:
-        """The name in prose and tables."""
+        """Return the name in prose and tables."""
         return "dense+bm25" if self is RetrieverKind.FUSED else self.value
 
 
 class Rewriting(StrEnum):
-    """What the generator does to a question before the search."""
+    """The rewriting of a question by the generator before the search."""
 
     NONE = "none"
     MULTI_QUERY = "multi_query"
@@ -126,7 +126,7 @@ class Rewriting(StrEnum):
 
 
 class TaskRunnerKind(StrEnum):
-    """Where the shards of the embedding stage are computed."""
+    """The place where the shards of the embedding stage are computed."""
 
     THREADS = "threads"
     DASK = "dask"
@@ -134,7 +134,7 @@ class TaskRunnerKind(StrEnum):
 
 
 class LoraMethod(StrEnum):
-    """How the low-rank update is trained."""
+    """The training method of the low-rank update."""
 
     LORA = "lora"
     DORA = "dora"
@@ -143,14 +143,14 @@ class LoraMethod(StrEnum):
 
 
 class TrainingStart(StrEnum):
-    """Where training begins."""
+    """The weights from which training starts."""
 
     SCRATCH = "scratch"
     CHAMPION = "champion"
 
 
 class LearningRateSchedule(StrEnum):
-    """What the learning rate does after the warm-up."""
+    """The course of the learning rate after the warm-up."""
 
     COSINE = "cosine"
     LINEAR = "linear"
@@ -158,14 +158,14 @@ class LearningRateSchedule(StrEnum):
 
 
 class Wording(StrEnum):
-    """In which words the questions of a comparison are asked."""
+    """The wording of the questions in a comparison."""
 
     HELD_OUT = "held_out"
     QUESTION = "question"
 
 
 class ParserParams(Section):
-    """Limits of the child process that parses one document."""
+    """The limits of the child process for parsing one document."""
 
     memory_mb: int = Field(ge=64, le=65_536)
     timeout_s: float = Field(ge=0.1, le=600)
@@ -174,7 +174,7 @@ class ParserParams(Section):
 
 
 class KnowledgeParams(Section):
-    """Where documents come from and which are let in."""
+    """The sources of documents and questions, and which documents are accepted."""
 
     source: str = Field(min_length=1)
     questions: str = Field(min_length=1)
@@ -191,7 +191,7 @@ class KnowledgeParams(Section):
 
 
 class ChunkingParams(Section):
-    """How documents are cut; sizes in the embedder's tokens."""
+    """The settings for cutting documents; sizes are in the embedder's tokens."""
 
     strategy: ChunkingStrategy
     max_tokens: int = Field(ge=16, le=8_192)
@@ -208,7 +208,7 @@ class ChunkingParams(Section):
 
 
 class EmbeddingParams(Section):
-    """The embedder and what computes it."""
+    """The embedder and how it is computed."""
 
     model: ModelReference
     max_tokens: int = Field(ge=16, le=32_768)
@@ -219,7 +219,7 @@ class EmbeddingParams(Section):
 
 
 class ComputeParams(Section):
-    """Where work is done; changes no result but for its last bits."""
+    """The place where work is done; it changes no result except the last bits."""
 
     task_runner: TaskRunnerKind
     workers: int = Field(ge=1, le=1_024)
@@ -239,7 +239,7 @@ class IndexParams(Section):
 
 
 class SearchParams(Section):
-    """How chunks are found for a question."""
+    """The settings for finding chunks for a question."""
 
     retriever: RetrieverKind
     top_k: int = Field(ge=1, le=1_000)
@@ -271,7 +271,7 @@ class GenerationParams(Section):
 
 
 class AnsweringParams(Section):
-    """What an answer is made of."""
+    """The context of an answer, and the support that a citation needs."""
 
     context_chunks: int = Field(ge=1, le=100)
     context_sentences: int | None = Field(ge=1, le=10_000)
@@ -279,7 +279,7 @@ class AnsweringParams(Section):
 
 
 class GateParams(Section):
-    """What a new generation must show before it is published."""
+    """The limits that a new generation must meet before it is published."""
 
     max_shrink_share: Share
     min_recall_at_10: Share
@@ -289,19 +289,19 @@ class GateParams(Section):
 
 
 class EvaluationParams(Section):
-    """Cut-offs of the retrieval metrics."""
+    """The cut-offs of the retrieval metrics."""
 
     k: Annotated[tuple[Annotated[int, Field(ge=1, le=100)], ...], Field(min_length=1), EachOnce]
 
 
 class TuningParams(Section):
-    """Which adapters are retrained."""
+    """The adapters to retrain."""
 
     adapters: Annotated[tuple[AdapterKind, ...], Field(min_length=1), EachOnce]
 
 
 class TrainingSetParams(Section):
-    """What adapters are trained on."""
+    """The training data of the adapters."""
 
     questions: bool
     text: bool
@@ -341,7 +341,7 @@ def _name_modules(value: Any) -> Any:
 
 
 class TrainingParams(Section):
-    """How one adapter is trained."""
+    """The training settings of one adapter."""
 
     method: LoraMethod
     start: TrainingStart
@@ -367,12 +367,12 @@ class TrainingParams(Section):
     seed: int = Field(ge=0, le=2**31)
 
     def when_continuing(self) -> Self:
-        """With the epochs and the learning rate of a training that goes on from an adapter."""
+        """Return a copy with the epochs and the learning rate of a training that continues from an adapter."""
         return self.model_copy(update={"epochs": self.continued_epochs, "learning_rate": self.continued_learning_rate})
 
 
 class AdapterGateParams(Section):
-    """What a new adapter must show before it is served; None for a probe that is measured only."""
+    """The limits that a new adapter must meet before it is served; None for a probe that is only measured."""
 
     min_new_facts: Share
     max_old_loss: Share
@@ -385,7 +385,7 @@ class AdapterGateParams(Section):
 
 
 class ParameterSearchParams(Section):
-    """What `lorag search-params` tries, and for how long."""
+    """The ranges that `lorag search-params` tries, and its limits."""
 
     minutes: float = Field(ge=0.01, le=100_000)
     trials: int = Field(ge=1, le=100_000)
@@ -397,12 +397,12 @@ class ParameterSearchParams(Section):
     @model_validator(mode="after")
     def _least_first(self) -> Self:
         if self.learning_rate[0] > self.learning_rate[1]:
-            raise ValueError("learning_rate names the least value first")
+            raise ValueError("learning_rate must give the least value first")
         return self
 
 
 class ComparisonParams(Section):
-    """What is compared, on which questions, and how sure the figures are."""
+    """The compared strategies, their questions, and the confidence of the figures."""
 
     strategies: Annotated[tuple[Strategy, ...], Field(min_length=1), EachOnce]
     wording: Wording
@@ -415,7 +415,7 @@ class ComparisonParams(Section):
 
 
 class TimelineParams(Section):
-    """A walk through the versions of the knowledge."""
+    """The settings of a walk through the versions of the knowledge."""
 
     fresh_questions: int = Field(ge=1, le=10_000)
 
@@ -432,7 +432,7 @@ class PriceParams(Section):
 
 
 class CostParams(Section):
-    """How use becomes money and carbon."""
+    """The conversion of use to money and carbon."""
 
     currency: str = Field(pattern=r"^[A-Z]{3}$")
     country: str = Field(pattern=r"^[A-Z]{3}$")
@@ -443,7 +443,7 @@ Axis = tuple[Annotated[float, Field(gt=0, le=1e12)], Annotated[float, Field(gt=0
 
 
 class BreakEvenParams(Section):
-    """The chart of what is cheapest; ranges name the least value first."""
+    """The chart of the cheapest strategy; each range gives the least value first."""
 
     updates_per_day: Axis
     queries_per_day: Axis
@@ -455,12 +455,12 @@ class BreakEvenParams(Section):
     def _least_first(self) -> Self:
         for least, greatest in (self.updates_per_day, self.queries_per_day):
             if least >= greatest:
-                raise ValueError(f"a range from {least:g} to {greatest:g}: the least value stands first")
+                raise ValueError(f"a range from {least:g} to {greatest:g}: give the least value first")
         return self
 
 
 class AdviceParams(Section):
-    """From where on a figure decides for or against a strategy."""
+    """The thresholds from which a figure decides for or against a strategy."""
 
     max_accuracy_loss: Share
     max_update_share: Share
@@ -481,7 +481,7 @@ def _check_schedule(value: Any) -> Any:
 
 def _check_cron(line: str) -> None:
     wanted = "a cron line such as `0 3 * * 0` is wanted"
-    # Prefect, which runs the schedules, writes the last weekday in another way than the parser.
+    # Prefect, which runs the schedules, writes the last weekday differently from the parser.
     if not re.fullmatch(r"\S+( \S+){4}", line) or re.search(r"(?i)lw|\dl", line):
         raise ValueError(f"{wanted}, of five fields")
     try:
@@ -491,11 +491,11 @@ def _check_cron(line: str) -> None:
 
 
 Schedule = Annotated[str | int | None, BeforeValidator(_check_schedule)]
-"""A cron line, or seconds between two runs, or never."""
+"""A cron line, the seconds between two runs, or None for never."""
 
 
 class SchedulesParams(Section):
-    """When flows run by themselves; `quiet_s` and `longest_burst_s` make one change of many edits."""
+    """The schedules of flows; `quiet_s` and `longest_burst_s` combine many edits into one change."""
 
     timezone: str
     refresh: Schedule
@@ -525,7 +525,7 @@ class SchedulesParams(Section):
 
 
 class TrackingParams(Section):
-    """Where runs are logged."""
+    """The place where runs are logged."""
 
     experiment: str = Field(min_length=1, max_length=100)
 
@@ -617,5 +617,5 @@ class Params(Section):
         return self
 
     def answers_digest(self, versions: Mapping[str, Any]) -> str:
-        """Names what changes an answer beside the documents: settings, and those of versions.json that matter."""
+        """Return a digest of what changes an answer besides the documents: settings and some of versions.json."""
         return digest_of([self.model_dump(mode="json", include=_ANSWERS), {n: versions[n] for n in _ANSWER_VERSIONS}])

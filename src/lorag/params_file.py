@@ -1,4 +1,4 @@
-"""Reading params.yaml: the YAML, the place of a mistake, and what was probably meant."""
+"""Reading of params.yaml: the YAML, the place of a mistake, and the key that was probably meant."""
 
 import difflib
 import math
@@ -24,9 +24,9 @@ _SECRET_VALUE = re.compile(
 
 
 def load_params(path: Path) -> Params:
-    """Reads and checks params.yaml; raises ParamsError with the file, the place and what to do.
+    """Read and check params.yaml; raise ParamsError with the file, the place and what to do.
 
-    The folder of a model is relative to the folder of the file, wherever the process runs.
+    The folder of a model is relative to the folder of the file, not to that of the process.
     """
     params = parse_params(read_params_text(path), where=path.name)
     root = path.absolute().parent
@@ -41,12 +41,12 @@ def load_params(path: Path) -> Params:
 
 
 def place_model(reference: str, root: Path) -> str:
-    """The reference to a model, with a relative folder taken as one in `root`."""
+    """Return the reference to a model; a relative folder is taken as one in `root`."""
     return reference if reference.startswith(("package:", "hub:", "~")) else str(root / reference)
 
 
 def parse_params(text: str, *, where: str) -> Params:
-    """Checks the YAML 1.2 text of params; `where` names its origin in messages."""
+    """Parse and check the YAML 1.2 text of params; `where` names its origin in messages."""
     tree = parse_yaml(text, where)
     if not isinstance(tree, dict):
         raise ParamsError(
@@ -79,8 +79,8 @@ def read_params_text(path: Path) -> str:
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """The values of a YAML 1.2 text; raises ParamsError with the place of a mistake."""
-    # Counted before the tree is built: expanding a few aliases of aliases fills the memory.
+    """Return the values of a YAML 1.2 text; raise ParamsError with the place of a mistake."""
+    # Counted before the tree is built: the expansion of a few nested aliases fills the memory.
     if len(re.findall(r"(?m)(?:^|[\s\[,:-])\*[\w-]+", text)) > MAX_ALIASES:
         raise ParamsError(f"more than {MAX_ALIASES} YAML aliases", where=where, do="write the values out")
     yaml = YAML(typ="safe", pure=True)
@@ -89,9 +89,9 @@ def parse_yaml(text: str, where: str) -> Any:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
-        raise ParamsError(f"bad YAML: {error.problem or error.context}", where=place, do="mend that line") from None
+        raise ParamsError(f"bad YAML: {error.problem or error.context}", where=place, do="fix that line") from None
     except (YAMLError, RecursionError, ValueError) as error:
-        raise ParamsError(f"bad YAML: {error}", where=where, do="mend the file") from None
+        raise ParamsError(f"bad YAML: {error}", where=where, do="fix the file") from None
 
 
 def _refuse_secrets(tree: Any, where: str, path: str = "") -> None:
@@ -122,11 +122,11 @@ def _refuse_old_names(tree: Any, where: str) -> None:
 
 
 def _explain(error: ValidationError, where: str) -> ParamsError:
-    # A misspelt key shows twice, as unknown and as missing: the first says what to do.
+    # A misspelt key gives two errors, unknown and missing: the first one says what to do.
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     place = ".".join(str(part) for part in first["loc"])
     given = first.get("input")
-    what, do = f"{first['msg'].removeprefix('Value error, ')}", "mend the value"
+    what, do = f"{first['msg'].removeprefix('Value error, ')}", "fix the value"
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(first["loc"][:-1]), n=1, cutoff=0.5)
         what = f"unknown key `{first['loc'][-1]}`"
@@ -147,6 +147,6 @@ def _explain(error: ValidationError, where: str) -> ParamsError:
 def _known_keys(path: tuple[int | str, ...]) -> list[str]:
     model: Any = Params
     for part in path:
-        # A mapping by adapter has its sections one level below.
+        # The sections of a mapping by adapter are one level below it.
         model = get_args(model)[1] if get_origin(model) is dict else model.model_fields[part].annotation
     return list(model.model_fields)

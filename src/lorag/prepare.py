@@ -1,4 +1,4 @@
-"""Set-up that takes long once: `python -m lorag.prepare`, which the Makefile calls in the root of a workspace."""
+"""The slow set-up that runs once: `python -m lorag.prepare`, which the Makefile calls in the root of a workspace."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from lorag.workspace import find_workspace
 
 
 def prepare_models(root: Path) -> None:
-    """Converts the embedder and the base model for this processor; both are kept for all workspaces of the user."""
+    """Convert the embedder and the base model for this processor; both are kept for all workspaces of the user."""
     params = load_params(find_workspace(root).params_file)
     with console.status("Preparing the embedder"):
         embedder = open_embedder(params.embedding)

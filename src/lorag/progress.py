@@ -1,4 +1,4 @@
-"""Progress bars on standard error: alive on a terminal, one line each where there is none."""
+"""Progress bars on standard error: moving on a terminal, otherwise one line each."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 console = Console(stderr=True)
-"""Where people are told what goes on; results go to standard output."""
+"""The console for progress and notes; results go to standard output."""
 
 
 @contextmanager
 def show_progress(title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Gives a function that is called with the number of items done since the last call."""
+    """Show a progress bar; yield a function to call with the number of items done since the last call."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), console=console) as bar:
         task = bar.add_task(title, total=total, rate="")

@@ -1,4 +1,4 @@
-"""What dvc.yaml calls: `python -m lorag.stages NAME [ADAPTER|STRATEGY]`, run in the root of a workspace."""
+"""The stages of dvc.yaml: `python -m lorag.stages NAME [ADAPTER|STRATEGY]`, run in the root of a workspace."""
 
 import csv
 import json
@@ -37,7 +37,7 @@ def make_versions(workspace: Workspace, params: Params) -> None:
 
 
 def make_documents(workspace: Workspace, params: Params) -> None:
-    """Source folder to documents and rejections."""
+    """Read the source folder; write documents and rejections."""
     from lorag.integrations.blob_cache import BlobCache
     from lorag.use_cases.refresh.load_corpus import require_usable
     from lorag.use_cases.refresh.pipeline import read_source
@@ -51,7 +51,7 @@ def make_documents(workspace: Workspace, params: Params) -> None:
 
 
 def make_chunks(workspace: Workspace, params: Params) -> None:
-    """Documents to chunks."""
+    """Cut documents into chunks."""
     from lorag.integrations.blob_cache import BlobCache
     from lorag.integrations.models.cache import file_sha256
     from lorag.integrations.models.embedder_tokenizer import load_token_counter
@@ -72,7 +72,7 @@ def make_chunks(workspace: Workspace, params: Params) -> None:
 
 
 def make_embeddings(workspace: Workspace, params: Params) -> None:
-    """Chunks to vectors; leaves the counts where the flow finds them."""
+    """Embed the chunks; write the vectors, and the counts for the flow."""
     from lorag.integrations.blob_cache import BlobCache
     from lorag.integrations.models.embedders import open_embedder
     from lorag.retrieval.embed import embed_texts
@@ -105,7 +105,7 @@ def make_embeddings(workspace: Workspace, params: Params) -> None:
 
 
 def make_validation(workspace: Workspace, params: Params) -> None:
-    """Documents, chunks and vectors to a validation report with Data Docs; fails where a row does."""
+    """Validate documents, chunks and vectors; write a report with Data Docs, and fail if a row fails."""
     from lorag.evaluation.validation import refuse_failures
     from lorag.integrations.great_expectations.suites import validate_corpus
     from lorag.integrations.models.embedder_tokenizer import load_token_counter
@@ -130,7 +130,7 @@ def make_validation(workspace: Workspace, params: Params) -> None:
 
 
 def make_index_report(workspace: Workspace, params: Params) -> None:
-    """The digests and size of what is to be indexed."""
+    """Write the digests and sizes of the data for the index."""
     from lorag.integrations.models.embedder_tokenizer import load_token_counter
     from lorag.integrations.models.files import resolve_model
     from lorag.use_cases.asking.artifacts import load_embeddings
@@ -149,21 +149,24 @@ def make_index_report(workspace: Workspace, params: Params) -> None:
 
 
 def make_retrieval_evaluation(workspace: Workspace, params: Params) -> None:
-    """Each retriever on the golden questions; an empty report where there are none."""
+    """Evaluate each retriever on the golden questions; write an empty report if there are none."""
     from lorag.use_cases.asking.golden import evaluate_golden
 
     _write_report(workspace.reports / "retrieval.json", evaluate_golden(workspace, params))
 
 
 def make_starting_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
-    """The pinned adapter to a folder of its own."""
+    """Copy the pinned adapter to a separate folder."""
     from lorag.use_cases.retrain.starting_adapter import copy_starting_adapter
 
     copy_starting_adapter(adapter, workspace, params)
 
 
 def make_training_set(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
-    """Documents, chunks and questions to training pairs; of what the starting adapter has seen only a share again."""
+    """Make training pairs from documents, chunks and questions.
+
+    Of what the starting adapter has seen, only a share is used again.
+    """
     from lorag.use_cases.retrain.build_training_set import build_training_set, read_seen
     from lorag.use_cases.retrain.starting_adapter import LINEAGE
 
@@ -173,28 +176,28 @@ def make_training_set(adapter: AdapterKind, workspace: Workspace, params: Params
 
 
 def make_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
-    """Training pairs to an adapter."""
+    """Train an adapter on the training pairs."""
     from lorag.use_cases.retrain.train_adapter import train_adapter
 
     train_adapter(adapter, workspace, params)
 
 
 def make_adapter_evaluation(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
-    """What the adapter knows, reads and has forgotten."""
+    """Measure what the adapter knows, reads and has forgotten."""
     from lorag.use_cases.retrain.evaluate_adapter import evaluate_adapter
 
     evaluate_adapter(adapter, workspace, params)
 
 
 def make_answers(strategy: Strategy, workspace: Workspace, params: Params) -> None:
-    """A strategy's answers to the questions of a comparison."""
+    """Generate a strategy's answers to the questions of a comparison."""
     from lorag.use_cases.asking.answer_questions import answer_questions
 
     answer_questions(strategy, workspace, params, workspace.answers / strategy)
 
 
 def make_comparison(workspace: Workspace, params: Params) -> None:
-    """All answers to metrics with intervals."""
+    """Compute the metrics of all answers, with intervals."""
     from lorag.use_cases.compare.compare_answers import compare, write_comparison
 
     write_comparison(compare(workspace.answers, workspace, params), workspace.reports)
@@ -223,7 +226,7 @@ STRATEGY_STAGES: dict[str, Callable[[Strategy, Workspace, Params], None]] = {"an
 
 
 def run_stage(name: str, root: Path, variant: str | None = None) -> None:
-    """Runs one stage, for one adapter or strategy where it is made for each; raises a LoragError a person can mend."""
+    """Run one stage, for one adapter or strategy if the stage has such variants; raise LoragError if it fails."""
     workspace = Workspace(root.resolve())
     workspace.state.mkdir(exist_ok=True)
     params = load_params(workspace.params_file)
@@ -240,7 +243,7 @@ def run_stage(name: str, root: Path, variant: str | None = None) -> None:
 
 
 def _open_cluster(embedder: "Embedder", workspace: Workspace, params: Params) -> "Cluster | None":
-    """None where this process computes by itself: then nothing of Prefect is imported, which takes seconds."""
+    """Return the cluster; None if this process computes itself, which avoids the slow import of Prefect."""
     if params.compute.task_runner is TaskRunnerKind.THREADS:
         return None
     set_up_prefect(workspace.state, debug=False)
@@ -255,7 +258,7 @@ def _write_report(path: Path, report: Mapping[str, Any]) -> None:
 
 
 def main() -> None:
-    """Exits as the error says, after one line on it."""
+    """Run the stage named on the command line; on an error print one line and exit with its status."""
     end_with_caller()
     set_up_logging(debug=False)
     try:

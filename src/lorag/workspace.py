@@ -1,4 +1,4 @@
-"""Where things lie in a workspace."""
+"""The paths of a workspace."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ COMMITTED = (
     "data/questions.jsonl.dvc",
     "data/.gitignore",
 )
-"""What a refresh commits, beside the questions that a workspace holds itself; a folder ends in a slash."""
+"""The paths that a refresh commits, besides a workspace's own questions; a folder ends in a slash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class Workspace:
 
     @property
     def params_file(self) -> Path:
-        """The settings."""
+        """The settings file."""
         return self.root / "params.yaml"
 
     @property
     def state(self) -> Path:
-        """What is served and what makes it quick; never versioned."""
+        """The folder of served state and caches; never versioned."""
         return self.root / ".lorag"
 
     @property
@@ -43,17 +43,17 @@ class Workspace:
 
     @property
     def lock_file(self) -> Path:
-        """Held by the only writer."""
+        """The lock that the only writer holds."""
         return self.state / "writer.lock"
 
     @property
     def cache_file(self) -> Path:
-        """Parses, chunks and embeddings by content; may be deleted at any time."""
+        """The cache of parsed documents, chunks and embeddings by content; it may be deleted at any time."""
         return self.state / "cache.sqlite"
 
     @property
     def embedding_counts_file(self) -> Path:
-        """How much the last embeddings stage really embedded; not a result, so not an output of it."""
+        """The counts of what the last embeddings stage really embedded; not a result, so not an output of the stage."""
         return self.state / "embedding_counts.json"
 
     @property
@@ -67,32 +67,32 @@ class Workspace:
 
     @property
     def documents_file(self) -> Path:
-        """Output of the documents stage."""
+        """The output of the documents stage."""
         return self.root / "artifacts" / "documents.jsonl"
 
     @property
     def rejected_file(self) -> Path:
-        """Documents that the documents stage quarantined."""
+        """The documents that the documents stage quarantined."""
         return self.root / "artifacts" / "rejected.jsonl"
 
     @property
     def chunks_file(self) -> Path:
-        """Output of the chunks stage."""
+        """The output of the chunks stage."""
         return self.root / "artifacts" / "chunks.jsonl"
 
     @property
     def embeddings_file(self) -> Path:
-        """Output of the embeddings stage: one row a chunk, in the order of the chunks file."""
+        """The output of the embeddings stage: one row per chunk, in the order of the chunks file."""
         return self.root / "artifacts" / "embeddings.safetensors"
 
     @property
     def validation_folder(self) -> Path:
-        """Output of the validation stage: report and Data Docs."""
+        """The output of the validation stage: report and Data Docs."""
         return self.root / "artifacts" / "validation"
 
     @property
     def starts_file(self) -> Path:
-        """Which adapter each training continues from, by sha256; versioned by git."""
+        """The file that names, by sha256, the adapter that each training continues from; versioned by git."""
         return self.root / "starts.json"
 
     @property
@@ -101,56 +101,56 @@ class Workspace:
         return self.root / "versions.json"
 
     def start_folder(self, adapter: AdapterKind) -> Path:
-        """Output of the starting_adapter stage: start.json, and the adapter to continue from if there is one."""
+        """Return the starting_adapter stage's output folder: start.json, and the adapter to continue from, if any."""
         return self.root / "artifacts" / "start" / adapter
 
     def training_folder(self, adapter: AdapterKind) -> Path:
-        """Output of the training_set stage: pairs, lineage and their validation."""
+        """Return the output folder of the training_set stage: pairs, lineage and their validation."""
         return self.root / "artifacts" / "training" / adapter
 
     def adapter_folder(self, adapter: AdapterKind) -> Path:
-        """Output of the adapter stage: weights, config and training.json."""
+        """Return the output folder of the adapter stage: weights, config and training.json."""
         return self.root / "artifacts" / "adapters" / adapter
 
     def evaluation_folder(self, adapter: AdapterKind) -> Path:
-        """Every answer of an adapter's exam."""
+        """Return the folder with every answer of an adapter's evaluation."""
         return self.root / "artifacts" / "evaluation" / adapter.value
 
     def adapter_report(self, adapter: AdapterKind) -> Path:
-        """Output of the adapter_evaluation stage."""
+        """Return the output file of the adapter_evaluation stage."""
         return self.reports / f"adapter_{adapter}.json"
 
     def seeds_report(self, adapter: AdapterKind) -> Path:
-        """What other training seeds would have given."""
+        """Return the file that reports the results of other training seeds."""
         return self.reports / f"seeds_{adapter}.json"
 
     @property
     def answers(self) -> Path:
-        """Output of the answers stages: a folder for each strategy."""
+        """The output of the answers stages: a folder for each strategy."""
         return self.root / "artifacts" / "answers"
 
     @property
     def batches(self) -> Path:
-        """What the last answers stages really generated, and at what cost; not a result, so not an output of them."""
+        """The record of what the last answers stages really generated, and its cost; not a result, so not an output."""
         return self.state / "batches"
 
     @property
     def last_comparison(self) -> Path:
-        """What the last comparison found, as `lorag compare --json` prints it; it holds times, as the page does."""
+        """The result of the last comparison, as `lorag compare --json` prints it; like the page, it contains times."""
         return self.state / "comparison.json"
 
     @property
     def comparison_page(self) -> Path:
-        """The report of the last comparison; it holds times, so it is no output of a stage and not versioned."""
+        """The report of the last comparison; it contains times, so it is no output of a stage and not versioned."""
         return self.reports / "comparison.html"
 
     @property
     def reports(self) -> Path:
-        """Metrics and plots that DVC shows."""
+        """The metrics and plots that DVC shows."""
         return self.root / "reports"
 
     def resolve(self, path: str) -> Path:
-        """A path from params, relative to the workspace unless absolute."""
+        """Return the absolute form of a path from params, which is relative to the workspace unless absolute."""
         return (self.root / path).resolve()
 
     def name_of(self, reference: str) -> str:
@@ -160,7 +160,7 @@ class Workspace:
 
 
 def find_workspace(start: Path) -> Workspace:
-    """The workspace that holds `start`; raises WorkspaceError where there is none."""
+    """Return the workspace that contains `start`; raise WorkspaceError if there is none."""
     for folder in (start.resolve(), *start.resolve().parents):
         if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
             return Workspace(folder)
