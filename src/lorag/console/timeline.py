@@ -26,7 +26,7 @@ def show_timeline(result: Mapping[str, Any]) -> None:
             if row["failed_probes"]:
                 say(f"{row['strategy']}: its gate refused the new adapter: {'; '.join(row['failed_probes'])}")
         if step["interrupted"]:
-            say("This step was interrupted and resumed: its costs may lack the part before the interruption.")
+            say("This step was interrupted and resumed: its costs may lack the part before that.")
     say("Shares of facts. Right: all, new (changed), add(ed), kept (unchanged). Old: changed, answered as before.")
     say("Leak: removed, still answered. Lost: unchanged, right in the version before and wrong now.")
     say("Seconds from the change to the release (served), and to the first right answer on what changed (fresh).")

@@ -1,1 +1,1 @@
-"""Everything laid out for a reader: pages, sections and plots."""
+"""The layout for readers: pages, sections and plots."""

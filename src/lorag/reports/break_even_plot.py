@@ -11,11 +11,11 @@ from lorag.costs.evidence import show_seconds
 from lorag.costs.unit_costs import Measured, UnitCosts
 
 POINTS = 400
-"""Of a line, along each axis."""
+"""The number of points of a line along each axis."""
 
 
 def plot_break_even(found: BreakEven) -> Figure:
-    """Regions of the cheapest strategy on logarithmic axes, the lines between them, and what each strategy is worth."""
+    """Draw the regions of the cheapest strategy on log-log axes, lines between them, and each strategy's figures."""
     figure = Figure(figsize=(9.6, 4.6), dpi=120, layout="constrained")
     axes, notes = figure.subplots(1, 2, width_ratios=[2.2, 1])
     axes.set_title(f"The cheapest way, in {found.unit_name}", loc="left", fontweight="bold")
@@ -64,10 +64,10 @@ def _draw_regions(axes: Axes, found: BreakEven) -> None:
 
 
 def _draw_line(axes: Axes, found: BreakEven, line: Crossing, span: SlopeRange, *, label_at: float) -> None:
-    """Solid where it bounds the region of the cheapest, dashed where a third strategy costs less than both."""
+    """Draw a line: solid if it bounds the region of the cheapest, dashed if a third strategy costs less than both."""
     updates = np.geomspace(found.grid.updates[0], found.grid.updates[-1], POINTS)
     queries = np.geomspace(found.grid.queries[0], found.grid.queries[-1], POINTS)
-    # From both axes, for where it is steep and where it is flat.
+    # Points from both axes, for the steep parts and for the flat parts.
     pairs: list[tuple[float | None, float | None]] = [(float(u), line.queries_at(float(u))) for u in updates]
     pairs += [(line.updates_at(float(q)), float(q)) for q in queries]
     points = sorted((u, q) for u, q in pairs if u is not None and q is not None)
@@ -83,7 +83,7 @@ def _draw_line(axes: Axes, found: BreakEven, line: Crossing, span: SlopeRange, *
         axes.fill_between(updates, low, high, color="black", alpha=0.12, linewidth=0)
     what = "" if line.slope is None or line.falls else f": {line.slope:,.0f} queries an update"
     label = f"{line.first} = {line.second}{what}"
-    # Beside the line, on the other side than a dashed one's: two that lie close stay readable.
+    # Labels of solid and dashed lines are on different sides, so two close lines stay readable.
     beside, side = ((6, -10), "left") if is_border else ((-6, 6), "right")
     axes.annotate(label, place, textcoords="offset points", xytext=beside, fontsize=8, ha=side)
 

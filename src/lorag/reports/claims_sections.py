@@ -1,4 +1,4 @@
-"""What a report says of the claims, of the uses and of the usual table."""
+"""The sections of a report on the claims, the uses and the classic table."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ _MARKS = {Verdict.HOLDS: "right", Verdict.FAILS: "wrong", Verdict.NOT_MEASURED: 
 
 
 def claims_section(judged: Sequence[Judged]) -> Section:
-    """Every claim with its verdict, and the figures that decided."""
+    """Return every claim with its verdict, and the figures that decided."""
     rows = [
         [each.id, each.claim, each.source or "ours", WORDS[each.verdict], each.why, figures_text(each.figures, each.do)]
         for each in judged
@@ -26,7 +26,7 @@ def claims_section(judged: Sequence[Judged]) -> Section:
 
 
 def scenarios_section(judged: Sequence[Scenario]) -> Section:
-    """Every use with who is said to win it, and who does."""
+    """Return every use with the strategy that is said to win, and the ones that do."""
     rows = [
         [
             each.name,
@@ -39,17 +39,17 @@ def scenarios_section(judged: Sequence[Scenario]) -> Section:
         for each in judged
     ]
     marks = frozenset((row, 2, _MARKS[each.verdict]) for row, each in enumerate(judged))
-    said = "Favoured are all that the figures do not tell apart from the best. It holds where none of them is another."
+    said = "Favoured: the strategies that the figures do not separate from the best. It holds if each is said to win."
     columns = ["use", "said to win", "here", "favoured", "by", "figures"]
     return Section("Which way for which use", [said], (), [Table(columns, rows, marks=marks)])
 
 
 def classic_section(aspects: Sequence[Aspect]) -> Section:
-    """The table of aspects by strategy, and how to fill what is empty."""
+    """Return the table of aspects by strategy, and how to fill what is empty."""
     strategies = tuple(Strategy)
     rows = [[_name(each), *(each.cells[strategy].text for strategy in strategies)] for each in aspects]
     said = [
-        "Time and money of the first build and the median of updates, as the ledger holds them. A retrain is counted "
+        "Time and money of the first build and the median of updates, from the ledger. A retrain is counted "
         "without the refresh before it; the hybrid needs both.",
         *(f"{_name(each)}: {each.do} fills what is missing." for each in aspects if _lacks(each)),
     ]
@@ -57,7 +57,7 @@ def classic_section(aspects: Sequence[Aspect]) -> Section:
 
 
 def figures_text(figures: Sequence[Measurement], do: str | None) -> str:
-    """The figures one after another, and what measures the rest."""
+    """Return the figures one after another, and the command that measures the rest."""
     parts = [figure.text for figure in figures]
     return "; ".join([*parts, *([f"to measure it: {do}"] if do else [])])
 

@@ -16,17 +16,17 @@ SHARES = {
     "citation_precision": "citations that prove",
     "citation_recall": "right and cited",
 }
-"""The main measures in their order, each with the words of a summary."""
+"""The main measures in order, each with its label in a summary."""
 
 SPEED = {"ttft_p50_s": "first token p50, s", "p50_s": "answer p50, s", "p95_s": "answer p95, s"}
-"""Figures of speed, each with the words of a summary."""
+"""The figures of speed, each with its label in a summary."""
 
 Result = Mapping[str, Any]
-"""What `lorag compare --json` prints."""
+"""The object that `lorag compare --json` prints."""
 
 
 def summarise_comparison(result: Result) -> str:
-    """The main measures with their intervals, differences beyond chance, speed and costs, and what was left out."""
+    """Return the main measures with intervals, differences beyond chance, speed, costs, and what was left out."""
     parts = [_head(result), _qualities(result), _differences(result), _costs(result), _standing(result)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -37,7 +37,7 @@ def _head(result: Result) -> str:
         f"{asked['fact']} questions on facts, {asked['control']} controls, {asked['unanswerable']} without an answer, "
         f"{asked['style']} for style; in brackets the {result['confidence']:.0%} interval."
     )
-    look = f" A look at {result['limit']} questions at most." if result["limit"] is not None else ""
+    look = f" A sample of at most {result['limit']} questions." if result["limit"] is not None else ""
     return f"### Comparison of {_text(', '.join(result['strategies']))}\n\nRelease `{result['release']}`. {said}{look}"
 
 
@@ -55,7 +55,7 @@ def _qualities(result: Result) -> str:
 
 
 def _differences(result: Result) -> str:
-    """A row for each pair, where a cell is empty unless its interval leaves out zero."""
+    """Return a table with a row for each pair; a cell is empty if its interval includes zero."""
     beyond = {
         pair: {name: found[name] for name in COMPARED if name in found and _leaves_out_zero(found[name])}
         for pair, found in result["differences"].items()
@@ -111,5 +111,5 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _text(text: str) -> str:
-    """On one line, with nothing that ends a cell."""
+    """Return the text on one line, with nothing that ends a cell."""
     return " ".join(text.split()).replace("|", "\\|")

@@ -1,4 +1,4 @@
-"""The figures of a comparison, as matplotlib figures that need no display."""
+"""The plots of a comparison, as matplotlib figures that need no display."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,14 +14,14 @@ SECONDS = ("ttft_p50_s", "p50_s", "p95_s")
 
 
 def plot_quality(comparison: Comparison) -> Figure:
-    """The main measures by strategy, with their intervals."""
+    """Draw the main measures by strategy, with their intervals."""
     names = [name for name in QUALITY if any(name in figures for figures in comparison.strategies.values())]
     real = {name: figures for name, figures in comparison.strategies.items() if not is_variant(name)}
     return _grouped(real, names, f"Quality, with {comparison.confidence:.0%} intervals")
 
 
 def plot_strata(comparison: Comparison) -> Figure | None:
-    """Accuracy by stratum and strategy, with intervals; None where no fact was asked."""
+    """Draw the accuracy by stratum and strategy, with intervals; None if no fact was asked."""
     strata = list(dict.fromkeys(name for found in comparison.strata.values() for name in found))
     if not strata:
         return None
@@ -36,7 +36,7 @@ def plot_strata(comparison: Comparison) -> Figure | None:
 
 
 def plot_retrievers(comparison: Comparison) -> Figure | None:
-    """Accuracy with the real and with an ideal retriever; None where no strategy searched."""
+    """Draw the accuracy with the real and with an ideal retriever; None if no strategy searched."""
     reading = [name for name in comparison.strategies if f"{name}{IDEAL}" in comparison.strategies]
     if not reading:
         return None
@@ -55,7 +55,7 @@ def plot_retrievers(comparison: Comparison) -> Figure | None:
 
 
 def plot_seconds(speeds: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Time to the first token, and to the whole answer, by strategy."""
+    """Draw the time to the first token and to the whole answer, by strategy."""
     names = [name for name in SECONDS if any(name in figures for figures in speeds.values())]
     figure, axes = _start("Seconds from the question, one at a time", 1.6 + 1.5 * len(names), "seconds")
     width = 0.8 / max(1, len(speeds))
@@ -94,7 +94,7 @@ def _grouped(
 
 
 def _bar(axes: Axes, x: float, found: Estimate, width: float, colour: str, label: str, alpha: float = 1.0) -> None:
-    # The middle of a bootstrap interval need not be the value; a bar of an error cannot be negative.
+    # A bootstrap interval may lie beside the value; the length of an error bar cannot be negative.
     error = [[max(0.0, found.value - found.low)], [max(0.0, found.high - found.value)]]
     axes.bar([x], [found.value], width, color=colour, label=label or None, alpha=alpha)
     axes.errorbar([x], [found.value], yerr=error, color="#333333", linewidth=1, capsize=2)

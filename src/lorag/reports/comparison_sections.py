@@ -1,4 +1,4 @@
-"""What a report says of a comparison, section by section."""
+"""The sections of a report on a comparison."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,20 +13,20 @@ from lorag.reports.comparison_plots import plot_quality, plot_retrievers, plot_s
 from lorag.reports.page import Section, Table
 
 SAMPLES = 12
-"""Questions whose answers stand side by side."""
+"""The number of questions whose answers are shown side by side."""
 
 Speeds = Mapping[str, Mapping[str, float]]
-"""Figures of speed by strategy."""
+"""The figures of speed by strategy."""
 
 
 def quality_section(comparison: Comparison, notes: Sequence[str]) -> Section:
-    """Every measure of every strategy, and what strategies are missing."""
+    """Return every measure of every strategy, and the missing strategies."""
     asked = comparison.questions
     said = (
         f"{asked['fact']} questions on facts, {asked['control']} on general knowledge, "
         f"{asked['unanswerable']} that nothing answers, {asked['style']} that ask for style. In brackets the "
-        f"{comparison.confidence:.0%} interval, by bootstrap over facts; it does not cover what another training seed "
-        "would give."
+        f"{comparison.confidence:.0%} interval, by bootstrap over facts; it does not cover the effect of the training "
+        "seed."
     )
     return Section(
         "Quality", [said, *notes], [plot_quality(comparison)], [_figures_table(_real(comparison), list(DESCRIPTIONS))]
@@ -34,7 +34,7 @@ def quality_section(comparison: Comparison, notes: Sequence[str]) -> Section:
 
 
 def strata_section(comparison: Comparison) -> Section | None:
-    """Accuracy by what happened to the fact; None where no fact was asked."""
+    """Return the accuracy by what happened to the fact; None if no fact was asked."""
     if (drawing := plot_strata(comparison)) is None:
         return None
     strata = list(dict.fromkeys(name for found in comparison.strata.values() for name in found))
@@ -47,19 +47,19 @@ def strata_section(comparison: Comparison) -> Section | None:
 
 
 def differences_section(comparison: Comparison) -> Section:
-    """Each pair of strategies on the same questions."""
+    """Return the differences of each pair of strategies on the same questions."""
     names = [name for name in COMPARED if any(name in found for found in comparison.differences.values())]
     rows = [
         [pair, *(_cell(found.get(name), signed=True) for name in names)]
         for pair, found in comparison.differences.items()
         if not any(map(is_variant, pair.split(" - ")))
     ]
-    said = "The first less the second on the same questions. An interval without 0 is a difference beyond chance."
+    said = "The first minus the second on the same questions. An interval without 0 is a difference beyond chance."
     return Section("Differences", [said], (), [Table(["pair", *map(_title, names)], rows)])
 
 
 def retrieval_section(comparison: Comparison) -> Section | None:
-    """The search by itself, and reading with an ideal one; None where no strategy searched."""
+    """Return the measures of the search itself, and of reading with an ideal one; None if no strategy searched."""
     if comparison.retrieval is None:
         return None
     names = ["accuracy", "exact_match", "f1", "gold_in_context", "right_when_read"]
@@ -79,10 +79,10 @@ def retrieval_section(comparison: Comparison) -> Section | None:
         [["as served", *map(_cell, comparison.retrieval.values())]],
         "The search on the same wordings, over documents",
     )
-    said = "The ideal retriever hands over the chunks that state the fact, then what the real one found besides. "
-    said += "Of either the model reads some sentences; `gold in context` tells whether the fact was among them."
+    said = "The ideal retriever returns the chunks that state the fact, then the others that the real one found. "
+    said += "From both, the model reads some sentences; `gold in context` is whether the fact was among them."
     if any(name.endswith(READING) for name in comparison.strategies):
-        said += " Reading: asked with what the real one found, although it is served without a context."
+        said += " Reading: asked with the chunks of the real retriever, although it is served without a context."
     drawing = plot_retrievers(comparison)
     return Section("Retrieval", [said], [drawing] if drawing else [], [_figures_table(variants, names), search])
 
@@ -90,7 +90,7 @@ def retrieval_section(comparison: Comparison) -> Section | None:
 def speed_section(
     speeds: Speeds, counts: Mapping[str, int], costs: Mapping[str, tuple[Cost, int, str]], missing: Mapping[str, str]
 ) -> Section:
-    """Seconds, tokens and money. `costs` holds of each strategy the cost, of how many queries, and how they ran."""
+    """Return seconds, tokens and money; `costs` gives each strategy's cost, number of queries, and how they ran."""
     titles = {
         "ttft_p50_s": "first token p50, s",
         "p50_s": "p50, s",
@@ -107,13 +107,13 @@ def speed_section(
         tables.append(
             Table(["of 1,000 queries", "measured", "CPU s", "kWh", "money"], list(map(_cost_row, costs.items())))
         )
-    said = ["One question at a time from the served release, the search included, the opening of models not."]
+    said = ["One question at a time from the served release, with the search, without the loading of models."]
     said += [f"{name}: not measured, {reason}" for name, reason in missing.items()]
     return Section("Speed and cost", said, [plot_seconds(speeds)] if speeds else [], tables)
 
 
 def samples_section(rows: Mapping[str, Sequence[AnswerRow]]) -> Section:
-    """Some questions with the answers of all strategies; mostly facts, and some that are to be declined."""
+    """Return some questions with the answers of all strategies: mostly facts, and some to be declined."""
     names = [name for name in rows if not is_variant(name)]
     # Every strategy answered the same questions in the same order.
     asked = sorted(zip(*(rows[name] for name in names), strict=True), key=_sample_rank)
@@ -126,12 +126,12 @@ def samples_section(rows: Mapping[str, Sequence[AnswerRow]]) -> Section:
         cells.append([question.text, wanted, *(row.answer.text for row in answers)])
         marks |= {(at, 2 + place, _mark(row)) for place, row in enumerate(answers)}
     table = Table(["question", "accepted", *names], cells, marks=frozenset(marks))
-    said = "Green: right. Yellow: declined. Red: wrong, or answered where nothing answers."
+    said = "Green: right. Yellow: declined. Red: wrong, or answered although there is no answer."
     return Section("Answers side by side", [said], (), [table])
 
 
 def method_section(facts: Mapping[str, str]) -> Section:
-    """What the figures mean, and the names of what they were measured on."""
+    """Return what the figures mean, and the names of what they were measured on."""
     measures = Table(["measure", "share"], [[_title(name), said] for name, said in DESCRIPTIONS.items()])
     return Section("How it was measured", (), (), [measures, Table(["of", "name"], [list(i) for i in facts.items()])])
 
@@ -145,7 +145,7 @@ def _real(comparison: Comparison) -> dict[str, Mapping[str, Estimate]]:
 
 
 def _figures_table(figures: Mapping[str, Mapping[str, Estimate]], names: Sequence[str]) -> Table:
-    """A row for each measure: strategies are few, measures many."""
+    """Return a table with a row for each measure, because strategies are few and measures many."""
     known = [name for name in names if any(name in found for found in figures.values())]
     rows = [[_title(name), *(_cell(found.get(name)) for found in figures.values())] for name in known]
     return Table(["", *figures], rows)

@@ -1,4 +1,4 @@
-"""What a report says of costs: the break-even and the ledger."""
+"""The sections of a report on costs: the break-even and the ledger."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ from lorag.reports.break_even_plot import plot_break_even
 from lorag.reports.page import Section, Table
 
 ENTRIES = 40
-"""Of the ledger, the newest; `lorag costs` shows all."""
+"""The number of ledger entries shown, the newest; `lorag costs` shows all."""
 
 _SORT = ["kind", "strategy", "extent"]
 _USE = ["s", "processor s", "tokens", "MB written", "Wh", "money"]
 
 
 def break_even_section(found: BreakEven) -> Section:
-    """The chart, where two strategies cost the same, and how that moves if a price doubles."""
+    """Return the chart, where two strategies cost the same, and how that changes if a price doubles."""
     said = [
         "The cost of a day is updates x the median of an update + queries x the median of a question + storage. Two "
-        "strategies cost the same along a line; with more queries an update than it says, the one named is cheaper.",
+        "strategies cost the same along a line; with more queries per update than given, the named one is cheaper.",
         *(f"{name} is not in the chart: {why}." for name, why in found.left_out.items()),
         *(f"{name} lacks {one.what}: {one.do}." for name, missing in found.missing.items() for one in missing),
     ]
@@ -35,7 +35,7 @@ def break_even_section(found: BreakEven) -> Section:
 
 
 def ledger_section(ledger: Ledger) -> Section:
-    """Every kind of update and of answers with the median and the sum, then the newest entries."""
+    """Return every kind of update and of answers with the median and the sum, then the newest entries."""
     if not ledger.entries:
         return Section("Ledger", ["Nothing was measured yet."])
     totals = [
@@ -45,7 +45,7 @@ def ledger_section(ledger: Ledger) -> Section:
     ]
     shown = ledger.entries[:ENTRIES]
     newest = [[entry.started_utc[:16].replace("T", " "), *_sort(entry), *_use_of_entry(entry)] for entry in shown]
-    said = "At today's prices, whatever they were then. Answers that were known already are not generated again."
+    said = "At today's prices, not those of the time. Answers that were already known are not generated again."
     return Section(
         "Ledger",
         [said],

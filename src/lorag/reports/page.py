@@ -1,4 +1,4 @@
-"""A report as one HTML file that works offline: sections of text, tables and drawings."""
+"""Reports as one HTML file that works offline: sections of text, tables and drawings."""
 
 import functools
 import io
@@ -13,7 +13,10 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells as text; the first column names the row. `marks` gives cells (row, column) a class such as `right`."""
+    """A table of text cells; the first column names the row.
+
+    `marks` gives a cell a class such as `right`, as (row, column, class).
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -21,7 +24,7 @@ class Table:
     marks: frozenset[tuple[int, int, str]] = frozenset()
 
     def mark(self, row: int, column: int) -> str:
-        """The class of a cell."""
+        """Return the class of a cell; empty if it has none."""
         return next((name for r, c, name in self.marks if (r, c) == (row, column)), "")
 
 
@@ -36,14 +39,14 @@ class Section:
 
 
 def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
-    """The whole file."""
+    """Return the whole file."""
     shown = [(section, [_svg(figure) for figure in section.figures]) for section in sections]
     return _environment().get_template("report.html.jinja").render(title=title, lead=lead, sections=shown)
 
 
 def _svg(figure: Figure) -> Markup:
     buffer = io.StringIO()
-    # Letters stay text: smaller, and found by a search in the page.
+    # Letters stay text: the file is smaller, and a search in the page finds them.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "lorag"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     drawing = buffer.getvalue()

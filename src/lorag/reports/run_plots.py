@@ -12,7 +12,7 @@ _BLUE, _GREEN, _AMBER, _RED, _GREY = "#3b6fb6", "#3f9b6c", "#d99a2b", "#c0504d",
 
 
 def plot_plan(counts: PlanCounts) -> Figure:
-    """Chunks by what becomes of them, a bar each."""
+    """Draw the number of chunks by action, one bar each."""
     bars = {
         "added": (counts.added, _GREEN),
         "changed": (counts.changed, _AMBER),
@@ -23,13 +23,13 @@ def plot_plan(counts: PlanCounts) -> Figure:
     drawn = axes.barh(list(bars), [size for size, _ in bars.values()], color=[color for _, color in bars.values()])
     axes.bar_label(drawn, labels=[f"{size:,}" for size, _ in bars.values()], padding=4)
     axes.invert_yaxis()
-    # From 0 even where all bars are empty, and room for the labels.
+    # From 0 even if all bars are empty, with room for the labels.
     axes.set_xlim(0, max(1, *(size for size, _ in bars.values())) * 1.15)
     return figure
 
 
 def plot_chunk_tokens(spread: Mapping[int, int], max_tokens: int, *, width: int = 20) -> Figure:
-    """How long chunks are, against the limit: `spread` maps the lower edge of each bin of `width` tokens to chunks."""
+    """Draw lengths of chunks and the limit; `spread` maps the lower edge of each bin of `width` tokens to chunks."""
     figure, axes = _start("Length of chunks", "tokens of the embedder, special ones included", ylabel="chunks")
     axes.bar(list(spread), list(spread.values()), width * 0.92, align="edge", color=_BLUE)
     axes.axvline(max_tokens, color=_RED, linestyle="--", linewidth=1.2)
@@ -39,7 +39,7 @@ def plot_chunk_tokens(spread: Mapping[int, int], max_tokens: int, *, width: int 
 
 
 def plot_retrieval(metrics: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Retrieval metrics (0..1) by retriever: `metrics[retriever][name]`, a group of bars a metric."""
+    """Draw retrieval metrics (0..1) by retriever: `metrics[retriever][name]`, a group of bars per metric."""
     names = list(dict.fromkeys(name for values in metrics.values() for name in values))
     figure, axes = _start(
         "Retrieval on the golden questions", "", ylabel="mean over questions", width=1.6 + 1.1 * len(names)
@@ -63,7 +63,7 @@ def plot_retrieval(metrics: Mapping[str, Mapping[str, float]]) -> Figure:
 
 
 def plot_loss(losses: Mapping[str, Mapping[int, float]]) -> Figure:
-    """Each loss over steps: `losses[name][step]`."""
+    """Draw each loss over steps: `losses[name][step]`."""
     figure, axes = _start("Loss", "step", ylabel="mean over tokens of answers")
     for place, (name, values) in enumerate(losses.items()):
         axes.plot(list(values), list(values.values()), label=name, color=(_BLUE, _AMBER, _GREEN)[place % 3], lw=1.2)
@@ -73,7 +73,7 @@ def plot_loss(losses: Mapping[str, Mapping[int, float]]) -> Figure:
 
 
 def plot_probes(probes: Sequence[Probe]) -> Figure:
-    """What was measured of an adapter, a bar each, with a mark at its limit; red where it failed."""
+    """Draw the probes of an adapter, one bar each, with a mark at its limit; red if it failed."""
     figure, axes = _start("Probes of the adapter", "", height=0.9 + 0.4 * len(probes))
     colours = [_GREY if probe.limit is None else _GREEN if probe.passed else _RED for probe in probes]
     bars = axes.barh([probe.name for probe in probes], [probe.value for probe in probes], color=colours)

@@ -1,4 +1,4 @@
-"""The part of a report about training seeds."""
+"""The section of a report on training seeds."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from lorag.reports.page import Section, Table
 
 
 def seeds_section(reports: Sequence[SeedsReport]) -> Section:
-    """A row for each measure of each adapter."""
+    """Return a table with a row for each measure of each adapter."""
     rows = [
         [
             report.strategy,

@@ -13,10 +13,10 @@ _LEFTOVERS |= {"forgotten": "unchanged facts\nforgotten"}
 
 
 def plot_freshness(timeline: Timeline) -> Figure:
-    """Accuracy on changed facts over the seconds since the change, a panel for each step that changed some.
+    """Draw the accuracy on changed facts over the seconds since the change, a panel for each step that changed some.
 
-    A line begins or steps where a release is served; a strategy that waits for its retrain goes on with the adapter
-    from before the change until then.
+    A line starts or steps when a release is served. A strategy that waits for its retrain uses the adapter from before
+    the change until then.
     """
     steps = [step for step in timeline.steps if step.facts.get("changed")] or list(timeline.steps[-1:])
     figure = Figure(figsize=(1.6 + 4.4 * len(steps), 3.8), dpi=120, layout="constrained")
@@ -31,7 +31,7 @@ def plot_freshness(timeline: Timeline) -> Figure:
 
 
 def plot_leftovers(timeline: Timeline) -> Figure:
-    """What is left of the old knowledge in each row: stale answers, removed facts that leak, and what was forgotten."""
+    """Draw what is left of the old knowledge in each row: stale answers, leaked removed facts, and forgotten facts."""
     rows = [(step, row) for step in timeline.steps[1:] for row in step.rows if row.figures]
     measures = [name for name in _LEFTOVERS if any(name in row.figures for _, row in rows)]
     figure = Figure(figsize=(2.2 + 2.6 * len(measures), 1.4 + 0.26 * len(rows)), dpi=120, layout="constrained")
@@ -52,7 +52,7 @@ def _draw_step(axes: Axes, step: TimelineStep) -> None:
     times = [row.fresh.published_s for row in step.rows if row.fresh.published_s]
     first, last = (min(times) / 3, max(times) * 3) if times else (0.1, 10.0)
     axes.set_xscale("log")
-    # The default labels every minor tick of a short span, one over the other.
+    # By default every minor tick of a short span has a label, and the labels overlap.
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -80,7 +80,7 @@ def _draw_step(axes: Axes, step: TimelineStep) -> None:
 
 
 def _served_from(row: TimelineRow, first: float, refreshed_s: float) -> float:
-    """When a row begins to hold: what no update touches holds from the start."""
+    """Return the time from which a row is valid; without an update that touches it, it is valid from the start."""
     if row.fresh.published_s:
         return row.fresh.published_s
     return first if row.moment is Moment.REFRESHED else refreshed_s

@@ -1,4 +1,4 @@
-"""What a report says of a walk through the versions."""
+"""The section of a report on a walk through the versions."""
 
 from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.timeline import MEASURES
@@ -8,17 +8,17 @@ from lorag.reports.timeline_plots import plot_freshness, plot_leftovers
 
 
 def timeline_section(timeline: Timeline) -> Section:
-    """The charts, a table for each version, and what the figures mean."""
+    """Return the charts, a table for each version, and what the figures mean."""
     versions = ", ".join(step.version for step in timeline.steps)
     said = [
-        f"The knowledge went through {versions}; after each change came the refresh, then the retrains. "
+        f"The knowledge went through {versions}. Each change was followed by the refresh, then the retrains. "
         f"In brackets the {timeline.confidence:.0%} interval, by bootstrap over facts.",
-        "Served after: seconds from the change to the release that was asked, the walk's own measuring left out. A "
-        "retrain comes after the refresh and is counted on top of it, each adapter's without the other's. Fresh after: "
-        "to the first right answer from it on what changed, the opening of models included.",
+        "Served after: seconds from the change to the release that was asked, without the walk's own measuring. A "
+        "retrain comes after the refresh and is added to it, without the retrain of the other adapter. Fresh after: "
+        "seconds to its first right answer on what changed, with the loading of models.",
     ]
     if timeline.limit is not None:
-        said.append(f"A look at {timeline.limit} facts at most, half of them such as change; not the whole walk.")
+        said.append(f"A sample of at most {timeline.limit} facts, half of them facts that change; not the whole walk.")
     for step in timeline.steps:
         said += _notes(step)
     measures = Table(["share", "of what"], [[name.replace("_", " "), text] for name, text in MEASURES.items()])
@@ -55,7 +55,7 @@ def _notes(step: TimelineStep) -> list[str]:
         if row.failed_probes
     ]
     if step.interrupted:
-        lines.append(f"{step.version} was interrupted and gone on with: its costs may lack what was done before.")
+        lines.append(f"{step.version} was interrupted and resumed: its costs may lack the part before that.")
     return lines
 
 
