@@ -1,4 +1,4 @@
-"""Flow: what no retained release needs is deleted."""
+"""The flow that deletes what no retained release needs."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ delete = as_step("clean up", use_case.clean_up)
 
 @flow(name="clean_up", flow_run_name=run_name("clean up"), persist_result=False, validate_parameters=False)
 def clean_up(workspace_root: str) -> CleanUpOutcome:
-    """Deletes releases beyond retention, indexes and adapters that none names; the served release stays."""
+    """Delete releases beyond retention, and indexes and adapters that no release names; the served release stays."""
     workspace = Workspace(Path(workspace_root).resolve())
     params = load_params(workspace.params_file)
     with hold_writer_lock(workspace, params):

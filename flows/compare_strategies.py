@@ -1,4 +1,4 @@
-"""Flow: all strategies answer the same questions from one release, and an MLflow run for each says how."""
+"""The flow in which all strategies answer the same questions from one release, each with an MLflow run."""
 
 import os
 from pathlib import Path
@@ -30,10 +30,10 @@ log = as_step("log", log_compare.log_compare)
 
 @flow(name="compare_strategies", flow_run_name=run_name("compare"), persist_result=False, validate_parameters=False)
 def compare_strategies(workspace_root: str, *, limit: int | None = None) -> CompareOutcome:
-    """Answers the questions where that is stale, compares, measures speed, writes the report, logs.
+    """Answer the questions if answers are stale, compare, measure speed, write the report, log.
 
-    No adapter is trained: a strategy without one is left out. `limit` is for a look at some of the questions, which
-    leaves the pipeline's reports as they are. Raises Busy where a writer runs, and WorkspaceError where the pipeline's
+    No adapter is trained: a strategy whose adapter is missing is left out. With `limit` only that many questions are
+    asked, and the pipeline's reports do not change. Raises Busy if a writer runs, and WorkspaceError if the pipeline's
     artifacts are not those of the served release.
     """
     workspace = Workspace(Path(workspace_root).resolve())

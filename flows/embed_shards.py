@@ -1,4 +1,4 @@
-"""Flow: texts become vectors shard by shard, on Dask or Ray."""
+"""The flow that embeds texts shard by shard, on Dask or Ray."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -27,21 +27,21 @@ class _Work:
     fingerprint: str
 
 
-# A flow's parameters are stored by Prefect's server and travel with every task: texts must not be among them.
+# Prefect's server stores a flow's parameters and sends them with every task: they must not contain texts.
 _WORK: ContextVar[_Work] = ContextVar("work")
 
 
 def _current_work() -> _Work:
-    # The flow itself travels too, by value, which a context variable cannot.
+    # The flow itself is also sent, by value, and a context variable cannot be.
     return _WORK.get()
 
 
 @flow(name="embed_shards", persist_result=False, validate_parameters=False)
 def embed_shards(n_shards: int) -> Iterator[EmbeddedShard]:
-    """The shards of `_WORK` as they get done. A worker that dies costs its shard, which another one computes."""
+    """Yield the shards of `_WORK` as they are done. If a worker dies, another one computes its shard."""
     work = _current_work()
     run = FlowRunContext.get()
-    # A temporary server is known to this process alone; without its address each worker would start one of its own.
+    # Only this process knows a temporary server; without its address each worker would start another one.
     api = {PREFECT_API_URL: str(run.client.api_url).rstrip("/")} if run else {}
     with temporary_settings(api):
         futures = [embed_shard.submit(shard, work.embedding, work.fingerprint) for shard in work.shards[:n_shards]]
@@ -51,7 +51,7 @@ def embed_shards(n_shards: int) -> Iterator[EmbeddedShard]:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Computes batches on the cluster that params and the environment name; `backends` are those that took part."""
+    """The cluster that params and the environment name; `backends` are those that computed some batches."""
 
     embedder: Embedder
     embedding: EmbeddingParams
@@ -60,7 +60,7 @@ class Cluster:
     backends: set[str] = field(default_factory=set)
 
     def compute(self, batches: Sequence[Sequence[str]]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """A ComputeBatches. What fits into one shard is computed here: a cluster takes longer to come up."""
+        """Compute batches, as a ComputeBatches. A single shard is computed here: a cluster takes longer to start."""
         shards = cut_shards(batches, self.params.batches_per_shard)
         if len(shards) < 2:
             self.backends.add(self.embedder.backend)

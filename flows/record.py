@@ -1,6 +1,6 @@
-"""What a run leaves on a server that stays: artifacts, the ids of its counterparts, and events for what comes next.
+"""The records of a run on a permanent server: artifacts, the ids in other systems, and events for what follows.
 
-A server that one command starts for itself gets none of it, so that nobody waits for what nobody will see.
+A server that one command starts for itself gets none of them: nobody would see them, and the command would wait.
 """
 
 import logging
@@ -22,7 +22,7 @@ from lorag.releases.record import Release
 from lorag.workspace import Workspace
 
 if TYPE_CHECKING:
-    # Each flow needs its own alone, and a refresh without change waits for every import.
+    # Each flow needs only its own outcome, and a refresh without change waits for every import.
     from lorag.use_cases.compare.steps import CompareOutcome
     from lorag.use_cases.refresh.steps import RefreshOutcome
     from lorag.use_cases.retrain.steps import RetrainOutcome
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DATA_DOCS = "data_docs/index.html"
-"""In a folder of validation: what Great Expectations shows of it."""
+"""The page of Great Expectations in a validation folder."""
 
 
 def record_refresh(outcome: "RefreshOutcome", workspace: Workspace, params: Params) -> None:
-    """Plan, gate and costs; says that a release was published, and which adapters are to be trained for it now."""
+    """Record plan, gate and costs; emit events for a published release, and for the adapters to train for it now."""
     found = outcome.to_json()
     gate = {name: found[name] for name in ("n_documents", "n_chunks", "recall_at_10", "mended", "rejected")}
     tables = {"plan": found["plan"], "gate": gate, "costs": found["cost"]}
@@ -48,7 +48,7 @@ def record_refresh(outcome: "RefreshOutcome", workspace: Workspace, params: Para
 
 
 def record_retrain(outcome: "RetrainOutcome", workspace: Workspace, params: Params) -> None:
-    """Each adapter's probes and costs, also of those that failed; says whether a release was published."""
+    """Record each adapter's probes and costs, also if it failed; emit an event for a published release."""
     for kind, found in outcome.to_json()["adapters"].items():
         probes = {name: f"{probe['value']:.4g} {_verdict(probe)}" for name, probe in found["probes"].items()}
         tables = {"plan": {"stages": ", ".join(found["stages"]) or "none"}, "gate": probes, "costs": found["cost"]}
@@ -60,7 +60,7 @@ def record_retrain(outcome: "RetrainOutcome", workspace: Workspace, params: Para
 
 
 def record_compare(outcome: "CompareOutcome", workspace: Workspace) -> None:
-    """What was compared, the accuracies, and the report."""
+    """Record what was compared, and the report."""
     found = outcome.to_json()
     plan = {"strategies": ", ".join(outcome.chosen.strategies), "left out": ", ".join(outcome.chosen.left_out)}
     tables = {"plan": plan | {"questions": found["questions"], "stages": ", ".join(outcome.stages) or "none"}}
@@ -75,7 +75,7 @@ def _record(
     release: Release,
     workspace: Workspace,
 ) -> bool:
-    """Whether there is a server that has heard."""
+    """Record the run; return whether a server has received it."""
     if server_api() is None or flow_run.id is None:
         return False
     rows = {name: [{"name": key, "value": value} for key, value in found.items()] for name, found in tables.items()}
@@ -92,7 +92,7 @@ def _record(
         }
         record_run(str(flow_run.id), prefix, RunRecord(rows, links, tags))
     except StoreFailed as error:
-        logger.warning("the run is not recorded, what was published stays: %s", error)
+        logger.warning("the run is not recorded; what was published stays: %s", error)
         return False
     return True
 
@@ -106,12 +106,12 @@ def _emit(
     more: Mapping[str, Any] | None = None,
 ) -> None:
     questions = workspace.resolve(params.knowledge.questions)
-    # Without any there is nothing to compare.
+    # Without questions there is nothing to compare.
     labels = {"lorag.by": by, "lorag.questions": "some" if questions.is_file() and questions.stat().st_size else "none"}
     try:
         emit_event(name, workspace.root, {"release": release.id, **(more or {})}, labels)
     except StoreFailed as error:
-        logger.warning("nothing will follow by itself: %s", error)
+        logger.warning("no other flow will start after this run: %s", error)
 
 
 def _mlflow_page(workspace: Workspace, run_id: str | None) -> str | None:

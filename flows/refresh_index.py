@@ -1,4 +1,4 @@
-"""Flow: the index follows the knowledge, and one MLflow run says what that cost."""
+"""The flow that brings the index up to date with the knowledge, with its cost in one MLflow run."""
 
 import os
 from dataclasses import replace
@@ -35,8 +35,8 @@ log = as_step("log", log_refresh.log_refresh)
 def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: bool = False) -> RefreshOutcome:
     """Snapshot, reproduce what is stale, plan, apply, gate, publish, log.
 
-    Raises Busy where another writer runs, GateRefused where a check failed, and the errors of the stages; whatever
-    is raised, the served release stays as it was.
+    Raises Busy if another writer runs, GateRefused if a check failed, and the errors of the stages. After any of these
+    errors the served release is unchanged.
     """
     workspace = Workspace(Path(workspace_root).resolve())
     params = load_params(workspace.params_file)

@@ -1,4 +1,4 @@
-"""Flow: adapters follow the knowledge, each has to earn its place, and an MLflow run for each says what that cost."""
+"""The flow that brings adapters up to date with the knowledge: each must pass its gate, and each has an MLflow run."""
 
 import os
 from collections.abc import Sequence
@@ -40,10 +40,10 @@ def retrain_adapter(
 ) -> RetrainOutcome:
     """Snapshot, embed, then for each adapter: train what is stale, measure, gate; publish those that passed, log all.
 
-    `adapters` names some of `tuning.adapters`; none names all. With `only_due` those that can wait are left alone.
-    Raises Busy where another writer runs, GateRefused, after logging, where an adapter failed its gate, and the errors
-    of the stages; whatever is raised, an adapter that failed is not served. With `refuse` False the outcome alone tells
-    which failed.
+    `adapters` names some of `tuning.adapters`; empty means all. With `only_due` adapters that can wait are left out.
+    Raises Busy if another writer runs, GateRefused (after logging) if an adapter failed its gate, and the errors of the
+    stages. An adapter that failed is never served. If `refuse` is False, a failed gate raises nothing; only the outcome
+    says which adapters failed.
     """
     workspace = Workspace(Path(workspace_root).resolve())
     params = load_params(workspace.params_file)

@@ -1,4 +1,4 @@
-"""How a use case becomes a task of a flow, and how a flow becomes the only writer."""
+"""Use cases as tasks of a flow, and the lock that makes a flow the only writer."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -21,13 +21,13 @@ R = TypeVar("R")
 
 RETRIES = 2
 FIRST_DELAY_S = 2
-"""The second try comes after so long, each further one after twice the time before."""
+"""The delay before the second try; it doubles before each further one."""
 
 
 def as_step(name: str, function: Callable[P, R], *, retries: int = RETRIES) -> Task[P, R]:
-    """The function as a task that leaves nothing behind: results hold document text, and caching is DVC's.
+    """Return the function as a task that stores nothing: results contain document text, and DVC does the caching.
 
-    It is tried again where a store or a service failed, which may pass; never where a gate or the input refused.
+    It is retried if a store or a service failed, because that may pass; never if a gate or the input was refused.
     `retries` is 0 for what must not be done twice.
     """
     return task(
@@ -41,7 +41,7 @@ def as_step(name: str, function: Callable[P, R], *, retries: int = RETRIES) -> T
 
 
 def may_pass(task: Task[..., Any], task_run: Any, state: Any) -> bool:
-    """Whether the failure is one that time may mend."""
+    """Return whether the failure may pass with time."""
     return isinstance(state.data, StoreFailed)
 
 
@@ -68,11 +68,11 @@ def _cause(run: FlowRun) -> str:
 
 
 def is_deployed() -> bool:
-    """Whether the server runs this flow by itself, and nobody waits for it at a terminal."""
+    """Return whether the server started this flow, so that nobody waits for it at a terminal."""
     context = FlowRunContext.get()
     return bool(context and context.flow_run and context.flow_run.deployment_id)
 
 
 def hold_writer_lock(workspace: Workspace, params: Params) -> AbstractContextManager[None]:
-    """The workspace's write lock; a deployed run waits for it, one that a person typed raises Busy at once."""
+    """Return the workspace's write lock; a deployed run waits for it, a run from a terminal raises Busy at once."""
     return writer_lock(workspace.lock_file, wait_s=params.schedules.writer_wait_s if is_deployed() else 0)

@@ -1,4 +1,4 @@
-"""Flow: the knowledge goes from version to version, and each time all strategies say what they know by then."""
+"""The flow that takes the knowledge from version to version and asks all strategies after each change."""
 
 import os
 import time
@@ -35,12 +35,12 @@ log = as_step("log", log_timeline.log_timeline)
 def walk_timeline(
     workspace_root: str, versions: Sequence[Version], into: str, adapters: Sequence[AdapterKind], limit: int | None
 ) -> TimelineOutcome:
-    """For each version: put it there, refresh, ask, retrain each adapter, ask again; then report and log.
+    """For each version: install it, refresh, ask, retrain each adapter, ask again; then report and log.
 
-    The walk has a workspace of its own in `into` with the settings of the one that is named, which goes on serving
-    what it serves. What is recorded is not done again, so a killed walk goes on where it was. Raises Busy where
-    another walk is under way there, and the errors of a refresh or a retrain; an adapter that its gate refuses is
-    part of the story and stops nothing.
+    The walk has its own workspace in `into`, with the settings of the workspace at `workspace_root`, whose served
+    release does not change. Recorded steps are not repeated, so a killed walk resumes where it stopped. Raises Busy if
+    another walk runs there, and the errors of a refresh or a retrain. An adapter that its gate refuses does not stop
+    the walk.
     """
     workspace = Workspace(Path(workspace_root).resolve())
     params = load_params(workspace.params_file)
@@ -50,13 +50,13 @@ def walk_timeline(
         known = sum(_walk_step(step, walk) for step in show_done(walk.steps, "walk-versions"))
         timeline = assemble(walk)
         outcome = TimelineOutcome(timeline, report(timeline, walk, workspace), known)
-    # With the runs of its refreshes and retrains: one ledger tells what they cost and how soon they were right.
+    # In the store of its refreshes and retrains: one ledger has their costs and how soon they were right.
     location = locate_tracking(walk.workspace.state, os.environ)
     return log(outcome, walk, location, str(flow_run.id or ""))
 
 
 def _walk_step(step: Step, walk: Walk) -> bool:
-    """Whether all of it was recorded already."""
+    """Do a step of the walk; return whether all of it was already recorded."""
     known = step.has(REFRESH) and all(step.has(retrain_record(kind)) for kind in walk.adapters)
     if not step.has(REFRESH):
         since_s, begun = apply_change(step, walk)
