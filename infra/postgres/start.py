@@ -1,6 +1,6 @@
-"""Starts a PostgreSQL of one's own for MLflow and Prefect: `make postgres`.
+"""Start a private PostgreSQL server for MLflow and Prefect: `make postgres`.
 
-Uses the server that Debian's package `postgresql` brings. Data, log and a random password lie in .lorag/postgres.
+It uses the server of Debian's package `postgresql`. Data, log and a random password are in .lorag/postgres.
 """
 
 import argparse
@@ -22,12 +22,12 @@ EXIT_STORE = 5
 
 
 class CannotStart(Exception):
-    """One line for a person."""
+    """The server cannot be started; the message is one line for a person."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that listens on 127.0.0.1 alone, and how to reach it."""
+    """A server that listens only on 127.0.0.1, and how to reach it."""
 
     programs: Path
     folder: Path
@@ -35,24 +35,24 @@ class Server:
     password: str
 
     def url(self, database: str, driver: str = "postgresql") -> str:
-        """The address of a database, password included, as SQLAlchemy writes it."""
+        """Return the address of a database with the password, in SQLAlchemy's form."""
         return f"{driver}://{USER}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the servers that keep their state in it need to be told."""
+        """Return the variables for the servers that keep their state in it."""
         return {
             "MLFLOW_BACKEND_STORE_URI": self.url("mlflow"),
             "PREFECT_API_DATABASE_CONNECTION_URL": self.url("prefect", "postgresql+asyncpg"),
         }
 
     def stop(self) -> None:
-        """Ends the server; its data stays."""
+        """Stop the server; its data stays."""
         _run(self.folder, [self.programs / "pg_ctl", "-D", self.folder / "data", "-m", "fast", "-w", "stop"])
 
 
 def find_programs() -> Path | None:
-    """The folder that holds `initdb` and `pg_ctl`: that of PATH, or where Debian keeps the newest version."""
+    """Return the folder of `initdb` and `pg_ctl`: on PATH, else Debian's newest version; None if there is none."""
     if found := shutil.which("initdb"):
         return Path(found).resolve().parent
     kept = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
@@ -60,9 +60,9 @@ def find_programs() -> Path | None:
 
 
 def launch(programs: Path, folder: Path) -> Server:
-    """Starts a server on the data in `folder`, which is made at the first call, and waits until it is ready.
+    """Start a server on the data in `folder`, which the first call creates, and wait until it is ready.
 
-    Root hands the folder to the user of the package, for PostgreSQL refuses to run as root.
+    Root gives the folder to the user of the package, because PostgreSQL refuses to run as root.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.geteuid() == 0:
@@ -72,7 +72,7 @@ def launch(programs: Path, folder: Path) -> Server:
     if is_new:
         make = [programs / "initdb", "-D", folder / "data", "-U", USER, "--auth=scram-sha-256", "--encoding=UTF8"]
         _run(folder, [*make, f"--pwfile={folder / 'password'}", "--no-instructions"])
-    # No socket in a folder that everybody may write to.
+    # No socket in a folder that every user may write to.
     options = f"-p {server.port} -h 127.0.0.1 -c unix_socket_directories=''"
     control = [programs / "pg_ctl", "-D", folder / "data", "-l", folder / "log", "-t", str(START_TIMEOUT_S)]
     _run(folder, [*control, "-o", options, "-w", "start"])
@@ -84,7 +84,7 @@ def launch(programs: Path, folder: Path) -> Server:
 
 
 def start(folder: Path) -> str:
-    """Makes sure that a server runs; the lines that tell MLflow and Prefect how to use it."""
+    """Make sure that a server runs; return the lines that configure MLflow and Prefect for it."""
     programs = find_programs()
     if programs is None:
         raise CannotStart("no PostgreSQL server here; install Debian's package `postgresql`, or use a server elsewhere")
@@ -93,7 +93,7 @@ def start(folder: Path) -> str:
 
 
 def stop(folder: Path) -> str:
-    """Ends the server that `start` started."""
+    """Stop the server that `start` started; return a message."""
     programs = find_programs()
     server = _running(programs, folder) if programs else None
     if server is None:
@@ -103,7 +103,7 @@ def stop(folder: Path) -> str:
 
 
 def main() -> int:
-    """The command line; the exit status."""
+    """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description="Start or stop a PostgreSQL server for this workspace.")
     parser.add_argument("action", nargs="?", choices=["start", "stop"], default="start")
     action = start if parser.parse_args().action == "start" else stop
@@ -124,14 +124,14 @@ def _running(programs: Path, folder: Path) -> Server | None:
 
 
 def _port(folder: Path) -> int:
-    """The port of earlier calls, so that exported addresses stay right; at first one that is free."""
+    """Return the port of earlier calls, so that exported addresses stay valid; the first call takes a free one."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(_kept(folder / "port", str(probe.getsockname()[1])))
 
 
 def _kept(path: Path, text: str) -> str:
-    """What the file holds, which is `text` at the first call; the server's user alone can read it."""
+    """Return the content of the file, which is `text` at the first call; only the server's user can read it."""
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -150,7 +150,7 @@ def _run(folder: Path, command: list[str | Path], **more: str) -> None:
             env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", **more},
             user=user,
             stdin=subprocess.DEVNULL,
-            # Not a pipe: the server keeps it open for as long as it lives.
+            # Not a pipe: the server keeps it open as long as it runs.
             stdout=subprocess.DEVNULL,
             stderr=errors,
             check=False,

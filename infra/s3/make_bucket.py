@@ -1,4 +1,4 @@
-"""Makes the bucket for artifacts of MLflow and DVC; one that is there stays as it is.
+"""Create the bucket for artifacts of MLflow and DVC; an existing one does not change.
 
     python infra/s3/make_bucket.py lorag
 
@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 
 def main() -> int:
-    """The command line; the exit status."""
+    """Run the command line; return the exit status."""
     if len(sys.argv) != 2:
         print("usage: make_bucket.py NAME", file=sys.stderr)
         return 2

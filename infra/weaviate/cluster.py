@@ -1,7 +1,7 @@
-"""Starts three Weaviate nodes on this machine that keep every object three times: `make weaviate-cluster`.
+"""Start three Weaviate nodes on this machine that keep every object three times: `make weaviate-cluster`.
 
-Any one of them may die: the other two go on, and starting the cluster again brings the third one back. Data, logs and
-a random key lie in .lorag/weaviate-cluster.
+Any one of them may die: the other two continue, and another start brings the third one back. Data, logs and a random
+key are in .lorag/weaviate-cluster.
 """
 
 import argparse
@@ -44,7 +44,7 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a client needs to be told: it asks the first node that answers."""
+        """Return the variables for a client, which asks the first node that answers."""
         each = [server.environment for server in self.servers]
         return {
             "WEAVIATE_URL": ",".join(one["WEAVIATE_URL"] for one in each),
@@ -53,15 +53,15 @@ class Cluster:
         }
 
     def kill(self, *, gently: bool = True) -> None:
-        """Ends all nodes."""
+        """Stop all nodes."""
         for server in self.servers:
             server.kill(gently=gently)
 
 
 def launch_cluster(binary: Path, folder: Path, *, api_key: str, known: Sequence[Server] = ()) -> Cluster:
-    """Starts the nodes that do not run, each with its data in a folder of its own, and waits until all are ready.
+    """Start the nodes that do not run, each with its own data folder, and wait until all are ready.
 
-    `known` are the nodes of an earlier call on this folder: they have met under their ports, and keep them.
+    `known` are the nodes of an earlier call on this folder: they know each other by their ports, and keep them.
     """
     ports = [server.ports for server in known] or [free_ports() for _ in range(NODES)]
     servers: list[Server] = []
@@ -85,7 +85,7 @@ def launch_cluster(binary: Path, folder: Path, *, api_key: str, known: Sequence[
 
 
 def start(folder: Path) -> str:
-    """Makes sure that all nodes run; the lines that tell a person how to use them."""
+    """Make sure that all nodes run; return the lines that tell a person how to use them."""
     binary = find_binary() or build_binary()
     if binary is None:
         raise CannotStart("no weaviate-server on PATH and no Go 1.26 or later to build it; install Go from go.dev")
@@ -97,14 +97,14 @@ def start(folder: Path) -> str:
 
 
 def stop(folder: Path) -> str:
-    """Ends what `start` started."""
+    """Stop what `start` started; return a message."""
     known = _recorded(folder)
     Cluster(tuple(known)).kill()
     return f"{len(known)} nodes have stopped; their data stays."
 
 
 def main() -> int:
-    """The command line; the exit status."""
+    """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description="Start or stop three Weaviate nodes for this workspace.")
     parser.add_argument("action", nargs="?", choices=["start", "stop"], default="start")
     action = start if parser.parse_args().action == "start" else stop
@@ -122,8 +122,8 @@ def _node_settings(number: int, ports: Sequence[Ports]) -> dict[str, str]:
         "CLUSTER_HOSTNAME": f"node{number + 1}",
         "RAFT_JOIN": ",".join(f"node{index + 1}:{each.raft}" for index, each in enumerate(ports)),
         "RAFT_BOOTSTRAP_EXPECT": str(NODES),
-        # A node that comes back lacks what was written without it, until the others have noticed: by default after
-        # 30 s, and no sooner than 30 s after the write.
+        # A node that comes back lacks what was written meanwhile, until the others notice: by default after 30 s,
+        # and not before 30 s after the write.
         "ASYNC_REPLICATION_FREQUENCY": "5s",
         "ASYNC_REPLICATION_PROPAGATION_DELAY": "5s",
     }
@@ -131,7 +131,10 @@ def _node_settings(number: int, ports: Sequence[Ports]) -> dict[str, str]:
 
 
 def _wait_for_gossip(server: Server, process: "subprocess.Popen[bytes]") -> None:
-    """The next node dies if it finds nobody to join; what goes wrong here is told when it is not ready."""
+    """Wait until a node can be joined, or has died: the next node dies if it finds no node to join.
+
+    A failure here is reported later, when the node does not become ready.
+    """
     end = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < end and process.poll() is None and not listens(server.ports.gossip):
         time.sleep(0.1)

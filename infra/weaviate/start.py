@@ -1,7 +1,7 @@
-"""Starts a Weaviate server of one's own: `make weaviate`.
+"""Start a private Weaviate server: `make weaviate`.
 
-Uses what is there, in this order: the server at WEAVIATE_URL; `weaviate-server` on PATH or built earlier; a build with
-Go; a container. Data, log and a random key lie in .lorag/weaviate.
+It uses the first that exists of: the server at WEAVIATE_URL; `weaviate-server` on PATH or built earlier; a build with
+Go; a container. Data, log and a random key are in .lorag/weaviate.
 """
 
 import argparse
@@ -37,16 +37,16 @@ ANYONE = {
     "AUTHENTICATION_APIKEY_ENABLED": "false",
     "AUTHORIZATION_ADMINLIST_ENABLED": "false",
 }
-"""Settings of a server that lets anybody in."""
+"""The settings of a server that accepts every client."""
 
 
 class CannotStart(Exception):
-    """One line for a person."""
+    """The server cannot be started; the message is one line for a person."""
 
 
 @dataclass(frozen=True)
 class Ports:
-    """HTTP and gRPC are for clients; gossip and raft each use the port above as well."""
+    """The ports of a server: HTTP and gRPC for clients; gossip and raft each also use the next port."""
 
     http: int
     grpc: int
@@ -56,7 +56,7 @@ class Ports:
 
 @dataclass(frozen=True)
 class Server:
-    """A running server and how to reach it; `started_s` is when it began, in seconds since the machine did."""
+    """A running server and how to reach it; `started_s` is its start, in seconds since the boot of the machine."""
 
     pid: int
     started_s: float
@@ -65,7 +65,7 @@ class Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a client needs to be told."""
+        """Return the variables for a client."""
         return {
             "WEAVIATE_URL": f"http://127.0.0.1:{self.ports.http}",
             "WEAVIATE_GRPC_PORT": str(self.ports.grpc),
@@ -73,11 +73,11 @@ class Server:
         }
 
     def is_process(self, process: psutil.Process) -> bool:
-        """Whether it is the server's, not that of a stranger who got its pid."""
+        """Return whether the process is the server's, not another one that got its pid."""
         return abs(_started_s(process) - self.started_s) <= 1
 
     def kill(self, *, gently: bool = True) -> None:
-        """Ends the server and waits for that; without `gently` as a power cut would."""
+        """Stop the server and wait for its end; without `gently` it is killed, as by a power cut."""
         try:
             process = psutil.Process(self.pid)
             if not self.is_process(process):
@@ -92,14 +92,14 @@ class Server:
 
 
 def find_binary() -> Path | None:
-    """`weaviate-server` on PATH, or the one that was built here before."""
+    """Return `weaviate-server` on PATH, or the one that was built here before; None if there is neither."""
     built = _build_folder() / "weaviate-server"
     found = shutil.which("weaviate-server") or (str(built) if os.access(built, os.X_OK) else None)
     return Path(found) if found else None
 
 
 def build_binary() -> Path | None:
-    """Builds the server with Go; None where there is no Go that is new enough."""
+    """Build the server with Go and return it; None if there is no Go that is new enough."""
     go = shutil.which("go")
     version = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout if go else ""
     match = re.search(r"go(\d+)\.(\d+)", version)
@@ -122,9 +122,9 @@ def build_binary() -> Path | None:
 
 
 def launch(binary: Path, folder: Path, *, api_key: str, ports: Ports | None = None, anonymous: bool = False) -> Server:
-    """Starts a server detached, with its data in `folder`, and waits until it is ready.
+    """Start a detached server with its data in `folder`, and wait until it is ready.
 
-    HTTP, gossip and raft listen on 127.0.0.1 only; gRPC and the cluster's data port have no such setting.
+    HTTP, gossip and raft listen only on 127.0.0.1; gRPC and the cluster's data port have no such setting.
     """
     server, process = spawn(binary, folder, api_key, ports or free_ports(), ANYONE if anonymous else {})
     wait_until_ready(server, process, folder / "log")
@@ -134,7 +134,7 @@ def launch(binary: Path, folder: Path, *, api_key: str, ports: Ports | None = No
 def spawn(
     binary: Path, folder: Path, api_key: str, ports: Ports, more: Mapping[str, str]
 ) -> "tuple[Server, subprocess.Popen[bytes]]":
-    """Starts a server detached; `more` are settings of its own."""
+    """Start a detached server; `more` are its additional settings."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [str(binary), "--scheme", "http", "--host", "127.0.0.1", "--port", str(ports.http)]
     with (folder / "log").open("ab") as log:
@@ -151,14 +151,14 @@ def spawn(
 
 
 def free_ports() -> Ports:
-    """Ports that nobody listens on right now."""
+    """Return ports that are free now."""
     with ExitStack() as held:
         http, grpc = _hold_run(held, 1), _hold_run(held, 1)
         return Ports(http=http, grpc=grpc, gossip=_hold_run(held, 2), raft=_hold_run(held, 2))
 
 
 def start(folder: Path) -> str:
-    """Makes sure that a server runs; the lines that tell a person how to use it."""
+    """Make sure that a server runs; return the lines that tell a person how to use it."""
     if url := os.environ.get("WEAVIATE_URL"):
         if not all(is_ready(each) for each in url.split(",")):
             raise CannotStart(f"WEAVIATE_URL is {url}, but no server is ready there; start that one, or unset it")
@@ -176,7 +176,7 @@ def start(folder: Path) -> str:
 
 
 def stop(folder: Path) -> str:
-    """Ends the server that `start` started."""
+    """Stop the server that `start` started; return a message."""
     server = _running(folder)
     if server is None:
         return "No server of this workspace is running."
@@ -185,7 +185,7 @@ def stop(folder: Path) -> str:
 
 
 def prepare() -> str:
-    """Makes sure that the server's binary exists; where it is."""
+    """Make sure that the server's binary exists; return its path."""
     binary = find_binary() or build_binary()
     if binary is None:
         raise CannotStart("no weaviate-server on PATH and no Go 1.26 or later to build it; install Go from go.dev")
@@ -193,7 +193,7 @@ def prepare() -> str:
 
 
 def main() -> int:
-    """The command line; the exit status."""
+    """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description="Start or stop a Weaviate server for this workspace.")
     parser.add_argument("action", nargs="?", choices=["start", "stop"], default="start")
     parser.add_argument("--prepare", action="store_true", help="only make sure that the server's binary exists")
@@ -221,10 +221,10 @@ def _settings(folder: Path, ports: Ports, api_key: str) -> dict[str, str]:
         "DEFAULT_VECTORIZER_MODULE": "none",
         "DISABLE_TELEMETRY": "true",
         "GO_PROFILING_DISABLE": "true",
-        # A text search among rows that are still in memory takes 250 ms instead of 5; the default keeps them for 60 s.
+        # A text search over rows that are still in memory takes 250 ms instead of 5; by default they stay there 60 s.
         "PERSISTENCE_MEMTABLES_FLUSH_DIRTY_AFTER_SECONDS": "5",
         "GRPC_PORT": str(ports.grpc),
-        # Without these it dies where the machine's first address is IPv6.
+        # Without these it dies if the machine's first address is IPv6.
         "CLUSTER_HOSTNAME": "node1",
         "CLUSTER_IN_LOCALHOST": "true",
         "CLUSTER_BIND_ADDR": "127.0.0.1",
@@ -244,7 +244,10 @@ def _settings(folder: Path, ports: Ports, api_key: str) -> dict[str, str]:
 
 
 def wait_until_ready(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Returns once the server answers on both ports; raises CannotStart, with the log's last line, where it ended."""
+    """Return when the server answers on both ports.
+
+    Raises CannotStart, with the log's last line, if the server ended, and if it is not ready in READY_TIMEOUT_S.
+    """
     end = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < end:
         if process.poll() is not None:
@@ -258,7 +261,7 @@ def wait_until_ready(server: Server, process: "subprocess.Popen[bytes]", log: Pa
 
 
 def is_ready(url: str) -> bool:
-    """Whether the server says so itself."""
+    """Return whether the server reports that it is ready."""
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/v1/.well-known/ready", timeout=5) as answer:
             return bool(answer.status == 200)
@@ -267,13 +270,13 @@ def is_ready(url: str) -> bool:
 
 
 def listens(port: int) -> bool:
-    """Whether anybody takes connections there."""
+    """Return whether a process accepts connections on this port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _hold_run(held: ExitStack, count: int) -> int:
-    """The first of `count` neighbouring ports, held until the stack closes so that no other call gets them."""
+    """Return the first of `count` neighbouring ports, held until the stack closes so that no other call gets them."""
     for _ in range(100):
         with ExitStack() as attempt:
             first = attempt.enter_context(socket.socket())
@@ -290,7 +293,7 @@ def _hold_run(held: ExitStack, count: int) -> int:
 
 
 def key_of(folder: Path) -> str:
-    """The random key that is kept there, made at the first call."""
+    """Return the random key stored in `folder`; the first call creates it."""
     path = folder / "api_key"
     if not path.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -299,7 +302,7 @@ def key_of(folder: Path) -> str:
 
 
 def write_privately(path: Path, text: str) -> None:
-    """Puts the text into a new file that its owner alone can read."""
+    """Write the text to a new file that only its owner can read."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -307,7 +310,7 @@ def write_privately(path: Path, text: str) -> None:
 
 
 def _started_s(process: psutil.Process) -> float:
-    # Since boot: by the clock on the wall, a process of before that clock was set would be a stranger.
+    # Since boot: by wall-clock time, a process from before a change of the clock would look like another one.
     return process.create_time() - psutil.boot_time()
 
 
@@ -320,7 +323,7 @@ def _recorded(folder: Path) -> Server | None:
 
 
 def runs(server: Server) -> bool:
-    """Whether that very process is there and ready."""
+    """Return whether exactly this process exists and is ready."""
     if not psutil.pid_exists(server.pid):
         return False
     return server.is_process(psutil.Process(server.pid)) and is_ready(server.environment["WEAVIATE_URL"])
@@ -332,7 +335,7 @@ def _running(folder: Path) -> Server | None:
 
 
 def _ports_used_before(folder: Path) -> Ports | None:
-    """The last server's ports if they are still free, so that exported addresses stay right."""
+    """Return the last server's ports if they are still free, so that exported addresses stay valid; else None."""
     server = _recorded(folder)
     if server is None:
         return None
