@@ -1,4 +1,4 @@
-"""Saves the views of views.yaml with every experiment of a tracking server, and prints their addresses.
+"""Save the views of views.yaml in every experiment of a tracking server, and print their addresses.
 
 python mlflow/save_views.py TRACKING_URI UI_ADDRESS
 """
@@ -12,11 +12,11 @@ from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
 PREFIX = "mlflow.sharedViewState."
-"""Tags of an experiment that the UI reads its state from, as its own button *Share* writes them."""
+"""The prefix of an experiment's tags from which the UI reads its state, as its own button *Share* writes them."""
 
 
 def main() -> None:
-    """Tags the experiments that have runs."""
+    """Tag the experiments that have runs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("tracking_uri", help="such as sqlite:///mlflow.db")
     parser.add_argument("address", help="where the UI is opened, such as http://127.0.0.1:5000")
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def state_of(view: dict[str, Any]) -> dict[str, Any]:
-    """What the page of an experiment remembers: the filter, and a section of bar charts."""
+    """Return the stored state of an experiment's page: the filter, and a section of bar charts."""
     charts = [
         {
             "type": "BAR",
