@@ -1,11 +1,11 @@
-"""How soon an edit is answered from where nobody calls lorag: by `lorag up` on the sample knowledge base.
+"""Measure how soon an edit changes the answer while nobody calls lorag: `lorag up` on the sample knowledge base.
 
     .venv/bin/python benchmarks/edit_to_answer.py [--edits 3] [--json out.json]
 
-A workspace in a home folder of its own follows a copy of version 1; server, worker, watcher and MLflow run as `lorag
-up` starts them. Each edit changes one number in one document. From the moment it is written: `released` until the
-pointer names another release, `answered` until `lorag search` as a command of its own, begun after that, has found the
-new number and ended.
+A workspace in a separate home folder follows a copy of version 1. Server, worker, watcher and MLflow run as `lorag up`
+starts them. Each edit changes one number in one document. Times start when the edit is written: `released` ends when
+the pointer names another release; `answered` ends when a separate `lorag search` command, started after the release,
+has found the new number and finished.
 """
 
 import argparse
@@ -28,7 +28,7 @@ PATIENCE_S = 600
 
 
 def main() -> None:
-    """Measures and prints a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--edits", type=int, default=3)
     parser.add_argument("--json", type=Path)
@@ -66,7 +66,7 @@ def main() -> None:
         )
         lorag("up")
         wait_for(lambda: served(home) is not None)
-        # The first run's last words, after its release.
+        # The end of the first run, after its release.
         time.sleep(20)
         for number in range(arguments.edits):
             before, edited = served(home), time.monotonic()
@@ -95,13 +95,13 @@ def main() -> None:
 
 
 def served(home: Path) -> str | None:
-    """The release that the workspace serves."""
+    """Return the release that the workspace serves."""
     pointer = home / "w" / ".lorag" / "current.json"
     return str(json.loads(pointer.read_text())["release"]) if pointer.exists() else None
 
 
 def wait_for(happened: Any) -> None:
-    """Returns when it has; raises TimeoutError."""
+    """Return when `happened()` is true; raise TimeoutError if it takes too long."""
     end = time.monotonic() + PATIENCE_S
     while not happened():
         if time.monotonic() > end:

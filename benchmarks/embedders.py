@@ -1,6 +1,6 @@
-"""Texts a second by each embedder on real paragraphs, and how near their vectors are to sentence-transformers in fp32.
+"""Measure each embedder's texts per second on real paragraphs, and its vectors against sentence-transformers in fp32.
 
-The candidates take turns, so that whatever else the machine does hits all of them alike; the best round counts.
+The candidates take turns, so that other work on the machine affects all of them equally; the best round counts.
 """
 
 import argparse
@@ -32,7 +32,7 @@ Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 class NoCache:
-    """Finds nothing and keeps nothing."""
+    """A cache that finds nothing and keeps nothing."""
 
     def get_many(self, namespace: str, keys: Sequence[str]) -> dict[str, bytes]:
         """Nothing."""
@@ -43,7 +43,7 @@ class NoCache:
 
 
 def read_paragraphs(path: Path, params: EmbeddingParams, n: int) -> list[str]:
-    """`n` distinct paragraphs of 20 to 200 tokens, the same ones each time."""
+    """Return `n` distinct paragraphs of 20 to 200 tokens, the same ones each time."""
     lines = path.read_text(encoding="utf-8").splitlines()
     pieces = (piece.strip() for line in lines for piece in re.split(r"\n\s*\n", json.loads(line)["text"]))
     texts = [piece for piece in dict.fromkeys(pieces) if piece]
@@ -54,7 +54,7 @@ def read_paragraphs(path: Path, params: EmbeddingParams, n: int) -> list[str]:
 
 
 def open_candidates(params: EmbeddingParams) -> dict[str, Encode]:
-    """Plain sentence-transformers first, then what lorag can use on this machine."""
+    """Return plain sentence-transformers first, then the embedders that lorag can use on this machine."""
     plain = load_network(resolve_model(params.model), "cpu", bf16=False)
     candidates: dict[str, Encode] = {PLAIN: lambda texts: np.asarray(plain.encode(list(texts), batch_size=32))}
     for backend in ("openvino", "torch"):
@@ -70,7 +70,7 @@ def open_candidates(params: EmbeddingParams) -> dict[str, Encode]:
 
 
 def measure(candidates: dict[str, Encode], texts: Sequence[str], rounds: int) -> None:
-    """Prints a row a candidate: speed, CPU time a text, the worst cosine, and the median latency of one question."""
+    """Print a row per candidate: speed, CPU time per text, the worst cosine, and the median latency of one question."""
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
     cpu_s: dict[str, list[float]] = {name: [] for name in candidates}
     vectors: dict[str, NDArray[np.float32]] = {}
@@ -107,7 +107,7 @@ def _latency_s(encode: Encode) -> float:
 
 
 def main() -> None:
-    """Parses the command line, measures, prints."""
+    """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=Path, default=DOCUMENTS, help="JSON lines with a `text` each")
     parser.add_argument("--texts", type=int, default=1000)

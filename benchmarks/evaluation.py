@@ -1,12 +1,13 @@
-"""What evaluating a strategy takes, beside the bare generation of the same answers in batches.
+"""Measure the evaluation of a strategy against the bare generation of the same answers in batches.
 
     .venv/bin/python benchmarks/evaluation.py [--questions 500] [--strategy rag] [--repeats 3] [--json out.json]
 
-A workspace is made from the sample knowledge base, with so many questions: its facts in all their wordings. Then, in
-turns: `evaluation` (the stages `answers STRATEGY` and `comparison` as processes, by the clock, with no answer in the
-cache) and `raw` (in a process of its own, with the model loaded and the prompts encoded before the clock starts:
-transformers' `generate` on those very prompts, each once, in batches of like length with as many tokens as lorag's).
-For a strategy that reads, both ask with the ideal context too. The goal is a ratio of at most 1.2.
+A workspace is made from the sample knowledge base with this many questions: its facts in all their wordings. Then two
+measurements take turns. `evaluation` is the wall-clock time of the stages `answers STRATEGY` and `comparison` as
+processes, with no answer in the cache. `raw` is transformers' `generate` on exactly these prompts, each once, in
+batches of similar length with as many tokens as lorag's. It runs in a separate process; the model is loaded and the
+prompts are encoded before the clock starts. For a strategy that reads, both also ask with the ideal context. The goal
+is a ratio of at most 1.2.
 """
 
 import argparse
@@ -25,7 +26,7 @@ GOAL = 1.2
 
 
 def main() -> None:
-    """Measures in turns and prints a table."""
+    """Measure in turns and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--questions", type=int, default=500)
     parser.add_argument("--strategy", default="rag", choices=["base", "rag"])
@@ -59,7 +60,7 @@ def main() -> None:
 
 
 def make_workspace(folder: Path, n_questions: int) -> Path:
-    """A refreshed workspace, whose cache without answers is put aside."""
+    """Return a refreshed workspace; a copy of its cache without answers is kept."""
     rows = [json.loads(line) for line in (ROOT / "knowledge/v1/questions.jsonl").read_text("utf-8").splitlines()]
     asked = [
         {**row, "id": f"{row['id']}.{at}", "question": text, "phrasings": [], "held_out_phrasings": []}
@@ -79,7 +80,7 @@ def make_workspace(folder: Path, n_questions: int) -> Path:
 
 
 def generate_raw(workspace: Path, strategy: str) -> dict[str, Any]:
-    """Seconds of `generate` on the prompts behind the answers that the stage left."""
+    """Measure the seconds of `generate` on the prompts of the answers that the stage wrote."""
     import torch
 
     from lorag.answering.strategies import make_prompt
@@ -134,7 +135,7 @@ def generate_raw(workspace: Path, strategy: str) -> dict[str, Any]:
 
 
 def report(taken: dict[str, list[float]], raw: dict[str, Any], arguments: argparse.Namespace) -> None:
-    """The least, median and greatest of each, and the ratio of the turns."""
+    """Print the least, median and greatest of each, and the ratio of the turns."""
     ratios = [whole / bare for whole, bare in zip(taken["evaluation"], taken["raw"], strict=True)]
     print(
         f"{arguments.strategy}, {arguments.questions} questions: {raw['n_answers']} answers, {raw['n_prompts']} prompts"
@@ -148,9 +149,9 @@ def report(taken: dict[str, list[float]], raw: dict[str, Any], arguments: argpar
 
 
 def run(command: list[str], folder: Path) -> str:
-    """Standard output; raises with the error of a command that failed."""
+    """Run the command and return its standard output; raise with its error output if it fails."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    # 3 says that a document was quarantined, which the sample knowledge base has on purpose.
+    # Status 3 means that a document was quarantined; the sample knowledge base has one on purpose.
     if done.returncode not in (0, 3):
         raise RuntimeError(f"{' '.join(command)}\n{done.stderr[-3000:]}")
     return done.stdout

@@ -1,10 +1,10 @@
-"""What `lorag refresh` costs where nothing changed, as a command: beside it the floor of any Prefect flow.
+"""Measure `lorag refresh` without a change, as a command, against the minimum of any Prefect flow.
 
     .venv/bin/python benchmarks/noop.py [--repeats 5] [--json out.json]
 
-A workspace is made from the sample knowledge base and refreshed once. Then, in turns, whole processes by the clock:
+A workspace is made from the sample knowledge base and refreshed once. Then two whole processes are timed in turns:
 `refresh` (`lorag refresh --json`, which must embed nothing and publish nothing) and `floor` (a process that imports
-Prefect with the same settings and runs an empty flow of one task: its temporary server has to come up for either).
+Prefect with the same settings and runs an empty flow of one task). In both, Prefect's temporary server must start.
 """
 
 import argparse
@@ -35,7 +35,7 @@ empty()
 
 
 def main() -> None:
-    """Measures in turns and prints a table."""
+    """Measure in turns and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path)
@@ -66,12 +66,12 @@ def main() -> None:
 
 
 def run(command: list[str]) -> tuple[float, str]:
-    """Seconds of a whole process, and what it printed; raises RuntimeError with the end of its log."""
+    """Return the seconds of a whole process and its output; raise RuntimeError with the end of its log if it fails."""
     begun = time.perf_counter()
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PREFECT_HOME": ""}
     environment.pop("PREFECT_HOME")
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    # 3 says that a document was quarantined, which the sample knowledge base has on purpose.
+    # Status 3 means that a document was quarantined; the sample knowledge base has one on purpose.
     if done.returncode not in (0, 3):
         raise RuntimeError(f"{command} failed:\n{done.stderr[-2000:]}")
     return time.perf_counter() - begun, done.stdout

@@ -1,20 +1,20 @@
-"""What a refresh that changes one chunk in a hundred costs against the build, at 100,000 chunks, on each store.
+"""Measure a refresh that changes 1 % of the chunks against the build, at 100,000 chunks, on each store.
 
     .venv/bin/python benchmarks/one_percent.py [--store lancedb] [--rows 100000] [--refreshes 3] [--json out.json]
 
-The corpus is that of search_100k.py. Build and refreshes are the calls of a refresh by Prefect and DVC without these
-two, with a part each: embed (cache and vectors), plan, write, gate (every changed chunk looked for by its own vector,
-the whole generation read back and both digests recomputed), publish (fsync, record, pointer, retention). Parsing and
-cutting are not in it. Each refresh changes other chunks, so the later ones show when the stores tidy up.
+The corpus is that of search_100k.py. Build and refreshes make the same calls as a refresh by Prefect and DVC, without
+these two. The parts are timed separately: embed (cache and vectors), plan, write, gate (search for every changed chunk
+by its own vector, read back the whole generation, recompute both digests), publish (fsync, record, pointer, retention).
+Parsing and cutting are not included. Each refresh changes other chunks, so later ones show when the stores clean up.
 
-The encoder's work is left out of `seconds`, for it would hide the rest: vectors are known before. What the real one
-would add to either side is worked out from its speed on a sample of the same texts and given as `with_encoder`. Hybrid
-search is measured, and recall compared with exact search, after the build and after the last refresh.
+`seconds` does not include the encoder, because it would hide the rest: vectors are known before. The time that the real
+encoder would add to both sides is computed from its speed on a sample of the same texts, and given as `with_encoder`.
+dense+bm25 search is measured, and recall is compared with exact search, after the build and after the last refresh.
 
-Weaviate is taken where WEAVIATE_URL says, and left out without it.
+Weaviate is measured at WEAVIATE_URL, and left out without that variable.
 """
 
-# ruff: noqa: E402 - the folder of the peers has to be on the path first.
+# ruff: noqa: E402 - the folder of the peers must be on the path first.
 
 import argparse
 import json
@@ -53,7 +53,7 @@ SAMPLE = 512
 
 @dataclass
 class KnownVectors:
-    """An Embedder that looks vectors up."""
+    """An Embedder that looks up known vectors."""
 
     vectors: dict[str, Vector]
     fingerprint: str = "known"
@@ -61,16 +61,16 @@ class KnownVectors:
     backend: str = "known vectors"
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """A guess: only batches depend on it."""
+        """Return a guess: only the batches depend on it."""
         return [len(text) // 4 for text in texts]
 
     def embed_batch(self, texts: Sequence[str]) -> Any:
-        """Vectors [n, dimension]."""
+        """Return vectors [n, dimension]."""
         return np.stack([self.vectors[text] for text in texts])
 
 
 def main() -> None:
-    """Measures the stores that are there and prints a table."""
+    """Measure the available stores and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--refreshes", type=int, default=3)
@@ -95,7 +95,7 @@ def main() -> None:
 def measure(
     kind: StoreKind, versions: Sequence[list[Chunk]], embedder: KnownVectors, queries: Any, texts_a_s: float
 ) -> list[dict[str, Any]]:
-    """A row for the build and for each refresh, printed as they come."""
+    """Return a row for the build and for each refresh; print each when it is done."""
     folder = Path(tempfile.mkdtemp(prefix="one_percent_"))
     params = read_params()
     params = params.model_copy(
@@ -129,7 +129,7 @@ def measure(
 
 
 def ask_newest(folder: Path, params: Params, queries: Any) -> dict[str, float]:
-    """Latency and recall of the served generation."""
+    """Measure latency and recall of the served generation."""
     store = open_store(params.index, folder, os.environ)
     try:
         return ask(store, ReleaseShelf(folder).releases()[0].index, queries)
@@ -138,7 +138,7 @@ def ask_newest(folder: Path, params: Params, queries: Any) -> dict[str, float]:
 
 
 def changed_versions(chunks: Sequence[Chunk], embedder: KnownVectors, count: int) -> list[list[Chunk]]:
-    """One version after the other, each with another hundredth of the chunks changed."""
+    """Return one version after the other, each with another hundredth of the chunks changed."""
     words, generator = random.Random(2), np.random.default_rng(2)
     versions, current = [], list(chunks)
     for number in range(1, count + 1):
@@ -153,7 +153,7 @@ def changed_versions(chunks: Sequence[Chunk], embedder: KnownVectors, count: int
 
 
 def documents_of(chunks: Sequence[Chunk]) -> list[Document]:
-    """A document for each id that the chunks name."""
+    """Return a document for each document id of the chunks."""
     texts: dict[str, list[Block]] = {}
     for chunk in chunks:
         texts.setdefault(chunk.document_id, []).append(Block(BlockKind.PARAGRAPH, chunk.text))
@@ -161,7 +161,7 @@ def documents_of(chunks: Sequence[Chunk]) -> list[Document]:
 
 
 def encoder_speed(texts: list[str]) -> tuple[float, float]:
-    """Texts a second of the embedder that params name, on this machine, and processor seconds a text."""
+    """Return texts per second of the embedder in params on this machine, and processor seconds per text."""
     params = read_params().embedding
     embedder = open_embedder(params)
     texts = [text for text, n in zip(texts, embedder.count_tokens(texts), strict=True) if n <= params.max_tokens]

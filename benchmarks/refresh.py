@@ -1,4 +1,4 @@
-"""What a refresh costs: lorag side by side with LangChain's indexing API and LlamaIndex's ingestion pipeline.
+"""Measure the cost of a refresh: lorag against LangChain's indexing API and LlamaIndex's ingestion pipeline.
 
     make bench
     .venv/bin/python benchmarks/refresh.py [--repeats 3] [--share 0.25] [--systems lorag raw langchain]
@@ -7,27 +7,27 @@
 Phases, on the documentation of KEDA in ../shared/data: `build` (2.13 from nothing), `noop` (2.13 again) and `update`
 (to 2.14). The rules:
 
-- The same texts: documents are parsed and cut once, by lorag, and every system indexes just these chunks, each with a
-  stable id. So only the machinery differs. Parsing and cutting are not counted, for nobody; `lorag_whole` is lorag from
-  the source folder on, for a table of its own.
-- The same model (all-MiniLM-L6-v2) on the same processor, by each system's own way to run it: the peers by
-  sentence-transformers in torch with their documented classes, lorag by its `auto` backend. That difference is meant to
-  count; `raw` tells it from the rest: lorag's embedder alone on the batches of a build, prepared before.
-- The peers run in an environment of their own (benchmarks/requirements.lock), with lorag's versions of torch,
-  transformers and sentence-transformers: some of their needs and lorag's exclude each other.
-- One fresh process a measurement. Imports, loading the model, one warm-up text, reading the input and opening saved
-  state come before the timed part. Peak memory is the process's highest resident size, all of that included.
-- lorag's timed part ends with what serves: the LanceDB generation written, read back and checked by the gate, fsynced
-  and published. The peers keep vectors in memory, their cheapest store; saving these is timed beside and not counted.
-  LangChain's records go to SQLite within the timed part, as it wants it.
-- Threads wait as each system has it by default. Where other work takes the cores, torch's threads spin at their
-  barriers, which makes the peers look slower than they are: run this on a quiet machine.
-- Systems take turns within every phase of every repeat, beginning with another one each time. Ratios are taken within a
-  repeat, and given as least, median and greatest. Busy neighbours still disturb wall-clock seconds; processor seconds,
-  of all threads, are given beside them.
+- The same texts: documents are parsed and cut once, by lorag, and every system indexes exactly these chunks, each with
+  a stable id. So only the machinery differs. Parsing and cutting are not counted for any system; `lorag_whole` is lorag
+  from the source folder on, in a separate table.
+- The same model (all-MiniLM-L6-v2) on the same processor, run in each system's own way: the peers with
+  sentence-transformers in torch and their documented classes, lorag with its `auto` backend. This difference counts on
+  purpose; `raw` separates it from the rest: lorag's embedder alone on the batches of a build, prepared before.
+- The peers run in a separate environment (benchmarks/requirements.lock), with lorag's versions of torch, transformers
+  and sentence-transformers, because some of their requirements exclude those of lorag.
+- One fresh process per measurement. Imports, loading of the model, one warm-up text, reading of the input and opening
+  of saved state come before the timed part. Peak memory is the process's highest resident size, including all of these.
+- lorag's timed part ends with a served release: the LanceDB generation is written, read back, checked by the gate,
+  fsynced and published. The peers keep vectors in memory, their cheapest store; saving them is timed separately and not
+  counted. LangChain's records go to SQLite within the timed part, as its API requires.
+- Threads wait in each system's default way. If other work uses the cores, torch's threads spin at their barriers, which
+  makes the peers look slower than they are: run this on a quiet machine.
+- Systems take turns within every phase of every repeat, and each time another one starts. Ratios are computed within a
+  repeat, and given as least, median and greatest. Other load still disturbs wall-clock seconds; processor seconds of
+  all threads are also given.
 
-How each peer is set up, and why, stands at the top of peers/langchain_peer.py and peers/llamaindex_peer.py. The corpus
-holds no golden questions, so lorag's gate asks none. It does not compare retrieval: all index the same texts.
+The set-up of each peer is explained at the top of peers/langchain_peer.py and peers/llamaindex_peer.py. The corpus has
+no golden questions, so lorag's gate asks none. Retrieval is not compared: all systems index the same texts.
 """
 
 import argparse
@@ -44,7 +44,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# Nothing heavy may be imported here: a child begins with its parent's highest memory.
+# Nothing heavy may be imported here: a child starts with its parent's peak memory.
 ROOT = Path(__file__).parents[1]
 PEERS_PYTHON = ROOT / "build/bench-venv/bin/python"
 MEASURE = ROOT / "benchmarks/peers/measure.py"
@@ -56,7 +56,7 @@ Result = dict[str, Any]
 
 
 def main() -> None:
-    """Measures, prints the tables, writes the JSON."""
+    """Measure, print the tables, write the JSON."""
     arguments = parse_arguments()
     folder = Path(tempfile.mkdtemp(prefix="lorag_refresh_bench_"))
     try:
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """What the command line asks for; ends with a hint where the peers are not installed."""
+    """Parse the command line; exit with a hint if the peers are not installed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--share", type=float, default=1.0, help="of the documents, where the whole takes too long")
@@ -86,7 +86,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measure_all(folder: Path, systems: Sequence[str], repeats: int, peers_python: Path) -> list[Result]:
-    """Each phase of each system, `repeats` times, in turns."""
+    """Measure each phase of each system, `repeats` times, in turns."""
     results: list[Result] = []
     for repeat in range(repeats):
         shift = repeat % len(systems)
@@ -106,7 +106,7 @@ def measure_all(folder: Path, systems: Sequence[str], repeats: int, peers_python
 
 
 def run_child(python: Path, folder: Path, system: str, phase: str, state: str) -> Result:
-    """One measurement; raises RuntimeError with the end of the child's log."""
+    """Run one measurement; raise RuntimeError with the end of the child's log if it fails."""
     corpus = folder / "corpus"
     corpus.mkdir(exist_ok=True)
     environment = {
@@ -125,7 +125,7 @@ def run_child(python: Path, folder: Path, system: str, phase: str, state: str) -
 
 
 def check_same_rows(results: Sequence[Result]) -> None:
-    """Raises ValueError unless all systems end with the same number of rows in a phase."""
+    """Raise ValueError unless all systems end with the same number of rows in a phase."""
     for phase in PHASES:
         counts = {r["system"]: r["n_rows"] for r in results if r["phase"] == phase and r["system"] != "raw"}
         if len(set(counts.values())) > 1:
@@ -133,7 +133,7 @@ def check_same_rows(results: Sequence[Result]) -> None:
 
 
 def all_ratios(results: Sequence[Result]) -> list[Result]:
-    """How many times longer each peer takes than lorag, and lorag's share of raw speed, within each repeat."""
+    """Return the ratio of each peer's time to lorag's, and lorag's share of raw speed, within each repeat."""
     seconds = {(r["system"], r["phase"], r["repeat"]): r for r in results}
     pairs = [(peer, "lorag", phase) for peer in PEERS for phase in PHASES]
     rows = []
@@ -150,12 +150,12 @@ def all_ratios(results: Sequence[Result]) -> list[Result]:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Least, median and greatest."""
+    """Return least, median and greatest."""
     return {"min": min(values), "median": statistics.median(values), "max": max(values)}
 
 
 def print_report(report: Result) -> None:
-    """The tables, in Markdown."""
+    """Print the tables in Markdown."""
     results, corpus = report["results"], report["corpus"]
     print(f"\n{report['machine']['processor']}, {report['machine']['cores']} cores; {json.dumps(corpus)}\n")
     print("| phase | system | seconds (min / median / max) | cpu s | embedded | peak MB | save s, not counted |")
@@ -180,7 +180,7 @@ def print_report(report: Result) -> None:
 
 
 def describe(found: Sequence[Result]) -> str:
-    """A row of the first table: medians, and the spread of the seconds."""
+    """Return a row of the first table: medians, and the spread of the seconds."""
     saves = [r["save_s"] for r in found if r["save_s"] is not None]
     cells = [
         show_spread(spread([r["seconds"] for r in found])),
@@ -193,12 +193,12 @@ def describe(found: Sequence[Result]) -> str:
 
 
 def show_spread(value: dict[str, float]) -> str:
-    """Three figures, two decimals."""
+    """Return three figures with two decimals."""
     return f"{value['min']:.2f} / {value['median']:.2f} / {value['max']:.2f}"
 
 
 def describe_machine() -> Result:
-    """What the figures depend on."""
+    """Return the properties of the machine on which the figures depend."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
     fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -213,7 +213,7 @@ def describe_machine() -> Result:
 
 
 def tell(line: str) -> None:
-    """Progress, on standard error."""
+    """Print progress on standard error."""
     print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
 
 

@@ -1,26 +1,26 @@
-"""What training an adapter costs: lorag's loop side by side with TRL's SFTTrainer.
+"""Measure the cost of training an adapter: lorag's loop against TRL's SFTTrainer.
 
     make bench-retrain
     .venv/bin/python benchmarks/retrain.py [--repeats 2] [--epochs 2] [--pairs 200] [--json out.json]
 
 The rules:
 
-- The same pairs: of DyKnow's facts in ../shared/data the question and its paraphrases with the first answer, under the
-  chat template. TRL gets prompt and completion as text with the loss on the completion alone; its token ids must be
-  lorag's, or the run fails.
+- The same pairs: for each of DyKnow's facts in ../shared/data, the question and its paraphrases with the first answer,
+  in the chat template. TRL gets prompt and completion as text, with the loss on the completion only. Its token ids must
+  equal lorag's, otherwise the run fails.
 - The same base model, rank, target modules, epochs, learning rate, schedule, warm-up, clipping and optimiser. lorag's
-  batches are by tokens, from params.yaml; TRL's are of as many pairs as give as many steps.
-- TRL as it is by default (bf16 autocast over fp32 weights, gradient checkpointing), and with `bf16=False`. After the
+   batches are limited by tokens, from params.yaml; TRL's have the number of pairs that gives as many steps.
+- TRL with its defaults (bf16 autocast over fp32 weights, gradient checkpointing), and with `bf16=False`. After the
   first repeat the slower of the two is left out, and ratios are against the faster one.
-- One fresh process a measurement, in turns. The clock runs from the end of the first step to the end of the last: no
-  imports, no loading, no warm-up. Tokens are those of the pairs, padding left out. Peak memory is the process's highest
-  resident size when training ends, all included.
-- The loss is read afterwards by one piece of code, in fp32, from the adapters that were saved: mean over the answer
-  tokens of the training pairs.
+- One fresh process per measurement, in turns. The clock runs from the end of the first step to the end of the last:
+  no imports, no loading, no warm-up. Tokens are those of the pairs, without padding. Peak memory is the process's
+  highest resident size when training ends, including everything.
+- The same code measures the loss of both afterwards, in fp32, from the saved adapters: the mean over the answer tokens
+  of the training pairs.
 - Matrix throughput is torch.mm on the shapes of the model's layers with a batch's tokens. A token of training needs 4
-  operations a weight, forward and back to the input, for weights are frozen; the output layer counts where there is a
-  label. The adapter's own products are left out.
-- Then lorag's other methods on the first pairs, an epoch each: tokens a second and peak memory.
+  operations per weight, forward and back to the input, because weights are frozen; the output layer counts only where
+  there is a label. The adapter's own products are left out.
+- Then lorag's other methods are trained on the first pairs, one epoch each: tokens per second and peak memory.
 """
 
 import argparse
@@ -43,7 +43,7 @@ TRL = ["trl", "trl_fp32"]
 
 
 def main() -> None:
-    """Measures, prints the tables, writes the JSON."""
+    """Measure, print the tables, write the JSON."""
     arguments = parse_arguments()
     folder = Path(tempfile.mkdtemp(prefix="lorag_retrain_bench_"))
     try:
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """What the command line asks for; ends with a hint where TRL is not installed."""
+    """Parse the command line; exit with a hint if TRL is not installed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=2)
@@ -71,7 +71,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measure_all(folder: Path, arguments: argparse.Namespace) -> Result:
-    """Both systems in turns, `repeats` times, the losses of their adapters, and the methods."""
+    """Measure both systems in turns, `repeats` times, then the losses of their adapters and the methods."""
     own = Path(sys.executable)
     setup = run_child(own, "prepare", folder, n_pairs=arguments.pairs)
     tell(f"pairs: {json.dumps(setup)}")
@@ -96,7 +96,7 @@ def measure_all(folder: Path, arguments: argparse.Namespace) -> Result:
 
 
 def measure(folder: Path, system: str, repeat: int, arguments: argparse.Namespace) -> Result:
-    """One training run and the loss of its adapter."""
+    """Measure one training run and the loss of its adapter."""
     adapter = f"adapter_{repeat}_{system}"
     if system == "lorag":
         result = run_child(
@@ -116,7 +116,7 @@ def measure(folder: Path, system: str, repeat: int, arguments: argparse.Namespac
 
 
 def measure_methods(folder: Path, n_pairs: int) -> list[Result]:
-    """One epoch of the first pairs with each method."""
+    """Measure one epoch on the first pairs with each method."""
     rows = []
     for method in METHODS if n_pairs else []:
         result = run_child(
@@ -128,7 +128,7 @@ def measure_methods(folder: Path, n_pairs: int) -> list[Result]:
 
 
 def run_child(python: Path, what: str, folder: Path, **settings: Any) -> Result:
-    """One measurement; raises RuntimeError with the end of the child's log."""
+    """Run one measurement; raise RuntimeError with the end of the child's log if it fails."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "HF_HUB_OFFLINE": "1"}
     command = [str(python), str(MEASURE), what, str(folder), json.dumps(settings)]
     child = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
@@ -139,13 +139,13 @@ def run_child(python: Path, what: str, folder: Path, **settings: Any) -> Result:
 
 
 def faster_trl(results: Sequence[Result]) -> str:
-    """Which of TRL's two ways does more tokens a second."""
+    """Return the one of TRL's two ways with more tokens per second."""
     best = max((r for r in results if r["system"] in TRL), key=lambda r: float(r["tokens_a_second"]))
     return str(best["system"])
 
 
 def all_ratios(results: Sequence[Result]) -> Result:
-    """Of lorag over TRL at its better, within each repeat: tokens a second, peak memory and loss."""
+    """Return the ratios of lorag to TRL's better way, within each repeat: tokens per second, peak memory and loss."""
     peer = faster_trl(results)
     found = {(r["system"], r["repeat"]): r for r in results}
     repeats = sorted({r["repeat"] for r in results})
@@ -156,7 +156,7 @@ def all_ratios(results: Sequence[Result]) -> Result:
 
 
 def print_report(report: Result) -> None:
-    """The tables, in Markdown."""
+    """Print the tables in Markdown."""
     products, results = report["products"], report["results"]
     machine = report["machine"]
     print(f"\n{machine['processor']}, {machine['cores']} cores; {json.dumps(report['setup'])}")

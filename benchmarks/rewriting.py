@@ -1,13 +1,13 @@
-"""What rewriting questions before the search is worth: none, multi-query and HyDE, by the generator of params.
+"""Measure the effect of rewriting questions before the search: none, multi-query and HyDE, by the generator of params.
 
     .venv/bin/python benchmarks/rewriting.py [--documents F --questions F] [--limit 60] [--json out.json]
 
-All documents are indexed as a refresh would; of the questions, `limit` are chosen by a hash of their ids. Each is
-rewritten once a mode, all in one batch, and the same queries are searched for by every retriever. A difference is
-against no rewriting, question by question, with its standard error.
+All documents are indexed as in a refresh; `limit` questions are chosen by a hash of their ids. Each is rewritten once
+per mode, all in one batch, and every retriever searches for the same queries. A difference is against no rewriting,
+question by question, with its standard error.
 """
 
-# ruff: noqa: E402 - the folder of the peers has to be on the path first.
+# ruff: noqa: E402 - the folder of the peers must be on the path first.
 
 import argparse
 import json
@@ -49,7 +49,7 @@ MEASURES = ("ndcg_at_10", "recall_at_1", "recall_at_5")
 
 
 def main() -> None:
-    """Measures and prints a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--documents", type=Path, default=XQUAD / "documents.jsonl")
     parser.add_argument("--questions", type=Path, default=XQUAD / "questions.jsonl")
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def measure(questions: Sequence[GoldenQuestion], searcher: Searcher, params: Params) -> list[dict[str, Any]]:
-    """A row for each mode and retriever, with the metrics of every question."""
+    """Return a row for each mode and retriever, with the metrics of every question."""
     generator = open_generator(params.generation, os.environ)
     results = []
     for mode in (Rewriting.NONE, Rewriting.MULTI_QUERY, Rewriting.HYDE):
@@ -101,7 +101,7 @@ def measure(questions: Sequence[GoldenQuestion], searcher: Searcher, params: Par
 
 
 def show(results: Sequence[Mapping[str, Any]], n_questions: int, n_chunks: int) -> None:
-    """The table, in Markdown."""
+    """Print the table in Markdown."""
     print(f"{n_questions} questions, {n_chunks} chunks")
     print(
         f"| rewriting | retriever | {' | '.join(MEASURES)} | added queries | s a question, in a batch |\n|{'---|' * 7}"

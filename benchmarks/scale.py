@@ -1,25 +1,25 @@
-"""What a chunk costs in time and memory as the corpus grows: build, refreshes and search at 1k to 300k chunks.
+"""Measure time and memory per chunk as the corpus grows: build, refreshes and search at 1k to 300k chunks.
 
     python benchmarks/scale.py [--rows 1000 --rows 10000] [--store lancedb] [--json out.json] [--plot out.png]
 
 Chunks are passages of real text, each repeated with other words at its end, as in search_100k.py. Steps: `build`, a
-refresh that changes one chunk in a hundred, one that changes ten chunks, and search. Each is a process of its own, so
-that its peak of memory is its own; it is given without what the imports take. A refresh is that of
-peers/lorag_side.py: cache and vectors, plan, write, gate with both digests, publish. Parsing and cutting, which go
-document by document, are not in it.
+refresh that changes one chunk in a hundred, one that changes ten chunks, and search. Each is a separate process with
+its own peak of memory, which is given without the memory of the imports. A refresh is that of peers/lorag_side.py:
+cache and vectors, plan, write, gate with both digests, publish. Parsing and cutting, which run document by document,
+are not included.
 
-The encoder is faked, for it would measure itself: a text's vector is its passage's MiniLM embedding plus noise that the
-text's hash decides, about 0.05 ms. What the real one adds is worked out from its speed on 512 of the texts.
+The encoder is a fake, because the real one would dominate: a text's vector is its passage's MiniLM embedding plus noise
+that depends on the text's hash, about 0.05 ms. The time of the real one is computed from its speed on 512 of the texts.
 
 `fit` is the least-squares estimate of processor seconds = a * changed + b * corpus + c over all refreshes; processor
-seconds say more than seconds where other work runs. The goal: neither time nor memory a chunk grows with the corpus,
-and what a refresh pays for the corpus (b) stays far below what the encoder takes for a chunk.
+seconds say more than seconds if other work runs. The goal: neither time nor memory per chunk grows with the corpus, and
+the cost of a refresh per chunk of the corpus (b) stays far below the encoder's time for a chunk.
 
-Weaviate is taken with `--store weaviate` where WEAVIATE_URL says; the memory of its server, where it runs on this
-machine, is given beside that of the process.
+With `--store weaviate`, Weaviate is used at WEAVIATE_URL. If its server runs on this machine, its memory is given next
+to that of the process.
 """
 
-# ruff: noqa: E402 - the folder of the peers has to be on the path first.
+# ruff: noqa: E402 - the folder of the peers must be on the path first.
 
 import argparse
 import json
@@ -75,7 +75,7 @@ RECALL_QUERIES = 20
 
 @dataclass
 class PassageEncoder:
-    """An Embedder that knows the passages and makes up the rest."""
+    """An Embedder that knows the passages' vectors and adds noise for the rest."""
 
     base: dict[str, Any] = field(default_factory=dict)
     fingerprint: str = "passages"
@@ -83,15 +83,15 @@ class PassageEncoder:
     backend: str = "passages with noise"
 
     def learn(self, passages: Sequence[str]) -> None:
-        """Takes the embeddings of the passages."""
+        """Load the embeddings of the passages."""
         self.base = dict(zip(passages, embed(passages), strict=True))
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """A guess: only batches depend on it."""
+        """Return a guess: only the batches depend on it."""
         return [len(text) // 4 for text in texts]
 
     def embed_batch(self, texts: Sequence[str]) -> Any:
-        """Vectors [n, dimension]."""
+        """Return vectors [n, dimension]."""
         return unit(np.stack([self._noisy(text) for text in texts]))
 
     def _noisy(self, text: str) -> Any:
@@ -101,7 +101,7 @@ class PassageEncoder:
 
 
 def main() -> None:
-    """Measures every size, prints a table and draws it."""
+    """Measure every size, print a table and draw it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, action="append")
     parser.add_argument("--store", type=StoreKind, default=StoreKind.LANCEDB)
@@ -132,7 +132,7 @@ def main() -> None:
 
 
 def measure(rows: int, store: StoreKind) -> dict[str, Any]:
-    """What each step of one size gave."""
+    """Return the results of each step for one size."""
     folder = Path(tempfile.mkdtemp(prefix="scale_"))
     results: dict[str, Any] = {"server_bytes_before": server_memory()}
     try:
@@ -153,8 +153,8 @@ def measure(rows: int, store: StoreKind) -> dict[str, Any]:
 
 
 def run_step(step: str, rows: int, store: StoreKind, folder: Path) -> dict[str, Any]:
-    """One step in this process: seconds and their parts, or latencies; memory in bytes."""
-    import lancedb  # noqa: F401 - its own memory is not the corpus'.
+    """Run one step in this process; return seconds and their parts, or latencies, and memory in bytes."""
+    import lancedb  # noqa: F401 - its own memory does not belong to the corpus.
 
     params, encoder = params_of(store), PassageEncoder()
     passages = read_passages()
@@ -182,7 +182,7 @@ def run_step(step: str, rows: int, store: StoreKind, folder: Path) -> dict[str, 
 
 
 def search(folder: Path, params: Params, queries: Sequence[Query]) -> dict[str, Any]:
-    """Latencies and memory of a process that only asks, then recall, whose exact search is not in the memory."""
+    """Return latencies and memory of a process that only asks; then recall, whose exact search the memory excludes."""
     forget_peak()
     before = memory()
     store = open_store(params.index, folder, os.environ)
@@ -190,7 +190,7 @@ def search(folder: Path, params: Params, queries: Sequence[Query]) -> dict[str, 
         ref = ReleaseShelf(folder).releases()[0].index
         begun = time.process_time()
         found: dict[str, Any] = latencies(store, ref, queries) | {"peak_bytes": memory(peak=True) - before}
-        # Dense, BM25 and both, warm-up included.
+        # Dense, BM25 and both, including the warm-up.
         found["cpu_ms"] = (time.process_time() - begun) * 1e3 / (3 * (len(queries) + WARM_UP))
         return found | {"recall_at_10": mean_recall(store, ref, queries[:RECALL_QUERIES])}
     finally:
@@ -198,14 +198,14 @@ def search(folder: Path, params: Params, queries: Sequence[Query]) -> dict[str, 
 
 
 def params_of(store: StoreKind) -> Params:
-    """The project's, on this store and without replicas."""
+    """Return the project's params, on this store and without replicas."""
     params = read_params()
     changes = {"store": store, "replication_factor": 1, "shards": 1}
     return params.model_copy(update={"index": params.index.model_copy(update=changes)})
 
 
 def make_chunk(i: int, rows: int, step: str, passages: Sequence[str]) -> Chunk:
-    """A chunk as it is at a step, twenty to a document; the changes of earlier steps stay."""
+    """Return a chunk as it is at a step, twenty per document; the changes of earlier steps stay."""
     words = random.Random(i)
     text = f"{words.choice(passages)} {made_up(words)}"
     # One in a hundred, then ten of all.
@@ -216,7 +216,7 @@ def make_chunk(i: int, rows: int, step: str, passages: Sequence[str]) -> Chunk:
 
 
 def make_queries(chunks: Sequence[Chunk], encoder: PassageEncoder) -> list[Query]:
-    """Chunks' vectors with noise, and nine of their words."""
+    """Return queries: chunks' vectors with noise, and nine of their words."""
     words, generator = random.Random(4), np.random.default_rng(4)
     vectors = encoder.embed_batch([chunk.embedded_text for chunk in chunks])
     asked = unit(vectors + noise(generator, vectors.shape, QUERY_NOISE))
@@ -224,26 +224,26 @@ def make_queries(chunks: Sequence[Chunk], encoder: PassageEncoder) -> list[Query
 
 
 def forget_peak() -> None:
-    """The peak of memory counts from here."""
+    """Reset the peak of memory, so that it counts from here."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def memory(*, peak: bool = False) -> int:
-    """Bytes that this process holds, or the most that it ever held."""
+    """Return the bytes that this process uses, or the most that it ever used."""
     name = "VmHWM:" if peak else "VmRSS:"
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 def server_memory() -> int:
-    """Bytes that the Weaviate server holds where it runs on this machine; else 0."""
+    """Return the bytes that the Weaviate server uses if it runs on this machine; else 0."""
     port = urlsplit(os.environ.get("WEAVIATE_URL", "")).port
     pids = {each.pid for each in psutil.net_connections("tcp") if each.status == "LISTEN" and each.laddr.port == port}
     return sum(psutil.Process(pid).memory_info().rss for pid in pids if pid)
 
 
 def size_of(folder: Path, pattern: str = "**/*") -> int:
-    """Bytes of the files in a folder."""
+    """Return the bytes of the files in a folder."""
     return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file())
 
 

@@ -1,4 +1,4 @@
-"""What scale.py found: a fit, tables and a picture."""
+"""The report of scale.py: a fit, tables and a picture."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ REFRESH = "processor seconds of a refresh"
 
 
 def fit(sizes: dict[int, dict[str, Any]]) -> dict[str, float]:
-    """Processor seconds a changed chunk, a chunk of the corpus, and of any refresh; empty for a single size."""
+    """Return processor seconds per changed chunk, per chunk of the corpus, and per refresh; empty for a single size."""
     steps = [(rows, results[step]) for rows, results in sizes.items() for step in ("refresh_1pct", "refresh_10")]
     if len(sizes) < 2:
         return {}
@@ -21,7 +21,7 @@ def fit(sizes: dict[int, dict[str, Any]]) -> dict[str, float]:
 
 
 def show(found: dict[str, Any]) -> None:
-    """The tables, in Markdown."""
+    """Print the tables in Markdown."""
     encoder = found["encoder_cpu_s"]
     print(
         f"{found['store']}; the real encoder: {found['texts_a_s']:.0f} texts/s, {encoder * 1e3:.1f} processor ms each\n"
@@ -76,7 +76,7 @@ def _searches(rows: int, found: dict[str, float]) -> list[str]:
 
 
 def draw(found: dict[str, Any], path: Path) -> None:
-    """Time and memory a chunk, refreshes and latencies over the number of chunks."""
+    """Draw time and memory per chunk, refreshes and latencies over the number of chunks."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -97,7 +97,7 @@ def draw(found: dict[str, Any], path: Path) -> None:
     for axis, (title, lines) in zip(axes, panels.items(), strict=True):
         for name, values in lines.items():
             axis.plot(list(sizes), values, marker="o", label=name)
-        # What must not grow is drawn from zero; a refresh grows with the change, and spans decades.
+        # What must not grow is drawn from zero. The time of a refresh grows with the change, over decades.
         grows = title == REFRESH
         axis.set(title=title, xlabel="chunks", xscale="log", yscale="log" if grows else "linear")
         if not grows:

@@ -1,13 +1,13 @@
-"""Latency and recall of dense, BM25 and hybrid search over 100,000 chunks, for each store.
+"""Measure latency and recall of dense, BM25 and dense+bm25 search over 100,000 chunks, for each store.
 
-Texts are passages of ../shared/data (110 words each), repeated with twelve words of a made-up vocabulary. Vectors are
-the passages' MiniLM embeddings plus Gaussian noise, of unit length: repeats of one passage lie at a cosine of about
-0.74 to each other, so that the ten nearest are not all copies. A query is a chunk's vector with more noise, and nine of
-its words. Searches are measured warm, and SETTLE_S after a write.
+Texts are passages of ../shared/data (110 words each), repeated with twelve words of an invented vocabulary. Vectors are
+the passages' MiniLM embeddings plus Gaussian noise, of unit length: repeats of one passage have a cosine of about 0.74
+to each other, so the ten nearest are not all copies. A query is a chunk's vector with more noise, and nine of its
+words. Searches are measured warm, and SETTLE_S after a write.
 
     python benchmarks/search_100k.py [--store lancedb] [--json out.json]
 
-Weaviate is taken where WEAVIATE_URL says, and left out without it.
+Weaviate is measured at WEAVIATE_URL, and left out without that variable.
 """
 
 import argparse
@@ -45,7 +45,7 @@ QUERY_NOISE = 0.3
 ANN_FROM_ROWS = 20_000
 WARM_UP = 20
 RECALL_QUERIES = 100
-# Weaviate's text search is slow until rows have left its memory, 5 s after a write as `make weaviate` sets it.
+# Weaviate's text search is slow until rows have left its memory: 5 s after a write with `make weaviate`.
 SETTLE_S = 20
 
 
@@ -58,7 +58,7 @@ class Query:
 
 
 def main() -> None:
-    """Measures the stores that are there and prints a table."""
+    """Measure the available stores and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--queries", type=int, default=200)
@@ -81,7 +81,7 @@ def main() -> None:
 def measure(
     kind: StoreKind, rows: Sequence[IndexRow], queries: Sequence[Query], changed: Sequence[IndexRow]
 ) -> dict[str, Any]:
-    """Builds an index in an empty store, asks it, refreshes one row in a hundred, and asks again."""
+    """Build an index in an empty store, ask it, refresh one row in a hundred, and ask again."""
     folder = Path(tempfile.mkdtemp(prefix="search_100k_"))
     params = IndexParams(
         store=kind, name="bench", ann_from_rows=ANN_FROM_ROWS, retain_generations=5, replication_factor=1, shards=1
@@ -109,12 +109,12 @@ def measure(
 
 
 def ask(store: IndexStore, ref: IndexRef, queries: Sequence[Query]) -> dict[str, float]:
-    """Latencies, and recall@10 of the dense search."""
+    """Return latencies, and recall@10 of the dense search."""
     return latencies(store, ref, queries) | {"recall_at_10": mean_recall(store, ref, queries)}
 
 
 def latencies(store: IndexStore, ref: IndexRef, queries: Sequence[Query]) -> dict[str, float]:
-    """p50 and p95 in milliseconds of each way to search."""
+    """Return p50 and p95 in milliseconds of each way to search."""
     time.sleep(SETTLE_S)
     with ThreadPoolExecutor(2) as pool:
 
@@ -139,18 +139,18 @@ def latencies(store: IndexStore, ref: IndexRef, queries: Sequence[Query]) -> dic
 
 
 def mean_recall(store: IndexStore, ref: IndexRef, queries: Sequence[Query]) -> float:
-    """The share of the ten nearest that an ordinary search finds, over some queries."""
+    """Return the share of the ten nearest that an ordinary search finds, over some queries."""
     return round(float(np.mean([recall(store, ref, query) for query in queries[:RECALL_QUERIES]])), 4)
 
 
 def recall(store: IndexStore, ref: IndexRef, query: Query) -> float:
-    """The same of one query."""
+    """Return the same for one query."""
     exact = {hit.chunk.id for hit in store.search_vector(ref, query.vector, 10, exact=True)}
     return len(exact & {hit.chunk.id for hit in store.search_vector(ref, query.vector, CANDIDATES)[:10]}) / 10
 
 
 def make_corpus(count: int, queries: int) -> tuple[list[IndexRow], list[Query], list[IndexRow]]:
-    """Rows, queries, and one row in a hundred with another text; equal for equal arguments."""
+    """Return rows, queries, and one row in a hundred with another text; equal for equal arguments."""
     passages = read_passages()
     base = embed(passages)
     generator, words = np.random.default_rng(1), random.Random(1)
@@ -174,7 +174,7 @@ def make_corpus(count: int, queries: int) -> tuple[list[IndexRow], list[Query], 
 
 
 def read_passages() -> list[str]:
-    """Passages of the real texts, shuffled."""
+    """Return passages of the real texts, shuffled."""
     passages = []
     for path in sorted(DATA.glob("*/documents.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -188,7 +188,7 @@ def read_passages() -> list[str]:
 
 
 def embed(passages: Sequence[str]) -> Any:
-    """MiniLM embeddings of the passages, kept in build/ for the next run: they take minutes."""
+    """Return MiniLM embeddings of the passages; they take minutes, so they are kept in build/ for the next run."""
     if CACHE.exists():
         return np.load(CACHE)
     from sentence_transformers import SentenceTransformer
@@ -203,29 +203,29 @@ def embed(passages: Sequence[str]) -> Any:
 
 
 def noise(generator: np.random.Generator, shape: tuple[int, int], length: float) -> Any:
-    """Gaussian vectors of about this length."""
+    """Return Gaussian vectors of about this length."""
     return generator.standard_normal(shape) * length / np.sqrt(shape[1])
 
 
 def unit(vectors: Any) -> Any:
-    """Rows of length one, float32."""
+    """Return rows of length one, float32."""
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
 def made_up(words: random.Random) -> str:
-    """Twelve words of a vocabulary of 20,000."""
+    """Return twelve words of a vocabulary of 20,000."""
     return " ".join(f"w{words.randrange(20_000)}" for _ in range(12))
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:
-    """The result and the seconds that it took."""
+    """Return the result and the seconds that it took."""
     begun = time.perf_counter()
     result = call()
     return result, time.perf_counter() - begun
 
 
 def print_table(results: Sequence[dict[str, Any]]) -> None:
-    """One line a figure, one column a store."""
+    """Print one line per figure and one column per store."""
     if not results:
         return
     width = max(len(name) for name in results[0])

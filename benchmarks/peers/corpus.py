@@ -1,4 +1,4 @@
-"""Makes the texts that every system of the refresh benchmark reads: cut once, by lorag's chunker."""
+"""The texts that every system of the refresh benchmark reads, cut once by lorag's chunker."""
 
 import shutil
 from collections.abc import Sequence
@@ -21,17 +21,17 @@ VERSIONS = ROOT / "../shared/data/keda_2.13-2.15/versions"
 
 
 def read_params() -> Params:
-    """The project's params.yaml."""
+    """Return the project's params.yaml."""
     return load_params(ROOT / "params.yaml")
 
 
 def knowledge_params() -> KnowledgeParams:
-    """Those of params.yaml, but nothing is left out for looking like a secret: the documentation shows many."""
+    """Return those of params.yaml, but do not quarantine what looks like a secret: the documentation shows many."""
     return read_params().knowledge.model_copy(update={"secrets": SecretPolicy.FLAG})
 
 
 def prepare_corpus(folder: Path, share: float) -> dict[str, int]:
-    """Writes source files, documents and chunks of both versions below `folder`; the sizes, for the report."""
+    """Write source files, documents and chunks of both versions below `folder`; return the sizes for the report."""
     params = read_params()
     tokens = load_token_counter(resolve_model(params.embedding.model))
     sizes: dict[str, int] = {}
@@ -50,21 +50,21 @@ def prepare_corpus(folder: Path, share: float) -> dict[str, int]:
 
 
 def load_version(version: str, share: float) -> Corpus:
-    """About this share of a version's documents, chosen by a hash of their ids, so the same ones in each version."""
+    """Return about this share of a version's documents, chosen by a hash of their ids: the same in each version."""
     corpus = load_corpus((VERSIONS / version).resolve(), knowledge_params())
     chosen = (d for d in corpus.documents if int(sha256_hex(d.id.encode())[:8], 16) < share * 2**32)
     return Corpus(tuple(chosen), corpus.rejected)
 
 
 def copy_source(version: str, corpus: Corpus, target: Path) -> None:
-    """The files of the chosen documents, under the names that they have in the source."""
+    """Copy the files of the chosen documents, under their names in the source."""
     for name in (name for document in corpus.documents for name in document.sources):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(VERSIONS / version / name, target / name)
 
 
 def read_corpus(folder: Path, version: str) -> tuple[list[Document], list[Chunk]]:
-    """What `prepare_corpus` wrote."""
+    """Return the documents and chunks that `prepare_corpus` wrote."""
     return read_documents(folder / f"{version}.documents.jsonl"), read_chunks(folder / f"{version}.chunks.jsonl")
 
 

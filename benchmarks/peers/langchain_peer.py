@@ -1,8 +1,9 @@
 """LangChain's indexing API: `index()` with a record manager in SQLite, full clean-up, and its in-memory vector store.
 
-The vector store is LangChain's cheapest; it saves by writing JSON, which is not counted. The embedder is
-`HuggingFaceEmbeddings` as documented, with normalised vectors. Batches of 1,000 chunks, since the documentation says to
-"select as big a batch size as possible" (the default is 100); within each, sentence-transformers sorts by length.
+The vector store is LangChain's cheapest; its saving, which writes JSON, is not counted. The embedder is
+`HuggingFaceEmbeddings` as documented, with normalised vectors. Batches have 1,000 chunks, because the documentation
+says to "select as big a batch size as possible" (the default is 100). Within each, sentence-transformers sorts by
+length.
 """
 
 import warnings
@@ -20,7 +21,7 @@ BATCH_CHUNKS = 1_000
 
 
 def prepare(phase: str, state: Path, corpus: Path) -> Run:
-    """Model, saved state and documents, ready to be indexed."""
+    """Load model, saved state and documents; return the function that indexes them."""
     warnings.simplefilter("ignore")
     documents = [
         Document(piece.text, metadata={"source": piece.document_id, "chunk": piece.id})

@@ -2,10 +2,10 @@
 
 Two ways to give it the same chunks:
 
-- by document, as its documentation does: one `Document` a file, of which the first transformation makes nodes. Here
-  that transformation hands out the chunks that were cut before, and a changed file is embedded whole.
-- by chunk: each chunk is a `Document` of its own under lorag's chunk id, which names its content. It spares LlamaIndex
-  the unchanged chunks of a changed file, by machinery that is lorag's and not its own.
+- by document, as its documentation does: one `Document` per file, which the first transformation splits into nodes.
+  Here that transformation returns the chunks that were cut before, and a changed file is embedded as a whole.
+- by chunk: each chunk is a separate `Document` with lorag's chunk id, which depends on its content. LlamaIndex then
+  skips the unchanged chunks of a changed file, because of lorag's ids and not its own method.
 
 `HuggingFaceEmbedding` is used as documented, with its default batches. Saving, which writes JSON, is not counted.
 """
@@ -26,7 +26,7 @@ from pydantic import PrivateAttr
 
 
 class PrecutChunks(TransformComponent):
-    """Nodes of a document out of the chunks that were cut before."""
+    """A transformation of a document into the chunks that were cut before."""
 
     _pieces: dict[str, list[Piece]] = PrivateAttr()
 
@@ -35,7 +35,7 @@ class PrecutChunks(TransformComponent):
         self._pieces = pieces
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[BaseNode]:
-        """One node a chunk, with its document as the source."""
+        """Return one node per chunk, with its document as the source."""
         return [
             TextNode(
                 id_=piece.id,
@@ -48,10 +48,10 @@ class PrecutChunks(TransformComponent):
 
 
 class AsItIs(TransformComponent):
-    """Nodes whose source is the document that they are."""
+    """A transformation of each document into one node whose source is that document."""
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[BaseNode]:
-        """One node a document."""
+        """Return one node per document."""
         return [
             TextNode(
                 id_=f"{node.node_id}-node",
@@ -63,7 +63,7 @@ class AsItIs(TransformComponent):
 
 
 def prepare(phase: str, state: Path, corpus: Path, *, by_chunk: bool) -> Run:
-    """Model, saved state and documents, ready to be ingested."""
+    """Load model, saved state and documents; return the function that ingests them."""
     pieces = read_pieces(corpus, phase)
     embedder = HuggingFaceEmbedding(model_name=model_folder(), device="cpu")
     embedder.get_text_embedding_batch(["warm-up"])

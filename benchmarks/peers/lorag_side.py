@@ -1,7 +1,7 @@
 """lorag: embedding through the cache, plan, LanceDB generation, gate with both digests, published release.
 
-The same calls as in a refresh by Prefect and DVC, without these two. There are no golden questions in this corpus, so
-the gate asks none; it looks for every new chunk by its own vector and reads the whole generation back.
+These are the same calls as in a refresh by Prefect and DVC, without these two. This corpus has no golden questions, so
+the gate asks none; it searches for every new chunk by its own vector and reads back the whole generation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ from lorag.use_cases.refresh.refresh_index import (
 
 
 def prepare(phase: str, state: Path, corpus: Path) -> Run:
-    """A refresh on chunks that are cut already, as the peers get them."""
+    """Prepare a refresh on chunks that are already cut, as the peers get them."""
     params = read_params()
     documents, chunks = read_corpus(corpus, version_of(phase))
     embedder = _open_warm(params)
@@ -51,7 +51,7 @@ def prepare(phase: str, state: Path, corpus: Path) -> Run:
 
 
 def prepare_whole(phase: str, state: Path, corpus: Path) -> Run:
-    """The whole use case from the source folder on: read, parse in child processes, cut, then the same."""
+    """Prepare the whole use case from the source folder: read, parse in child processes, cut, then the same."""
     params = read_params()
     folder = resolve_model(params.embedding.model)
     tokens, tokens_id = load_token_counter(folder), file_sha256(folder / "tokenizer.json")
@@ -70,7 +70,7 @@ def prepare_whole(phase: str, state: Path, corpus: Path) -> Run:
 
 
 def prepare_raw(phase: str, state: Path, corpus: Path) -> Run:
-    """The encoder alone: the batches that a build makes, prepared before, and nothing but `embed_batch`."""
+    """Prepare the encoder alone: only `embed_batch`, on the batches of a build, which are prepared before."""
     params = read_params()
     embedder = _open_warm(params)
     texts = list(dict.fromkeys(chunk.embedded_text for chunk in read_corpus(corpus, version_of(phase))[1]))
@@ -88,7 +88,7 @@ def prepare_raw(phase: str, state: Path, corpus: Path) -> Run:
 def _open_warm(params: Params) -> Embedder:
     embedder = open_embedder(params.embedding)
     embedder.embed_batch(["warm-up"])
-    # Imported by the first use of the store.
+    # The first use of the store would import it.
     import lancedb  # noqa: F401
 
     return embedder
@@ -103,7 +103,7 @@ def refresh(
     clock: Clock,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Work:
-    """One refresh of the index in `state`; the seconds of its parts go to `clock`."""
+    """Refresh the index in `state` once; add the seconds of its parts to `clock`."""
     with clock.part("embed"), BlobCache(state / "cache.sqlite") as cache:
         texts = [chunk.embedded_text for chunk in chunks]
         vectors, count = embed_texts(texts, embedder, cache, batch_tokens=params.embedding.batch_tokens)

@@ -28,7 +28,7 @@ Prepare = Callable[[str, Path, Path], Run]
 
 
 def load_langchain() -> Prepare:
-    """Imports one peer only: each has a process to itself."""
+    """Import LangChain's part only: each peer has its own process."""
     from langchain_peer import prepare
 
     return prepare
@@ -60,7 +60,7 @@ SYSTEMS: dict[str, Callable[[], Prepare]] = {
 
 
 def measure(system: str, phase: str, state: Path, corpus: Path) -> dict[str, object]:
-    """Seconds of the timed part, what it did, and the process's highest memory."""
+    """Return the seconds of the timed part, what it did, and the process's peak memory."""
     state.mkdir(parents=True, exist_ok=True)
     run = SYSTEMS[system]()(phase, state, corpus)
     prepared_mb = _peak_mb()
@@ -101,7 +101,7 @@ def _peak_mb() -> float:
 
 
 def main() -> None:
-    """Prepares the corpus, or measures one phase of one system."""
+    """Prepare the corpus, or measure one phase of one system."""
     system, phase, state, corpus = sys.argv[1:5]
     if system == "corpus":
         from corpus import prepare_corpus

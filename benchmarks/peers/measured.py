@@ -1,4 +1,4 @@
-"""What one measurement gives, and how the time within it is split."""
+"""The result of one measurement, and the split of its time."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 Run = Callable[[], "Work"]
-"""The timed part: everything before it (imports, model, saved state, input files) is done."""
+"""The timed part; everything before it (imports, model, saved state, input files) is already done."""
 
 
 @dataclass
 class Work:
-    """What a run did; `parts` are seconds within the timed part, `save` is called after it, timed on its own."""
+    """The work of a run; `parts` are seconds within the timed part, `save` is called after it and timed separately."""
 
     n_embedded: int
     n_rows: int
@@ -22,13 +22,13 @@ class Work:
 
 @dataclass
 class Clock:
-    """Adds up seconds by part."""
+    """A clock that adds up seconds by part."""
 
     parts: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Counts the block towards `name`."""
+        """Add the time of the block to `name`."""
         begun = time.perf_counter()
         try:
             yield
@@ -38,13 +38,13 @@ class Clock:
 
 @dataclass
 class EncodeMeter:
-    """Counts texts and seconds in `SentenceTransformer.encode`, which both peers call for every embedding."""
+    """A meter of texts and seconds in `SentenceTransformer.encode`, which both peers call for every embedding."""
 
     n_texts: int = 0
     seconds: float = 0.0
 
     def install(self) -> None:
-        """Wraps the method; call it once, after the warm-up."""
+        """Wrap the method; call this once, after the warm-up."""
         from sentence_transformers import SentenceTransformer
 
         encode = SentenceTransformer.encode

@@ -19,7 +19,7 @@ Result = dict[str, Any]
 
 
 def prepare(folder: Path, settings: Result) -> Result:
-    """The pairs as token ids and as text: of each fact the question and its paraphrases, with the first answer."""
+    """Write the pairs as token ids and as text: each fact's question and its paraphrases, with the first answer."""
     from lorag.integrations.lora.training import encode_pairs, load_tokenizer
     from lorag.integrations.models.files import convert_base_model
     from lorag.params_file import load_params
@@ -64,7 +64,7 @@ def prepare(folder: Path, settings: Result) -> Result:
 
 
 def run_lorag(folder: Path, settings: Result) -> Result:
-    """Trains with lorag's loop; the clock runs from the end of the first step to the end of the last."""
+    """Train with lorag's loop; the clock runs from the end of the first step to the end of the last."""
     from lorag.integrations.lora.model import save_adapter
     from lorag.integrations.lora.training import Encoded, TrainingJob, train_lora
     from lorag.params import LoraMethod
@@ -94,7 +94,7 @@ def run_lorag(folder: Path, settings: Result) -> Result:
 
 
 def run_trl(folder: Path, settings: Result) -> Result:
-    """Trains with TRL's SFTTrainer on prompt and completion; raises ValueError where its tokens are not lorag's."""
+    """Train with TRL's SFTTrainer on prompt and completion; raise ValueError if its tokens are not lorag's."""
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import AutoTokenizer, TrainerCallback
@@ -138,7 +138,7 @@ def run_trl(folder: Path, settings: Result) -> Result:
         return collate(rows)
 
     class Clock(TrainerCallback):  # type: ignore[misc, unused-ignore]
-        """Notes the end of each step."""
+        """A callback that records the end of each step."""
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
             ends.append(time.perf_counter())
@@ -157,7 +157,7 @@ def run_trl(folder: Path, settings: Result) -> Result:
 
 
 def read_loss(folder: Path, settings: Result) -> Result:
-    """Mean loss of an answer token on the training pairs, in fp32, of any peft adapter."""
+    """Return the mean loss per answer token on the training pairs, in fp32, for any peft adapter."""
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
@@ -178,7 +178,7 @@ def read_loss(folder: Path, settings: Result) -> Result:
 
 
 def measure_products(folder: Path, settings: Result) -> Result:
-    """Floating-point operations a second of torch.mm on the model's shapes, and what a token of training needs."""
+    """Return floating-point operations per second of torch.mm on the model's shapes, and per token of training."""
     import torch
     from transformers import AutoConfig
 
@@ -186,7 +186,7 @@ def measure_products(folder: Path, settings: Result) -> Result:
     c: Any = AutoConfig.from_pretrained(found["base"])
     head_dim = c.hidden_size // c.num_attention_heads
     kv = c.num_key_value_heads * head_dim
-    # Of one layer: q and o, k and v, gate and up, down.
+    # The shapes of one layer: q and o, k and v, gate and up, down.
     shapes = [(c.hidden_size, c.hidden_size)] * 2 + [(c.hidden_size, kv)] * 2
     shapes += [(c.hidden_size, c.intermediate_size)] * 2 + [(c.intermediate_size, c.hidden_size)]
     per_layer = sum(n_in * n_out for n_in, n_out in shapes)
@@ -195,7 +195,7 @@ def measure_products(folder: Path, settings: Result) -> Result:
     rows = tokens // found["steps_an_epoch"]
     rates = {}
     for dtype in (torch.bfloat16, torch.float32):
-        # A layer's weights of every layer, so that they come from memory as they do in training.
+        # The weights of all layers, so that they are read from memory as in training.
         layers = [[(torch.randn(rows, i).to(dtype), torch.randn(i, o).to(dtype)) for i, o in shapes] for _ in range(10)]
         best = math.inf
         for _ in range(5):
