@@ -35,11 +35,11 @@ class NoCache:
     """A cache that finds nothing and keeps nothing."""
 
     def get_many(self, namespace: str, keys: Sequence[str]) -> dict[str, bytes]:
-        """Nothing."""
+        """Do nothing."""
         return {}
 
     def put_many(self, namespace: str, values: Iterable[tuple[str, bytes]]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def read_paragraphs(path: Path, params: EmbeddingParams, n: int) -> list[str]:

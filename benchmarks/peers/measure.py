@@ -28,21 +28,21 @@ Prepare = Callable[[str, Path, Path], Run]
 
 
 def load_langchain() -> Prepare:
-    """Import LangChain's part only: each peer has its own process."""
+    """Import only LangChain's part: each system has its own process."""
     from langchain_peer import prepare
 
     return prepare
 
 
 def load_llamaindex(*, by_chunk: bool) -> Prepare:
-    """As above."""
+    """Import only LlamaIndex's part."""
     from llamaindex_peer import prepare
 
     return partial(prepare, by_chunk=by_chunk)
 
 
 def load_lorag(name: str) -> Prepare:
-    """As above."""
+    """Import only lorag's part."""
     import lorag_side
 
     found: Prepare = getattr(lorag_side, name)

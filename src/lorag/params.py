@@ -568,7 +568,7 @@ _ANSWER_VERSIONS = (
 
 
 class Params(Section):
-    """All of params.yaml."""
+    """The whole params.yaml."""
 
     knowledge: KnowledgeParams
     chunking: ChunkingParams

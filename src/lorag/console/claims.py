@@ -18,7 +18,7 @@ def show_claims(result: Mapping[str, Any]) -> None:
         [each["name"], ", ".join(each["said"]), ", ".join(each["favours"]) or "?", _reason(each, each["by"])]
         for each in result["scenarios"]
     ]
-    table("Which way for which use", ["use", "said to win", "favoured", "figures"], uses, n_texts=4)
+    table("Which strategy for which use", ["use", "said to win", "favoured", "figures"], uses, n_texts=4)
     strategies = tuple(Strategy)
     cells = [[_name(each), *(each["cells"][name]["text"] for name in strategies)] for each in result["table"]]
     table("Retrieval against fine-tuning, measured", ["", *strategies], cells)

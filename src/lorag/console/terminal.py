@@ -139,7 +139,7 @@ def show_refresh(result: Mapping[str, Any]) -> None:
     """Print the plan's counts and the costs of a refresh."""
     plan, cost = result["plan"], result["cost"]
     table(
-        f"Release {result['release']}" + ("" if result["published"] else " was current already"),
+        f"Release {result['release']}" + ("" if result["published"] else " was already current"),
         ["chunks", "added", "changed", "removed", "kept", "embedded"],
         [[result["n_chunks"], *(plan[key] for key in ("added", "changed", "removed", "kept", "embedded"))]],
     )
@@ -153,7 +153,7 @@ def show_refresh(result: Mapping[str, Any]) -> None:
 
 def show_retrain(result: Mapping[str, Any]) -> None:
     """Print each adapter's probes and costs."""
-    said = "" if result["published"] else " was current already"
+    said = "" if result["published"] else " was already current"
     table(
         f"Release {result['release']}{said}",
         ["adapter", "probe", "measured", "limit"],

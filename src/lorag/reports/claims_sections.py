@@ -22,7 +22,7 @@ def claims_section(judged: Sequence[Judged]) -> Section:
     ]
     marks = frozenset((row, 3, _MARKS[each.verdict]) for row, each in enumerate(judged))
     table = Table(["", "claim", "source at arXiv", "here", "because", "figures"], rows, marks=marks)
-    return Section("Claims", ["A claim that the figures leave open does not hold."], (), [table])
+    return Section("Claims", ["If the figures do not decide a claim, it does not hold."], (), [table])
 
 
 def scenarios_section(judged: Sequence[Scenario]) -> Section:
@@ -41,7 +41,7 @@ def scenarios_section(judged: Sequence[Scenario]) -> Section:
     marks = frozenset((row, 2, _MARKS[each.verdict]) for row, each in enumerate(judged))
     said = "Favoured: the strategies that the figures do not separate from the best. It holds if each is said to win."
     columns = ["use", "said to win", "here", "favoured", "by", "figures"]
-    return Section("Which way for which use", [said], (), [Table(columns, rows, marks=marks)])
+    return Section("Which strategy for which use", [said], (), [Table(columns, rows, marks=marks)])
 
 
 def classic_section(aspects: Sequence[Aspect]) -> Section:

@@ -94,7 +94,7 @@ def _grouped(
 
 
 def _bar(axes: Axes, x: float, found: Estimate, width: float, colour: str, label: str, alpha: float = 1.0) -> None:
-    # A bootstrap interval may lie beside the value; the length of an error bar cannot be negative.
+    # A bootstrap interval may not contain the value; the length of an error bar cannot be negative.
     error = [[max(0.0, found.value - found.low)], [max(0.0, found.high - found.value)]]
     axes.bar([x], [found.value], width, color=colour, label=label or None, alpha=alpha)
     axes.errorbar([x], [found.value], yerr=error, color="#333333", linewidth=1, capsize=2)

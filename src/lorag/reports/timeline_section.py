@@ -50,7 +50,7 @@ def _row(row: TimelineRow, names: list[str]) -> list[str]:
 def _notes(step: TimelineStep) -> list[str]:
     lines = [
         f"{step.version}, {row.strategy}: its gate refused the new adapter ({'; '.join(row.failed_probes)}); "
-        f"{row.missing or 'the one from before answers'}."
+        f"{row.missing or 'the previous one answers'}."
         for row in step.rows
         if row.failed_probes
     ]

@@ -20,7 +20,7 @@ from lorag.knowledge.chunking.document import ID_LENGTH
 from lorag.knowledge.documents import Chunk, Document
 
 SHOWN_ROWS = 5
-"""At most this many failing rows are named."""
+"""The maximum number of failing rows that are named."""
 
 NORM_TOLERANCE = 1e-3
 """The allowed distance of a norm from 1: enough for vectors normalised in bfloat16 and stored as float32."""

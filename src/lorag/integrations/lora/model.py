@@ -107,7 +107,7 @@ def load_adapter_weights(model: Any, folder: Path) -> None:
         raise ParamsError(
             "the adapter to continue from has another rank, method or target modules",
             where="training.start",
-            do="set training.start to scratch, or the other values back",
+            do="set training.start to scratch, or restore the other values",
         )
     # The adapter adds scale * B A to a layer, and DoRA normalises by the same product.
     factor = scale / _scale_of(model.peft_config["default"].to_dict())

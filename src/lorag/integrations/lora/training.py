@@ -226,7 +226,7 @@ class _Run:
             raise GateRefused(
                 f"the loss became {value} and its gradient {norm} at step {len(self.losses) + 1}",
                 where="training",
-                do="lower training.learning_rate, or set training.precision to fp32; the adapter that is served stays",
+                do="lower training.learning_rate, or set training.precision to fp32; the served adapter stays",
             )
         for group in self.optimizer.param_groups:
             # The rate at the middle of the step: at its start the first rate would be zero, at its end the last one.

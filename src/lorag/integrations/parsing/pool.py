@@ -44,7 +44,7 @@ class ParserProcess:
             if overtime.is_set():
                 detail = f"takes longer than {self._limits.timeout_s:g} s to parse"
             else:
-                detail = f"the parser died of it ({_name_exit(code)}), with at most {self._limits.memory_mb} MB"
+                detail = f"the parser process died ({_name_exit(code)}), with at most {self._limits.memory_mb} MB"
             return Quarantine(Reason.PARSER_LIMIT, detail)
         try:
             result = result_from_json(json.loads(answer))
