@@ -71,7 +71,7 @@ def retrain_adapter(
 
 
 def _prepare(costs: UnloggedCosts, workspace: Workspace, params: Params) -> bool:
-    """Whether something was stale that the next refresh needs too, whose cost it is then part of."""
+    """Run the stages that the next refresh also needs, at its cost; return whether one was stale."""
     with costs.meter(EntryKind.REFRESH, gpus=count_held_gpus()) as meter:
         pipeline = prepare(workspace, params)
         meter.add_tokens(embedded=pipeline.embedding.n_tokens)

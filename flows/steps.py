@@ -46,7 +46,7 @@ def may_pass(task: Task[..., Any], task_run: Any, state: Any) -> bool:
 
 
 def run_name(verb: str) -> Callable[[], str]:
-    """A name for each run of a flow, such as `retrain handbook tuned, on schedule`: what runs, where, and why."""
+    """Return a function that names a run of a flow by what, where and why: `retrain handbook tuned, on schedule`."""
 
     def name() -> str:
         context = FlowRunContext.get()

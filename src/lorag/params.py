@@ -52,12 +52,12 @@ class Section(BaseModel):
     ) -> Any:
         # Before the check of the field's range, whose message does not fit.
         if any(isinstance(item, float) and not math.isfinite(item) for item in _items(value)):
-            raise ValueError("a finite number is wanted, neither nan nor infinity")
+            raise ValueError("must be a finite number, neither nan nor infinity")
         checked = check(value)
         # After it, so that a field of words or choices asks for one of these.
         is_switch = cls.model_fields[info.field_name or ""].annotation is bool
         if not is_switch and any(isinstance(item, bool) for item in _items(value)):
-            raise ValueError("a number is wanted, neither true nor false")
+            raise ValueError("must be a number, neither true nor false")
         return checked
 
 
@@ -335,7 +335,7 @@ class TrainingSetParams(Section):
 def _name_modules(value: Any) -> Any:
     if isinstance(value, list | tuple):
         if not value or not all(isinstance(name, str) and name for name in value):
-            raise ValueError("wants names of modules, or `all-linear` for all of them")
+            raise ValueError("must be names of modules, or `all-linear` for all of them")
         return _each_once(tuple(value))
     return value
 
@@ -475,12 +475,12 @@ def _check_schedule(value: Any) -> Any:
     if isinstance(value, str):
         _check_cron(value)
     elif value is not None and (type(value) is not int or not _LEAST_S <= value <= _MOST_S):
-        raise ValueError(f"a cron line, null, or whole seconds from {_LEAST_S} to {_MOST_S} are wanted")
+        raise ValueError(f"must be a cron line, null, or whole seconds from {_LEAST_S} to {_MOST_S}")
     return value
 
 
 def _check_cron(line: str) -> None:
-    wanted = "a cron line such as `0 3 * * 0` is wanted"
+    wanted = "must be a cron line such as `0 3 * * 0`"
     # Prefect, which runs the schedules, writes the last weekday differently from the parser.
     if not re.fullmatch(r"\S+( \S+){4}", line) or re.search(r"(?i)lw|\dl", line):
         raise ValueError(f"{wanted}, of five fields")
@@ -541,21 +541,21 @@ def _name_each_adapter(value: Any) -> Any:
 
 
 _ANSWERS: Any = {
-    # Models count by their files, among the versions: the same under another name answers the same.
+    # Models count by their files, among the versions: the same model under another name answers the same.
     "chunking": True,
     "embedding": {"max_tokens"},
     "index": {"ann_from_rows"},
     "search": set(SearchParams.model_fields) - {"reranker"},
     "generation": set(GenerationParams.model_fields) - {"model"},
     "answering": True,
-    # Not these: what `knowledge` lets in shows in the documents' own digest. `compute`, the other values of `index`
-    # and of `embedding` say where work is done, how many copies are kept and how exactly numbers are computed.
-    # `tuning`, `training_set` and `training` show in the sha256 of the adapters that they made. `gate`, `adapter_gate`,
-    # `evaluation`, `comparison`, `timeline` and `parameter_search` judge answers; `costs`, `break_even` and `advice`
-    # reckon; `schedules` and `tracking` say when things run and where that is logged.
+    # The others are left out. The documents' digest covers what `knowledge` accepts. `compute` and the other values of
+    # `index` and `embedding` say where work is done, how many copies are kept and how exactly numbers are computed. The
+    # adapters' sha256 covers `tuning`, `training_set` and `training`. `gate`, `adapter_gate`, `evaluation`,
+    # `comparison`, `timeline` and `parameter_search` judge answers. `costs`, `break_even` and `advice` compute costs.
+    # `schedules` and `tracking` say when flows run and where they are logged.
 }
 _ANSWER_VERSIONS = (
-    # `parser` shows in the documents' digest, `loop` and `training_set` in the adapters'.
+    # The documents' digest covers `parser`; the adapters' sha256 covers `loop` and `training_set`.
     "chunker",
     "embedder",
     "search",

@@ -63,7 +63,7 @@ def parse_params(text: str, *, where: str) -> Params:
 
 
 def read_params_text(path: Path) -> str:
-    """The text of params.yaml; raises ParamsError for a file that cannot be params."""
+    """Return the text of params.yaml; raise ParamsError for a file that cannot be params."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ParamsError(f"params larger than {MAX_BYTES} bytes", where=path.name, do="keep settings only")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def make_versions(workspace: Workspace, params: Params) -> None:
-    """What is installed to versions.json; fetches models of the hub, which the next stages would fetch too late."""
+    """Write what is installed to versions.json; fetch hub models, because the next stages would do it too late."""
     from lorag.use_cases.asking.versions import MODELS, write_versions
 
     write_versions(workspace, params, fetch=MODELS)

@@ -58,11 +58,11 @@ class Workspace:
 
     @property
     def unlogged_costs(self) -> Path:
-        """What updates used that no run tells of yet, a file each."""
+        """The folder of what updates used and no run has logged yet, a file each."""
         return self.state / "unlogged_costs"
 
     def trained_file(self, adapter: AdapterKind) -> Path:
-        """How much the last adapter stage really trained; not a result, so not an output of it."""
+        """Return the file of what the last adapter stage really trained; not a result, so not an output of it."""
         return self.state / "training" / f"{adapter}.json"
 
     @property
@@ -97,7 +97,7 @@ class Workspace:
 
     @property
     def versions_file(self) -> Path:
-        """Output of the versions stage: of code, prompts and model files, what the other stages depend on."""
+        """The output of the versions stage: versions of code, prompts and model files, for the other stages."""
         return self.root / "versions.json"
 
     def start_folder(self, adapter: AdapterKind) -> Path:
@@ -154,7 +154,7 @@ class Workspace:
         return (self.root / path).resolve()
 
     def name_of(self, reference: str) -> str:
-        """A reference to a model as records keep it: a folder inside the workspace is named relative to it."""
+        """Return a reference to a model in the form of records: a folder inside the workspace is relative to it."""
         path = Path(reference)
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else reference
 

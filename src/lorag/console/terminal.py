@@ -170,7 +170,7 @@ def show_retrain(result: Mapping[str, Any]) -> None:
             f"{cost['peak_rss_mb']:.0f} MB, {cost['kwh'] * 1000:.2f} Wh, {cost['money']:.5f} {cost['currency']}"
         )
         if adapter["withdrawn"]:
-            say(f"{kind}: {adapter['adapter']} was rolled back and stays so; `lorag rollback RELEASE` serves it again.")
+            say(f"{kind}: {adapter['adapter']} stays rolled back; `lorag rollback RELEASE` serves it again.")
 
 
 def _limit(value: float | None) -> str:
@@ -227,7 +227,7 @@ def show_search_params(result: Mapping[str, Any]) -> None:
 
 
 def show_upgrade(result: Mapping[str, Any]) -> None:
-    """What was changed, file by file."""
+    """Print what was changed, file by file."""
     for change in result["changes"]:
         say(f"{change['file']}:")
         for what in change["what"]:

@@ -1,4 +1,4 @@
 """Great Expectations suites over the pipeline's outputs."""
 
 VALIDATION_VERSION = 1
-"""Raise it with every change of the expectations."""
+"""The version of the suites; raise it with every change of the expectations."""

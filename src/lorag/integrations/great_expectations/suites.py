@@ -176,7 +176,7 @@ def _run_suites(
             batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
             suite = context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations[name]))
             definition = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=suite))
-            # One for each frame: a run of a checkpoint gives the same frame to all of its definitions.
+            # One checkpoint per frame: a run of a checkpoint gives the same frame to all of its definitions.
             checkpoint = gx.Checkpoint(name=name, validation_definitions=[definition], result_format=_RESULT_FORMAT)
             ran = context.checkpoints.add(checkpoint).run(batch_parameters={"dataframe": frame})
             (found,) = ran.run_results.values()

@@ -1,4 +1,4 @@
 """LoRA training with torch and peft."""
 
 LOOP_VERSION = 2
-"""Raise it with every change of the loop that changes its result: no checkpoint of an earlier one is continued."""
+"""The version of the training loop; raise it with every change of its result. Older checkpoints are not continued."""
