@@ -86,10 +86,10 @@ def show_break_even(result: Mapping[str, Any]) -> None:
         stored = [f"{name} {one['storage_a_day']:.2g}" for name, one in result["strategies"].items()]
         say(f"Storage a day: {', '.join(stored)}")
         if any(one["stored_bytes"] is None for one in result["strategies"].values()):
-            say("The index lies in a server: neither its processors and memory nor its storage are in these costs.")
+            say("The index is on a server: these costs contain neither its processors and memory nor its storage.")
     for name, one in result["strategies"].items():
         if one["n_left_out"]:
-            say(f"{name}: {one['n_left_out']} measured with other settings, or on some questions only, do not count.")
+            say(f"{name}: {one['n_left_out']} updates and batches with other settings or fewer questions do not count.")
     for line in result["crossings"]:
         say(_crossing(line))
     for name, why in result["left_out"].items():
