@@ -155,7 +155,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     for name in ("base", "rag", "tuned"):
         (made.answers / name).mkdir(parents=True)
         (made.answers / name / "answers.jsonl").touch()
-    for name in ("comparison.json", "comparison.csv", "comparison_accuracy.csv"):
+    for name in ("comparison.json", "summary.json", "comparison.csv", "comparison_accuracy.csv"):
         (made.reports / name).touch()
     write_versions(made, load_params(made.params_file))
     with dvc_repo._quiet(made.root), Repo() as repo:

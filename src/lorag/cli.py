@@ -12,6 +12,7 @@ from lorag.commands import adapters, answers, comparison, costs, knowledge, oper
 from lorag.commands.options import Settings
 from lorag.console import terminal as console
 from lorag.errors import ExitStatus, LoragError, ParamsError
+from lorag.extras import explain_missing
 
 app = typer.Typer(
     name="lorag",
@@ -79,6 +80,9 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ) -> in
         # The last resort: a defect of lorag itself. It prints one line; with --debug the whole traceback.
         if debug:
             raise
+        if isinstance(error, ImportError) and (missing := explain_missing(error)):
+            console.show_error(missing, as_json=as_json)
+            return int(missing.exit_status)
         if "prefect" in sys.modules and (lost := _lost_server(error, environment)):
             console.show_error(lost, as_json=as_json)
             return int(lost.exit_status)

@@ -1,11 +1,13 @@
 """The slow set-up that runs once: `python -m lorag.prepare`, which the Makefile calls in the root of a workspace."""
 
+import os
 import sys
 from pathlib import Path
 
 from lorag.errors import LoragError
 from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.files import convert_base_model
+from lorag.integrations.models.generators import asks_endpoint
 from lorag.params_file import load_params
 from lorag.progress import console
 from lorag.workspace import find_workspace
@@ -17,6 +19,8 @@ def prepare_models(root: Path) -> None:
     with console.status("Preparing the embedder"):
         embedder = open_embedder(params.embedding)
     console.print(f"Embedder: {params.embedding.model}, {embedder.backend}")
+    if asks_endpoint(os.environ):
+        return
     with console.status("Converting the base model (about a minute, once)"):
         convert_base_model(params.generation.model)
     console.print(f"Base model: {params.generation.model}")

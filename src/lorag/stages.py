@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lorag.console.terminal import set_up_logging, set_up_prefect
 from lorag.errors import InputRejected, LoragError
+from lorag.extras import explain_missing
 from lorag.integrations.dvc.dvc_repo import end_with_caller, report_stage_error
 from lorag.knowledge.artifacts import (
     read_chunks,
@@ -265,9 +266,17 @@ def main() -> None:
         name, variant, *_ = [*sys.argv[1:], "", ""]
         run_stage(name, Path.cwd(), variant or None)
     except LoragError as error:
-        report_stage_error(error)
-        sys.stderr.write(error.line() + "\n")
-        sys.exit(error.exit_status)
+        _end_with(error)
+    except ImportError as error:
+        if (missing := explain_missing(error)) is None:
+            raise
+        _end_with(missing)
+
+
+def _end_with(error: LoragError) -> NoReturn:
+    report_stage_error(error)
+    sys.stderr.write(error.line() + "\n")
+    sys.exit(error.exit_status)
 
 
 if __name__ == "__main__":

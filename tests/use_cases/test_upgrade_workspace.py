@@ -76,10 +76,18 @@ def test_packaged_stages_take_the_place_of_earlier_ones_and_own_stages_stay(made
     text = path.read_text(encoding="utf-8")
     packaged = YAML(typ="safe").load(text)["stages"]
     dead = "  colours:\n    cmd: python -m lorag.stages colours\n    outs: [colours.json]\n"
-    path.write_text(text.replace("      - search\n", "", 1) + dead + own, encoding="utf-8")
-    assert said(made) == {"dvc.yaml": ["stage retrieval_evaluation: as packaged now", "stage colours: removed"]}
+    stages_text, mark, sections = text.partition("\nplots:\n")
+    sections = sections.replace("      y_label: loss\n", "      y_label: mine\n", 1)
+    plot = "  - mine.csv\n"
+    text = stages_text.replace("      - search\n", "", 1) + "\n" + dead + own + mark.lstrip() + plot + sections
+    path.write_text(text.replace("  adapter-hybrid:\n", "  table:\n    path: mine.txt\n  hybrid:\n"), encoding="utf-8")
+    changes = ["stage retrieval_evaluation: as packaged now", "stage colours: removed"]
+    changes += ["plots, Loss of tuned by epoch: as packaged now", "artifacts, adapter-hybrid: new"]
+    assert said(made) == {"dvc.yaml": changes}
     after = path.read_text(encoding="utf-8")
-    stages = YAML(typ="safe").load(after)["stages"]
+    tree = YAML(typ="safe").load(after)
+    assert "mine.csv" in tree["plots"] and tree["artifacts"]["table"] == {"path": "mine.txt"}
+    stages = tree["stages"]
     assert stages.pop("mine")["outs"] == ["mine.txt"] and "# how many" in after
     assert stages == packaged
     assert said(made) == {}

@@ -122,18 +122,45 @@ def _upgrade_stages(workspace: Workspace) -> list[Change]:
     said = [f"stage {name}: new" for name in packaged["stages"] if name not in stages]
     said += [f"stage {name}: as packaged now" for name, s in packaged["stages"].items() if stages.get(name, s) != s]
     said += [f"stage {name}: removed" for name in stages if name not in packaged["stages"] and name not in own]
-    more = [name for name in before if name != "stages"]
-    if not said:
-        return []
-    if not own and not more:
-        return [_replace(path, packaged_text, said)]
     yaml = keeping_comments()
     theirs, tree = yaml.load(text), yaml.load(packaged_text)
+    sections = [name for name in (*packaged, *before) if name != "stages"]
+    for name in dict.fromkeys(sections):
+        given = _named(before.get(name))
+        said += [
+            f"{name}, {entry}: {'as packaged now' if entry in given else 'new'}"
+            for entry, value in _named(packaged.get(name)).items()
+            if given.get(entry) != value
+        ]
+    if not said:
+        return []
+    own_entries = {name: _own_entries(theirs.get(name), packaged.get(name)) for name in sections}
+    if not own and not any(own_entries.values()):
+        return [_replace(path, packaged_text, said)]
     for name in own:
         tree["stages"][name] = theirs["stages"][name]
-    for name in more:
-        tree[name] = theirs[name]
+    for name, entries in own_entries.items():
+        if name not in tree:
+            tree[name] = theirs[name]
+        elif isinstance(tree[name], list):
+            tree[name] += entries
+        else:
+            tree[name].update({entry: theirs[name][entry] for entry in entries})
     return [_replace(path, _dump(tree), said)]
+
+
+def _named(section: Any) -> dict[str, Any]:
+    """Return the entries of a section by name: artifacts are a mapping, plots a list of single mappings or paths."""
+    if isinstance(section, dict):
+        return section
+    named = [entry if isinstance(entry, dict) else {str(entry): None} for entry in section or ()]
+    return {name: value for entry in named for name, value in entry.items()}
+
+
+def _own_entries(theirs: Any, packaged: Any) -> list[Any]:
+    """Return what the user added: the names of a mapping, or the entries of a list."""
+    ours = _named(packaged)
+    return [entry for entry in theirs or () if not _named([entry]).keys() <= ours.keys()]
 
 
 def _is_ours(stage: Any) -> bool:

@@ -116,7 +116,8 @@ def test_training_goes_on_from_an_adapter_and_says_which(place: Place) -> None:
 
 def test_going_on_has_epochs_and_a_learning_rate_of_its_own(place: Place) -> None:
     start = place.make_adapter(1)
-    usual = {"epochs": 3, "learning_rate": 0.5}
+    # The scale of the adapter that it goes on from: another one would change the weights.
+    usual = {"epochs": 3, "learning_rate": 0.5, "alpha": 8}
     own = {"continued_epochs": 1, "continued_learning_rate": 1e-9}
     record = json.loads((train(place, start=start, **usual, **own) / "training.json").read_text())
     assert len(record["epochs"]) == 1

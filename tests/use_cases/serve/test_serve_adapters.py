@@ -102,7 +102,7 @@ def refresh_as_scheduled(place: Place) -> Release:
         for stage in ("documents", "chunks", "embeddings"):
             run_stage(stage, place.workspace.root)
         planned = refresh_steps.plan(place.workspace, place.params, store, rebuild=False, allow_shrink=True)
-        current = refresh_steps.current_release(planned, place.params)
+        current = refresh_steps.current_release(planned)
         if current is not None:
             return refresh_steps.serve_again(place.workspace, planned, current)
     finally:

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from lorag.digests import digest_of
 from lorag.errors import StoreFailed
+from lorag.integrations.models.bert_graph import build_bert, is_plain_bert
 from lorag.integrations.models.cache import home_folder, keep_folder, verify_folder
 from lorag.integrations.models.embedder_tokenizer import load_token_counter
 from lorag.integrations.models.sentence_model import SentenceModel, pad_rows, refuse_long
 
 _LOG = logging.getLogger(__name__)
 _GRAPH = "model.xml"
-_GRAPH_VERSION = 1
+_GRAPH_VERSION = 2
 """Raise it with every change of `_convert`, so that no graph of an earlier version is used."""
 
 _TEXTS_A_REQUEST = 8
@@ -137,6 +138,14 @@ def convert_embedder(model: SentenceModel) -> Path:
 
 
 def _convert(source: Path, target: Path) -> None:
+    _LOG.info("converting the embedder %s for OpenVINO", source)
+    openvino = import_openvino()
+    graph = build_bert(openvino, source) if is_plain_bert(source) else _trace(openvino, source)
+    openvino.save_model(graph, target / _GRAPH, compress_to_fp16=False)
+
+
+def _trace(openvino: Any, source: Path) -> Any:
+    """Return the graph of a model of any architecture, traced in torch."""
     # Imported here: they take seconds, and are needed only the first time.
     import torch
 
@@ -152,8 +161,6 @@ def _convert(source: Path, target: Path) -> None:
             pooled: torch.Tensor = self.network(features)["sentence_embedding"]
             return torch.nn.functional.normalize(pooled, dim=1)
 
-    _LOG.info("converting the embedder %s for OpenVINO", source)
-    openvino = import_openvino()
     # A mask with a zero in it, so that tracing does not remove the masking as superfluous.
     ids = torch.ones((2, 16), dtype=torch.int64)
     mask = torch.ones_like(ids)
@@ -161,9 +168,8 @@ def _convert(source: Path, target: Path) -> None:
     any_shape = openvino.PartialShape([-1, -1])
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        graph = openvino.convert_model(
+        return openvino.convert_model(
             Pooled(load_network(source, "cpu", bf16=False)),
             example_input={"input_ids": ids, "attention_mask": mask},
             input=[("input_ids", any_shape, openvino.Type.i64), ("attention_mask", any_shape, openvino.Type.i64)],
         )
-    openvino.save_model(graph, target / _GRAPH, compress_to_fp16=False)

@@ -44,8 +44,10 @@ def has_gpu() -> bool:
     # Importing torch takes seconds, so first look whether there is any device at all.
     if not any(device.exists() for device in _GPU_DEVICES):
         return False
-    import torch
-
+    try:
+        import torch
+    except ImportError:
+        return False
     return torch.cuda.is_available()
 
 

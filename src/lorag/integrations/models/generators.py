@@ -18,7 +18,7 @@ def open_generator(
     the folder's name, which in a release is the adapter's sha256. The first use of a GGUF model converts it, which
     takes tens of seconds.
     """
-    base_url = environment.get("LORAG_OPENAI_BASE_URL", "").strip()
+    base_url = _base_url(environment)
     # torch and the client take seconds to import; the one that is not used is not loaded.
     if not base_url:
         from lorag.integrations.models.generator_transformers import TransformersGenerator
@@ -41,3 +41,12 @@ def open_generator(
         seed=params.seed,
         exactly=adapter is not None,
     )
+
+
+def asks_endpoint(environment: Mapping[str, str]) -> bool:
+    """Whether questions are answered by an endpoint, so that this machine needs no language model."""
+    return bool(_base_url(environment))
+
+
+def _base_url(environment: Mapping[str, str]) -> str:
+    return environment.get("LORAG_OPENAI_BASE_URL", "").strip()

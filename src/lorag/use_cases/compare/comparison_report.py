@@ -36,7 +36,7 @@ def write_report(outcome: CompareOutcome, params: Params, further: Sequence[Sect
     ]
     lead = [f"Release {chosen.release.id} of {chosen.release.created_utc}, {', '.join(chosen.strategies)}."]
     if outcome.limit is not None:
-        lead.append(f"A look at {outcome.limit} questions at most, chosen by hash; not the full comparison.")
+        lead.append(f"A sample of at most {outcome.limit} questions, chosen by hash; not the full comparison.")
     outcome.report.parent.mkdir(parents=True, exist_ok=True)
     outcome.report.write_text(
         render_page("RAG, fine-tuning and the hybrid, compared", lead, sections), encoding="utf-8", errors="replace"

@@ -23,7 +23,6 @@ from lorag.use_cases.asking.answer_questions import ask_with
 from lorag.use_cases.asking.artifacts import load_wanted
 from lorag.use_cases.asking.question_set import load_question_set
 from lorag.use_cases.judge.read_reports import read_report
-from lorag.use_cases.retrain.train_adapter import train_adapter
 from lorag.workspace import Workspace
 
 
@@ -104,6 +103,9 @@ def _train(kind: AdapterKind, seed: int, workspace: Workspace, params: Params) -
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(source, target)
     training = {**params.training, kind: settings.model_copy(update={"seed": seed})}
+    # The report of a comparison reads seeds too, and needs no torch.
+    from lorag.use_cases.retrain.train_adapter import train_adapter
+
     train_adapter(kind, own, params.model_copy(update={"training": training}))
     done.write_text(inputs, encoding="utf-8")
     return own.adapter_folder(kind)

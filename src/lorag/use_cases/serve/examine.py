@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from lorag.errors import LoragError
 from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.files import convert_base_model, verify_model
+from lorag.integrations.models.generators import asks_endpoint
 from lorag.params import Params
 from lorag.releases.checks import Check
 from lorag.releases.shelf import ReleaseShelf
@@ -18,7 +19,7 @@ MIN_FREE_BYTES = 1_000_000_000
 
 def examine(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> list[Check]:
     """Every check in a fixed order; none of them changes anything but the model cache."""
-    checks = [_check_git(), _check_disk(workspace), _check_embedder(params), _check_base_model(params)]
+    checks = [_check_git(), _check_disk(workspace), _check_embedder(params), _check_base_model(params, environment)]
     found = {check.problem for check in checks}
     checks += [check for check in _check_files(workspace, params) if not check.problem or check.problem not in found]
     return checks + check_releases(workspace, params, environment)
@@ -57,7 +58,9 @@ def _check_files(workspace: Workspace, params: Params) -> list[Check]:
     ]
 
 
-def _check_base_model(params: Params) -> Check:
+def _check_base_model(params: Params, environment: Mapping[str, str]) -> Check:
+    if asks_endpoint(environment):
+        return Check("base model", detail=f"{params.generation.endpoint_model}, at an endpoint")
     try:
         verify_model(convert_base_model(params.generation.model))
     except LoragError as error:
