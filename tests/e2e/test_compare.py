@@ -97,10 +97,14 @@ def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> 
     assert child.data.metrics["queries"] == 2
     rag = first["strategies"]["rag"]["mlflow_run_id"]
     traces = mlflow.search_traces(locations=[parent.info.experiment_id], run_id=rag)
-    assert [[span.name for span in trace.data.spans] for trace in traces] == [
-        ["answer rag", "retrieve", "generate"]
-    ] * 2
+    assert len(traces) == sum(first["questions"].values()), "every answer is a trace"
+    timed = [trace for trace in traces if trace.info.execution_duration]
+    assert [[span.name for span in trace.data.spans] for trace in timed] == [["answer rag", "retrieve", "generate"]] * 2
     assert {trace.info.tags["lorag.release"] for trace in traces} == {first["release"]}
+    judged = [{each.name: each.value for each in trace.info.assessments} for trace in traces]
+    right = [verdicts["right"] for verdicts in judged if "right" in verdicts]
+    assert len(right) == sum("expected_response" in verdicts for verdicts in judged) > 0
+    assert all("cited" in verdicts for verdicts in judged)
 
     # The last one is shown again without running one, as Markdown too.
     assert call(cli, workspace, "compare", "--last") == first
