@@ -1,1 +1,1 @@
-"""The index follows the knowledge."""
+"""The refresh, by which the index follows the knowledge."""

@@ -1,4 +1,4 @@
-"""The adapters that a release hands on to the next one."""
+"""The adapters that the next release takes over from a release."""
 
 import logging
 from collections.abc import Mapping
@@ -12,14 +12,14 @@ logger = logging.getLogger(__name__)
 
 
 def carry_adapters(release: Release | None, params: Params) -> tuple[str | None, Mapping[AdapterKind, AdapterEntry]]:
-    """The base model's sha256 and those adapters of `release` that were trained on it; None and none without any.
+    """Return the base model's sha256 and the adapters of `release` that were trained on it; None and {} without any.
 
-    Params that name another base model leave the adapters of the old one behind, with a warning.
+    Where params name another base model, the adapters of the old one are left out, with a warning.
     """
     if release is None or not release.adapters:
         return None, {}
     base = base_model_sha256(params.generation.model)
     fitting = {kind: entry for kind, entry in release.adapters.items() if entry.base_model_sha256 == base}
     for kind in release.adapters.keys() - fitting.keys():
-        logger.warning("the %s adapter does not fit the base model that params name; run `lorag retrain`", kind)
+        logger.warning("the %s adapter does not fit the base model in params.yaml; run `lorag retrain`", kind)
     return (base if fitting else None), fitting

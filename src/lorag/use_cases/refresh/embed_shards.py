@@ -1,4 +1,4 @@
-"""Embedding in shards: runs of batches that a worker elsewhere computes, with a model that it opens once."""
+"""Embedding in shards: a worker on another machine computes several batches with a model that it opens once."""
 
 import threading
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _OPENING = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Batches of texts that one worker computes; `first` is the position of the first of them among all."""
+    """The batches of texts that one worker computes; `first` is the position of its first batch among all batches."""
 
     first: int
     batches: tuple[tuple[str, ...], ...]
@@ -26,7 +26,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedShard:
-    """Vectors [n, dimension] of each batch of a shard, and the backend that computed them."""
+    """The vectors [n, dimension] of each batch of a shard, and the backend that computed them."""
 
     first: int
     vectors: tuple[NDArray[np.float32], ...]
@@ -34,7 +34,7 @@ class EmbeddedShard:
 
 
 def cut_shards(batches: Sequence[Sequence[str]], batches_per_shard: int) -> list[Shard]:
-    """All batches in their order, so many to a shard; the last one may hold fewer."""
+    """Return all batches in their order, `batches_per_shard` in each shard; the last shard may hold fewer."""
     starts = range(0, len(batches), batches_per_shard)
     return [
         Shard(start, tuple(tuple(batch) for batch in batches[start : start + batches_per_shard])) for start in starts
@@ -42,12 +42,12 @@ def cut_shards(batches: Sequence[Sequence[str]], batches_per_shard: int) -> list
 
 
 def embed_one_shard(shard: Shard, params: EmbeddingParams, fingerprint: str) -> EmbeddedShard:
-    """The vectors of a shard; raises IntegrityFailed where this worker has another model than the one meant."""
+    """Return the vectors of a shard; raise IntegrityFailed if this worker's model has another fingerprint."""
     with _OPENING:
         embedder = _open_once(params)
     if embedder.fingerprint != fingerprint:
         raise IntegrityFailed(
-            f"a worker has the embedder {embedder.fingerprint[:12]}, wanted is {fingerprint[:12]}",
+            f"a worker has the embedder {embedder.fingerprint[:12]}, expected {fingerprint[:12]}",
             where=params.model,
             do="give all workers the same model files",
         )

@@ -1,4 +1,4 @@
-"""Loads a source folder into a corpus: list, read, parse in child processes, merge copies, name what was left out."""
+"""A source folder becomes a corpus: list, read, parse in child processes, merge copies, name what was left out."""
 
 import json
 import logging
@@ -30,17 +30,17 @@ from lorag.params import KnowledgeParams, ParserParams, SecretPolicy
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int], None]
-"""Called with the number of files done since the last call."""
+"""A function that is called with the number of files done since the last call."""
 
 
 class ParseCache(Protocol):
-    """Keeps parse results by key; losing one costs a parse."""
+    """A cache of parse results by key; losing one only costs another parse."""
 
     def get(self, key: str) -> bytes | None:
-        """What was put under `key`, None if nothing was."""
+        """Return what was put under `key`; None if nothing was."""
 
     def put(self, key: str, value: bytes) -> None:
-        """Keeps `value` under `key`."""
+        """Keep `value` under `key`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ class _Loaded:
 def load_corpus(
     source: Path, params: KnowledgeParams, *, cache: ParseCache | None = None, progress: Progress | None = None
 ) -> Corpus:
-    """The documents of a source folder (or of one `documents.jsonl`) sorted by id, and what was left out, by name.
+    """Return the documents of a source folder (or of one `documents.jsonl`) sorted by id, and the left-out by name.
 
-    The same source gives the same corpus, with a cache or without. Bytes found under several names become one
-    document; an id given to two contents becomes none. Raises InputRejected only where there is no source; whether
-    enough of it could be read is for `require_usable`.
+    The same source gives the same corpus, with a cache or without. Files with equal bytes become one document.
+    Where two contents have the same id, both are rejected. Raises InputRejected only if there is no source;
+    `require_usable` checks whether enough of it could be read.
     """
     listing = list_source(source, max_file_bytes=params.max_file_bytes)
     loaded: list[_Loaded] = []
@@ -84,14 +84,14 @@ def load_corpus(
 
 
 def rejected_share(corpus: Corpus) -> float:
-    """The share of names that were left out although their format is read; 0 for an empty corpus."""
+    """Return the share of names that were left out although their format is supported; 0 for an empty corpus."""
     counted = sum(item.reason is not Reason.UNSUPPORTED for item in corpus.rejected)
     found = sum(max(1, len(document.sources)) for document in corpus.documents)
     return counted / (counted + found) if counted else 0.0
 
 
 def require_usable(corpus: Corpus, params: KnowledgeParams, *, source: Path, report: str) -> None:
-    """Raises InputRejected when too much was left out; `report` names where to read on."""
+    """Raise InputRejected if too much was left out; `report` names the file with the details."""
     share = rejected_share(corpus)
     counted = [item for item in corpus.rejected if item.reason is not Reason.UNSUPPORTED]
     if share > params.max_rejected_share:
@@ -101,14 +101,14 @@ def require_usable(corpus: Corpus, params: KnowledgeParams, *, source: Path, rep
             f"{len(counted)} of {round(len(counted) / share)} documents were rejected, "
             f"more than the {params.max_rejected_share:.0%} allowed; first {first.name}: {first.reason}{detail}",
             where=str(source),
-            do=f"see {report}, then mend or remove them, or raise knowledge.max_rejected_share",
+            do=f"see {report}, then fix or remove them, or raise knowledge.max_rejected_share",
         )
 
 
 def refuse_empty(corpus: Corpus, *, source: Path) -> None:
-    """Raises InputRejected when there is nothing to index."""
+    """Raise InputRejected if there is nothing to index."""
     if not corpus.documents:
-        others = f"; {len(corpus.rejected)} files have no format that is read" if corpus.rejected else ""
+        others = f"; {len(corpus.rejected)} files have an unsupported format" if corpus.rejected else ""
         raise InputRejected(
             f"nothing to index{others}",
             where=str(source),
@@ -119,9 +119,9 @@ def refuse_empty(corpus: Corpus, *, source: Path) -> None:
 def _parse_files(
     listing: SourceListing, params: KnowledgeParams, cache: ParseCache | None
 ) -> Iterator[tuple[SourceFile, str, ParseResult]]:
-    """Each file with the digest of its bytes and what they give, in the order of the listing.
+    """Yield each file with the digest of its bytes and its parse result, in the order of the listing.
 
-    Equal bytes of one format are parsed once, bytes that the cache knows not at all.
+    Equal bytes of one format are parsed once; bytes whose result is in the cache are not parsed.
     """
     settings = _settings_digest(params.parser)
     known: dict[str, ParseResult] = {}
@@ -174,12 +174,12 @@ def _from_cache(cache: ParseCache | None, key: str) -> ParseResult | None:
     try:
         return result_from_json(json.loads(value))
     except (ValueError, KeyError, TypeError):
-        log.warning("a parse result in the cache cannot be read, the document is parsed again")
+        log.warning("a cached parse result cannot be read; the document is parsed again")
         return None
 
 
 def _to_cache(cache: ParseCache | None, key: str, result: ParseResult) -> None:
-    # A limit may have been met because the machine was busy; that verdict is not for keeping.
+    # The parser may have hit its limit because the machine was busy: that verdict is not cached.
     if cache is None or (isinstance(result, Quarantine) and result.reason is Reason.PARSER_LIMIT):
         return
     cache.put(key, json.dumps(result_to_json(result)).encode())
@@ -191,7 +191,7 @@ def _interpret(
     if isinstance(result, ParsedRecords):
         for record in result.records:
             place = f"{file.id}:{record.line}"
-            # Records are told apart by their id alone: their bytes never merge.
+            # Only the id distinguishes records: equal bytes are never merged.
             yield _accept(record.result, record.id, f"{place} {escape_name(record.id)}".rstrip(), place, "", policy)
     else:
         titled = with_title(result, file.id) if isinstance(result, ParsedDocument) else result
@@ -212,7 +212,7 @@ def _accept(
 
 
 def _merge_equal_bytes(loaded: Sequence[_Loaded]) -> list[_Loaded]:
-    """One document for files of equal bytes, under the first of their names."""
+    """Return one document for all files with equal bytes, under the first of their names."""
     groups: dict[str, list[_Loaded]] = defaultdict(list)
     for item in loaded:
         groups[item.bytes_sha256 or f"record {item.place}"].append(item)
@@ -225,7 +225,7 @@ def _merge_equal_bytes(loaded: Sequence[_Loaded]) -> list[_Loaded]:
 
 
 def _refuse_double_ids(loaded: Sequence[_Loaded]) -> tuple[list[Document], list[Rejected]]:
-    """One document an id; an id with two contents is rejected at each place that gives it."""
+    """Return one document for each id; an id with two contents is rejected at each place where it occurs."""
     accepted: list[Document] = []
     rejected: list[Rejected] = []
     by_id = sorted(loaded, key=lambda item: item.document.id)
@@ -243,14 +243,14 @@ def _refuse_double_ids(loaded: Sequence[_Loaded]) -> tuple[list[Document], list[
 
 
 def _flag_name_clashes(documents: Sequence[Document]) -> Iterator[Document]:
-    """Flags names that some file systems take for one: `A.md` and `a.md`, or one name composed in two ways."""
+    """Flag names that are equal for some file systems: `A.md` and `a.md`, or two Unicode forms of one name."""
     folded = Counter(_fold(document.id) for document in documents)
     for document in documents:
         others = folded[_fold(document.id)] - 1
         if not others:
             yield document
             continue
-        log.warning("%s: another document has the same name but for case or Unicode form", document.id)
+        log.warning("%s: another document's name differs only in case or Unicode form", document.id)
         yield replace(document, flags={**document.flags, Flag.NAME_CLASH: others})
 
 

@@ -1,4 +1,4 @@
-"""One MLflow run for a refresh: settings, plan, digests, metrics, costs, plots and Data Docs."""
+"""The MLflow run of a refresh: settings, plan, digests, metrics, costs, plots and Data Docs."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 def log_refresh(
     outcome: RefreshOutcome, workspace: Workspace, params: Params, location: TrackingLocation, flow_run_id: str
 ) -> str | None:
-    """The id of the run; None where MLflow could not be reached, which never undoes what was published."""
+    """Return the id of the run; None if MLflow cannot be reached, which never undoes what was published."""
     release = outcome.release
     tags = {
         "lorag.kind": "refresh",
@@ -39,7 +39,7 @@ def log_refresh(
             _log_content(run, outcome, workspace, params)
             return run.run_id
     except StoreFailed as error:
-        logger.warning("the refresh is published, but not logged: %s", error)
+        logger.warning("the refresh is published but not logged: %s", error)
         return None
 
 
@@ -51,7 +51,7 @@ def _log_content(run: Run, outcome: RefreshOutcome, workspace: Workspace, params
     run.log_json(outcome.to_json(), "refresh.json")
     if not outcome.published:
         return
-    # Matplotlib takes half a second to import, and a refresh without change draws nothing.
+    # Matplotlib takes half a second to import, and a refresh without changes draws nothing.
     from lorag.reports.run_plots import plot_chunk_tokens, plot_plan, plot_retrieval
 
     run.log_figure(plot_plan(outcome.counts), "plots/plan.png")

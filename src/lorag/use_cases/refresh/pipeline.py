@@ -1,4 +1,4 @@
-"""What each stage of dvc.yaml makes: artifacts as a function of the source, the params and the code."""
+"""The work of each stage in dvc.yaml: artifacts as a function of the source, the params and the code."""
 
 import json
 from collections import Counter
@@ -20,11 +20,11 @@ from lorag.releases.record import content_digest
 from lorag.use_cases.refresh.load_corpus import load_corpus
 
 Advance = Callable[[int], None]
-"""Called with the number of items done since the last call."""
+"""A function that is called with the number of items done since the last call."""
 
 
 class Parses:
-    """Parse results in the cache; what is put is written in one go at the end."""
+    """The parse results in the cache; new ones are all written together at the end."""
 
     def __init__(self, cache: BlobCache) -> None:
         self._cache = cache
@@ -37,16 +37,16 @@ class Parses:
         self._cache.put_many("parses", self._waiting.items())
 
     def get(self, key: str) -> bytes | None:
-        """What was put under `key`, None if nothing was."""
+        """Return what was put under `key`; None if nothing was."""
         return self._waiting.get(key) or self._cache.get("parses", key)
 
     def put(self, key: str, value: bytes) -> None:
-        """Keeps `value` under `key`."""
+        """Keep `value` under `key`."""
         self._waiting[key] = value
 
 
 def read_source(source: Path, params: KnowledgeParams, cache: BlobCache, advance: Advance | None = None) -> Corpus:
-    """The corpus of a source, with what a snapshot of it had to leave behind."""
+    """Return the corpus of a source, with the files that its snapshot could not copy among the rejected."""
     with Parses(cache) as parses:
         corpus = load_corpus(source, params, cache=parses, progress=advance)
     left_behind = source / REJECTED_FILE
@@ -63,7 +63,7 @@ def chunk_corpus(
     cache: BlobCache,
     advance: Advance,
 ) -> list[Chunk]:
-    """The chunks of all documents in their order; only documents that are new to the cache are cut again."""
+    """Return the chunks of all documents in their order; only documents that are not in the cache are chunked."""
     settings = digest_of([CHUNKER_VERSION, params.model_dump(mode="json"), tokenizer_id])
     keys = [sha256_hex(f"{settings} {document.version} {document.id}".encode()) for document in documents]
     cached = cache.get_many("chunks", keys)
@@ -84,7 +84,7 @@ def chunk_corpus(
 def describe_index(
     documents: Sequence[Document], chunks: Sequence[Chunk], token_counts: Sequence[int], fingerprint: str
 ) -> dict[str, Any]:
-    """The index report: the digests of what will be indexed, its size, and how chunk lengths are spread."""
+    """Return the index report: the digests and the size of what will be indexed, and a histogram of chunk lengths."""
     spread = np.percentile(token_counts, [0, 50, 95, 100]).tolist() if token_counts else [0, 0, 0, 0]
     return {
         "content_digest": content_digest((chunk.id, chunk.content_hash, fingerprint) for chunk in chunks),
@@ -98,6 +98,6 @@ def describe_index(
 
 
 def spread_of_tokens(token_counts: Sequence[int], *, width: int = 20) -> list[dict[str, int]]:
-    """Rows `tokens` (the lower edge of a bin) and `chunks`, for a plot."""
+    """Return a histogram for a plot: rows with `tokens` (the lower edge of a bin) and `chunks`."""
     bins = Counter(count // width * width for count in token_counts)
     return [{"tokens": edge, "chunks": bins[edge]} for edge in sorted(bins)]

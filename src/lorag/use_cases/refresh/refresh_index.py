@@ -1,4 +1,4 @@
-"""A refresh: the index follows the knowledge at the cost of what changed, and only what passes is served."""
+"""The refresh of the index: its cost depends on what changed, and only what passes the gate is served."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ from lorag.use_cases.asking.evaluate_retrieval import rank_questions
 from lorag.use_cases.asking.golden import Golden
 
 Advance = Callable[[int], None]
-"""Called with the number of rows done since the last call."""
+"""A function that is called with the number of rows done since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateReport:
-    """What the gate found out about a generation; digests are recomputed from the store."""
+    """The gate's results for a generation; digests are recomputed from the store."""
 
     content_digest: str
     vectors_digest: str
@@ -34,7 +34,7 @@ class GateReport:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a release records besides the index."""
+    """The facts that a release records besides the index."""
 
     embedder_model: str
     embedder_sha256: str
@@ -47,14 +47,14 @@ class Provenance:
 
 
 def start_from(base: Release | None, params: IndexParams, fingerprint: str) -> IndexRef | None:
-    """The generation that the next one continues; None where another store or embedder needs an index of its own."""
+    """Return the generation that the next one continues; None if another store or embedder needs its own index."""
     if base is None or base.index.store is not params.store:
         return None
     return base.index if base.index.name.startswith(_name_prefix(params, fingerprint)) else None
 
 
 def plan_generation(wanted: Wanted, start: IndexRef | None, store: IndexStore) -> RefreshPlan:
-    """The difference between what is wanted and the generation to start from."""
+    """Return the difference between the wanted rows and the generation to start from."""
     return plan_refresh(wanted.chunks, wanted.fingerprint, store.entries(start) if start else {})
 
 
@@ -67,7 +67,7 @@ def apply_plan(
     params: IndexParams,
     advance: Advance | None = None,
 ) -> IndexRef:
-    """Writes the next generation; the served one stays as it is, also when this breaks off."""
+    """Write the next generation; the served one does not change, even if this fails halfway."""
     name = start.name if start else f"{_name_prefix(params, wanted.fingerprint)}_{generation}"
     return store.write_generation(start, name, generation, wanted.rows(plan.write), plan.delete, progress=advance)
 
@@ -81,11 +81,11 @@ def gate_generation(
     golden: Golden,
     params: Params,
 ) -> tuple[IndexRef, GateReport]:
-    """Checks a generation as a reader will see it; raises GateRefused and names what failed.
+    """Check a generation as a reader will see it; raise GateRefused, which names what failed.
 
-    Each new chunk must be found by its own vector (what a store lost in silence is deleted and inserted again), both
-    digests must be those of the wanted rows, and recall on the golden questions must reach params.gate. It does not
-    judge whether the documents themselves are true.
+    Each new chunk must be found by its own vector; one that the store lost silently is deleted and inserted again.
+    Both digests must equal those of the wanted rows. Recall on the golden questions must reach params.gate. The gate
+    does not judge whether the documents themselves are true.
     """
     every = sorted(chunk.id for chunk in wanted.chunks)
     content, vectors, n_wanted = digest_rows(wanted.rows(every))
@@ -108,7 +108,7 @@ def publish_generation(
     store: IndexStore,
     expected_served: str | None,
 ) -> Release:
-    """Makes the generation durable, writes its record, moves the pointer, and frees what retention lets go."""
+    """Make the generation durable, write its record, move the pointer, and delete what is no longer retained."""
     store.make_durable(ref)
     release = Release(
         generation=ref.generation,
@@ -134,7 +134,7 @@ def publish_generation(
 
 
 def is_current(release: Release, plan: RefreshPlan, wanted: Wanted, params_digest: str) -> bool:
-    """Whether `release` already is what a refresh would publish."""
+    """Return whether `release` already is what a refresh would publish."""
     return (
         plan.is_noop
         and release.corpus_digest == corpus_digest(wanted.documents)
@@ -144,7 +144,7 @@ def is_current(release: Release, plan: RefreshPlan, wanted: Wanted, params_diges
 
 
 def _name_prefix(params: IndexParams, fingerprint: str) -> str:
-    # Vectors of two embedders never meet in one table.
+    # Vectors of two embedders are never in one table.
     return f"{params.name}_{fingerprint[:8]}"
 
 
@@ -162,7 +162,7 @@ def _mend_lost_rows(
         lost = store.unreachable(ref, [by_id[chunk_id] for chunk_id in lost])
     if lost:
         raise GateRefused(
-            f"{len(lost)} chunks are not found by their own vector, the first is {lost[0]}",
+            f"{len(lost)} chunks are not found by their own vector; the first is {lost[0]}",
             where=ref.name,
             do="run `lorag doctor`",
         )

@@ -1,4 +1,4 @@
-"""Copies a source into the workspace, so that DVC can version it and a run reads one state of it."""
+"""Copies of a source in the workspace, so that DVC can version it and a run reads one state of it."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -16,21 +16,21 @@ from lorag.workspace import Workspace
 MAX_NAME_BYTES = 255
 
 COPIED_FILE = ".copied.txt"
-"""In a copy of a source: the names of the files that were copied, one a line; no other file is replaced or deleted."""
+"""A file in a copy of a source that names the copied files, one per line; no others are replaced or deleted."""
 
 _UNFINISHED_FILE = ".snapshot.tmp"
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """How many files the copy gained or got anew, and lost."""
+    """The number of files that were added or replaced in the copy, and the number that were deleted."""
 
     copied: int
     deleted: int
 
 
 def refuse_overlaps(workspace: Workspace, params: KnowledgeParams) -> None:
-    """Raises ParamsError where a copy would be made over what it is made of, or over the workspace."""
+    """Raise ParamsError if a copy would overwrite its own origin or the workspace."""
     source = workspace.resolve(params.source)
     if _holds(source, workspace.root):
         raise ParamsError(
@@ -45,18 +45,18 @@ def refuse_overlaps(workspace: Workspace, params: KnowledgeParams) -> None:
         _refuse_overlap(workspace, questions, workspace.resolve(params.questions_origin), "questions")
         if params.origin is not None and (_holds(source, questions) or _holds(questions, source)):
             raise ParamsError(
-                "the copies of documents and of questions would lie in one another",
+                "the copies of the documents and of the questions would overlap",
                 where="params.yaml: knowledge.questions",
                 do="name a file outside knowledge.source, such as data/questions.jsonl",
             )
 
 
 def snapshot_folder(origin: Path, target: Path, params: KnowledgeParams, *, allow_empty: bool = False) -> Snapshot:
-    """Makes `target` a copy of all that can be read below `origin`, under the names that documents are known by.
+    """Make `target` a copy of all that can be read below `origin`, under the names that identify the documents.
 
-    Files that did not change are not touched, nor those that no snapshot copied. Raises InputRejected and leaves the
-    folder as it was where such a file is a document or is in the way of one, where the origin is missing and, unless
-    `allow_empty`, where it holds nothing that can be read.
+    Unchanged files are not touched, nor files that no snapshot copied. Raises InputRejected and leaves the folder
+    unchanged if a file that no snapshot copied is a document or blocks the path of one, if the origin is missing,
+    and, unless `allow_empty`, if the origin holds nothing that can be read.
     """
     listing = list_source(origin, max_file_bytes=params.max_file_bytes)
     if not listing.files and not allow_empty:
@@ -73,9 +73,9 @@ def snapshot_folder(origin: Path, target: Path, params: KnowledgeParams, *, allo
     earlier = _copied_before(target, found) | unfinished
     _refuse_others(target, found - earlier, wanted)
     target.mkdir(parents=True, exist_ok=True)
-    # First, so that a run that is killed leaves no file that the next one takes for its owner's.
+    # Written first, so that the next run does not take the files of a killed run for the user's own.
     _write_names(target, (earlier | wanted) - unfinished)
-    # Before the copies: a folder may take the name of a file that is gone.
+    # Deleted before the copies are made: a new folder may have the name of a deleted file.
     deleted = _delete(target, (found & earlier) - wanted)
     copied, rejected = _copy_files(listing, target, params.max_file_bytes)
     write_rejected(target / REJECTED_FILE, [*listing.rejected, *rejected])
@@ -84,9 +84,9 @@ def snapshot_folder(origin: Path, target: Path, params: KnowledgeParams, *, allo
 
 
 def snapshot_file(origin: Path, target: Path) -> Snapshot:
-    """Makes `target` a copy of the file `origin`.
+    """Make `target` a copy of the file `origin`.
 
-    Raises InputRejected where that is missing, or where `target` holds something that DVC does not version, as it does
+    Raises InputRejected if the origin is missing, or if `target` exists and DVC does not version it, as it does with
     each snapshot.
     """
     if not origin.is_file():
@@ -106,20 +106,20 @@ def _refuse_overlap(workspace: Workspace, copy: Path, origin: Path, name: str) -
     where = f"params.yaml: knowledge.{name}"
     if _holds(copy, origin) or _holds(origin, copy):
         raise ParamsError(
-            f"each refresh would copy {origin} over {copy}, and one is or holds the other",
+            f"each refresh would copy {origin} to {copy}, and one is or holds the other",
             where=where,
             do=f"name another place for the copy, or set its origin to null to read the {name} where they are",
         )
     if not copy.is_relative_to(workspace.root.resolve()):
         raise ParamsError(
-            f"{copy} is to be a copy and lies outside the workspace",
+            f"the copy {copy} would lie outside the workspace",
             where=where,
             do="name a place inside the workspace, such as one in data/",
         )
 
 
 def _holds(outer: Path, inner: Path) -> bool:
-    """Whether `inner` is `outer` or lies in it, by whatever names, links and mounts."""
+    """Return whether `inner` is `outer` or lies in it, also through links, mounts and other names."""
     return any(place == outer or _is_same(place, outer) for place in (inner, *inner.parents))
 
 
@@ -137,7 +137,7 @@ def _files_below(target: Path) -> set[str]:
 
 
 def _copied_before(target: Path, found: set[str]) -> set[str]:
-    """The names of what earlier snapshots copied; all documents in a copy from before such names were kept."""
+    """Return the names of the files that earlier snapshots copied; all documents in a copy without such a list."""
     try:
         return set((target / COPIED_FILE).read_text(encoding="utf-8").splitlines())
     except (FileNotFoundError, NotADirectoryError):
@@ -156,12 +156,12 @@ def _refuse_others(target: Path, others: Iterable[str], wanted: set[str]) -> Non
             raise InputRejected(
                 f"{escape_name(name)} was not copied here by a refresh",
                 where=str(target),
-                do="move it to the origin or away, or name an empty folder as knowledge.source",
+                do="move it to the origin or elsewhere, or name an empty folder as knowledge.source",
             )
 
 
 def _places(name: str) -> Iterator[str]:
-    """The name of a file and those of the folders that it lies in."""
+    """Yield the name of a file and the names of the folders that contain it."""
     path = PurePosixPath(name)
     yield from (place.as_posix() for place in (path, *path.parents[:-1]))
 
@@ -186,7 +186,7 @@ def _copy_files(listing: SourceListing, target: Path, max_file_bytes: int) -> tu
 
 
 def _replace(path: Path, data: bytes) -> bool:
-    """Whether the file had to be written."""
+    """Write the file where it differs, and return whether that was necessary."""
     if path.is_file() and not path.is_symlink() and path.read_bytes() == data:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)

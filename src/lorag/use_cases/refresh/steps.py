@@ -1,4 +1,4 @@
-"""The steps of a refresh on a workspace, each of them a task of the flow."""
+"""The steps of a refresh in a workspace; each of them is a task of the flow."""
 
 import json
 from collections.abc import Sequence
@@ -39,12 +39,12 @@ from lorag.use_cases.refresh.snapshot_source import refuse_overlaps, snapshot_fi
 from lorag.workspace import COMMITTED, Workspace
 
 INDEX_STAGES = ("validation", "index_report", "retrieval_evaluation")
-"""With all that they need: what an index is made of. Adapters are trained by a retrain alone."""
+"""The stages that, with their dependencies, make an index. Only a retrain trains adapters."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingCounts:
-    """How much the embeddings stage did in this run."""
+    """The amount of work that the embeddings stage did in this run."""
 
     n_embedded: int = 0
     n_cached: int = 0
@@ -54,7 +54,7 @@ class EmbeddingCounts:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """What DVC found stale and ran."""
+    """The stages that DVC found stale and ran."""
 
     stages: tuple[str, ...]
     embedding: EmbeddingCounts
@@ -62,10 +62,10 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A plan with what it starts from; `served` is the id that publishing expects to find.
+    """A plan with its starting point; `served` is the release id that publishing expects to find.
 
-    The index continues that of the `newest` release; adapters are those `in_use`, which a rollback made others.
-    `params_digest` names the settings and versions that change an answer.
+    The index continues that of the `newest` release. The adapters are those of `in_use`, which differs from `newest`
+    after a rollback. `params_digest` identifies the settings and versions that change an answer.
     """
 
     plan: RefreshPlan
@@ -80,7 +80,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class RefreshOutcome:
-    """What a refresh did; `published` is False where the served release already was current."""
+    """The result of a refresh; `published` is False if the served release was already current."""
 
     release: Release
     published: bool
@@ -93,7 +93,7 @@ class RefreshOutcome:
     mlflow_run_id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `lorag refresh --json` prints; docs/json.md lists its keys."""
+        """Return the object that `lorag refresh --json` prints; docs/json.md lists its keys."""
         return {
             "release": self.release.id,
             "generation": self.release.generation,
@@ -114,9 +114,9 @@ class RefreshOutcome:
 
 
 def snapshot(workspace: Workspace, params: Params, *, allow_empty: bool = False) -> None:
-    """Copies source and questions from their origins, where params name such, and versions the copies with DVC.
+    """Copy source and questions from their origins, if params name any, and version the copies with DVC.
 
-    Raises ParamsError, before anything is touched, where a copy would overlap its origin or the workspace.
+    Raises ParamsError, before anything is changed, if a copy would overlap its origin or the workspace.
     """
     knowledge = params.knowledge
     refuse_overlaps(workspace, knowledge)
@@ -131,12 +131,12 @@ def snapshot(workspace: Workspace, params: Params, *, allow_empty: bool = False)
 
 
 def reproduce(workspace: Workspace, params: Params) -> Pipeline:
-    """Runs the stages that DVC finds stale."""
+    """Run the stages that DVC finds stale."""
     return _reproduce(workspace, params, INDEX_STAGES)
 
 
 def prepare(workspace: Workspace, params: Params) -> Pipeline:
-    """Reads, cuts and embeds what is stale, for an adapter that is trained before the next refresh."""
+    """Read, chunk and embed what is stale, for an adapter that is trained before the next refresh."""
     return _reproduce(workspace, params, ("embeddings",))
 
 
@@ -151,9 +151,9 @@ def _reproduce(workspace: Workspace, params: Params, targets: Sequence[str]) -> 
 
 
 def commit_versions(workspace: Workspace, params: Params, message: str = "Refresh the knowledge") -> None:
-    """Commits settings and pointers to the data where params ask for that: the commit reproduces the release.
+    """Commit settings and pointers to the data if params ask for it, so that the commit reproduces the release.
 
-    Documents and questions that are read in place are their owner's to commit.
+    Documents and questions that are read in place are not committed: that is left to their owner.
     """
     knowledge = params.knowledge
     if not knowledge.commit:
@@ -167,9 +167,9 @@ def commit_versions(workspace: Workspace, params: Params, message: str = "Refres
 
 
 def plan(workspace: Workspace, params: Params, store: IndexStore, *, rebuild: bool, allow_shrink: bool) -> Planned:
-    """What the store has to do, against the newest release.
+    """Plan the changes to the store, compared with the newest release.
 
-    Raises InputRejected where nothing is left, and GateRefused for a suspicious loss, unless `allow_shrink`.
+    Unless `allow_shrink`, raises InputRejected if nothing is left to index, and GateRefused for a suspicious loss.
     """
     shelf = ReleaseShelf(workspace.state)
     newest = next(iter(shelf.releases()), None)
@@ -186,7 +186,7 @@ def plan(workspace: Workspace, params: Params, store: IndexStore, *, rebuild: bo
 
 
 def current_release(planned: Planned) -> Release | None:
-    """The newest release where a refresh would only publish it again."""
+    """Return the newest release if a refresh would only publish it again; None otherwise."""
     newest, in_use = planned.newest, planned.in_use
     if newest is None or planned.start is None or in_use is None or newest.adapters != in_use.adapters:
         return None
@@ -194,14 +194,14 @@ def current_release(planned: Planned) -> Release | None:
 
 
 def serve_again(workspace: Workspace, planned: Planned, release: Release) -> Release:
-    """Moves the pointer back to the newest release, which has the adapters in use, if a rollback had left it."""
+    """Move the pointer back to the newest release, if a rollback moved it; this release has the adapters in use."""
     if planned.served != release.id:
         ReleaseShelf(workspace.state).point_at(release, expected_served=planned.served)
     return release
 
 
 def apply(planned: Planned, store: IndexStore, params: Params) -> IndexRef:
-    """Writes the next generation, with a progress bar."""
+    """Write the next generation, with a progress bar."""
     with show_progress("Writing the index", len(planned.plan.write)) as advance:
         return apply_plan(planned.plan, planned.wanted, planned.start, planned.generation, store, params.index, advance)
 
@@ -209,7 +209,7 @@ def apply(planned: Planned, store: IndexStore, params: Params) -> IndexRef:
 def gate(
     ref: IndexRef, planned: Planned, workspace: Workspace, store: IndexStore, params: Params
 ) -> tuple[IndexRef, GateReport]:
-    """Checks the generation; raises GateRefused."""
+    """Check the generation; raise GateRefused if it fails."""
     golden = load_golden(workspace, planned.wanted.documents, params)
     return gate_generation(ref, planned.plan, planned.wanted, planned.newest, store, golden, params)
 
@@ -217,7 +217,7 @@ def gate(
 def publish(
     ref: IndexRef, report: GateReport, planned: Planned, workspace: Workspace, store: IndexStore, params: Params
 ) -> Release:
-    """Serves the generation."""
+    """Publish the generation, so that it is served."""
     base_model, adapters = carry_adapters(planned.in_use, params)
     provenance = Provenance(
         embedder_model=workspace.name_of(params.embedding.model),
@@ -237,7 +237,7 @@ def publish(
 def summarise(
     release: Release, report: GateReport | None, planned: Planned, pipeline: Pipeline, workspace: Workspace, cost: Cost
 ) -> RefreshOutcome:
-    """What the refresh did; `report` is None where nothing had to be published."""
+    """Return the result of the refresh; `report` is None if nothing had to be published."""
     rejected = [item for item in read_rejected(workspace.rejected_file) if item.reason is not Reason.UNSUPPORTED]
     return RefreshOutcome(
         release=release,
