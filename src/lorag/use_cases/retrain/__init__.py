@@ -1,1 +1,1 @@
-"""Adapters follow the knowledge."""
+"""The retrain, by which adapters follow the knowledge."""

@@ -1,4 +1,4 @@
-"""Documents, chunks and questions to what an adapter is trained on."""
+"""The training set of an adapter, made from documents, chunks and questions."""
 
 import json
 import logging
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class BuiltTrainingSet:
-    """What was written to `folder`, in numbers; `tokens` are those of the training pairs."""
+    """A summary of the training set written to `folder`; `tokens` describe the lengths of the training pairs."""
 
     adapter: AdapterKind
     folder: Path
@@ -62,12 +62,12 @@ def build_training_set(
     seen: Seen | None = None,
     skip_bad: bool = False,
 ) -> BuiltTrainingSet:
-    """Writes train.jsonl, validation.jsonl, lineage.json and validation/ of one adapter.
+    """Write train.jsonl, validation.jsonl, lineage.json and validation/ of one adapter.
 
-    A function of the pipeline's artifacts, the questions files, `params` and `seen`, which is None for training from
-    scratch. `environment` is asked for an endpoint where pairs are synthesised. With `skip_bad` up to one in a hundred
-    lines of a questions file may be bad. Raises InputRejected for a file that cannot be used and for too few pairs, and
-    GateRefused for leakage and for a failed expectation; the folder then holds no training set.
+    The result depends only on the pipeline's artifacts, the questions files, `params` and `seen`, which is None for
+    training from scratch. `environment` may name an endpoint, used if pairs are synthesised. With `skip_bad` up to one
+    in a hundred lines of a questions file may be bad. Raises InputRejected for an unusable file and for too few pairs,
+    and GateRefused for leakage and for a failed expectation; the folder then holds no training set.
     """
     folder = workspace.training_folder(adapter)
     for name in ("train.jsonl", "validation.jsonl", "lineage.json"):
@@ -124,7 +124,7 @@ def build_training_set(
 
 
 def read_seen(lineage: Path) -> Seen:
-    """What an adapter has seen that was trained on the set with this lineage.json."""
+    """Return what an adapter has seen that was trained on the set with this lineage.json."""
     value = json.loads(lineage.read_text(encoding="utf-8"))
     return Seen(value["facts"], value["documents"])
 
@@ -180,7 +180,7 @@ def _open_raft(
 
 
 def _count(encoder: ChatEncoder, pair: Pair) -> PairTokens:
-    # One more for the token that ends the answer.
+    # Add one for the token that ends the answer.
     answer = encoder.count_tokens(pair.answer) + 1
     return PairTokens(answer + (len(encoder.encode(pair.messages)) if pair.messages else 0), answer)
 
@@ -201,7 +201,7 @@ def _write(
         "max": int(totals.max()),
     }
     digest = training_set_digest(built.train)
-    # What the adapter to go on from has seen stays in its weights, also where it is gone from the corpus.
+    # What the starting adapter has seen stays in its weights, even if it was removed from the corpus.
     documents = dict(seen.documents) if seen is not None else {}
     documents |= {name: version for pair in built.train for name, version in pair.documents.items()}
     lineage: dict[str, Any] = {

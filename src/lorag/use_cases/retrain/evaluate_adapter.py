@@ -1,4 +1,4 @@
-"""The exam of an adapter: what it knows, reads and declines, beside the base model and the champion."""
+"""The exam of an adapter: what it knows, reads and declines, compared with the base model and the champion."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -28,12 +28,12 @@ from lorag.use_cases.asking.search_contexts import search_wordings
 from lorag.workspace import Workspace
 
 READING_QUESTIONS = 100
-"""Facts of which a changed and an irrelevant context are asked, chosen by hash."""
+"""The number of facts that are asked with a changed and with an irrelevant context, chosen by hash."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """The questions for an adapter and, by position, for the base model: the same but for the prompt."""
+    """The questions for an adapter and, in the same order, for the base model: only the prompts differ."""
 
     paper: Sequence[Asked]
     base_paper: Sequence[Asked]
@@ -41,7 +41,7 @@ class Exam:
 
 
 def evaluate_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
-    """Writes reports/adapter_<kind>.json, and every answer to artifacts/evaluation/<kind>/."""
+    """Write reports/adapter_<kind>.json, and every answer to artifacts/evaluation/<kind>/."""
     exam = set_exam(adapter, workspace, params)
     candidate = _answer(exam.paper, workspace.adapter_folder(adapter), workspace, params, "adapter")
     base = _answer(exam.base_paper, None, workspace, params, "base model")
@@ -65,7 +65,7 @@ def evaluate_adapter(adapter: AdapterKind, workspace: Workspace, params: Params)
 
 
 def read_exam(adapter: AdapterKind, workspace: Workspace) -> tuple[Examined, Examined, Mapping[str, str]]:
-    """The adapter's and the base model's results as `evaluate_adapter` wrote them, and the digests of the facts."""
+    """Return the adapter's and the base model's results that `evaluate_adapter` wrote, and the facts' digests."""
     report = json.loads(workspace.adapter_report(adapter).read_text(encoding="utf-8"))
     facts = json.loads((workspace.evaluation_folder(adapter) / "facts.json").read_text(encoding="utf-8"))
     candidate, base = (Examined(Marks(**report[who]), facts[who]) for who in ("adapter", BASELINE))
@@ -75,17 +75,17 @@ def read_exam(adapter: AdapterKind, workspace: Workspace) -> tuple[Examined, Exa
 def examine_champion(
     adapter: AdapterKind, folder: Path, known: Mapping[str, str], workspace: Workspace, params: Params
 ) -> Champion:
-    """The adapter in `folder`, asked what the candidate was asked; answers given before come from the cache."""
+    """Ask the adapter in `folder` the questions of the candidate; answers from earlier come from the cache."""
     exam = set_exam(adapter, workspace, params)
     answers = _answer(exam.paper, folder, workspace, params, "champion")
     return Champion(Examined(mark(exam.paper, answers), mark_facts(exam.paper, answers)), known)
 
 
 def set_exam(adapter: AdapterKind, workspace: Workspace, params: Params) -> Exam:
-    """The questions, from the pipeline's artifacts and the questions files.
+    """Return the questions, from the pipeline's artifacts and the questions files.
 
-    Facts are asked in the held-out phrasings but the first, which decided when training stopped; in the first, or in
-    the question's own words, where there is no other.
+    Facts are asked in all held-out phrasings except the first, which decided when training stopped. Where there is
+    only one, that is asked; where there is none, the question itself.
     """
     wanted = load_wanted(workspace)
     facts, _ = collect_facts(
@@ -111,7 +111,7 @@ def set_exam(adapter: AdapterKind, workspace: Workspace, params: Params) -> Exam
         encoder = open_chat_encoder(convert_base_model(params.generation.model))
         select = partial(select_context, generator=encoder, params=params.answering, generation=params.generation)
         versions = {document.id: document.version for document in wanted.documents}
-        # A changed context is answered right by the new value, with its quote or without.
+        # The answer to a changed context is right if it is the new value, with or without its quote.
         unquoted = params.training_set.model_copy(update={"raft_quote": False})
         raft = RaftMaker(facts, ranked, versions, select, params.answering, unquoted)
 
@@ -149,16 +149,16 @@ def _ask_to_read(asked: Sequence[tuple[Fact, str]], raft: RaftMaker, params: Par
 
 
 def _for_base(asked: Asked, adapter: AdapterKind) -> Asked:
-    """What has no context is asked of the base model in its own prompt."""
+    """Return the question for the base model: in its own prompt where there is no context."""
     if adapter.reads and asked.topic is not Topic.CONTROL:
         return asked
     return Asked(asked.topic, asked.question, tuple(base_messages(asked.question)), asked.accepted, asked.fact_id)
 
 
 def _answer(paper: Sequence[Asked], adapter: Path | None, workspace: Workspace, params: Params, who: str) -> list[str]:
-    """Answers in the order of the questions; those that this model gave before come from the cache.
+    """Return answers in the order of the questions; earlier answers of this model come from the cache.
 
-    Without messages nothing relevant was found, which is then the answer, as where it is served.
+    A question without messages is one for which nothing relevant was found. That is its answer, as in serving.
     """
     generator = open_generator(params.generation, {}, adapter)
     prompts = [Prompt(asked.question, asked.messages) for asked in paper]

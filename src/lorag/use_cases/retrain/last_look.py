@@ -1,4 +1,4 @@
-"""What the last retrain of each adapter saw: it tells a retrain that is due from one that would find nothing."""
+"""The knowledge that each adapter's last retrain saw: it shows whether another retrain would find anything new."""
 
 import json
 from pathlib import Path
@@ -13,13 +13,13 @@ from lorag.workspace import Workspace
 
 
 def read_look(workspace: Workspace, kind: AdapterKind, sha256: str) -> Look | None:
-    """What was seen when that adapter was found or made to be the one that is wanted; None where that was never."""
+    """Return what the last retrain that made or confirmed this adapter saw; None if there was none."""
     value = _read(_path(workspace)).get(kind)
     return Look(value["documents"], value["facts"]) if value and value["sha256"] == sha256 else None
 
 
 def write_look(workspace: Workspace, kind: AdapterKind, sha256: str) -> None:
-    """Notes the documents and facts of now, from which a retrain has just made that adapter."""
+    """Record the current documents and facts, from which a retrain has just made or confirmed this adapter."""
     lineage = read_lineage(workspace.training_folder(kind))
     look = {
         "sha256": sha256,
@@ -33,7 +33,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        # At worst a retrain is due that finds nothing to do.
+        # In the worst case a retrain runs that finds nothing to do.
         return {}
     return value
 

@@ -1,4 +1,4 @@
-"""One MLflow run for each adapter of a retrain, and those that are served in the registry."""
+"""The MLflow runs of a retrain, one for each adapter, and the registration of the served adapters."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -29,17 +29,17 @@ def log_retrain(
     location: TrackingLocation,
     flow_run_id: str,
 ) -> dict[AdapterKind, str | None]:
-    """The id of each adapter's run; None where MLflow could not be reached, which never undoes what was published.
+    """Return the id of each adapter's run; None if MLflow cannot be reached, which never undoes what was published.
 
-    Adapters that failed their gate have a run too. Those that are served are registered, and the alias `champion`
-    points at them.
+    Adapters that failed their gate have a run too. The served ones are registered, and the alias `champion` points
+    at them.
     """
     runs: dict[AdapterKind, str | None] = {}
     for candidate in candidates:
         try:
             runs[candidate.kind] = _log_candidate(candidate, release, workspace, params, location, flow_run_id)
         except StoreFailed as error:
-            logger.warning("the %s adapter is not logged, what is served stays: %s", candidate.kind, error)
+            logger.warning("the %s adapter is not logged; what is served does not change: %s", candidate.kind, error)
             runs[candidate.kind] = None
     return runs
 
@@ -119,7 +119,7 @@ def _log_content(run: Run, candidate: Candidate, workspace: Workspace, params: P
         sum(1 for _ in (training_set / "train.jsonl").open(encoding="utf-8")),
         "training",
     )
-    # Which documents it saw, and in which version.
+    # The documents that it saw, with their versions.
     run.log_json(asdict(candidate.entry), "adapter.json")
     run.log_file(workspace.training_folder(candidate.kind) / LINEAGE)
     run.log_file(workspace.adapter_report(candidate.kind), "evaluation")
@@ -137,7 +137,7 @@ def _metrics(candidate: Candidate) -> dict[str, float]:
 
 
 def _curves(training: Mapping[str, Any]) -> dict[str, dict[int, float]]:
-    """The loss by step, and what was measured after each epoch by that epoch's last step; names to steps to values."""
+    """Return curves as name to step to value: the loss, and each epoch's measurements at that epoch's last step."""
     losses = [float(value) for value in training["losses"]]
     curves: dict[str, dict[int, float]] = {"loss": dict(enumerate(losses, start=1))}
     for number, epoch in enumerate(training["epochs"], start=1):

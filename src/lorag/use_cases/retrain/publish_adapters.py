@@ -1,4 +1,4 @@
-"""Adapters that passed their gate become a release over the index that is there."""
+"""The publication of adapters that passed their gate, in a release with the existing index."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,10 +16,12 @@ from lorag.workspace import Workspace
 
 
 def newest_release(workspace: Workspace) -> Release:
-    """What a retrain builds on; raises WorkspaceError where nothing was published yet."""
+    """Return the release that a retrain builds on; raise WorkspaceError if nothing was published yet."""
     newest = next(iter(ReleaseShelf(workspace.state).releases()), None)
     if newest is None:
-        raise WorkspaceError("nothing is served yet, so there is no index to go with", do="run `lorag refresh` first")
+        raise WorkspaceError(
+            "nothing is served yet, so there is no index for the adapters", do="run `lorag refresh` first"
+        )
     return newest
 
 
@@ -30,11 +32,11 @@ def publish_adapters(
     params: Params,
     environment: Mapping[str, str],
 ) -> Release:
-    """A new release: the newest index with these adapters, which are on the shelf already, and the others in use.
+    """Publish a release: the newest index with these adapters, which are already on the shelf, and the others in use.
 
-    Adapters of another base model do not go along, nor those that a rollback took out of use. The pointer moves last,
-    after the index was opened and counted and each adapter was compared byte for byte; then what retention lets go is
-    freed. Raises IntegrityFailed for an entry of another base model than `base_model_sha256`.
+    Adapters of another base model are left out, as are those that a rollback took out of use. The pointer moves
+    only after the index was opened and counted and each adapter was compared byte for byte. Then what is no longer
+    retained is deleted. Raises IntegrityFailed for an entry of a base model other than `base_model_sha256`.
     """
     newest = newest_release(workspace)
     shelf, adapters = ReleaseShelf(workspace.state), AdapterShelf(workspace.adapters)
@@ -54,7 +56,11 @@ def publish_adapters(
     store = open_store(params.index, workspace.state, environment)
     try:
         if store.count(release.index, expected=release.n_chunks) != release.n_chunks:
-            raise IntegrityFailed("the index is not whole", where=newest.id, do="run `lorag refresh --rebuild`")
+            raise IntegrityFailed(
+                "the index does not hold the expected number of chunks",
+                where=newest.id,
+                do="run `lorag refresh --rebuild`",
+            )
         shelf.publish(release, expected_served=shelf.served_id())
         retained = shelf.retain(params.index.retain_generations)
         store.drop_all_but([kept.index for kept in retained])

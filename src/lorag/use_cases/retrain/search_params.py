@@ -1,4 +1,4 @@
-"""A search for an adapter's training settings, judged by the held-out phrasings that validation is made of."""
+"""A search for an adapter's training settings, judged by the held-out phrasings in the validation set."""
 
 import logging
 import time
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SearchOutcome:
-    """A finished search: its trials in order, the best of them, and what all cost."""
+    """A finished search: its trials in order, the best of them, and their total cost."""
 
     adapter: AdapterKind
     trials: Sequence[Trial]
@@ -37,7 +37,7 @@ class SearchOutcome:
     run_id: str
 
     def to_json(self) -> dict[str, Any]:
-        """What `lorag search-params --json` prints."""
+        """Return the object that `lorag search-params --json` prints."""
         return {
             "adapter": self.adapter.value,
             "trials": [trial.to_json() for trial in self.trials],
@@ -52,11 +52,11 @@ class SearchOutcome:
 def search_params(
     adapter: AdapterKind, workspace: Workspace, params: Params, environ: Mapping[str, str]
 ) -> SearchOutcome:
-    """Trains within `parameter_search`, each trial from scratch, and says which settings were best.
+    """Train each trial from scratch with settings from `parameter_search`, and return which settings were best.
 
-    The gate's phrasings are not looked at, so its verdict on an adapter trained with the best settings stays honest.
-    The time is checked after each epoch. Raises WorkspaceError without a training set, StoreFailed where MLflow cannot
-    be reached at the start, and GateRefused where every trial diverged.
+    The gate's phrasings are not used, so the gate stays an unbiased test of an adapter with the best settings.
+    The time limit is checked after each epoch. Raises WorkspaceError if there is no training set, StoreFailed if
+    MLflow cannot be reached at the start, and GateRefused if every trial diverged.
     """
     job = _open_job(adapter, workspace, params)
     location = locate_tracking(workspace.state, environ)
@@ -95,7 +95,7 @@ def _open_job(adapter: AdapterKind, workspace: Workspace, params: Params) -> Tra
         base=base,
         train=encode_pairs(train, tokenizer, limit),
         validation=encode_pairs(validation, tokenizer, limit),
-        # As patient as it is long: each epoch is validated, and none ends the trial but the search.
+        # With patience as long as the trial each epoch is validated, and only the search ends a trial early.
         params=params.training[adapter].model_copy(update={"epochs": epochs, "patience_epochs": epochs}),
         start=None,
         checkpoint=None,
@@ -130,7 +130,7 @@ def _search(
     best = best_trial(trials)
     if best is None:
         raise GateRefused(
-            f"the loss became no number in all of {len(trials)} trials",
+            f"the loss became NaN or infinite in all of {len(trials)} trials",
             where="parameter_search",
             do="lower parameter_search.learning_rate, or set training.precision to fp32",
         )
@@ -186,7 +186,7 @@ def _log_outcome(outcome: SearchOutcome, run: Run, params: Params) -> None:
 
 @contextmanager
 def _never_lost(what: str) -> Iterator[None]:
-    """An hour of training is not given up because the tracking store went away."""
+    """Warn when the tracking store fails, so that hours of training are not lost."""
     try:
         yield
     except StoreFailed as error:

@@ -1,4 +1,4 @@
-"""The adapter that a training continues from: pinned in starts.json, so that a clean clone trains the same."""
+"""The adapter that a training continues from, pinned in starts.json so that a clean clone trains the same one."""
 
 import json
 import shutil
@@ -13,11 +13,11 @@ from lorag.strategies import AdapterKind
 from lorag.workspace import Workspace
 
 LINEAGE = "lineage.json"
-"""Of the training set that an adapter was trained on; kept beside it."""
+"""The lineage of the training set that an adapter was trained on; kept beside the adapter."""
 
 
 def read_lineage(folder: Path) -> dict[str, Any] | None:
-    """The lineage that lies beside an adapter; None where it is missing or damaged, which its sha256 does not cover."""
+    """Return the lineage beside an adapter; None if it is missing or damaged, which the sha256 cannot show."""
     try:
         value = json.loads((folder / LINEAGE).read_text(encoding="utf-8"))
         return value if isinstance(value["facts"], dict) and isinstance(value["refused"], list) else None
@@ -26,7 +26,7 @@ def read_lineage(folder: Path) -> dict[str, Any] | None:
 
 
 def read_starts(workspace: Workspace) -> dict[AdapterKind, str | None]:
-    """The sha256 of the adapter that each training continues from; None for a training from scratch."""
+    """Return the sha256 of the adapter that each training continues from; None for a training from scratch."""
     try:
         value = json.loads(workspace.starts_file.read_text(encoding="utf-8"))
         return {kind: value[kind.value] for kind in AdapterKind}
@@ -39,15 +39,15 @@ def read_starts(workspace: Workspace) -> dict[AdapterKind, str | None]:
 
 
 def write_starts(workspace: Workspace, starts: Mapping[AdapterKind, str | None]) -> None:
-    """Every kind is in the file; those that `starts` leaves out begin from scratch."""
+    """Write a file with every kind; those that `starts` leaves out begin from scratch."""
     value = {kind.value: starts.get(kind) for kind in AdapterKind}
     workspace.starts_file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def copy_starting_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
-    """Fills the start folder: start.json with a sha256, and that adapter's files; with null, and no more, from scratch.
+    """Fill the start folder: start.json with a sha256, and that adapter's files; only a null for a start from scratch.
 
-    Raises IntegrityFailed where the pinned adapter is not on this machine: `dvc pull` brings the folder as a whole.
+    Raises IntegrityFailed if the pinned adapter is not on this machine; `dvc pull` fetches the whole folder.
     """
     continues = params.training[adapter].start is TrainingStart.CHAMPION
     sha256 = read_starts(workspace)[adapter] if continues else None

@@ -1,4 +1,4 @@
-"""The steps of a retrain on a workspace, each of them a task of the flow."""
+"""The steps of a retrain in a workspace; each of them is a task of the flow."""
 
 import json
 import time
@@ -30,12 +30,12 @@ from lorag.use_cases.retrain.starting_adapter import LINEAGE, read_lineage, read
 from lorag.workspace import Workspace
 
 REPORT = "evaluation.json"
-"""What was measured of an adapter; kept beside it."""
+"""The evaluation of an adapter; kept beside it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reproduced:
-    """What DVC ran for one adapter; `tokens_trained` is 0 where it was trained already or DVC's run cache had it."""
+    """The stages that ran for one adapter; `tokens_trained` is 0 if it was current or came from DVC's run cache."""
 
     stages: tuple[str, ...]
     tokens_trained: int
@@ -43,7 +43,7 @@ class Reproduced:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An adapter as DVC made it, with what its gate says and what it cost."""
+    """An adapter as DVC made it, with the verdict of its gate and its cost."""
 
     kind: AdapterKind
     entry: AdapterEntry
@@ -57,19 +57,19 @@ class Candidate:
 
     @property
     def failed(self) -> list[Probe]:
-        """The probes that keep it from being served; none for an adapter that was published before."""
+        """Return the failed probes, which keep it from being served; none for an adapter that was published before."""
         known = self.is_current or self.is_withdrawn
         return [] if known else [probe for probe in self.probes if not probe.passed]
 
     @property
     def publishable(self) -> bool:
-        """Whether it is new and passed; a rolled-back one is not served again by a retrain that makes the same."""
+        """Return whether it is new and passed; a retrain that makes a rolled-back adapter does not serve it again."""
         return not (self.is_current or self.is_withdrawn or self.failed)
 
 
 @dataclass(frozen=True, slots=True)
 class RetrainOutcome:
-    """What a retrain did; `published` is False where the newest release has every adapter that passed already."""
+    """The result of a retrain; `published` is False if the newest release already has every adapter that passed."""
 
     release: Release
     published: bool
@@ -77,7 +77,7 @@ class RetrainOutcome:
     runs: Mapping[AdapterKind, str | None]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `lorag retrain --json` prints; docs/json.md lists its keys."""
+        """Return the object that `lorag retrain --json` prints; docs/json.md lists its keys."""
         return {
             "release": self.release.id,
             "generation": self.release.generation,
@@ -107,23 +107,24 @@ class RetrainOutcome:
 
 
 def choose_adapters(workspace: Workspace, params: Params, names: Sequence[str]) -> list[AdapterKind]:
-    """The named ones of `tuning.adapters`, all where none is named; raises where a retrain could not even begin."""
+    """Return the named ones of `tuning.adapters`, or all if none is named; raise if a retrain could not even begin."""
     newest_release(workspace)
     read_starts(workspace)
     unknown = [name for name in names if name not in params.tuning.adapters]
     if unknown:
         known = ", ".join(params.tuning.adapters)
         raise ParamsError(
-            f"no adapter {unknown[0]!r} is trained here", where="tuning.adapters", do=f"choose of {known}"
+            f"no adapter {unknown[0]!r} is trained here", where="tuning.adapters", do=f"choose from {known}"
         )
     return [kind for kind in params.tuning.adapters if not names or kind in names]
 
 
 def pin_start(kind: AdapterKind, workspace: Workspace, params: Params) -> None:
-    """Pins the served adapter as the one to continue from, once the training set is another than it was trained on.
+    """Pin the served adapter as the one to continue from, if the training set differs from the one it was trained on.
 
-    Nothing changes where params train from scratch, where no adapter is served, or where the training set is the
-    champion's own: a retrain then has nothing to do. A champion of another base model is no start: the pin goes.
+    Nothing changes if params train from scratch or if no adapter is served. Nor does it if the training set is the
+    champion's own, because a retrain then has nothing to do. If the champion has another base model, the pin is
+    removed, because no training can continue from it.
     """
     write_versions(workspace, params, fetch=MODELS)
     champion = served_adapter(kind, workspace)
@@ -141,13 +142,13 @@ def pin_start(kind: AdapterKind, workspace: Workspace, params: Params) -> None:
 
 
 def served_adapter(kind: AdapterKind, workspace: Workspace) -> AdapterEntry | None:
-    """The champion: the adapter of that kind in the served release, or in the newest where the pointer is damaged."""
+    """Return the champion: the adapter of that kind in the served release, or the newest if the pointer is damaged."""
     release = ReleaseShelf(workspace.state).in_use()
     return release.adapters.get(kind) if release else None
 
 
 def reproduce(kind: AdapterKind, workspace: Workspace) -> Reproduced:
-    """Runs what is stale of one adapter: its training set, the training, its evaluation."""
+    """Run the stale stages of one adapter: its training set, the training, its evaluation."""
     begun_s = time.time()
     stages = dvc_repo.reproduce(workspace.root, [f"adapter_evaluation@{kind}"])
     trained = read_trained(workspace, kind, begun_s)
@@ -155,9 +156,9 @@ def reproduce(kind: AdapterKind, workspace: Workspace) -> Reproduced:
 
 
 def judge(kind: AdapterKind, workspace: Workspace, params: Params) -> tuple[AdapterEntry, tuple[Probe, ...]]:
-    """What a release would record of the adapter, and the verdict of its gate.
+    """Return what a release would record of the adapter, and the verdict of its gate.
 
-    Raises IntegrityFailed where the adapter was trained on another base model than params name.
+    Raises IntegrityFailed if the adapter was trained on a base model other than the one that params name.
     """
     folder = workspace.adapter_folder(kind)
     training = _read_json(folder / "training.json")
@@ -186,7 +187,7 @@ def judge(kind: AdapterKind, workspace: Workspace, params: Params) -> tuple[Adap
 
 
 def _examine_champion(kind: AdapterKind, candidate: str, workspace: Workspace, params: Params) -> Champion | None:
-    """The served adapter's exam; None where there is none, it is the candidate, or it is of another base model."""
+    """Examine the served adapter; None if there is none, if it is the candidate, or if its base model differs."""
     champion = served_adapter(kind, workspace)
     if champion is None or champion.sha256 == candidate:
         return None
@@ -205,7 +206,7 @@ def present(
     workspace: Workspace,
     cost: Cost,
 ) -> Candidate:
-    """The adapter as a candidate for the next release."""
+    """Return the adapter as a candidate for the next release."""
     known = newest_release(workspace).adapters.get(kind)
     training = _read_json(workspace.adapter_folder(kind) / "training.json")
     is_current = known is not None and known.sha256 == entry.sha256
@@ -217,9 +218,9 @@ def present(
 def publish(
     candidates: Sequence[Candidate], workspace: Workspace, params: Params, environment: Mapping[str, str]
 ) -> tuple[Release, bool]:
-    """Serves the candidates that passed, in one release, and says whether that took a new one.
+    """Serve the candidates that passed, in one release, and return whether that release is new.
 
-    Without a new adapter the newest release stays, and is served again where a rollback had left it for an older index
+    Without a new adapter the newest release stays. It is served again if a rollback had replaced it by an older index
     with the same adapters.
     """
     release, published = _publish(candidates, workspace, params, environment)
@@ -234,7 +235,7 @@ def _publish(
 ) -> tuple[Release, bool]:
     shelf = AdapterShelf(workspace.adapters)
     for candidate in candidates:
-        # One that is served already and got damaged is mended by this.
+        # This also restores an adapter that is already served and was damaged.
         if not candidate.failed and not candidate.is_withdrawn and not shelf.holds(candidate.entry.sha256):
             shelf.keep(adapter_files(candidate.kind, workspace))
     passed = [candidate for candidate in candidates if candidate.publishable]
@@ -251,7 +252,7 @@ def _publish(
 
 
 def adapter_files(kind: AdapterKind, workspace: Workspace) -> dict[str, Path]:
-    """What is kept of an adapter: its own files, the lineage of its training set and what was measured of it."""
+    """Return the files that are kept of an adapter: its own, the lineage of its training set, and its evaluation."""
     files = {path.name: path for path in sorted(workspace.adapter_folder(kind).iterdir()) if path.is_file()}
     return {
         **files,
@@ -261,7 +262,7 @@ def adapter_files(kind: AdapterKind, workspace: Workspace) -> dict[str, Path]:
 
 
 def refuse_failed(outcome: RetrainOutcome) -> None:
-    """Raises GateRefused with the probes that failed; says which adapters are served all the same."""
+    """Raise GateRefused with the probes that failed, if any; the message names the adapters that are still served."""
     failed = [candidate for candidate in outcome.candidates if candidate.failed]
     if not failed:
         return
@@ -269,9 +270,9 @@ def refuse_failed(outcome: RetrainOutcome) -> None:
     published = [candidate.kind.value for candidate in outcome.candidates if candidate.publishable]
     also = f" ({' and '.join(published)} passed and is served as {outcome.release.id})" if published else ""
     raise GateRefused(
-        f"{what}; the adapter that was served stays{also}",
+        f"{what}; the served adapter stays{also}",
         where="adapter_gate",
-        do="look at reports/ and the MLflow run; mend the training set or its params",
+        do="look at reports/ and the MLflow run; fix the training set or its params",
     )
 
 

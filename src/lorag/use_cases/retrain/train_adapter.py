@@ -1,4 +1,4 @@
-"""Training pairs to an adapter: a function of the pairs, the params, the base model and the start."""
+"""The training of an adapter: a function of the pairs, the params, the base model and the starting adapter."""
 
 import json
 import shutil
@@ -19,16 +19,16 @@ from lorag.use_cases.asking.unlogged_costs import Trained
 from lorag.workspace import Workspace
 
 RECORD = "training.json"
-"""How an adapter was trained; kept beside it."""
+"""The record of how an adapter was trained; kept beside it."""
 
 NOTE_S = 2
 
 
 def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
-    """Writes the adapter's folder: weights, config, and training.json.
+    """Write the adapter's folder: weights, config, and training.json.
 
-    A run that was killed goes on from its last checkpoint, to the same adapter. Raises InputRejected for a pair over
-    the limit and GateRefused where the loss is no longer a number; the folder then holds no adapter.
+    A killed run continues from its last checkpoint and gives the same adapter. Raises InputRejected for a pair over
+    the limit and GateRefused if the loss is no longer a number; the folder then holds no adapter.
     """
     folder = workspace.training_folder(adapter)
     if is_main_process() and workspace.adapter_folder(adapter).exists():
@@ -84,7 +84,7 @@ def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) ->
 
 
 class _Receipt:
-    """What this process trained, noted as it goes: the adapter does not tell whether it was trained or restored."""
+    """A running record of what this process trained: the adapter cannot show whether it was trained or restored."""
 
     def __init__(self, path: Path, start: str | None) -> None:
         self._path, self._start = path, start
@@ -92,19 +92,19 @@ class _Receipt:
         self.before = 0
 
     def add(self, n_tokens: int) -> None:
-        """Counts tokens, for a process that may be killed before it ends."""
+        """Count tokens and write them regularly, because the process may be killed before it ends."""
         self._tokens += n_tokens
         if time.monotonic() - self._noted_s >= NOTE_S and is_main_process():
             Trained(self._tokens, self._start).write(self._path)
             self._noted_s = time.monotonic()
 
     def end(self, n_tokens: int) -> None:
-        """Notes the tokens of the whole training, less those before this process."""
+        """Write the tokens of the whole training, minus those of earlier processes."""
         Trained(n_tokens - self.before, self._start).write(self._path)
 
 
 def _read_start(folder: Path, base_model: str) -> str | None:
-    """The sha256 of the adapter to continue; raises ParamsError for one of another base model, where that is known."""
+    """Return the sha256 of the adapter to continue; raise ParamsError if it is known to have another base model."""
     start: str | None = json.loads((folder / "start.json").read_text(encoding="utf-8"))["sha256"]
     record = folder / RECORD
     if start is not None and record.is_file():
@@ -113,6 +113,6 @@ def _read_start(folder: Path, base_model: str) -> str | None:
             raise ParamsError(
                 "the adapter to continue from was trained on another base model",
                 where="starts.json",
-                do="set it to null there, or name the other base model in generation.model again",
+                do="set it to null there, or set generation.model back to that base model",
             )
     return start
