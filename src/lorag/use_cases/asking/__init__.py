@@ -1,1 +1,1 @@
-"""What the other use cases stand on: artifacts of the pipeline, searches and answers."""
+"""The parts that other use cases share: artifacts of the pipeline, searches and answers."""

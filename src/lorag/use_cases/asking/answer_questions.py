@@ -1,4 +1,4 @@
-"""A strategy's answers to all questions of a comparison: a function of the pipeline's artifacts and an adapter."""
+"""The answers of a strategy to all questions of a comparison: a function of the artifacts and an adapter."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,24 +30,25 @@ READING_ANSWERS, BESIDE_ANSWERS = "answers_reading.jsonl", "answers_beside.jsonl
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What generating `n_queries` answers together cost; loading the model and searching are no part of it."""
+    """The cost of generating `n_queries` answers together, without loading the model and without searching."""
 
     n_queries: int
     cost: Cost
 
 
 def answer_questions(strategy: Strategy, workspace: Workspace, params: Params, folder: Path) -> None:
-    """Writes answers.jsonl into `folder`, and for a strategy that reads answers_ideal.jsonl.
+    """Write answers.jsonl into `folder`, and also answers_ideal.jsonl for a strategy that reads.
 
-    The latter are answers to facts from the chunks that state them, followed by what the search found besides. With
-    `comparison.reading` an adapter that does not read is asked for facts as rag is too, into answers_reading.jsonl, and
-    those that read are asked the controls with the closest chunks, however far off, into answers_beside.jsonl. Where
-    answers were not in the cache, what it cost to generate them is left for `read_batch`; these variants do not count.
+    The ideal answers are to facts, from the chunks that state them, followed by the other chunks of the search. With
+    `comparison.reading` two more variants are written. An adapter that does not read is also asked for facts with
+    context, as rag is (answers_reading.jsonl). A strategy that reads is also asked the controls with the closest
+    chunks, however dissimilar (answers_beside.jsonl). If answers were not in the cache, the cost of generating them is
+    saved for `read_batch`; the variants are not part of it.
     """
     wanted = load_wanted(workspace)
     questions = load_question_set(wanted, workspace, params)
     kind = strategy.profile.adapter
-    # What params name, here: an endpoint may serve another model than the one that adapters go on top of.
+    # The local model that params name: an endpoint may serve a different one than the adapters' base model.
     generator = open_generator(params.generation, {}, workspace.adapter_folder(kind) if kind else None)
     found = _search(strategy, questions, generator, wanted, workspace, params)
     asker = _Asker(strategy, generator, wanted, workspace, params)
@@ -78,14 +79,14 @@ def ask_with(
     workspace: Workspace,
     params: Params,
 ) -> list[AnswerRow]:
-    """The answers to any questions, with the adapter in that folder; `wanted` are the artifacts of the pipeline."""
+    """Return the answers to any questions, with the adapter in that folder; `wanted` are the pipeline's artifacts."""
     generator = open_generator(params.generation, {}, adapter)
     found = _search(strategy, questions, generator, wanted, workspace, params)
     return _Asker(strategy, generator, wanted, workspace, params).ask(questions, found)[0]
 
 
 def read_batch(strategy: Strategy, workspace: Workspace) -> Batch | None:
-    """What the last run of `answer_questions` generated; None where `forget_batch` came after it, or all was known."""
+    """Return what the last `answer_questions` generated; None after `forget_batch`, or if all answers were cached."""
     try:
         value = json.loads(_batch_file(strategy, workspace).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -96,13 +97,13 @@ def read_batch(strategy: Strategy, workspace: Workspace) -> Batch | None:
 
 
 def forget_batch(strategy: Strategy, workspace: Workspace) -> None:
-    """To be called before a run that may have nothing to generate."""
+    """Forget the last batch, before a run that may have nothing to generate."""
     _batch_file(strategy, workspace).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a question is answered from, best first, and all documents that the search ranks."""
+    """The chunks that a question is answered from, best first, and all documents that the search ranks."""
 
     chunks: Sequence[Chunk]
     documents: tuple[str, ...] | None = None
@@ -149,14 +150,14 @@ def _search(
     workspace: Workspace,
     params: Params,
 ) -> list[_Found] | None:
-    """What the search that serves finds for each question, nothing where its best is not relevant enough."""
+    """Return what serving would find for each question: nothing if the best chunk is not relevant enough."""
     if not strategy.profile.reads:
         return None
     queries = _rewrite(dict.fromkeys(question.text for question in questions), generator, workspace, params)
     with open_search(wanted, workspace, params) as search:
         served = search(queries, params.search)
         ranked = search(queries, widen(params.search))
-    # By text and position: ids are unique within one file of questions only.
+    # Matched by text and position: ids are unique only within one file of questions.
     return [
         _Found(
             [hit.chunk for hit in served[question.text].relevant(params.search.min_similarity)],
@@ -169,7 +170,7 @@ def _search(
 def _rewrite(
     texts: Iterable[str], generator: LanguageModel, workspace: Workspace, params: Params
 ) -> dict[str, Sequence[str]]:
-    """What the search that serves looks for: each text, and behind it what the strategy's own model makes of it."""
+    """Return the queries that serving would use: each text, then how the strategy's own model rewrites it."""
     mode = params.search.rewriting
     if mode is Rewriting.NONE:
         return {text: [text] for text in texts}
@@ -184,7 +185,7 @@ def _rewrite(
 
 
 def _ideal(questions: Sequence[SetQuestion], found: Sequence[_Found], chunks: Sequence[Chunk]) -> list[_Found]:
-    """For each fact among the questions its gold chunks, then what the search found for it."""
+    """Return, for each fact among the questions, its gold chunks and then the chunks that the search found."""
     by_id = {chunk.id: chunk for chunk in chunks}
     return [
         _Found([by_id[name] for name in dict.fromkeys((*question.gold_chunks, *(c.id for c in each.chunks)))])

@@ -1,4 +1,4 @@
-"""The pipeline's artifacts, as every other use case reads them."""
+"""The artifacts of the pipeline, as all other use cases read them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from lorag.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the index should hold: the artifacts of the pipeline.
+    """The artifacts of the pipeline, which are what the index should hold.
 
     `vectors` [n_chunks, dimension] float32 belong to `chunks` by position.
     """
@@ -29,25 +29,25 @@ class Wanted:
     fingerprint: str
 
     def rows(self, chunk_ids: Sequence[str]) -> list[IndexRow]:
-        """The rows of these chunks."""
+        """Return the rows of these chunks."""
         positions = {chunk.id: position for position, chunk in enumerate(self.chunks)}
         return [IndexRow(self.chunks[positions[i]], self.fingerprint, self.vectors[positions[i]]) for i in chunk_ids]
 
 
 def load_wanted(workspace: Workspace) -> Wanted:
-    """The artifacts of the pipeline."""
+    """Return the artifacts of the pipeline."""
     vectors, fingerprint = load_embeddings(workspace.embeddings_file)
     return Wanted(read_documents(workspace.documents_file), read_chunks(workspace.chunks_file), vectors, fingerprint)
 
 
 def save_embeddings(path: Path, vectors: NDArray[np.float32], fingerprint: str) -> None:
-    """One row a chunk [n_chunks, dimension] float32, with the embedder's fingerprint in the file's header."""
+    """Write `vectors` [n_chunks, dimension] float32, one row per chunk; the header has the embedder's fingerprint."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({"embeddings": np.ascontiguousarray(vectors)}, path, metadata={"fingerprint": fingerprint})
 
 
 def load_embeddings(path: Path) -> tuple[NDArray[np.float32], str]:
-    """What `save_embeddings` wrote; raises IntegrityFailed for a damaged file."""
+    """Return what `save_embeddings` wrote; raise IntegrityFailed for a damaged file."""
     from safetensors import safe_open
 
     try:

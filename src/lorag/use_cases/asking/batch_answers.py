@@ -1,4 +1,4 @@
-"""Many prompts to answers at once; what was answered before comes from the cache."""
+"""The batched generation of answers to many prompts; earlier answers come from the cache."""
 
 import json
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ from lorag.progress import show_progress
 from lorag.workspace import Workspace
 
 BATCH = 128
-"""Prompts between two writes to the cache, so that a killed run loses little."""
+"""The number of prompts between two writes to the cache, so that a killed run loses little."""
 
 NAMESPACE = "generations"
 
 
 @dataclass(frozen=True, slots=True)
 class Batched:
-    """What a model wrote to each prompt, None to one without messages.
+    """The text that a model generated for each prompt; None for a prompt without messages.
 
-    `n_fresh` of them were not known before, and `cost` is what their generation cost.
+    `n_fresh` of them were not in the cache; `cost` is the cost of generating those.
     """
 
     generations: tuple[Generation | None, ...]
@@ -37,7 +37,7 @@ class Batched:
 def generate_batched(
     prompts: Sequence[Prompt], generator: LanguageModel, workspace: Workspace, params: Params, title: str
 ) -> Batched:
-    """Answers in the order of the prompts; those of like length share a batch, and equal ones are asked once."""
+    """Return answers in the order of the prompts; those of similar length share a batch; equal ones are asked once."""
     limits = params.generation
     settings = [GENERATION_VERSION, generator.model_sha256, limits.max_new_tokens, limits.temperature, limits.seed]
     keys = [_key(settings, prompt.messages) if prompt.messages else None for prompt in prompts]

@@ -1,4 +1,4 @@
-"""Measures each retriever on questions with known documents, through the code that serves."""
+"""The evaluation of each retriever on questions with known documents, with the same code as in serving."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +17,13 @@ from lorag.retrieval.rerank import Reranker
 from lorag.retrieval.search import Searcher
 
 QUESTION_CHUNKS = 100
-"""How many chunks are taken for a question, so that ten documents are nearly always among them."""
+"""The number of chunks searched for a question: enough that ten documents are nearly always among them."""
 
 Advance = Callable[[int], None]
-"""Called with the number of questions done since the last call."""
+"""A function that is called with the number of questions done since the last call."""
 
 RetrievalMetrics = dict[str, dict[str, float] | None]
-"""Metrics by retriever: dense, bm25, fused, reranked; None where no reranker is configured."""
+"""The metrics by retriever: dense, bm25, fused, reranked; None if no reranker is configured."""
 
 
 def evaluate_retrieval(
@@ -37,7 +37,7 @@ def evaluate_retrieval(
     reranker: Reranker | None = None,
     advance: Advance = lambda _: None,
 ) -> RetrievalMetrics:
-    """Indexes `rows` in a throw-away store and asks it every question with every retriever.
+    """Index `rows` in a temporary store and ask it every question with every retriever.
 
     `question_vectors` [n_questions, dimension] float32 belong to `questions` by position.
     """
@@ -60,7 +60,7 @@ def evaluate_retrieval(
 
 
 def widen(search: SearchParams) -> SearchParams:
-    """For measuring whole rankings: nothing is capped or diversified."""
+    """Return settings that measure whole rankings: nothing is capped or diversified."""
     wide = {"top_k": QUESTION_CHUNKS, "max_per_document": QUESTION_CHUNKS, "mmr_lambda": None}
     return search.model_copy(update={**wide, "candidates": max(search.candidates, QUESTION_CHUNKS)})
 
@@ -85,7 +85,7 @@ def rank_questions(
     reranker: Reranker | None = None,
     advance: Advance = lambda _: None,
 ) -> dict[str, list[str]]:
-    """Question id to document ids, best first, as `params` search them."""
+    """Return question ids mapped to document ids, best first, found with the settings `params`."""
     rankings = {}
     for question, vector in zip(questions, question_vectors, strict=True):
         searcher = Searcher(store, ref, partial(_known_vector, vector), reranker)

@@ -1,4 +1,4 @@
-"""The workspace's own questions: measured by the pipeline, and asked again by the gate."""
+"""The workspace's own questions, which the pipeline measures and the gate asks again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ class Golden:
 
 
 def load_golden(workspace: Workspace, documents: Sequence[Document], params: Params) -> Golden:
-    """Up to `gate.max_questions` of the workspace's questions, chosen by a hash of their ids, with their vectors."""
+    """Return up to `gate.max_questions` of the workspace's questions, chosen by a hash of their ids, with vectors."""
     questions = golden_questions(read_questions(workspace.resolve(params.knowledge.questions)), documents)
     questions = sorted(questions, key=lambda question: sha256_hex(question.id.encode()))[: params.gate.max_questions]
     return Golden(questions, embed_questions(questions, workspace, params.embedding))
 
 
 def evaluate_golden(workspace: Workspace, params: Params) -> Mapping[str, Any]:
-    """Retrieval metrics by retriever, with `n_questions`; only that where no question can be used."""
+    """Return retrieval metrics by retriever, with `n_questions`; only `n_questions` if no question can be used."""
     wanted = load_wanted(workspace)
     questions = golden_questions(read_questions(workspace.resolve(params.knowledge.questions)), wanted.documents)
     if not questions:
@@ -63,7 +63,7 @@ def evaluate_golden(workspace: Workspace, params: Params) -> Mapping[str, Any]:
 def embed_questions(
     questions: Sequence[GoldenQuestion], workspace: Workspace, params: EmbeddingParams
 ) -> NDArray[np.float32]:
-    """Vectors [n_questions, dimension] by position, from the cache where it has them."""
+    """Return vectors [n_questions, dimension] by position, from the cache where it has them."""
     embedder = open_embedder(params)
     with BlobCache(workspace.cache_file) as cache:
         texts = [question.question for question in questions]

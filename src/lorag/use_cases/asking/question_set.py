@@ -11,9 +11,9 @@ from lorag.workspace import Workspace
 
 
 def load_question_set(wanted: Wanted, workspace: Workspace, params: Params) -> list[SetQuestion]:
-    """Questions whose gold documents are all indexed, controls, what no document answers, and those that ask for style.
+    """Return facts whose gold documents are all indexed, controls, unanswerable questions and style probes.
 
-    The last are asked where adapters are trained on style.
+    Style probes are asked only if adapters are trained on style.
     """
     knowledge = params.knowledge
     asked = [question for question in read_questions(workspace.resolve(knowledge.questions)) if question.answers]

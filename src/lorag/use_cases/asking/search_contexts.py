@@ -1,4 +1,4 @@
-"""What the search that serves would find for many wordings, without a served index."""
+"""The search of serving for many wordings, without a served index."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,17 +22,17 @@ from lorag.use_cases.asking.artifacts import Wanted
 from lorag.workspace import Workspace
 
 _SPARE_HITS = 5
-"""Taken beyond what is read, so that a context without its gold chunks is as long as one with them."""
+"""The number of extra hits, so that a context without its gold chunks is as long as one with them."""
 
 
 Search = Callable[[Mapping[str, Sequence[str]], SearchParams], dict[str, SearchResult]]
-"""What is found for each wording; it maps to what is searched for, first the wording itself, then its rewritings."""
+"""A search from wordings to results; each wording maps to its queries: first itself, then its rewritings."""
 
 
 def search_contexts(
     wordings: Sequence[str], wanted: Wanted, workspace: Workspace, params: Params
 ) -> dict[str, list[Chunk]]:
-    """What is found for each wording, however far off; see `search_wordings`."""
+    """Return the chunks found for each wording, however dissimilar; see `search_wordings`."""
     found = search_wordings(wordings, wanted, workspace, params)
     return {wording: [hit.chunk for hit in result.hits] for wording, result in found.items()}
 
@@ -40,7 +40,7 @@ def search_contexts(
 def search_wordings(
     wordings: Sequence[str], wanted: Wanted, workspace: Workspace, params: Params
 ) -> dict[str, SearchResult]:
-    """What the search that serves finds for each wording, from a throw-away store; questions are not rewritten."""
+    """Return what serving would find for each wording, from a temporary store; questions are not rewritten."""
     top_k = max(params.search.top_k, params.answering.context_chunks) + _SPARE_HITS
     search = params.search.model_copy(update={"top_k": top_k, "candidates": max(top_k, params.search.candidates)})
     with open_search(wanted, workspace, params) as find:
@@ -49,9 +49,9 @@ def search_wordings(
 
 @contextmanager
 def open_search(wanted: Wanted, workspace: Workspace, params: Params) -> Iterator[Search]:
-    """A search over a throw-away store of the artifacts, which finds what the search that serves does.
+    """Yield a search over a temporary store of the artifacts, which finds what serving would find.
 
-    Raises WorkspaceError where the artifacts were made with another embedder than the one that is there.
+    Raises WorkspaceError if the artifacts were made with an embedder other than the installed one.
     """
     embedder = open_embedder(params.embedding)
     if embedder.fingerprint != wanted.fingerprint:

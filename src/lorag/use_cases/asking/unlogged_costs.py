@@ -1,4 +1,4 @@
-"""What updates cost that no run tells of yet, on disk, so that one that fails or is killed is paid for as well."""
+"""The costs of updates that no run records yet, on disk, so that failed and killed updates are counted too."""
 
 import json
 import logging
@@ -26,30 +26,30 @@ from lorag.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 _ENDED = 0
-"""In place of the id of a process that has ended, once what its stages read was added."""
+"""The value that replaces the id of an ended process, once the tokens that its stages read were added."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The tokens that a training really read, and the sha256 of the adapter that it continued, None from scratch."""
+    """The tokens that a training really read, and the sha256 of the adapter that it continued; None from scratch."""
 
     tokens: int
     start: str | None
 
     def write(self, path: Path) -> None:
-        """Notes it where the update that pays for it looks; it is no result, so no output of a stage."""
+        """Write it to a file for the update that counts its cost; it is not a result, so it is not a stage's output."""
         _replace(path, asdict(self))
 
 
 def read_trained(workspace: Workspace, adapter: AdapterKind, since_s: float) -> Trained | None:
-    """What was trained after `since_s`; None where nothing was, as where DVC's run cache had the adapter."""
+    """Return what was trained after `since_s`; None if nothing was, as when DVC's run cache had the adapter."""
     value = _read_since(workspace.trained_file(adapter), since_s)
     return Trained(**value) if value else None
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """The cost of an update so far, in a file of its own, until a run tells it."""
+    """The cost of an update so far, in its own file, until a run records it."""
 
     path: Path
     kind: EntryKind
@@ -62,7 +62,7 @@ class Note:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The inverse of `write`; raises OSError, ValueError, KeyError or TypeError for what is none."""
+        """Return what `write` wrote; raise OSError, ValueError, KeyError or TypeError for any other file."""
         value = json.loads(path.read_text(encoding="utf-8"))
         return cls(
             path,
@@ -76,11 +76,11 @@ class Note:
         )
 
     def write(self) -> None:
-        """Replaces the file at once."""
+        """Replace the file atomically."""
         _replace(self.path, asdict(self) | {"path": None, "cost": self.cost.to_json()})
 
     def entry(self) -> LedgerEntry:
-        """The same as an entry of the ledger, with the name of the file in place of a run."""
+        """Return the note as an entry of the ledger, with the file's name in place of a run."""
         began = datetime.fromtimestamp(self.started_s, UTC).isoformat(timespec="seconds")
         strategy = self.adapter.strategy if self.adapter else None
         return LedgerEntry(
@@ -89,19 +89,19 @@ class Note:
 
 
 class UnloggedCosts:
-    """The costs of one update, opened by the only writer; `settle` also logs what earlier ones left."""
+    """The costs of one update, opened by the only writer; `settle` also logs those that earlier updates left."""
 
     def __init__(self, workspace: Workspace, params: Params) -> None:
         self._workspace, self._params = workspace, params
         self._waiting = read_notes(workspace)
         self._own: list[Path] = []
         for left in self._waiting:
-            # What the stages read is known until the next ones begin.
+            # The tokens that the stages read are only known until the next stages begin.
             left.write()
 
     @contextmanager
     def meter(self, kind: EntryKind, adapter: AdapterKind | None = None, *, gpus: int = 0) -> Iterator[CostMeter]:
-        """A meter that notes what was used so far, as failed, or as refused where a gate said so, until `settle`."""
+        """Yield a meter that records the use so far as failed, or as refused if a gate refused, until `settle`."""
         path, started_s = self._new_file(kind), time.time()
         self._own.append(path)
 
@@ -118,15 +118,15 @@ class UnloggedCosts:
         note(meter.stop())
 
     def keep_ahead(self, kind: EntryKind, cost: Cost) -> None:
-        """Has `settle` log what this update paid for another one that is still to come."""
+        """Let `settle` log the cost of work that this update did for a later one."""
         note = Note(self._new_file(kind), kind, None, time.time(), cost, Outcome.AHEAD)
         note.write()
         self._waiting.append(note)
 
     def settle(self, location: TrackingLocation) -> None:
-        """Logs what was left by updates without a run of their own, oldest first, and forgets what this one metered.
+        """Log the costs of updates without their own run, oldest first, and forget what this update metered.
 
-        Where MLflow cannot be reached, what was left stays for the next update.
+        If MLflow cannot be reached, these costs are left for the next update.
         """
         for path in self._own:
             path.unlink(missing_ok=True)
@@ -135,17 +135,17 @@ class UnloggedCosts:
                 _log(note, self._params, location)
                 note.path.unlink(missing_ok=True)
         except StoreFailed as error:
-            logger.warning("what earlier updates cost is not logged yet: %s", error)
+            logger.warning("the costs of earlier updates are not logged yet: %s", error)
 
     def _new_file(self, kind: EntryKind) -> Path:
         return self._workspace.unlogged_costs / f"{kind}-{uuid4().hex[:12]}.json"
 
 
 def read_notes(workspace: Workspace) -> list[Note]:
-    """What was left by updates that have ended, oldest first; one that is under way will tell its own cost."""
+    """Return the notes of updates that have ended, oldest first; a running update will record its own cost."""
     found = []
     for path in workspace.unlogged_costs.glob("*.json"):
-        # One that another process settles meanwhile, or that was damaged, tells nothing.
+        # A note that is damaged, or that another process has settled meanwhile, is skipped.
         with suppress(OSError, ValueError, KeyError, TypeError):
             note = Note.read(path)
             if note.pid == os.getpid() or not psutil.pid_exists(note.pid):
@@ -189,7 +189,7 @@ def _read_since(path: Path, since_s: float) -> dict[str, Any] | None:
 
 
 def _replace(path: Path, value: Mapping[str, Any]) -> None:
-    # Without a sync: what the machine's own crash loses here is no figure that anything is served by.
+    # No sync: nothing served depends on the figures that a crash of the machine would lose here.
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(value), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""versions.json: what the stages depend on besides data and settings: code, prompts and the files of models."""
+"""The file versions.json: what stages depend on besides data and settings, that is code, prompts and model files."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -26,10 +26,10 @@ MODELS = (EMBEDDER, BASE_MODEL, RERANKER)
 
 
 def read_versions(workspace: Workspace, params: Params, *, fetch: Collection[str] = ()) -> dict[str, Any]:
-    """The versions of what is installed.
+    """Return the versions of what is installed.
 
-    A model that cannot be found keeps what versions.json says of it: nothing tells that it is another, and the stages
-    that need it say what is wrong. A model of the hub that is not on this machine is fetched if `fetch` names it.
+    A model that cannot be found keeps its entry in versions.json: nothing shows that it changed, and the stages that
+    need it report what is wrong. A model of the hub that is not on this machine is fetched if `fetch` names it.
     """
     before = _read(workspace)
     workspace.state.mkdir(exist_ok=True)
@@ -55,7 +55,7 @@ def read_versions(workspace: Workspace, params: Params, *, fetch: Collection[str
 
 
 def model_references(params: Params) -> dict[str, str | None]:
-    """The models that answers depend on, by their name in versions.json; None for one that params do not use."""
+    """Return the models that answers depend on, by their name in versions.json; None for one that params do not use."""
     return {
         EMBEDDER: params.embedding.model,
         BASE_MODEL: params.generation.model,
@@ -64,7 +64,7 @@ def model_references(params: Params) -> dict[str, str | None]:
 
 
 def write_versions(workspace: Workspace, params: Params, *, fetch: Collection[str] = ()) -> dict[str, Any]:
-    """Brings versions.json up to date and gives what it holds; a file that is so already is left untouched."""
+    """Update versions.json and return its content; a file that is up to date is not touched."""
     versions = read_versions(workspace, params, fetch=fetch)
     if versions != _read(workspace):
         write_json_durably(workspace.versions_file, versions)
@@ -75,7 +75,7 @@ def _read(workspace: Workspace) -> Mapping[str, Any]:
     try:
         value = json.loads(workspace.versions_file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        # It says nothing that could not be found out again.
+        # Everything in the file can be computed again.
         return {}
     return value if isinstance(value, dict) else {}
 
