@@ -1,1 +1,1 @@
-"""What is served, and answers from it."""
+"""The served release, and answers from it."""

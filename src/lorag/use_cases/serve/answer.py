@@ -1,4 +1,4 @@
-"""`lorag ask` and `lorag search` on a workspace."""
+"""The commands `lorag ask` and `lorag search` in a workspace."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ from lorag.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class AnswerResult:
-    """An answer with the release it came from and what it cost; opening models and index is part of the cost."""
+    """An answer with its release and its cost, which includes opening models and index."""
 
     question: str
     strategy: Strategy
@@ -28,7 +28,7 @@ class AnswerResult:
     cost: Cost
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `lorag ask --json` prints."""
+        """Return the object that `lorag ask --json` prints."""
         return {
             "question": self.question,
             "strategy": self.strategy,
@@ -53,7 +53,7 @@ def answer_served(
     as_of: str | None = None,
     on_text: Callable[[str], None] | None = None,
 ) -> AnswerResult:
-    """Answers from the served release; raises WorkspaceError where there is none, or none with the adapter."""
+    """Answer from the served release; raise WorkspaceError if there is none, or if it lacks the adapter."""
     adapter = strategy.profile.adapter
     with (
         CostMeter(params.costs, gpus=count_held_gpus()) as meter,
@@ -70,7 +70,7 @@ class SearchOutcome:
     """The hits for a query, best first, with the release they came from.
 
     `versions` maps the hits' documents to their versions; `best_similarity` is the best cosine that the dense search
-    saw, None where none ran.
+    saw; None if none ran.
     """
 
     query: str
@@ -81,7 +81,7 @@ class SearchOutcome:
     release: str
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `lorag search --json` prints."""
+        """Return the object that `lorag search --json` prints."""
         hits = [
             {
                 "chunk_id": hit.chunk.id,
@@ -115,9 +115,10 @@ def search_workspace(
     as_of: str | None = None,
     exact: bool = False,
 ) -> SearchOutcome:
-    """Searches the served release, or the one that `as_of` names.
+    """Search the served release, or the one that `as_of` names.
 
-    `top_k` and `retriever` replace those of params; `exact` compares with every vector. Raises as `open_served` does.
+    `top_k` and `retriever` replace those of params; `exact` compares with every vector. Raises the same errors as
+    `open_served`.
     """
     params = _searching(params, top_k, retriever)
     with open_served(workspace, params, environment, as_of=as_of) as served:

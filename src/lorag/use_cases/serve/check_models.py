@@ -1,4 +1,4 @@
-"""Whether the models that params name are here, and are those that the served release was made with."""
+"""A check that the models in params are present and are those that the served release was made with."""
 
 from lorag.errors import LoragError
 from lorag.integrations.blob_cache import BlobCache
@@ -10,9 +10,9 @@ from lorag.workspace import Workspace
 
 
 def find_model_problems(workspace: Workspace, params: Params, served: Release | None) -> dict[str, str | None]:
-    """What is wrong with each model that params name, with what to do; None where nothing is.
+    """Return what is wrong with each model that params name, and what to do; None if nothing is wrong.
 
-    Nothing is fetched, and a file that was not touched since the last look is not read.
+    Nothing is fetched, and a file that did not change since the last check is not read.
     """
     problems: dict[str, str | None] = {}
     workspace.state.mkdir(exist_ok=True)
@@ -32,7 +32,7 @@ def _compare(name: str, sha256: str, served: Release | None) -> str | None:
     if served is None:
         return None
     if name == EMBEDDER and sha256 != served.embedder_sha256:
-        return "its files are not those that the served index was made with; run `lorag refresh`"
+        return "its files differ from those that the served index was made with; run `lorag refresh`"
     if name == BASE_MODEL and served.adapters and sha256 != served.base_model_sha256:
-        return "its files are not those that the served adapters were trained on; run `lorag retrain`"
+        return "its files differ from those that the served adapters were trained on; run `lorag retrain`"
     return None

@@ -1,4 +1,4 @@
-"""What `lorag doctor` looks at: tools, models, and every byte of the retained releases."""
+"""The checks of `lorag doctor`: tools, models, and every byte of the retained releases."""
 
 import shutil
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ MIN_FREE_BYTES = 1_000_000_000
 
 
 def examine(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> list[Check]:
-    """Every check in a fixed order; none of them changes anything but the model cache."""
+    """Return every check in a fixed order; they change nothing except the model cache."""
     checks = [_check_git(), _check_disk(workspace), _check_embedder(params), _check_base_model(params, environment)]
     found = {check.problem for check in checks}
     checks += [check for check in _check_files(workspace, params) if not check.problem or check.problem not in found]
@@ -45,17 +45,14 @@ def _check_embedder(params: Params) -> Check:
 
 
 def _check_files(workspace: Workspace, params: Params) -> list[Check]:
-    """Tells of a model that opens, but is not the one that the served release was made with."""
+    """Report models that open but are not those that the served release was made with."""
     try:
         served = ReleaseShelf(workspace.state).served()
     except LoragError:
-        # The check of the releases says what is wrong with it.
+        # The check of the releases reports what is wrong with it.
         return []
     problems = find_model_problems(workspace, params, served)
-    return [
-        Check(f"files of {name}", problem, "nothing is served that they do not fit")
-        for name, problem in problems.items()
-    ]
+    return [Check(f"files of {name}", problem, "they fit all that is served") for name, problem in problems.items()]
 
 
 def _check_base_model(params: Params, environment: Mapping[str, str]) -> Check:

@@ -1,4 +1,4 @@
-"""Roll back, and find out whether what is served is what was published."""
+"""Roll back, and check that what is served is what was published."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ logger = logging.getLogger(__name__)
 
 
 def roll_back(workspace: Workspace, params: Params, environment: Mapping[str, str], to: str | None) -> Release:
-    """Serves an older release again: the one named by id or generation, or the one before the served.
+    """Serve an older release again: the one that `to` names by id or generation, or the one before the served.
 
     Only the pointer moves, after the release's index was opened and counted and its adapters were compared byte for
-    byte; the registry's aliases follow where MLflow can be reached. The next refresh follows the source again, with the
-    adapters of this release: those of newer ones stay away until a newer candidate passes its gate, or until a roll
-    back to a release that has them. Raises WorkspaceError where there is nothing to roll back to, Busy while a writer
-    runs.
+    byte. The registry's aliases follow if MLflow can be reached. The next refresh follows the source again, with the
+    adapters of this release. Adapters of newer releases are not served until a newer candidate passes its gate, or
+    until a rollback to a release that has them. Raises WorkspaceError if there is nothing to roll back to, and Busy
+    while a writer runs.
     """
     shelf = ReleaseShelf(workspace.state)
     with writer_lock(workspace.lock_file):
@@ -35,7 +35,11 @@ def roll_back(workspace: Workspace, params: Params, environment: Mapping[str, st
         store = open_store(params.index, workspace.state, environment)
         try:
             if store.count(target.index, expected=target.n_chunks) != target.n_chunks:
-                raise IntegrityFailed("the index of this release is not whole", where=target.id, do="choose another")
+                raise IntegrityFailed(
+                    "the index of this release does not hold the expected number of chunks",
+                    where=target.id,
+                    do="choose another",
+                )
         finally:
             store.close()
         for entry in target.adapters.values():
@@ -52,7 +56,7 @@ def _point_champions_at(release: Release, workspace: Workspace, params: Params, 
         for kind, entry in release.adapters.items():
             point_champion_at(location, registered_name(params.tracking.experiment, kind), entry.sha256)
     except StoreFailed as error:
-        logger.warning("the release is served, but the registry does not say so: %s", error)
+        logger.warning("the release is served, but the registry was not updated: %s", error)
 
 
 def _before_served(shelf: ReleaseShelf) -> Release:
@@ -64,7 +68,7 @@ def _before_served(shelf: ReleaseShelf) -> Release:
 
 
 def verify_release(release: Release, store: IndexStore) -> None:
-    """Reads every row and compares both digests; raises IntegrityFailed where bytes changed."""
+    """Read every row and compare both digests; raise IntegrityFailed if bytes changed."""
     content, vectors, count = digest_rows(store.rows(release.index))
     if count != release.n_chunks:
         raise IntegrityFailed(f"{count} chunks, not {release.n_chunks}", where=release.id, do=_MEND)
@@ -75,7 +79,7 @@ def verify_release(release: Release, store: IndexStore) -> None:
 
 
 def check_releases(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> list[Check]:
-    """Every retained release read whole: records, digests, and each served chunk searched by its own vector."""
+    """Check every retained release completely: records, digests, and a search for each served chunk by its vector."""
     shelf = ReleaseShelf(workspace.state)
     checks = [Check(f"record {error.where}", error.what) for error in shelf.damaged()]
     checks.append(_check_pointer(shelf))
@@ -108,7 +112,7 @@ def _check_pointer(shelf: ReleaseShelf) -> Check:
 
 
 def _check_adapters(releases: Sequence[Release], shelf: AdapterShelf) -> list[Check]:
-    """One check for each adapter that a release names, however many name it."""
+    """Return one check for each adapter, even if several releases name it."""
     checks = {}
     for entry in (entry for release in releases for entry in release.adapters.values()):
         try:

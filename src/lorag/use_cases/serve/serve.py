@@ -1,4 +1,4 @@
-"""Opens what is served, and answers from it."""
+"""The opening of the served release, and answers from it."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A release with its index open, and the folder of the adapter that was asked for.
+    """A release with its index open, and the folder of the requested adapter.
 
     `fell_back_from` names a newer release that could not be opened.
     """
@@ -50,11 +50,11 @@ def open_served(
     as_of: str | None = None,
     adapter: AdapterKind | None = None,
 ) -> Iterator[Served]:
-    """The served release, or the retained one that `as_of` names by id or generation, with one of its adapters.
+    """Yield the served release, or the retained one that `as_of` names by id or generation, with one of its adapters.
 
-    Where the served one cannot be opened, the newest older release that can is used and named. Raises WorkspaceError
-    where nothing was published, where the release has no such adapter, or where it was made by another embedder than
-    params name; IntegrityFailed where the adapter was trained on another base model than params name.
+    If the served one cannot be opened, the newest older release that can be opened is used and named. Raises
+    WorkspaceError if nothing was published, if the release has no such adapter, or if its embedder is not the one that
+    params name. Raises IntegrityFailed if the adapter's base model is not the one that params name.
     """
     shelf = ReleaseShelf(workspace.state)
     store = open_store(params.index, workspace.state, environment)
@@ -71,7 +71,7 @@ def open_served(
             raise WorkspaceError(
                 f"the index was built with {'other files of ' + named if named == release.embedder_model else other}",
                 where=f"release {release.id}",
-                do="run `lorag refresh`, or set embedding.model and its files back",
+                do="run `lorag refresh`, or restore embedding.model and its files",
             )
         reranker = open_reranker(params.search.reranker) if params.search.reranker else None
         with ThreadPoolExecutor(1) as executor:
@@ -82,18 +82,18 @@ def open_served(
 
 
 def refuse_other_base(entry: AdapterEntry, params: Params) -> None:
-    """Raises IntegrityFailed where the adapter was trained on another base model than params name."""
+    """Raise IntegrityFailed if the adapter was trained on a base model other than the one that params name."""
     if entry.base_model_sha256 != base_model_sha256(params.generation.model):
         raise IntegrityFailed(
             f"the adapter {entry.id} was trained on another base model than {params.generation.model}",
             where="generation.model",
-            do="set generation.model back, or run `lorag retrain`",
+            do="restore generation.model, or run `lorag retrain`",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Opening:
-    """What has to open of a release."""
+    """The parts of a release that have to open."""
 
     store: IndexStore
     shelf: AdapterShelf
@@ -120,7 +120,7 @@ class _Opening:
 
 
 class _NoSuchAdapter(WorkspaceError):
-    """Nothing is damaged: there is just none, and an older release would be no answer to that."""
+    """The release has no such adapter; nothing is damaged, so no older release is tried."""
 
 
 def _choose(shelf: ReleaseShelf, opening: _Opening, as_of: str | None) -> tuple[Release, str | None]:
@@ -165,7 +165,7 @@ def search_served(
     where: Filter = Filter(),
     exact: bool = False,
 ) -> SearchResult:
-    """Chunks for a question; rewritten by the generator first where params ask for that."""
+    """Return chunks for a question, which the generator first rewrites if params ask for it."""
     question = compose(question)
     queries: Sequence[str] = [question]
     if params.search.rewriting is not Rewriting.NONE and generator is not None:
@@ -183,7 +183,7 @@ def answer_from(
     where: Filter = Filter(),
     on_text: Callable[[str], None] | None = None,
 ) -> Answer:
-    """An answer by `strategy`; where that reads, from chunks that are relevant enough, or the word that none are."""
+    """Return an answer by `strategy`; one that reads uses chunks that are relevant enough, or says that none are."""
     question = compose(question)
     hits: Sequence[Hit] = ()
     if strategy.profile.reads:

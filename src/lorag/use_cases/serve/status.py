@@ -1,4 +1,4 @@
-"""What is served, and how the source differs from it."""
+"""The status of what is served, and how the source differs from it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,11 +26,11 @@ from lorag.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class AdapterState:
-    """A served adapter against the knowledge as it is now.
+    """A served adapter compared with the current knowledge.
 
-    `facts` are those that are new, or have another answer than the one it was trained on, and that no retrain has
-    looked at since; `documents_gone` those that it was trained on and that are no more; where it went on from another
-    adapter, those that one saw too. `retrain` says when `held` asks for a retrain.
+    `facts` are those that are new, or whose answer is not the one it was trained on, and that no retrain has seen
+    since. `documents_gone` are documents that it was trained on and that no longer exist. If it continued another
+    adapter, they include documents which that adapter saw. `retrain` says when `held` requires a retrain.
     """
 
     id: str
@@ -41,11 +41,11 @@ class AdapterState:
 
     @property
     def is_behind(self) -> bool:
-        """Whether a retrain would teach it something, or make it forget something."""
+        """Return whether a retrain would teach it something or make it forget something."""
         return bool(self.facts or self.held.gone)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return {
             "id": self.id,
             "behind": self.is_behind,
@@ -57,11 +57,11 @@ class AdapterState:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The served release against the source, the questions and the models as they are now.
+    """The served release compared with the current source, questions and models.
 
-    `params_changed` says that settings, code or models that change an answer differ from those of the release, and
-    `questions_changed` that a refresh would copy different questions from their origin. `models` says of each model
-    that params name what is wrong with it, None for nothing.
+    `params_changed` means that settings, code or models that change an answer differ from those of the release.
+    `questions_changed` means that a refresh would copy different questions from their origin. `models` maps each model
+    that params name to what is wrong with it; None if nothing is.
     """
 
     served: Release | None
@@ -75,12 +75,12 @@ class Status:
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether a refresh would find nothing to do."""
+        """Return whether a refresh would find nothing to do."""
         changed = self.params_changed or self.questions_changed
         return self.served is not None and self.changes.is_empty and not changed
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `lorag status --json` prints."""
+        """Return the object that `lorag status --json` prints."""
         return {
             "served": self.served.id if self.served else None,
             "newest": self.newest,
@@ -96,7 +96,7 @@ class Status:
 
 
 def read_status(workspace: Workspace, params: Params) -> Status:
-    """Reads the origin of the source, through the parse cache, and compares it with the served release."""
+    """Read the origin of the source, through the parse cache, and compare it with the served release."""
     shelf = ReleaseShelf(workspace.state)
     try:
         served = shelf.served()
@@ -153,7 +153,7 @@ def _adapter_state(
     lineage, look = read_lineage(workspace.adapters / entry.sha256), read_look(workspace, kind, entry.sha256)
     learned, refused = {}, set()
     if lineage is not None and digest_of(lineage["facts"]) == entry.facts_digest:
-        # Otherwise it cannot be told which it learned, so none.
+        # Without a valid lineage nobody can know which facts it learned, so none are counted.
         learned, refused = lineage["facts"], {row["name"] for row in lineage["refused"]}
     seen = look.facts if look else {}
     wanted = fact_digests(question for question in questions if question.id not in refused)
