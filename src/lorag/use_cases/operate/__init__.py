@@ -1,1 +1,1 @@
-"""lorag runs by itself."""
+"""The unattended operation of lorag."""

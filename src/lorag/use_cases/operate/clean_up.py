@@ -1,4 +1,4 @@
-"""Deletes what no retained release needs; publishing does that too, this also after a killed or a refused update."""
+"""The deletion of what no retained release needs: publishing does it too, but not after a killed or refused update."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ from lorag.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class CleanUpOutcome:
-    """The ids of the releases that went and that stay, newest first."""
+    """The ids of the deleted releases and of the retained ones, newest first."""
 
     dropped: tuple[str, ...]
     retained: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return {"dropped": list(self.dropped), "retained": list(self.retained)}
 
 
 def clean_up(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> CleanUpOutcome:
-    """Keeps `index.retain_generations` releases and the served one, with their indexes and adapters; the caller locks.
+    """Keep `index.retain_generations` releases and the served one, with indexes and adapters; the caller locks.
 
-    What goes besides: a generation that was written and never published, and adapters that no retained release names.
-    Nothing is deleted where nothing was published yet. Doing it twice changes nothing.
+    Generations that were written but never published are deleted too, and adapters that no retained release names.
+    Nothing is deleted if nothing was published yet. A second call changes nothing.
     """
     shelf = ReleaseShelf(workspace.state)
     before = [release.id for release in shelf.releases()]

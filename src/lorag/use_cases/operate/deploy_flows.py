@@ -1,4 +1,4 @@
-"""Registers a workspace's deployments: what prefect.yaml says, with the schedules that params name."""
+"""The registration of a workspace's deployments: those of prefect.yaml, with the schedules that params name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,21 +23,21 @@ NOTIFY_URL = "LORAG_NOTIFY_URL"
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The names of the deployments, each `flow/workspace`, with its schedule, and whether failures are sent out."""
+    """The deployments, named `flow/workspace`, with their schedules, and whether failures are sent out."""
 
     schedules: Mapping[str, Schedule]
     notified: bool
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `lorag deploy --json` prints."""
+        """Return the object that `lorag deploy --json` prints."""
         return {"deployments": dict(self.schedules), "notified": self.notified}
 
 
 def deploy_flows(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Deployed:
-    """Makes the work pool, registers the deployments, and has failures sent to `LORAG_NOTIFY_URL` where that is set.
+    """Create the work pool, register the deployments, and have failures sent to `LORAG_NOTIFY_URL` if that is set.
 
-    May be done again at any time; it is what a change of `schedules:` or of prefect.yaml takes. Raises ParamsError for
-    a file that is no prefect.yaml, and StoreFailed where the server refuses or is away.
+    It can be repeated at any time, and must be after a change of `schedules:` or of prefect.yaml. Raises ParamsError
+    for a file that is not a prefect.yaml, and StoreFailed if the server refuses or cannot be reached.
     """
     name, api = workspace_name(workspace.root), environment.get("PREFECT_API_URL") or require_server()
     tree = fill_in(read_prefect_file(workspace.root), params.schedules)
@@ -57,7 +57,7 @@ def deploy_flows(workspace: Workspace, params: Params, environment: Mapping[str,
 
 
 def read_prefect_file(root: Path) -> Any:
-    """The workspace's prefect.yaml, or the one that comes with lorag where a workspace has none."""
+    """Return the workspace's prefect.yaml, or lorag's own if a workspace has none."""
     path = root / PREFECT_FILE
     if not path.is_file():
         path = Path(str(files("lorag") / "workspace_template" / PREFECT_FILE))
@@ -66,12 +66,12 @@ def read_prefect_file(root: Path) -> Any:
         if all(isinstance(one["entrypoint"], str) for one in tree["deployments"]):
             return tree
     except (OSError, YAMLError, KeyError, TypeError) as error:
-        raise ParamsError(f"no deployments can be read: {error}", where=str(path), do="mend the file") from None
-    raise ParamsError("a deployment without an entrypoint", where=str(path), do="mend the file")
+        raise ParamsError(f"the deployments cannot be read: {error}", where=str(path), do="fix the file") from None
+    raise ParamsError("a deployment without an entrypoint", where=str(path), do="fix the file")
 
 
 def fill_in(tree: Any, params: SchedulesParams) -> Any:
-    """The tree with a schedule for each deployment that has none of its own, and the releases that are compared."""
+    """Return the tree with a schedule for each deployment without its own, and with the releases to compare."""
     for deployment in tree["deployments"]:
         schedule = schedule_of(deployment, params)
         timing = {"cron" if isinstance(schedule, str) else "interval": schedule, "timezone": params.timezone}
@@ -84,7 +84,7 @@ def fill_in(tree: Any, params: SchedulesParams) -> Any:
 
 
 def schedule_of(deployment: Mapping[str, Any], params: SchedulesParams) -> Schedule:
-    """When params have this deployment run."""
+    """Return the schedule that params have for this deployment."""
     known = {
         "refresh_index": params.refresh,
         "retrain_adapter": params.retrain,

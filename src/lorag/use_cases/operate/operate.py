@@ -1,4 +1,4 @@
-"""Starts and stops what a workspace needs to run by itself on one machine."""
+"""The start and stop of the processes that a workspace needs to run unattended on one machine."""
 
 import json
 import sys
@@ -19,14 +19,14 @@ from lorag.use_cases.operate.operate_servers import Server, child_environment, m
 from lorag.workspace import Workspace
 
 START_S = 300
-"""A busy machine takes a minute to start the server; longer than this is a failure."""
+"""The time limit for a start: a busy machine takes a minute to start the server."""
 OWN = ("worker", "watch")
 STOP_ORDER = ("watch", "worker", "mlflow", "prefect")
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What runs in the background, or an address elsewhere, which has no pid; `started` is False where it ran."""
+    """A background process, or an address elsewhere, which has no pid; `started` is False if it already ran."""
 
     name: str
     address: str | None
@@ -37,23 +37,23 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What runs now, and which deployments the server knows."""
+    """The services that now run, and the deployments that the server knows."""
 
     services: tuple[Service, ...]
     deployments: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `lorag up --json` prints."""
+        """Return the object that `lorag up --json` prints."""
         names = ("address", "pid", "log", "started")
         services = {one.name: {name: getattr(one, name) for name in names} for one in self.services}
         return {"services": services, "deployments": list(self.deployments)}
 
 
 def start_all(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Operation:
-    """Server, MLflow UI, deployments, worker and watcher, each well before the next needs it; what runs stays.
+    """Start server, MLflow UI, deployments, worker and watcher; each is ready before the next needs it.
 
-    `PREFECT_API_URL` and `MLFLOW_TRACKING_URI` name servers elsewhere, in whose place none is started. Raises
-    StoreFailed, with the end of its log, where one does not come up; those that did go on.
+    What already runs is left running. If `PREFECT_API_URL` or `MLFLOW_TRACKING_URI` name a server elsewhere, none is
+    started in its place. If a process does not start, raises StoreFailed with the end of its log; the others go on.
     """
     shelf = background_shelf(workspace)
     servers = prefect_server(workspace, environment), mlflow_server(workspace, environment)
@@ -69,24 +69,24 @@ def start_all(workspace: Workspace, params: Params, environment: Mapping[str, st
 
 
 def stop_all(workspace: Workspace) -> list[str]:
-    """The names of what was stopped: a run that is under way ends, and the served release stays."""
+    """Stop all processes and return their names: a run in progress is ended, and the served release stays."""
     shelf = background_shelf(workspace)
     return [name for name in STOP_ORDER if shelf.stop(name)]
 
 
 def background_shelf(workspace: Workspace) -> BackgroundShelf:
-    """Where the records and logs of a workspace's background processes lie."""
+    """Return the shelf with the records and logs of a workspace's background processes."""
     return BackgroundShelf(workspace.state / "run")
 
 
 def running_api(workspace: Workspace) -> str | None:
-    """The API of the server that `lorag up` started and that still runs."""
+    """Return the API address of the server that `lorag up` started, if it still runs; None otherwise."""
     found = background_shelf(workspace).find("prefect")
     return f"{found.address}/api" if found else None
 
 
 def mlflow_address(workspace: Workspace, environment: Mapping[str, str]) -> str | None:
-    """Where runs can be looked at in a browser: the tracking server, or the UI that `lorag up` started."""
+    """Return where a browser shows the runs: the tracking server, or the UI that `lorag up` started."""
     uri = environment.get("MLFLOW_TRACKING_URI", "").strip()
     if uri:
         return uri.rstrip("/") if uri.startswith("http") and "@" not in uri else None
@@ -95,12 +95,12 @@ def mlflow_address(workspace: Workspace, environment: Mapping[str, str]) -> str 
 
 
 def say_ready(workspace: Workspace, name: str, pid: int) -> None:
-    """Called by a background process that has begun its work."""
+    """Record that a background process has begun its work; the process itself calls this."""
     write_json_durably(workspace.state / "run" / f"{name}.ready", {"pid": pid})
 
 
 def is_ready(workspace: Workspace, name: str) -> bool:
-    """Whether the process of that name that runs now has begun its work."""
+    """Return whether the running process of that name has begun its work."""
     found = background_shelf(workspace).find(name)
     with suppress(OSError, ValueError):
         ready = json.loads((workspace.state / "run" / f"{name}.ready").read_text(encoding="utf-8"))
@@ -130,7 +130,7 @@ def _start_server(
 def _start_own(name: str, shelf: BackgroundShelf, workspace: Workspace, environment: Mapping[str, str]) -> Service:
     if found := shelf.find(name):
         return _service(found, shelf, started=False)
-    # Not `-m lorag.cli`: what the worker forks would import that again.
+    # Not `-m lorag.cli`: the worker's child processes would import that again.
     command = [sys.executable, "-c", "from lorag.cli import main; main()", "--workspace", str(workspace.root), name]
     return _service(shelf.start(name, command, environment, workspace.root), shelf, started=True)
 
@@ -140,7 +140,7 @@ def _service(found: Background, shelf: BackgroundShelf, *, started: bool) -> Ser
 
 
 def _wait(service: Service, is_well: Callable[[], bool], shelf: BackgroundShelf) -> None:
-    """Until the service is well; one elsewhere is taken as it is."""
+    """Wait until the service is ready; one elsewhere is not checked."""
     end = time.monotonic() + START_S
     while service.pid is not None and not is_well():
         if shelf.find(service.name) is None:

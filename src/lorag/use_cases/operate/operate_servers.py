@@ -11,9 +11,9 @@ from lorag.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How to start a server, and at which path it answers once it is well.
+    """How to start a server, and the path at which it answers once it is ready.
 
-    `elsewhere` is the variable that names one on another machine, `port_variable` the one for the port on this.
+    `elsewhere` is the variable that names a server on another machine; `port_variable` names the port on this one.
     """
 
     name: str
@@ -27,12 +27,12 @@ class Server:
 
     @property
     def address(self) -> str:
-        """Where it listens, on this machine only."""
+        """Return the address at which it listens, on this machine only."""
         return f"http://127.0.0.1:{self.port}"
 
 
 def prefect_server(workspace: Workspace, environment: Mapping[str, str]) -> Server:
-    """The Prefect server, with its database in the workspace's state."""
+    """Return the Prefect server, with its database in the workspace's state."""
     variable = "LORAG_PREFECT_PORT"
     port = _port(variable, 4200, environment)
     command = (sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
@@ -41,7 +41,7 @@ def prefect_server(workspace: Workspace, environment: Mapping[str, str]) -> Serv
 
 
 def mlflow_server(workspace: Workspace, environment: Mapping[str, str]) -> Server:
-    """The MLflow UI, as mlflow/serve.sh starts it, which a workspace elsewhere does not have."""
+    """Return the MLflow UI, started as by mlflow/serve.sh, which a workspace outside the repository does not have."""
     variable, folder = "MLFLOW_PORT", workspace.state / "mlflow"
     port = _port(variable, 5000, environment)
     listen = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
@@ -55,7 +55,7 @@ def mlflow_server(workspace: Workspace, environment: Mapping[str, str]) -> Serve
 
 
 def child_environment(workspace: Workspace, environment: Mapping[str, str], api: str) -> dict[str, str]:
-    """What the background processes see: settings of Prefect that the environment does not name itself."""
+    """Return the environment of the background processes: it adds Prefect settings that `environment` does not set."""
     defaults = {
         "PREFECT_API_URL": api,
         "PREFECT_HOME": str(workspace.state / "prefect"),
@@ -64,7 +64,7 @@ def child_environment(workspace: Workspace, environment: Mapping[str, str], api:
         "PREFECT_LOGGING_LEVEL": "INFO",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "lorag",
-        # Each poll is a request of some milliseconds to this machine; by default it takes 10 s until a run begins.
+        # Each poll is a request of a few milliseconds to this machine; by default a run only begins after up to 10 s.
         "PREFECT_WORKER_QUERY_SECONDS": "1",
         "PREFECT_WORKER_PREFETCH_SECONDS": "1",
     }
@@ -74,5 +74,5 @@ def child_environment(workspace: Workspace, environment: Mapping[str, str], api:
 def _port(variable: str, default: int, environment: Mapping[str, str]) -> int:
     given = environment.get(variable) or str(default)
     if not given.isdecimal() or not 0 < int(given) < 65_536:
-        raise ParamsError(f"{given!r} is no port", where=variable, do="name one from 1 to 65535")
+        raise ParamsError(f"{given!r} is not a port", where=variable, do="name one from 1 to 65535")
     return int(given)

@@ -1,4 +1,4 @@
-"""Which adapters should not wait for their schedule."""
+"""The adapters that should not wait for their schedule."""
 
 from lorag.costs.pending import When
 from lorag.params import Params
@@ -8,6 +8,6 @@ from lorag.workspace import Workspace
 
 
 def adapters_due(workspace: Workspace, params: Params) -> list[AdapterKind]:
-    """The served adapters that `lorag status` and `lorag advise --pending` would have trained now."""
+    """Return the served adapters for which `lorag status` and `lorag advise --pending` recommend a retrain now."""
     states = read_status(workspace, params).adapters
     return [kind for kind, state in states.items() if state.retrain is When.NOW]

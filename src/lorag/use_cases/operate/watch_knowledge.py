@@ -1,4 +1,4 @@
-"""Notices that the knowledge is other than it was, however often it is edited, and tells that once."""
+"""The watcher, which notices that the knowledge has changed and reports each burst of edits once."""
 
 import logging
 import time
@@ -21,13 +21,13 @@ from lorag.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 LOOK_AT_FILES_S = 2.0
-"""How often single files are looked at: an editor puts another file in their place, so they cannot be watched."""
+"""The interval between checks of single files: editors replace such a file, so it cannot be watched."""
 
 Stamp = tuple[int, int, int]
 
 
 class KnowledgeDigest:
-    """Names what the source and the questions hold; reads only files whose time, size or inode is another."""
+    """A digest of the source and the questions; it reads only files whose time, size or inode changed."""
 
     def __init__(self, workspace: Workspace, params: KnowledgeParams) -> None:
         self.source = workspace.resolve(params.origin or params.source)
@@ -36,7 +36,7 @@ class KnowledgeDigest:
         self._known: dict[Path, tuple[Stamp, str]] = {}
 
     def read(self) -> str | None:
-        """The digest; None where the source is not there, as while somebody swaps a folder for another."""
+        """Return the digest; None if the source is missing, for example while a folder is being replaced."""
         try:
             listing = list_source(self.source, max_file_bytes=self._max_file_bytes)
         except InputRejected:
@@ -45,7 +45,7 @@ class KnowledgeDigest:
         return digest_of([files, [rejected.name for rejected in listing.rejected], self._of_questions()])
 
     def stamps(self) -> tuple[Stamp | None, Stamp | None]:
-        """What tells cheaply whether the questions file, or a source that is one file, was replaced."""
+        """Return cheap stamps that show whether the questions file, or a source that is one file, was replaced."""
         return _stamp(self.questions), None if self.source.is_dir() else _stamp(self.source)
 
     def _of(self, root: Path, file: SourceFile) -> str:
@@ -70,7 +70,7 @@ class KnowledgeDigest:
 
 
 class Watch:
-    """What was told last; at first nothing, so that what changed while nobody watched, or was lost, is told too."""
+    """A watch with the last reported digest; at first None, so that unwatched or lost changes are reported too."""
 
     def __init__(self, workspace: Workspace, params: Params) -> None:
         self._workspace = workspace
@@ -80,14 +80,14 @@ class Watch:
         self.digest = KnowledgeDigest(workspace, params.knowledge)
 
     def look(self) -> None:
-        """Tells the server where the knowledge is another than was told last; waits for a server that is away."""
+        """Report to the server if the knowledge differs from the last report; wait for a server that is unreachable."""
         found = self.digest.read()
         if found is not None and found != self._told:
             _tell(self._workspace, found)
             self._told = found
 
     def look_when_quiet(self) -> None:
-        """As `look`, once two digests with a pause between them are equal, or the longest burst is over."""
+        """Call `look` once two digests with a pause between them are equal, or the longest burst is over."""
         found, before = self.digest.read(), self._told
         end_s = time.monotonic() + self._longest_burst_s
         while found != before and time.monotonic() < end_s:
@@ -97,9 +97,9 @@ class Watch:
 
 
 def watch_knowledge(workspace: Workspace, params: Params, poll_s: float | None, ready: Callable[[], None]) -> None:
-    """Looks, calls `ready`, then looks after every burst of edits, or each `poll_s` seconds; ends with its process.
+    """Look, call `ready`, then look after every burst of edits, or every `poll_s` seconds, until the process ends.
 
-    Polling is for file systems that do not tell of changes, such as most of those on a network.
+    Polling is for file systems that do not report changes, such as most network file systems.
     """
     watcher = Watch(workspace, params)
     watcher.look()
@@ -113,7 +113,7 @@ def watch_knowledge(workspace: Workspace, params: Params, poll_s: float | None, 
 
 
 def bursts(digest: KnowledgeDigest, params: SchedulesParams) -> Iterator[None]:
-    """One item at the start, one after each burst of edits of the source, and one after each new questions file."""
+    """Yield once at the start, after each burst of edits of the source, and after each new questions file."""
     while True:
         while not digest.source.exists():
             time.sleep(LOOK_AT_FILES_S)
@@ -121,7 +121,7 @@ def bursts(digest: KnowledgeDigest, params: SchedulesParams) -> Iterator[None]:
 
 
 def _bursts_of_one_folder(digest: KnowledgeDigest, params: SchedulesParams) -> Iterator[None]:
-    # Single files are looked at in the pauses; their folder may hold anything, so it is not watched.
+    # Single files are checked in the pauses; their folder may hold anything, so it is not watched.
     watched, stamps = _inode(digest.source), None
     for changed in watch(
         digest.source,
@@ -132,7 +132,7 @@ def _bursts_of_one_folder(digest: KnowledgeDigest, params: SchedulesParams) -> I
         raise_interrupt=True,
     ):
         before, stamps = stamps, digest.stamps()
-        # At first too: what was edited before the watch began would be missed.
+        # Also at the start: otherwise edits made before the watch began would be missed.
         if changed or stamps != before:
             yield
         if _inode(digest.source) != watched:
@@ -142,7 +142,7 @@ def _bursts_of_one_folder(digest: KnowledgeDigest, params: SchedulesParams) -> I
 @retry(retry=retry_if_exception_type(StoreFailed), wait=wait_exponential(max=30))
 def _tell(workspace: Workspace, digest: str) -> None:
     try:
-        # A comparison holds the writer lock for minutes; the release that comes of this starts another one.
+        # A comparison holds the writer lock for minutes; the release that follows from this change starts a new one.
         cancel_runs("compare_strategies", workspace_name(workspace.root))
         emit_event(EventName.KNOWLEDGE_CHANGED, workspace.root, {"digest": digest})
     except StoreFailed as error:
