@@ -1,1 +1,1 @@
-"""The knowledge goes from version to version."""
+"""The walk through the versions of the knowledge."""

@@ -1,4 +1,4 @@
-"""One MLflow run for a walk, with a child for each strategy whose metrics have a step for each version."""
+"""The MLflow run of a walk, with a child for each strategy; its metrics have a step for each version."""
 
 import logging
 import time
@@ -18,12 +18,12 @@ logger = logging.getLogger(__name__)
 
 
 def log_timeline(outcome: TimelineOutcome, walk: Walk, location: TrackingLocation, flow_run_id: str) -> TimelineOutcome:
-    """The outcome with the id of its run; None where MLflow could not be reached.
+    """Return the outcome with the id of its run; None if MLflow cannot be reached.
 
     Answers to changed and removed facts are traces of the child, judged right, stale, leaked and cited. A child's
-    `fresh.time_to_fresh_s` is the strategy's own: that of the refresh where it was enough, and of changes alone,
-    because the first version is a build. Metrics of an
-    adapter from before the change have the prefix `stale_adapter.`.
+    `fresh.time_to_fresh_s` is the strategy's own: that of the refresh if the refresh was enough. It covers only
+    changes, because the first version is a build. Metrics of an adapter from before the change have the prefix
+    `stale_adapter.`.
     """
     timeline, params = outcome.timeline, walk.params
     tags = {
@@ -49,7 +49,7 @@ def log_timeline(outcome: TimelineOutcome, walk: Walk, location: TrackingLocatio
             run.log_figure(plot_leftovers(timeline), "plots/timeline_leftovers.png")
             return replace(outcome, mlflow_run_id=run.run_id)
     except StoreFailed as error:
-        logger.warning("the walk is done, but not logged: %s", error)
+        logger.warning("the walk is done but not logged: %s", error)
         return outcome
 
 

@@ -1,4 +1,4 @@
-"""One folder a version out of files that hold several."""
+"""The split of files that hold several versions into one folder per version."""
 
 import json
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ Record = Mapping[str, Any]
 
 
 def split_snapshots(documents: Path, questions: Path, into: Path) -> list[Version]:
-    """The versions that the lines of two JSONL files name by `version`, in the order of their names.
+    """Return the versions that the lines of two JSONL files name by `version`, in the order of their names.
 
-    A document that names its `page` is known by that from one version to the next, and questions find it by it.
-    Raises InputRejected for a line without a version, and where a version has no documents or no questions.
+    A document's `page`, if given, is its id in all versions, and questions refer to it by that. Raises InputRejected
+    for a line without a version, and if a version has no documents or no questions.
     """
     pages: dict[str, str] = {}
     texts: dict[str, list[Record]] = {}
     for record, where in _records(documents):
         name = str(record.get("page") or record.get("id"))
         pages[str(record.get("id"))] = name
-        # The name of the version is none of the document's own words: with it, nothing would stay the same.
+        # The version's name is not part of the document: with it, every document would change in every version.
         kept = {key: value for key, value in record.items() if key not in ("version", "page")}
         texts.setdefault(_version(record, where), []).append({**kept, "id": name})
     asked: dict[str, list[Record]] = {}
@@ -41,11 +41,11 @@ def split_snapshots(documents: Path, questions: Path, into: Path) -> list[Versio
 
 
 def snapshot_files(folder: Path) -> tuple[Path, Path]:
-    """The documents.jsonl and the questions file of a folder; raises InputRejected where they are not both there."""
+    """Return the documents.jsonl and the questions file of a folder; raise InputRejected if one is missing."""
     questions = sorted(folder.glob("questions*.jsonl"))
     if not (folder / "documents.jsonl").is_file() or len(questions) != 1:
         raise InputRejected(
-            f"documents.jsonl and one questions*.jsonl are wanted, there are {len(questions)} of the latter",
+            f"expected documents.jsonl and one questions*.jsonl, found {len(questions)} of the latter",
             where=str(folder),
             do="name a folder with both",
         )
@@ -58,9 +58,9 @@ def _records(path: Path) -> list[tuple[Record, str]]:
         try:
             value = parse_json(line)
         except ValueError as error:
-            raise InputRejected(f"bad JSON: {error}", where=where, do="mend the line") from None
+            raise InputRejected(f"bad JSON: {error}", where=where, do="fix the line") from None
         if not isinstance(value, dict):
-            raise InputRejected("no JSON object", where=where, do="mend the line")
+            raise InputRejected("no JSON object", where=where, do="fix the line")
         found.append((value, where))
     return found
 

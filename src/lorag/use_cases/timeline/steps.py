@@ -1,4 +1,4 @@
-"""The steps of a walk through the versions of the knowledge, each of them a task of the flow."""
+"""The steps of a walk through the versions of the knowledge; each of them is a task of the flow."""
 
 import time
 from collections.abc import Mapping
@@ -28,29 +28,29 @@ REFRESH = "refresh"
 
 
 def retrain_record(kind: AdapterKind) -> str:
-    """The name of the record of a retrain."""
+    """Return the name of the record of a retrain."""
     return f"retrain_{kind}"
 
 
 def row_record(strategy: Strategy, moment: Moment) -> str:
-    """The name of the record of a strategy's answers."""
+    """Return the name of the record of a strategy's answers."""
     return f"{strategy}_{moment}"
 
 
 def asked_at(walk: Walk) -> list[tuple[Strategy, Moment]]:
-    """Which strategies are asked when, in this order."""
+    """Return the strategies and the moments at which they are asked, in order."""
     kinds = [kind.strategy for kind in walk.adapters]
     refreshed = [*(name for name in Strategy if name.profile.adapter is None), *kinds]
     return [*((name, Moment.REFRESHED) for name in refreshed), *((name, Moment.RETRAINED) for name in kinds)]
 
 
 def retrained_for(strategy: Strategy, moment: Moment) -> AdapterKind | None:
-    """The adapter that has to be trained before a strategy is asked."""
+    """Return the adapter that has to be trained before a strategy is asked; None if there is none."""
     return strategy.profile.adapter if moment is Moment.RETRAINED else None
 
 
 def apply_change(step: Step, walk: Walk) -> tuple[float, bool]:
-    """Puts the version there; when that was done, and whether a killed walk had done so before."""
+    """Install the version; return when that was done, and whether a killed walk had already begun it."""
     begun = step.begin(REFRESH)
     step.write("inputs", {"version": step.version.name, "digest": step.digest})
     install(step.version, walk.root)
@@ -58,7 +58,7 @@ def apply_change(step: Step, walk: Walk) -> tuple[float, bool]:
 
 
 def keep_refresh(step: Step, walk: Walk, outcome: RefreshOutcome, since_s: float, *, begun: bool) -> None:
-    """Records a refresh; its seconds are those from the change to the served release."""
+    """Record a refresh; its seconds are those from the change to the served release."""
     seconds = _seconds_to_release(walk, since_s, published=outcome.published)
     step.write(REFRESH, {**outcome.to_json(), "seconds": seconds, "interrupted": begun})
 
@@ -66,7 +66,7 @@ def keep_refresh(step: Step, walk: Walk, outcome: RefreshOutcome, since_s: float
 def keep_retrain(
     step: Step, walk: Walk, kind: AdapterKind, outcome: RetrainOutcome, since_s: float, *, begun: bool
 ) -> None:
-    """Records the retrain of one adapter, whether or not its gate let it serve."""
+    """Record the retrain of one adapter, whether or not it passed its gate."""
     candidate = next(candidate for candidate in outcome.candidates if candidate.kind == kind)
     value = {
         "seconds": _seconds_to_release(walk, since_s, published=outcome.published),
@@ -81,9 +81,9 @@ def keep_retrain(
 
 
 def ask(step: Step, walk: Walk, strategy: Strategy, moment: Moment, environment: Mapping[str, str]) -> None:
-    """Puts the step's questions to a strategy and records the answers, and how soon the change was answered.
+    """Ask a strategy the step's questions; record the answers and how soon the change was answered.
 
-    Without an adapter to ask, why there is none is recorded in their place.
+    If there is no adapter to ask, the reason is recorded instead.
     """
     name = row_record(strategy, moment)
     if step.has(name):
@@ -109,13 +109,13 @@ def ask(step: Step, walk: Walk, strategy: Strategy, moment: Moment, environment:
 
 
 def read_rows(step: Step, strategy: Strategy, moment: Moment) -> list[AnswerRow]:
-    """The recorded answers; none where the strategy could not be asked."""
+    """Return the recorded answers; none if the strategy could not be asked."""
     path = step.answers(row_record(strategy, moment))
     return read_answers(path) if path.is_file() else []
 
 
 def valid_questions(step: Step) -> list[SetQuestion]:
-    """What was asked of a step that has answered, without what was removed by it."""
+    """Return the questions of a step that was answered, without those on facts that the step removed."""
     rows = read_rows(step, BASELINE, Moment.REFRESHED)
     return [row.question for row in rows if row.question.stratum != Change.REMOVED]
 
@@ -141,7 +141,7 @@ def _questions(step: Step, walk: Walk, wanted: Wanted) -> list[SetQuestion]:
 
 
 def _no_freshness(strategy: Strategy, moment: Moment, *, refused: bool) -> Freshness | None:
-    """Why there is nothing to measure; None where there is."""
+    """Return why there is nothing to measure; None if there is something."""
     if not strategy.profile.updates:
         return Freshness(None, None, 0, "no change reaches it")
     if Update.REFRESH not in strategy.profile.updates and moment is Moment.REFRESHED:
@@ -170,7 +170,7 @@ def _measure_freshness(
 def _first_right(
     strategy: Strategy, probes: list[SetQuestion], walk: Walk, environment: Mapping[str, str]
 ) -> tuple[int, float | None]:
-    """How many questions were put to the served release, and the seconds until the first right answer."""
+    """Return how many questions were asked of the served release, and the seconds until the first right answer."""
     started = time.perf_counter()
     with open_served(walk.workspace, walk.params, environment, adapter=strategy.profile.adapter) as served:
         generator = open_generator(walk.params.generation, {}, served.adapter)

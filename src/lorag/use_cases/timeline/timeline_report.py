@@ -1,4 +1,4 @@
-"""A walk's records as one timeline, and its files."""
+"""The timeline that a walk's records give, and its files."""
 
 import csv
 import json
@@ -33,7 +33,7 @@ from lorag.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class TimelineOutcome:
-    """A walk that was finished, and where its files are. `known` steps had been walked before."""
+    """A finished walk, and where its files are; `known` steps had been walked before."""
 
     timeline: Timeline
     folder: Path
@@ -41,7 +41,7 @@ class TimelineOutcome:
     mlflow_run_id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `lorag timeline --json` prints; docs/json.md lists its keys."""
+        """Return the object that `lorag timeline --json` prints; docs/json.md lists its keys."""
         return {
             **self.timeline.to_json(),
             "known": self.known,
@@ -51,7 +51,7 @@ class TimelineOutcome:
 
 
 def assemble(walk: Walk) -> Timeline:
-    """What the records tell; every step has been walked."""
+    """Return the timeline that the records give; every step has been walked."""
     comparison = walk.params.comparison
     bootstrap = Bootstrap(comparison.bootstrap_samples, comparison.confidence, comparison.seed)
     steps = []
@@ -62,9 +62,9 @@ def assemble(walk: Walk) -> Timeline:
 
 
 def write_timeline(timeline: Timeline, walk: Walk, workspace: Workspace) -> Path:
-    """timeline.json, two tables and the charts in the walk's reports, whose folder is given.
+    """Write timeline.json, two tables and the charts into the walk's reports, and return their folder.
 
-    A walk over all facts is kept in the workspace's own reports too, where the report of a comparison finds it.
+    A walk over all facts is also copied to the workspace's own reports, where the report of a comparison finds it.
     """
     folder = walk.root / "reports"
     write_tables(timeline, folder)
@@ -76,13 +76,13 @@ def write_timeline(timeline: Timeline, walk: Walk, workspace: Workspace) -> Path
 
 
 def sections(workspace: Workspace) -> list[Section]:
-    """What the report of a comparison says of the last walk over all facts; empty where there was none."""
+    """Return the sections of a comparison's report on the last walk over all facts; empty if there was none."""
     timeline = find_timeline(workspace)
     return [timeline_section(timeline)] if timeline else []
 
 
 def write_tables(timeline: Timeline, folder: Path) -> None:
-    """timeline.json, timeline.csv with every figure, and timeline_accuracy.csv for a plot."""
+    """Write timeline.json, timeline.csv with every figure, and timeline_accuracy.csv for a plot."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(timeline.to_json(), indent=2, sort_keys=True, ensure_ascii=False)
     (folder / NAME).write_text(text + "\n", encoding="utf-8")
@@ -143,13 +143,13 @@ def judged_answers(
 
 
 def _right_before(before: Step, strategy: Strategy) -> frozenset[str]:
-    """By the last that the strategy answered there."""
+    """Return the facts that were right in the strategy's last answers of that step."""
     retrained = read_rows(before, strategy, Moment.RETRAINED)
     return right_facts(retrained or read_rows(before, strategy, Moment.REFRESHED))
 
 
 def _cost(step: Step, strategy: Strategy, moment: Moment) -> Cost | None:
-    """Of a refresh for what reads, and of a retrain for what was retrained."""
+    """Return the cost of the refresh for a strategy that reads, and of the retrain for one that was retrained."""
     names = [REFRESH] if strategy.profile.reads else []
     if moment is Moment.RETRAINED and (kind := strategy.profile.adapter):
         names.append(retrain_record(kind))

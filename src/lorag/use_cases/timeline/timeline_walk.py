@@ -1,4 +1,4 @@
-"""The folder of a walk through the versions of the knowledge: its own workspace, and a record of all that is done."""
+"""The folder of a walk through the versions of the knowledge: its own workspace, and a record of every step."""
 
 import json
 import shutil
@@ -22,15 +22,15 @@ from lorag.use_cases.init_workspace import OPTIONAL_QUESTIONS, init_workspace
 from lorag.workspace import Workspace
 
 _NO_INPUT = {"break_even", "advice", "parameter_search", "tracking", "compute", "schedules"}
-"""Sections of params that change nothing of what a walk records."""
+"""The sections of params that do not change what a walk records."""
 
 _OWN = {"source", "origin", "questions", "questions_origin", "controls", "unanswerable", "style", "commit"}
-"""Settings of `knowledge` that the walk's own workspace keeps."""
+"""The settings of `knowledge` that the walk's own workspace keeps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One state of the knowledge: a folder of documents or a documents.jsonl, and the questions that hold in it."""
+    """One state of the knowledge: a folder of documents or a documents.jsonl, and the questions that apply to it."""
 
     name: str
     documents: Path
@@ -38,7 +38,7 @@ class Version:
 
     @property
     def digest(self) -> str:
-        """Names its bytes."""
+        """Return a digest of its bytes."""
         files = sorted(path for path in self.documents.rglob("*") if path.is_file()) or [self.documents]
         contents = [[path.relative_to(self.documents).as_posix(), sha256_hex(path.read_bytes())] for path in files]
         return digest_of([contents, sha256_hex(self.questions.read_bytes())])
@@ -46,35 +46,35 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A version's place in a walk, and the folder that its records lie in."""
+    """A version's place in a walk, and the folder with its records."""
 
     version: Version
     folder: Path
     digest: str
 
     def path(self, name: str) -> Path:
-        """Where a record lies, or would."""
+        """Return the path of a record, which need not exist."""
         return self.folder / f"{name}.json"
 
     def answers(self, name: str) -> Path:
-        """The answers that belong to a record."""
+        """Return the path of the answers that belong to a record."""
         return self.folder / f"{name}.jsonl"
 
     def has(self, name: str) -> bool:
-        """Whether that was done."""
+        """Return whether the record exists."""
         return self.path(name).is_file()
 
     def read(self, name: str) -> dict[str, Any]:
-        """A record."""
+        """Return a record."""
         value: dict[str, Any] = json.loads(self.path(name).read_text(encoding="utf-8"))
         return value
 
     def write(self, name: str, value: dict[str, Any]) -> None:
-        """Keeps a record; what it tells is done by then."""
+        """Write a record, after the work that it describes is done."""
         write_json_durably(self.path(name), value)
 
     def begin(self, name: str) -> bool:
-        """To be called before what `name` will record; whether a killed walk had begun it already."""
+        """Mark the work that `name` will record as begun; return whether a killed walk had already begun it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         marker = self.folder / f"{name}.begun"
         begun = marker.exists()
@@ -84,7 +84,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A walk that is under way. `facts` are those that are asked, None for all; `params` are its workspace's."""
+    """A walk in progress: `facts` are those that are asked, None for all; `params` are those of its workspace."""
 
     root: Path
     workspace: Workspace
@@ -95,13 +95,13 @@ class Walk:
     limit: int | None
 
     def before(self, step: Step) -> Step | None:
-        """The step before that one."""
+        """Return the step before this one; None for the first."""
         at = self.steps.index(step)
         return self.steps[at - 1] if at else None
 
 
 def read_version(folder: Path) -> Version:
-    """A folder with `documents/` or `documents.jsonl`, and `questions.jsonl`; raises InputRejected."""
+    """Read a folder with `documents/` or `documents.jsonl`, and `questions.jsonl`; raise InputRejected without them."""
     documents = next((path for name in ("documents", "documents.jsonl") if (path := folder / name).exists()), None)
     questions = folder / "questions.jsonl"
     if documents is None or not questions.is_file():
@@ -118,12 +118,12 @@ def open_walk(
     adapters: Sequence[AdapterKind],
     limit: int | None,
 ) -> Walk:
-    """The walk in `root`, made where it is new; `workspace` lends its settings and is left as it is.
+    """Open the walk in `root`, or create it; `workspace` lends its settings and is not changed.
 
-    Steps that are recorded stay where the versions, the settings, what is asked and what is installed are the same;
-    otherwise the walk starts over, since a later state of its workspace cannot be gone back from. Raises
-    WorkspaceError for a folder that holds other things, and ParamsError for fewer than two versions, or one that lies
-    in the walk or holds it.
+    Recorded steps are reused if the versions, the settings, the questions and the installed code are the same.
+    Otherwise the walk starts over, because its workspace cannot return to an earlier state. Raises WorkspaceError for
+    a folder that holds other things, and ParamsError for fewer than two versions, or for a version inside the walk or
+    around it.
     """
     if len(versions) < 2:
         raise ParamsError("fewer than two versions", do="name a folder for each version, in their order")
@@ -145,7 +145,7 @@ def open_walk(
 
 
 def install(version: Version, root: Path) -> None:
-    """Puts a version where the walk's workspace follows it."""
+    """Copy a version to the place that the walk's workspace follows."""
     documents, questions = _incoming(root)
     shutil.rmtree(documents, ignore_errors=True)
     if version.documents.is_dir():
@@ -187,7 +187,7 @@ def _refuse_overlap(root: Path, version: Version) -> None:
 def _start_over(root: Path, first: Version, workspace: Workspace, params: Params) -> None:
     root.mkdir(parents=True, exist_ok=True)
     (root / ".walk").touch()
-    # A walk inside a repository is no part of it.
+    # A walk inside a repository is not part of it.
     (root / ".gitignore").write_text("*\n", encoding="utf-8")
     (root / "made").unlink(missing_ok=True)
     for name in ("workspace", "steps", "incoming", "reports"):
@@ -205,6 +205,6 @@ def _start_over(root: Path, first: Version, workspace: Workspace, params: Params
 
 def _lend_settings(made: Workspace, workspace: Workspace, params: Params) -> None:
     lent = params.model_dump(mode="json", exclude={"knowledge": _OWN})
-    # What is registered of this workspace must not take the place of what another one serves.
+    # The registered models of this workspace must not replace those that another workspace serves.
     lent["tracking"]["experiment"] = f"{params.tracking.experiment}-timeline"
     change_params(made.params_file, lent)
