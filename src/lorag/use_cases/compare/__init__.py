@@ -1,1 +1,1 @@
-"""All strategies answer the same questions."""
+"""The comparison, in which all strategies answer the same questions."""

@@ -1,4 +1,4 @@
-"""All answers to one comparison: metrics, table and plot for DVC."""
+"""The answers of all strategies in one comparison: metrics, table and plot for DVC."""
 
 import csv
 import json
@@ -19,9 +19,9 @@ _VARIANTS = {IDEAL: IDEAL_ANSWERS, READING: READING_ANSWERS, BESIDE: BESIDE_ANSW
 
 
 def load_answers(folder: Path, params: Params) -> dict[str, list[AnswerRow]]:
-    """By strategy, those of params that have answered; behind them the variants that answered some of the questions.
+    """Return answers by strategy: those of params that have answered, then the variants with some of the questions.
 
-    Raises WorkspaceError where none has, and IntegrityFailed where they answered other questions than one another.
+    Raises WorkspaceError if no strategy has answered, and IntegrityFailed if they answered different questions.
     """
     names: list[str] = [name for name in params.comparison.strategies if (folder / name / ANSWERS).is_file()]
     if not names:
@@ -38,14 +38,14 @@ def load_answers(folder: Path, params: Params) -> dict[str, list[AnswerRow]]:
 
 
 def compare(folder: Path, workspace: Workspace, params: Params) -> Comparison:
-    """The answers in `folder` side by side."""
+    """Compare the answers in `folder` side by side."""
     bootstrap = Bootstrap(params.comparison.bootstrap_samples, params.comparison.confidence, params.comparison.seed)
     chunks = {chunk.id: chunk for chunk in read_chunks(workspace.chunks_file)}
     return compare_answers(load_answers(folder, params), chunks, params.evaluation.k, bootstrap)
 
 
 def write_comparison(comparison: Comparison, reports: Path) -> None:
-    """comparison.json and .csv with every figure, summary.json with a few, and comparison_accuracy.csv for a plot."""
+    """Write comparison.json and .csv with all figures, summary.json with a few, comparison_accuracy.csv for a plot."""
     reports.mkdir(parents=True, exist_ok=True)
     for name, value in (("comparison.json", comparison.to_json()), ("summary.json", comparison.summary())):
         text = json.dumps(value, indent=2, sort_keys=True)

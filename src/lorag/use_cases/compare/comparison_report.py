@@ -1,4 +1,4 @@
-"""A comparison as one HTML file."""
+"""The report of a comparison as one HTML file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from lorag.workspace import Workspace
 
 
 def write_report(outcome: CompareOutcome, params: Params, further: Sequence[Section] = ()) -> Path:
-    """Writes `outcome.report`; `further` sections, such as on costs, come before the answers side by side."""
+    """Write `outcome.report`; `further` sections, such as those on costs, come before the answers side by side."""
     chosen = outcome.chosen
     strata, retrieval = strata_section(outcome.comparison), retrieval_section(outcome.comparison)
     sections = [
@@ -45,12 +45,12 @@ def write_report(outcome: CompareOutcome, params: Params, further: Sequence[Sect
 
 
 def keep_result(outcome: CompareOutcome, workspace: Workspace) -> None:
-    """Writes what `lorag compare --last` shows."""
+    """Write what `lorag compare --last` shows."""
     workspace.last_comparison.write_text(json.dumps(outcome.to_json()) + "\n", encoding="utf-8")
 
 
 def standing_lines(outcome: CompareOutcome) -> list[str]:
-    """A line for each strategy that is missing or needs a note."""
+    """Return a line for each strategy that is missing or needs a note."""
     missing = [f"{name} is left out: {reason}" for name, reason in outcome.chosen.left_out.items()]
     return missing + [f"{name}: {note}" for name, note in outcome.chosen.notes.items()]
 

@@ -1,4 +1,4 @@
-"""Retrieval metrics for any documents with questions, apart from what the workspace serves."""
+"""The retrieval metrics of any documents with questions, independent of what the workspace serves."""
 
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from lorag.workspace import Workspace
 
 
 def evaluate_files(documents: Path, questions: Path, workspace: Workspace, params: Params) -> dict[str, Any]:
-    """Loads, cuts, embeds and indexes the documents as a refresh would, and asks every question.
+    """Load, chunk, embed and index the documents as a refresh would, and ask every question.
 
-    Raises InputRejected where no question has all its gold documents among them.
+    Raises InputRejected if no question has all its gold documents among them.
     """
     asked = read_questions(questions)
     workspace.state.mkdir(exist_ok=True)

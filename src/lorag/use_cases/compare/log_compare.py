@@ -1,4 +1,4 @@
-"""One MLflow run for a comparison, with a child for each strategy that names its metrics like every other."""
+"""The MLflow run of a comparison, with a child for each strategy; metric names are the same in all children."""
 
 import logging
 import time
@@ -23,17 +23,17 @@ from lorag.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 TRIPLE = ("lorag.release", "lorag.corpus_digest", "lorag.content_digest", "lorag.adapter_sha256")
-"""What an answer depended on, with the release that names it."""
+"""The tags of what an answer depended on, with the release that names it."""
 
 
 def log_compare(
     outcome: CompareOutcome, workspace: Workspace, params: Params, location: TrackingLocation, flow_run_id: str
 ) -> CompareOutcome:
-    """The outcome with the ids of its runs; None where MLflow could not be reached.
+    """Return the outcome with the ids of its runs; None if MLflow cannot be reached.
 
-    A child is a batch of answers of the ledger: `cost.*` are those of `queries` questions that were streamed from the
-    served release, or else of the batch that was generated, as the tag `lorag.cost_source` says. Without either it
-    bears no cost. What the batch took stands under `batch.*` in any case.
+    The ledger reads each child as a batch of answers. `cost.*` is the cost of `queries` questions streamed from the
+    served release, or otherwise of the generated batch, as the tag `lorag.cost_source` says. Without either the child
+    has no cost. The cost of the batch is always under `batch.*`.
     """
     runs: dict[Strategy, str] = {}
     release = outcome.chosen.release
@@ -47,7 +47,7 @@ def log_compare(
             _log_parent(parent, logged, workspace, params)
             return logged
     except StoreFailed as error:
-        logger.warning("the comparison is done, but not logged: %s", error)
+        logger.warning("the comparison is done but not logged: %s", error)
         return replace(outcome, runs=runs)
 
 
@@ -94,7 +94,7 @@ def _log_strategy(
 
 
 def _registered(strategy: Strategy, outcome: CompareOutcome, params: Params, location: TrackingLocation) -> str | None:
-    """The id of the logged model of the strategy's adapter; None without one, or where its gate refused it."""
+    """Return the id of the logged model of the strategy's adapter; None without one, or if its gate refused it."""
     kind = strategy.profile.adapter
     if kind is None:
         return None
@@ -106,7 +106,7 @@ def _registered(strategy: Strategy, outcome: CompareOutcome, params: Params, loc
 def _trace(
     row: AnswerRow, timing: Timing | None, answered_ns: int, strategy: Strategy, tags: Mapping[str, str]
 ) -> TracedAnswer:
-    """An answer that was timed shows its seconds; one that was generated in a batch has none of its own."""
+    """Return the trace of an answer, with its seconds if it was timed; one from a batch has none of its own."""
     started = answered_ns if timing is None else timing.started_ns
     asked_s, total_s = (0.0, 0.0) if timing is None else (timing.asked_s, timing.total_s)
     return TracedAnswer(
@@ -153,7 +153,7 @@ def _values(prefix: str, figures: Figures) -> dict[str, float]:
 
 
 def _plain(name: str) -> str:
-    # MLflow takes letters, digits and a few signs in the name of a metric; a stratum is whatever a file says.
+    # MLflow accepts letters, digits and a few signs in a metric's name; a stratum is any text from a file.
     return "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in name)[:60]
 
 

@@ -1,4 +1,4 @@
-"""How quickly the served release answers, one question at a time, and what that costs."""
+"""The speed of the served release, one question at a time, and the cost of that."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -25,9 +25,9 @@ from lorag.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """One answer: seconds from the question until a model was asked, to its first token and to its end.
+    """The timing of one answer: seconds from the question until a model was asked, to its first token and to its end.
 
-    `started_ns` is the moment of the question since 1970. The first two are None where no model was asked.
+    `started_ns` is the time of the question since 1970. The first two are None if no model was asked.
     """
 
     question: str
@@ -40,13 +40,13 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Timed answers and what they cost together; opening models and index is no part of it."""
+    """The timed answers and their total cost, without opening models and index."""
 
     timings: tuple[Timing, ...]
     cost: Cost
 
     def figures(self) -> dict[str, float]:
-        """Percentiles in seconds, mean tokens of a query, and tokens written a second of waiting."""
+        """Return percentiles in seconds, mean tokens per query, and generated tokens per second of waiting."""
         totals = [timing.total_s for timing in self.timings]
         firsts = [timing.first_token_s for timing in self.timings if timing.first_token_s is not None]
         generated = [timing.answer.generated_tokens for timing in self.timings]
@@ -63,12 +63,12 @@ class Speed:
         return figures
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return {"n_queries": len(self.timings), **self.figures()}
 
 
 def choose_timed(questions: Sequence[SetQuestion], n: int) -> list[SetQuestion]:
-    """Up to `n` facts, chosen by hash."""
+    """Return up to `n` facts, chosen by hash."""
     facts = [question for question in questions if question.topic is Topic.FACT]
     return sorted(facts, key=lambda question: digest_of(["timed", question.id]))[:n]
 
@@ -80,9 +80,9 @@ def measure_speed(
     params: Params,
     environment: Mapping[str, str],
 ) -> Speed:
-    """Streams each question's answer from the served release, after one that is not counted.
+    """Stream each question's answer from the served release, after one that is not counted.
 
-    Raises WorkspaceError without questions, and as `open_served` does where the release has no such adapter.
+    Raises WorkspaceError if there are no questions, and the errors of `open_served` if the release has no such adapter.
     """
     if not questions:
         raise WorkspaceError("no question to measure speed with", where="knowledge.questions", do="write some")
@@ -113,7 +113,7 @@ def _time(question: str, strategy: Strategy, served: Served, clock: "_Clock", pa
 
 @dataclass(frozen=True, slots=True)
 class _Clock:
-    """A model that notes when it was asked, and when the first piece of its answer came."""
+    """A model that records when it was asked, and when the first piece of its answer came."""
 
     model: LanguageModel
     moments: list[float] = field(default_factory=list)
@@ -123,14 +123,14 @@ class _Clock:
         return self.model.model_sha256
 
     def stream(self, messages: Sequence[Message], *, max_new_tokens: int) -> TextStream:
-        # Only the last text is the answer: a question may have been rewritten before.
+        # Only the last text is the answer: the question may have been rewritten first.
         self.moments[:] = [time.perf_counter()]
         pieces = self.model.stream(messages, max_new_tokens=max_new_tokens)
         while True:
             try:
                 piece = next(pieces)
             except StopIteration as end:
-                # Where nothing but the end was written, that was the first token.
+                # If only the end of the answer was generated, that was the first token.
                 self._note_first()
                 written: Generation = end.value
                 return written

@@ -1,4 +1,4 @@
-"""The steps of a comparison on a workspace, each of them a task of the flow."""
+"""The steps of a comparison in a workspace; each of them is a task of the flow."""
 
 import json
 import shutil
@@ -30,10 +30,10 @@ TRAINING = "training.json"
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What is compared: the release, the strategies that can answer, and why others cannot.
+    """The subject of a comparison: the release, the strategies that can answer, and why others cannot.
 
-    `adapters` maps a strategy to the sha256 of the adapter that answers. `notes` are what a reader should know of a
-    strategy that is compared all the same.
+    `adapters` maps a strategy to the sha256 of the adapter that answers. `notes` are what a reader should know about
+    strategies that are compared.
     """
 
     release: Release
@@ -45,7 +45,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What ran for a strategy, and the batch that was really generated, None where all answers were known."""
+    """The stages that ran for a strategy, and the batch that was really generated; None if all answers were cached."""
 
     strategy: Strategy
     stages: tuple[str, ...]
@@ -54,7 +54,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A strategy's speed, or why it was not measured."""
+    """The speed of a strategy, or why it was not measured."""
 
     strategy: Strategy
     speed: Speed | None
@@ -63,9 +63,9 @@ class Timed:
 
 @dataclass(frozen=True, slots=True)
 class CompareOutcome:
-    """Everything that was found out; `rows` are the answers by strategy, ideal variants included.
+    """The results of a comparison; `rows` are the answers by strategy, including the ideal variants.
 
-    `limit` is set for a look at some questions, which leaves the reports of the pipeline as they are.
+    `limit` is set if only some questions were asked, which does not change the reports of the pipeline.
     """
 
     chosen: Chosen
@@ -80,21 +80,21 @@ class CompareOutcome:
     runs: Mapping[Strategy, str] | None = None
 
     def batch(self, strategy: Strategy) -> Batch | None:
-        """What was generated for the strategy."""
+        """Return the batch that was generated for the strategy; None if there was none."""
         return next(each.batch for each in self.answered if each.strategy == strategy)
 
     def time(self, strategy: Strategy) -> Timed:
-        """How quickly it answered."""
+        """Return the timing of the strategy."""
         return next(each for each in self.timed if each.strategy == strategy)
 
     def cost_source(self, strategy: Strategy) -> str | None:
-        """What the costs of a query were measured on: `streamed` questions, a `batch`, or nothing."""
+        """Return what the cost of a query was measured on: `streamed` questions, a `batch`, or None."""
         if self.time(strategy).speed is not None:
             return "streamed"
         return "batch" if self.batch(strategy) is not None else None
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `lorag compare --json` prints; docs/json.md lists its keys."""
+        """Return the object that `lorag compare --json` prints; docs/json.md lists its keys."""
         release, comparison = self.chosen.release, self.comparison.to_json()
         return {
             "release": release.id,
@@ -135,10 +135,10 @@ class CompareOutcome:
 
 
 def choose_strategies(workspace: Workspace, params: Params) -> Chosen:
-    """The strategies of params that can answer from the served release as it is; nothing is trained for it.
+    """Return the strategies of params that can answer from the served release as it is; nothing is trained for it.
 
-    Raises WorkspaceError where nothing is served, where the pipeline's artifacts are not those of the served release,
-    and where no strategy is left.
+    Raises WorkspaceError if nothing is served, if the pipeline's artifacts are not those of the served release, and if
+    no strategy is left.
     """
     release = ReleaseShelf(workspace.state).served()
     if release is None:
@@ -177,7 +177,7 @@ def _require_artifacts(workspace: Workspace, release: Release) -> None:
 
 
 def _missing(kind: AdapterKind, workspace: Workspace, params: Params) -> str | None:
-    """Why no adapter of the kind can answer; a comparison trains none."""
+    """Return why no adapter of the kind can answer; None if one can. A comparison trains none."""
     if kind not in params.tuning.adapters:
         return "tuning.adapters does not name it"
     folder = workspace.adapter_folder(kind)
@@ -190,7 +190,7 @@ def _missing(kind: AdapterKind, workspace: Workspace, params: Params) -> str | N
 
 
 def _standing(strategy: Strategy, sha256: str, release: Release) -> str | None:
-    """What a reader should know of the adapter that answers."""
+    """Return what a reader should know about the adapter that answers; None if there is nothing."""
     served = release.adapters.get(AdapterKind(strategy))
     if served is None:
         return "its adapter is trained, but not served: its gate refused it"
@@ -202,9 +202,9 @@ def _standing(strategy: Strategy, sha256: str, release: Release) -> str | None:
 
 
 def reproduce_answers(strategy: Strategy, workspace: Workspace, params: Params, limit: int | None) -> Answered:
-    """Answers the questions where DVC finds that stale, or some of them apart from DVC where there is a `limit`.
+    """Answer the questions if DVC finds the stage stale, or some of them outside DVC if there is a `limit`.
 
-    What a stage needs is taken as it lies there: no adapter is trained and no index built.
+    The dependencies of a stage are used as they are: no adapter is trained and no index is built.
     """
     forget_batch(strategy, workspace)
     stages: Sequence[str] = ()
@@ -218,10 +218,10 @@ def reproduce_answers(strategy: Strategy, workspace: Workspace, params: Params, 
 def reproduce_comparison(
     chosen: Chosen, workspace: Workspace, params: Params, limit: int | None
 ) -> tuple[Comparison, Mapping[str, Sequence[AnswerRow]], Sequence[str]]:
-    """The comparison with the answers behind it, and the stages that ran."""
+    """Return the comparison with its answers, and the stages that ran."""
     folder = workspace.answers if limit is None else _limited(workspace)
     for strategy in chosen.left_out:
-        # Answers of an earlier time, when it could.
+        # These answers are from an earlier run, in which the strategy could answer.
         shutil.rmtree(folder / strategy, ignore_errors=True)
     stages: Sequence[str] = ()
     if limit is None:
@@ -235,9 +235,9 @@ def reproduce_comparison(
 def time_answers(
     strategy: Strategy, chosen: Chosen, workspace: Workspace, params: Params, environment: Mapping[str, str]
 ) -> Timed:
-    """How quickly the served release answers by the strategy, where it serves an adapter for that.
+    """Measure how quickly the served release answers with the strategy, if it serves the adapter for it.
 
-    It may be another than the one that is compared, of which a note tells: what a question costs does not depend on it.
+    The served adapter may differ from the compared one, which a note reports: the cost of a question is the same.
     """
     kind = strategy.profile.adapter
     if kind is not None and kind not in chosen.release.adapters:
