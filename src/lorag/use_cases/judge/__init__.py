@@ -1,1 +1,1 @@
-"""What the measured costs and figures say."""
+"""The conclusions from measured costs and figures."""

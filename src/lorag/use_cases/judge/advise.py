@@ -1,4 +1,4 @@
-"""Advice from what a workspace measured, at the prices of today."""
+"""The advice from a workspace's measurements, at current prices."""
 
 from collections.abc import Mapping
 
@@ -14,14 +14,14 @@ from lorag.workspace import Workspace
 
 
 def advise_workload(workload: Workload, workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Advice:
-    """Which strategy to use; raises StoreFailed where the ledger cannot be read."""
+    """Return which strategy to use; raise StoreFailed if the ledger cannot be read."""
     served = served_or_none(workspace)
     measured = _measured(workspace, params, environment)
     return advise(measured, workload, served.n_chunks if served else None, params.advice, params.costs)
 
 
 def advise_pending(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> PendingAdvice:
-    """What the changes since the served release ask for; reads the source as `lorag status` does."""
+    """Return what the changes since the served release require; the source is read as by `lorag status`."""
     status = read_status(workspace, params)
     held = [state.held for state in status.adapters.values()]
     measured = _measured(workspace, params, environment)

@@ -1,4 +1,4 @@
-"""What the report of a comparison says of costs, of claims, of uses and of the usual table."""
+"""The sections of a comparison's report on costs, claims, uses and the usual table."""
 
 import logging
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ logger = logging.getLogger(__name__)
 def sections(
     outcome: CompareOutcome, workspace: Workspace, params: Params, environment: Mapping[str, str]
 ) -> list[Section]:
-    """What the report of a comparison says of costs, claims and uses, the comparison itself included.
+    """Return the sections on costs, claims and uses, with the costs of the comparison itself.
 
-    It is not in the ledger yet; where that cannot be read, nothing else of it is known.
+    The comparison is not in the ledger yet. If the ledger cannot be read, only the comparison's costs are known.
     """
     try:
         ledger = read_ledger(workspace, params, environment)
     except StoreFailed as error:
-        logger.warning("costs and claims are told without a ledger: %s", error)
+        logger.warning("costs and claims are reported without a ledger: %s", error)
         ledger = Ledger()
     joined = replace(ledger, entries=(*_entries(outcome), *ledger.entries)).without_repeats()
     evidence = read_evidence(workspace, params, joined)
@@ -40,7 +40,7 @@ def sections(
 
 
 def judged_sections(judgement: Judgement) -> list[Section]:
-    """A section for each table."""
+    """Return a section for each table."""
     return [
         claims_section(judgement.claims),
         scenarios_section(judgement.scenarios),
@@ -49,7 +49,7 @@ def judged_sections(judgement: Judgement) -> list[Section]:
 
 
 def _entries(outcome: CompareOutcome) -> list[LedgerEntry]:
-    """What a comparison that is not logged yet adds to the ledger."""
+    """Return the entries that a comparison adds to the ledger before it is logged."""
     found = []
     for strategy in outcome.chosen.strategies:
         speed, batch = outcome.time(strategy).speed, outcome.batch(strategy)

@@ -1,4 +1,4 @@
-"""Claims, uses and the usual table, judged by the evidence of a workspace."""
+"""The claims, uses and the usual table, judged by the evidence of a workspace."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from lorag.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All that the evidence says."""
+    """The judgement of all claims, uses and table cells by the evidence."""
 
     claims: tuple[Judged, ...]
     scenarios: tuple[Scenario, ...]
@@ -25,11 +25,11 @@ class Judgement:
 
     @classmethod
     def on(cls, evidence: Evidence) -> "Judgement":
-        """By every rule."""
+        """Judge the evidence by every rule."""
         return cls(tuple(judge_claims(evidence)), tuple(judge_scenarios(evidence)), tuple(fill_table(evidence)))
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `lorag claims --json` prints; docs/json.md lists its keys."""
+        """Return the object that `lorag claims --json` prints; docs/json.md lists its keys."""
         verdicts = [each.verdict for each in self.claims]
         return {
             "counts": {verdict.value: verdicts.count(verdict) for verdict in Verdict},
@@ -42,5 +42,5 @@ class Judgement:
 def judge_workspace(
     workspace: Workspace, params: Params, environment: Mapping[str, str], walk: Path | None = None
 ) -> Judgement:
-    """By what its commands wrote; `walk` is the folder of a walk, see `read_evidence`. Raises StoreFailed."""
+    """Judge by the workspace's reports; `walk` is the folder of a walk, see `read_evidence`. Raises StoreFailed."""
     return Judgement.on(read_evidence(workspace, params, read_ledger(workspace, params, environment), walk))

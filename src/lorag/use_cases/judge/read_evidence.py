@@ -17,10 +17,10 @@ from lorag.workspace import Workspace
 
 
 def read_evidence(workspace: Workspace, params: Params, ledger: Ledger, walk: Path | None = None) -> Evidence:
-    """What was measured, at the prices of today.
+    """Return what was measured, at current prices.
 
-    `walk` is the folder of a walk; None for the last one over all facts, or else the default one, or else the one that
-    the workspace belongs to. Raises ParamsError where `walk` holds none, and IntegrityFailed for a damaged report.
+    `walk` is the folder of a walk. None means the last one over all facts, otherwise the default one, otherwise the one
+    that the workspace belongs to. Raises ParamsError if `walk` holds none, and IntegrityFailed for a damaged report.
     """
     costs = params.costs
     repriced = ledger.repriced(costs)

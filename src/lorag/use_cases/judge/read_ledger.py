@@ -1,4 +1,4 @@
-"""What every update and every batch of answers of a workspace cost."""
+"""The ledger: the cost of every update and every batch of answers of a workspace."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,10 +13,10 @@ from lorag.workspace import Workspace
 
 
 def read_ledger(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Ledger:
-    """The ledger of the workspace's experiment, empty where nothing was run yet; raises StoreFailed.
+    """Return the ledger of the workspace's experiment, empty if nothing was run yet; raise StoreFailed if it cannot be read.
 
-    Updates that failed or were killed are in it at once; the next update logs them. How soon changes were answered is
-    told by the workspace's walk, which has a workspace and an experiment of its own, or else by runs.
+    Updates that failed or were killed are in it at once; the next update logs them. How soon changes were answered
+    comes from the workspace's walk, which has its own workspace and experiment, or otherwise from runs.
     """
     location = locate_tracking(workspace.state, environment)
     ledger = read_runs(location, params.tracking.experiment, params.costs.currency).without_repeats()

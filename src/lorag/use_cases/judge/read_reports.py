@@ -1,4 +1,4 @@
-"""The reports of a workspace that other commands wrote."""
+"""The reports that other commands wrote in a workspace."""
 
 import json
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from lorag.workspace import Workspace
 Read = TypeVar("Read")
 
 WALK = Path("build/timeline")
-"""Where `lorag timeline` keeps a walk."""
+"""The folder in which `lorag timeline` keeps a walk."""
 
 
 def find_timeline(workspace: Workspace, walk: Path | None = None) -> Timeline | None:
-    """The walk in the folder `walk`; None for the last one over all facts, and where there was none yet."""
+    """Return the walk in folder `walk`, or without it the last one over all facts; None if there is none yet."""
     if walk is not None:
         found = read_report(walk / "reports" / NAME, Timeline.from_json)
         if found is None:
@@ -29,12 +29,12 @@ def find_timeline(workspace: Workspace, walk: Path | None = None) -> Timeline | 
 
 
 def read_report(path: Path, read: Callable[[Any], Read]) -> Read | None:
-    """What `read` makes of a report; None where there is none. Raises IntegrityFailed for a damaged one."""
+    """Return a report parsed by `read`; None if there is none. Raises IntegrityFailed for a damaged one."""
     try:
         return read(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityFailed(
-            f"damaged report: {error!r}", where=f"{path.parent.name}/{path.name}", do="delete it, or make it again"
+            f"damaged report: {error!r}", where=f"{path.parent.name}/{path.name}", do="delete it, or create it again"
         ) from error

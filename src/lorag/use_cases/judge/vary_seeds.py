@@ -1,4 +1,4 @@
-"""How much the figures of an adapter depend on its training seed: the same training again with others."""
+"""The dependence of an adapter's figures on the training seed: the same training repeated with other seeds."""
 
 import json
 import shutil
@@ -27,11 +27,11 @@ from lorag.workspace import Workspace
 
 
 def vary_seeds(kind: AdapterKind, n: int, workspace: Workspace, params: Params) -> SeedsReport:
-    """Trains with `n` seeds, the one of params the first of them, and asks each adapter the comparison's questions.
+    """Train with `n` seeds, of which the first is that of params, and ask each adapter the comparison's questions.
 
-    On the training set and from the start that lie in the pipeline; what is served stays as it is. An adapter that was
-    trained before with the same seed and inputs is taken as it is. Writes reports/seeds_<kind>.json; raises
-    WorkspaceError where the adapter was never trained.
+    The training set and the start are those of the pipeline; what is served does not change. An adapter that was
+    already trained with the same seed and inputs is reused. Writes reports/seeds_<kind>.json; raises WorkspaceError if
+    the adapter was never trained.
     """
     if not (workspace.adapter_folder(kind) / WEIGHTS).is_file():
         raise WorkspaceError(
@@ -55,7 +55,7 @@ def vary_seeds(kind: AdapterKind, n: int, workspace: Workspace, params: Params) 
 
 
 def sections(workspace: Workspace) -> list[Section]:
-    """What the report of a comparison says of seeds; nothing where no adapter of the pipeline was varied."""
+    """Return the sections of a comparison's report on seeds; empty if no adapter of the pipeline was varied."""
     reports = _read_reports(workspace)
     return [seeds_section(reports)] if reports else []
 
@@ -77,7 +77,7 @@ def _seeds(kind: AdapterKind, n: int, params: Params) -> Sequence[int]:
 
 
 def _train(kind: AdapterKind, seed: int, workspace: Workspace, params: Params) -> Path:
-    """The folder of the adapter with that seed; of the seed of params it is the pipeline's own."""
+    """Train with that seed and return the adapter's folder; for the seed of params it is the pipeline's own."""
     settings = params.training[kind]
     if seed == settings.seed:
         return workspace.adapter_folder(kind)

@@ -15,13 +15,13 @@ from lorag.workspace import Workspace
 
 
 def weigh_costs(workspace: Workspace, params: Params, environment: Mapping[str, str], unit: Unit) -> BreakEven:
-    """At the prices of today, whatever they were when something was measured; raises StoreFailed."""
+    """Compute the break-even at current prices, not those of the time of measurement. Raises StoreFailed."""
     measured = measure(read_ledger(workspace, params, environment), stored_bytes(workspace, params))
     return find_break_even(measured, unit, params.costs.currency, params.costs.prices, params.break_even)
 
 
 def draw_break_even(found: BreakEven, path: Path) -> None:
-    """Writes the chart, in the format that the file's name ends with; raises ParamsError for an unknown one."""
+    """Write the chart in the format of the file's extension; raise ParamsError for an unknown one."""
     # Matplotlib takes half a second to import.
     from lorag.reports.break_even_plot import plot_break_even
 
@@ -36,7 +36,7 @@ def draw_break_even(found: BreakEven, path: Path) -> None:
 
 
 def stored_bytes(workspace: Workspace, params: Params) -> StoredBytes:
-    """What the index lies in, all retained generations of it, and the served adapters; a Weaviate does not tell."""
+    """Return the bytes of the index, with all retained generations (None for Weaviate), and of the served adapters."""
     index = _size(workspace.state / "lancedb") if params.index.store is StoreKind.LANCEDB else None
     served = served_or_none(workspace)
     adapters: dict[Strategy, int] = {}
@@ -46,7 +46,7 @@ def stored_bytes(workspace: Workspace, params: Params) -> StoredBytes:
 
 
 def served_or_none(workspace: Workspace) -> Release | None:
-    """The served release; None where nothing is served or its record is damaged, which `lorag doctor` tells."""
+    """Return the served release; None if nothing is served or its record is damaged, which `lorag doctor` reports."""
     try:
         return ReleaseShelf(workspace.state).served()
     except IntegrityFailed:
