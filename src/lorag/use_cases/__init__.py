@@ -1,1 +1,1 @@
-"""What lorag does for its user, by plain arguments."""
+"""The use cases: what lorag does for its user, called with plain arguments."""

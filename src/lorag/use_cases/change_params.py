@@ -1,4 +1,4 @@
-"""Writes values into a params.yaml that a person goes on reading."""
+"""Changes of values in a params.yaml that stays readable for people."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from lorag.params_file import load_params
 
 
 def change_params(params_file: Path, changes: Mapping[str, Any]) -> None:
-    """Writes values into params.yaml, its comments kept; raises ParamsError for one that is not allowed."""
+    """Write values into params.yaml and keep its comments; raise ParamsError for a value that is not allowed."""
     yaml = keeping_comments()
     tree = yaml.load(params_file.read_text(encoding="utf-8"))
     _merge(tree, changes)
@@ -20,7 +20,7 @@ def change_params(params_file: Path, changes: Mapping[str, Any]) -> None:
 
 
 def keeping_comments() -> YAML:
-    """A reader and writer of YAML that a person goes on reading."""
+    """Return a reader and writer of YAML that keeps comments and layout."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 200
@@ -29,7 +29,7 @@ def keeping_comments() -> YAML:
 
 
 def _represent_none(representer: Any, _: None) -> Any:
-    # Without this nothing at all stands behind the name.
+    # Without this, nothing would be written after the name.
     return representer.represent_scalar("tag:yaml.org,2002:null", "null")
 
 
@@ -38,5 +38,5 @@ def _merge(tree: Any, changes: Mapping[str, Any]) -> None:
         if isinstance(value, Mapping):
             _merge(tree[name], value)
         elif name not in tree or tree[name] != value:
-            # What already is so stays as it was written.
+            # A value that is already right stays as it was written.
             tree[name] = value

@@ -1,15 +1,15 @@
-"""A part of a version of the sample knowledge base, small enough to train on while one waits."""
+"""A part of a version of the sample knowledge base, small enough for a training that one can wait for."""
 
 import json
 import shutil
 from pathlib import Path
 
 DOCUMENTS = ("fleet/", "harbour/waste-reception.md", "people/lone-working.txt")
-"""Of these some change, one goes and one comes between versions 1 and 2."""
+"""The documents of the slice: between versions 1 and 2 some change, one is removed and one is added."""
 
 
 def cut_slice(version: Path, folder: Path) -> int:
-    """Copies the documents of the slice, and the questions that they alone answer; returns how many questions."""
+    """Copy the documents of the slice and the questions that need no others; return the number of questions."""
     shutil.rmtree(folder, ignore_errors=True)
     source = version / "documents"
     for path in sorted(source.rglob("*")):

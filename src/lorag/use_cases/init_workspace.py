@@ -1,4 +1,4 @@
-"""Makes a workspace from any folder of documents."""
+"""The creation of a workspace from any folder of documents."""
 
 import shutil
 from importlib.resources import files
@@ -21,15 +21,15 @@ OPTIONAL_QUESTIONS = {
     "unanswerable": "data/unanswerable.jsonl",
     "style": "data/style.jsonl",
 }
-"""Empty until somebody fills them: a stage of dvc.yaml needs a file to look at."""
+"""The files that are empty until a user fills them: a stage of dvc.yaml needs a file to depend on."""
 
 
 def init_workspace(root: Path, source: Path, questions: Path | None) -> Workspace:
-    """A git and DVC repository at `root` whose refresh reads `source`.
+    """Create a git and DVC repository at `root` whose refresh reads `source`.
 
     A source elsewhere is copied in and versioned by DVC at each refresh; a source inside `root` is read in place.
-    Raises WorkspaceError where `root` already is a workspace, a git repository that ignores what a refresh commits, or
-    holds something in the place of a copy, and InputRejected where source or questions are missing.
+    Raises WorkspaceError if `root` already is a workspace, is a git repository that ignores what a refresh commits, or
+    holds something in the place of a copy. Raises InputRejected if source or questions are missing.
     """
     root = root.resolve()
     _refuse_unusable(root, source, questions)
@@ -54,14 +54,14 @@ def _versioned_by_git(root: Path) -> list[str]:
     paths = [".gitignore", ".dvc/config", ".dvc/.gitignore", ".dvcignore", "dvc.yaml", "params.yaml", "prefect.yaml"]
     paths += ["starts.json"]
     paths += OPTIONAL_QUESTIONS.values()
-    # What is copied from elsewhere is versioned by DVC, what lies here by git.
+    # DVC versions what is copied from elsewhere, git what lies here.
     paths += [] if knowledge.origin else [knowledge.source]
     paths += [] if knowledge.questions_origin else [knowledge.questions]
     return paths
 
 
 def template(name: str) -> Path:
-    """A packaged file of a workspace."""
+    """Return the path of a packaged file of a workspace."""
     return Path(str(files("lorag") / "workspace_template" / name))
 
 
@@ -77,7 +77,7 @@ def _refuse_unusable(root: Path, source: Path, questions: Path | None) -> None:
         raise WorkspaceError(
             f"git ignores {ignored[0]} here, which a refresh commits",
             where=str(root),
-            do=f"take out the rule that `git check-ignore -v {ignored[0]}` shows, or name another folder",
+            do=f"remove the rule that `git check-ignore -v {ignored[0]}` shows, or name another folder",
         )
     if not source.exists():
         raise InputRejected("no such source", where=str(source), do="give a folder of documents or a documents.jsonl")

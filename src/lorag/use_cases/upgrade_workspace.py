@@ -1,4 +1,4 @@
-"""Brings a workspace that an earlier version made to this one."""
+"""The upgrade of a workspace that an earlier version made."""
 
 import copy
 import io
@@ -25,7 +25,7 @@ _OUR_COMMAND = "python -m lorag.stages "
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is done to a file, in words, and how."""
+    """A change to a file: its description, and the function that makes it."""
 
     file: str
     said: tuple[str, ...]
@@ -33,12 +33,12 @@ class Change:
 
 
 def upgrade_workspace(workspace: Workspace) -> list[Change]:
-    """Makes the changes that the workspace needs, and gives them; none where it is up to date.
+    """Make the changes that the workspace needs, and return them; none if it is up to date.
 
     Settings keep their values, stages that are not lorag's stay, and what is served is not touched: the next refresh
-    runs what became stale. All is worked out before anything is written, each file is replaced as a whole, and a run
-    that was killed is made up for by the next. Raises IntegrityFailed for a workspace of a newer version, ParamsError
-    for settings that cannot be read, and Busy while a writer runs.
+    runs what became stale. All changes are computed before anything is written, and each file is replaced as a whole.
+    After a killed run, the next one completes the upgrade. Raises IntegrityFailed for a workspace of a newer version,
+    ParamsError for settings that cannot be read, and Busy while a writer runs.
     """
     with writer_lock(workspace.lock_file):
         for error in ReleaseShelf(workspace.state).damaged():
@@ -97,7 +97,7 @@ def _add_new_keys(tree: Any, packaged: Any, path: str = "") -> list[str]:
     said = []
     for at, key in enumerate(packaged):
         if key not in tree:
-            # At the place that it has in the packaged file, and with its comment.
+            # Inserted with its comment at the position that it has in the packaged file.
             tree.insert(min(at, len(tree)), key, copy.deepcopy(packaged[key]))
             _take_comment(key, tree, packaged)
             said.append(f"{path}{key}: new, {_plain(packaged[key])}")
