@@ -13,7 +13,7 @@ from lorag.workspace import Workspace
 
 
 def read_ledger(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Ledger:
-    """Return the ledger of the workspace's experiment, empty if nothing was run yet; raise StoreFailed if it cannot be read.
+    """Return the ledger of the workspace's experiment, empty if nothing was run yet. Raises StoreFailed.
 
     Updates that failed or were killed are in it at once; the next update logs them. How soon changes were answered
     comes from the workspace's walk, which has its own workspace and experiment, or otherwise from runs.

@@ -148,7 +148,7 @@ def _tell(workspace: Workspace, digest: str) -> None:
     except StoreFailed as error:
         logger.warning("%s", error)
         raise
-    logger.info("told: %s", digest[:12])
+    logger.info("reported the change: %s", digest[:12])
 
 
 def _inode(path: Path) -> int | None:

@@ -153,7 +153,7 @@ def _adapter_state(
     lineage, look = read_lineage(workspace.adapters / entry.sha256), read_look(workspace, kind, entry.sha256)
     learned, refused = {}, set()
     if lineage is not None and digest_of(lineage["facts"]) == entry.facts_digest:
-        # Without a valid lineage nobody can know which facts it learned, so none are counted.
+        # Without a valid lineage it is unknown which facts it learned, so none count as learned.
         learned, refused = lineage["facts"], {row["name"] for row in lineage["refused"]}
     seen = look.facts if look else {}
     wanted = fact_digests(question for question in questions if question.id not in refused)
