@@ -102,4 +102,4 @@ def test_what_a_retrain_has_looked_at_makes_no_other_due() -> None:
 
 def test_many_names_are_cut() -> None:
     (reason,) = (one.sentence for one in ask(NONE, adapter(TUNED, gone=5)).findings if "weights" in one.sentence)
-    assert reason == "The weights of tuned hold what was removed: d0, d1, d2 and 2 more."
+    assert reason == "The weights of tuned still contain removed documents: d0, d1, d2 and 2 more."

@@ -1,1 +1,1 @@
-"""What an update or a query cost, and in money."""
+"""The cost of updates and queries, in resources and in money."""

@@ -1,4 +1,4 @@
-"""Which strategy a described workload asks for, with the figures that say so and those that speak against it."""
+"""The strategy that fits a described workload, with the figures for it and against it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ from lorag.strategies import Strategy
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A strategy with all that was found about it; `cost_a_day` is None where something was not measured."""
+    """A strategy with all findings about it; `cost_a_day` is None if a figure was not measured."""
 
     strategy: Strategy
     findings: tuple[Finding, ...]
@@ -28,7 +28,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """`strategy` is None where nothing fits, or where too little was measured to tell; `reason` says which."""
+    """The advised strategy; None if nothing fits or if too little was measured, and `reason` says which."""
 
     strategy: Strategy | None
     reason: str
@@ -37,7 +37,7 @@ class Advice:
     currency: str
 
     def to_json(self) -> dict[str, Any]:
-        """Part of what `lorag advise --json` prints."""
+        """Return this part of what `lorag advise --json` prints."""
         return {
             "strategy": self.strategy,
             "reason": self.reason,
@@ -50,7 +50,7 @@ class Advice:
 def advise(
     measured: Sequence[Measured], workload: Workload, served_chunks: int | None, params: AdviceParams, costs: CostParams
 ) -> Advice:
-    """The cheapest of the strategies that meet every need and answer about as well as the best of these."""
+    """Return the cheapest of the strategies that meet every need and answer about as well as the best of these."""
     growth = (workload.corpus_chunks or 1) / served_chunks if workload.corpus_chunks and served_chunks else 1.0
     cases = [Case(one.grown(growth), workload, growth, params) for one in measured]
     needs = {case.strategy: [finding for rule in NEEDS for finding in rule(case)] for case in cases}
@@ -70,7 +70,7 @@ def advise(
 
 def _choose(verdicts: Sequence[Verdict], able: Sequence[Case], currency: str) -> tuple[Strategy | None, str]:
     if not able:
-        return None, "nothing meets all of these needs; what rules each strategy out stands below"
+        return None, "no strategy meets all of these needs; the reasons are listed below"
     names = ", ".join(case.strategy for case in able)
     if len(able) == 1:
         return able[0].strategy, "the only one that nothing rules out"
@@ -131,6 +131,6 @@ def _missing(
         yield Missing("the size of the corpus that was measured", "lorag refresh")
     if not 1 / params.max_extrapolation <= growth <= params.max_extrapolation:
         yield Missing(
-            f"anything on {workload.corpus_chunks} chunks: measured on {served_chunks}, all else is extrapolated",
+            f"figures on {workload.corpus_chunks} chunks: measured on {served_chunks}, the rest is extrapolated",
             "lorag init a workspace of that size, then lorag refresh, lorag retrain and lorag compare",
         )

@@ -1,4 +1,4 @@
-"""Which strategy is the cheapest over updates a day x queries a day, where that changes, and what moves it."""
+"""The cheapest strategy over updates a day x queries a day, where it changes, and which prices move that line."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ from lorag.strategies import Strategy
 
 @dataclass(frozen=True, slots=True)
 class Sensitivity:
-    """How the line of two strategies moves if one price doubles: slopes in queries for each update."""
+    """The move of the line between two strategies if one price doubles; slopes are in queries for each update."""
 
     price: str
     first: Strategy
@@ -25,7 +25,7 @@ class Sensitivity:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """`cheapest[row][column]` at `queries[row]` and `updates[column]` a day, among `strategies`; empty without any."""
+    """The cheapest of `strategies`, if any: `cheapest[row][column]` at `queries[row]` and `updates[column]` a day."""
 
     strategies: tuple[Strategy, ...]
     updates: tuple[float, ...]
@@ -35,9 +35,9 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class BreakEven:
-    """Costs of the strategies that were measured, in one unit; `left_out` says why one is not in the grid.
+    """The costs of the measured strategies, in one unit; `left_out` says why a strategy is not in the grid.
 
-    `ranges` belong to `crossings`, one for one.
+    `ranges` has one element for each of `crossings`, in the same order.
     """
 
     unit: Unit
@@ -52,16 +52,16 @@ class BreakEven:
 
     @property
     def unit_name(self) -> str:
-        """For labels."""
+        """The name of the unit for labels."""
         return self.currency if self.unit is Unit.MONEY else "processor seconds"
 
     @property
     def missing(self) -> dict[Strategy, list[Missing]]:
-        """What has to be measured, for each strategy that lacks something."""
+        """The figures that must still be measured, for each strategy that lacks one."""
         return {one.strategy: one.missing() for one in self.measured if one.missing()}
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `lorag break-even --json` prints."""
+        """Return the object that `lorag break-even --json` prints."""
         known = {one.strategy: one for one in self.measured}
         return {
             "unit": self.unit.value,
@@ -91,7 +91,7 @@ class BreakEven:
 def find_break_even(
     measured: Sequence[Measured], unit: Unit, currency: str, prices: PriceParams, params: BreakEvenParams
 ) -> BreakEven:
-    """Everything about the strategies of which nothing is missing; the others are named with what they lack."""
+    """Compute the break-even of the strategies that lack no figure; `missing` names what the others lack."""
     complete = [one for one in measured if not one.missing()]
     costs = [unit_costs(one, unit, prices) for one in complete]
     left_out = {one.strategy: why for one in complete if (why := _why_left_out(one, params))}
@@ -110,7 +110,7 @@ def find_break_even(
 
 
 def fill_grid(costs: Sequence[UnitCosts], params: BreakEvenParams) -> Grid:
-    """The cheapest at each point of a logarithmic grid."""
+    """Find the cheapest strategy at each point of a logarithmic grid."""
     updates = _log_steps(*params.updates_per_day, params.points)
     queries = _log_steps(*params.queries_per_day, params.points)
     cheapest = [

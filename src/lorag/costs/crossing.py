@@ -1,4 +1,4 @@
-"""Where two strategies cost the same, in closed form."""
+"""The workloads at which two strategies cost the same, in closed form."""
 
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -9,11 +9,11 @@ from lorag.strategies import Strategy
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """Strategies `first` and `second` cost the same a day where `updates * u + queries * q + storage = 0`.
+    """The line `updates * u + queries * q + storage = 0`, on which `first` and `second` cost the same a day.
 
-    `u` are updates a day, `q` queries a day; the coefficients are what `first` costs more than `second`. So the line is
-    `q = u * (U1 - U2) / (Q2 - Q1) + (S1 - S2) / (Q2 - Q1)`. It exists where that meets u > 0 and q > 0, that is where
-    the coefficients have both signs.
+    `u` are updates a day, `q` queries a day; each coefficient is the cost of `first` less that of `second`. So the line
+    is `q = u * (U1 - U2) / (Q2 - Q1) + (S1 - S2) / (Q2 - Q1)`. It exists if it passes through u > 0 and q > 0, that is
+    if the coefficients have both signs.
     """
 
     first: Strategy
@@ -30,42 +30,42 @@ class Crossing:
 
     @property
     def falls(self) -> bool:
-        """Whether one is dearer to update and to ask: it wins by what it stores, where little is updated and asked."""
+        """Whether one costs more to update and to ask: it wins by its storage alone, at few updates and queries."""
         return self.exists and self.updates * self.queries > 0
 
     @property
     def slope(self) -> float | None:
-        """Queries for each update on the line, below zero where it falls; None where there is none or it is upright."""
+        """The queries for each update on the line, negative if it falls; None if there is no line or it is vertical."""
         return -self.updates / self.queries if self.exists and self.queries else None
 
     @property
     def offset(self) -> float | None:
-        """Queries a day on the line where nothing changes; below zero where the line starts to the right."""
+        """The queries a day on the line at no updates; negative if the line starts further right. None as `slope`."""
         return -self.storage / self.queries if self.exists and self.queries else None
 
     @property
     def cheaper_above(self) -> Strategy | None:
-        """The cheaper one with more queries than on the line; None without a line or where queries cost the same."""
+        """The strategy that is cheaper above the line; None if there is no line or if queries cost the same."""
         if not self.exists or not self.queries:
             return None
         return self.second if self.queries > 0 else self.first
 
     @property
     def always_cheaper(self) -> Strategy | None:
-        """The cheaper one for every workload; None where the line exists, or where all costs are equal."""
+        """The strategy that is cheaper at every workload; None if the line exists or if all costs are equal."""
         if self.exists or not (self.updates or self.queries or self.storage):
             return None
         return self.second if max(self.updates, self.queries, self.storage) > 0 else self.first
 
     def queries_at(self, updates: float) -> float | None:
-        """Queries a day on the line at so many updates a day; None where it is not there."""
+        """Return the queries a day on the line at this many updates a day; None if the line does not reach there."""
         if self.slope is None or self.offset is None:
             return None
         queries = self.slope * updates + self.offset
         return queries if queries > 0 else None
 
     def updates_at(self, queries: float) -> float | None:
-        """Updates a day on the line at so many queries a day; None where it is not there."""
+        """Return the updates a day on the line at this many queries a day; None if the line does not reach there."""
         if not self.exists or not self.updates:
             return None
         updates = -(self.queries * queries + self.storage) / self.updates
@@ -74,9 +74,9 @@ class Crossing:
 
 @dataclass(frozen=True, slots=True)
 class SlopeRange:
-    """The slopes that the least and the greatest costs measured allow; `sure` where a line rises for all of them.
+    """The slopes that the least and the greatest measured costs allow; `sure` if the line rises for all of them.
 
-    Otherwise the two bound nothing: between costs that cross and costs that do not, the slope grows beyond limits.
+    Otherwise the two are no bounds: between costs that cross and costs that do not, the slope grows without limit.
     """
 
     least: float | None
@@ -85,7 +85,7 @@ class SlopeRange:
 
 
 def cross(first: UnitCosts, second: UnitCosts) -> Crossing:
-    """By the medians."""
+    """Return the crossing computed from the median unit costs."""
     return Crossing(
         first.strategy,
         second.strategy,
@@ -96,7 +96,7 @@ def cross(first: UnitCosts, second: UnitCosts) -> Crossing:
 
 
 def slope_range(first: UnitCosts, second: UnitCosts) -> SlopeRange:
-    """Each cost at its least and its greatest, independently of the others: wider than what is likely."""
+    """Return the range over each cost at its least and its greatest, independently: wider than what is likely."""
     storage = first.storage_a_day - second.storage_a_day
     lines = [
         Crossing(first.strategy, second.strategy, updates, queries, storage)
@@ -110,7 +110,7 @@ def slope_range(first: UnitCosts, second: UnitCosts) -> SlopeRange:
 
 
 def pairs(costs: list[UnitCosts]) -> list[tuple[UnitCosts, UnitCosts]]:
-    """Each two of them once."""
+    """Return every pair of them once."""
     return list(combinations(costs, 2))
 
 

@@ -11,10 +11,10 @@ MIB_A_GB = 1e9 / 2**20
 
 
 def estimate_kwh(cpu_s: float, wall_s: float, peak_rss_mb: float, gpu_joules: float) -> float:
-    """KWh of busy cores, of the memory held at the peak, and of the GPUs' own count.
+    """Return the kWh of busy cores, of the memory held at the peak, and of the GPUs' own counters.
 
-    Not covered: what the machine draws when idle, its disks, network and cooling. The estimate is for comparing
-    updates with one another; by itself it may be off by a factor of two or three.
+    Not covered: the power of the idle machine, its disks, network and cooling. The estimate is for comparing updates
+    with one another; by itself it may be wrong by a factor of two or three.
     """
     joules = cpu_s * WATTS_PER_BUSY_THREAD + wall_s * WATTS_PER_GB_RAM * peak_rss_mb / MIB_A_GB + gpu_joules
     return joules / JOULES_A_KWH

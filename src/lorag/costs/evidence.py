@@ -1,4 +1,4 @@
-"""Figures with the run that they are from, and the findings made of them."""
+"""Figures with the run that they are from, and the findings that they support."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ SECONDS_AN_HOUR = 3600
 
 
 class Stance(StrEnum):
-    """What a finding says of its strategy."""
+    """The direction in which a finding counts for its strategy."""
 
     FOR = "for"
     AGAINST = "against"
@@ -22,7 +22,7 @@ class Stance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured value and the run that holds it; of a median over `n_runs`, the run nearest to it."""
+    """A measured value and its run; for a median over `n_runs`, the run whose value is nearest to it."""
 
     value: float
     run_id: str
@@ -31,7 +31,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One sentence; figure and run are None where it follows from how the strategy works, and not from a run."""
+    """A sentence with its figure and run, which are None if it follows from how the strategy works."""
 
     stance: Stance
     sentence: str
@@ -40,12 +40,12 @@ class Finding:
 
     @classmethod
     def on(cls, figure: Figure, stance: Stance, sentence: str) -> "Finding":
-        """With the figure that the sentence gives."""
+        """Make a finding with the figure that its sentence gives."""
         return cls(stance, sentence, figure.value, figure.run_id)
 
 
 def middle(entries: Sequence[LedgerEntry], value: Callable[[LedgerEntry], float]) -> Figure | None:
-    """The median over the entries; None without any."""
+    """Return the median over the entries; None if there are none."""
     if not entries:
         return None
     found = median(value(entry) for entry in entries)
@@ -54,19 +54,19 @@ def middle(entries: Sequence[LedgerEntry], value: Callable[[LedgerEntry], float]
 
 
 def newest_quality(measured: Measured, name: str) -> Figure | None:
-    """A figure of the newest batch of answers that tells it."""
+    """Return a quality figure of the newest batch of answers that has it; None if no batch has it."""
     found = ((entry.quality or {}, entry.run_id) for entry in measured.answers)
     return next((Figure(values[name], run_id) for values, run_id in found if name in values), None)
 
 
 def newest_speed(measured: Measured, name: str) -> Figure | None:
-    """Likewise of speed."""
+    """Return a speed figure of the newest batch of answers that has it; None if no batch has it."""
     found = ((entry.speed or {}, entry.run_id) for entry in measured.answers)
     return next((Figure(values[name], run_id) for values, run_id in found if name in values), None)
 
 
 def time_to_fresh(measured: Measured) -> Figure | None:
-    """The median over what was measured, from a change to the first right answer."""
+    """Return the median time from a change to the first right answer; None if it was not measured."""
     if not measured.fresh:
         return None
     found = median(one.seconds for one in measured.fresh)
@@ -75,7 +75,7 @@ def time_to_fresh(measured: Measured) -> Figure | None:
 
 
 def update_seconds(measured: Measured) -> Figure | None:
-    """How long an update takes by the clock, its parts one after another; None where one was not measured."""
+    """Return the wall time of an update, its parts one after another; None if a part was not measured."""
     parts = [middle(entries, lambda entry: entry.cost.use.wall_s) for entries in measured.updates]
     known = [part for part in parts if part is not None]
     if not parts or len(known) < len(parts):
@@ -85,7 +85,7 @@ def update_seconds(measured: Measured) -> Figure | None:
 
 
 def show_seconds(seconds: float) -> str:
-    """In the unit that reads best."""
+    """Format a duration in the unit that reads best."""
     if seconds < 2 * SECONDS_A_MINUTE:
         return f"{seconds:.3g} s"
     if seconds < 2 * SECONDS_AN_HOUR:

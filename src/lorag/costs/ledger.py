@@ -1,4 +1,4 @@
-"""Every update and every batch of answers that was measured, and what they cost by kind and strategy."""
+"""The ledger: every measured update and batch of answers, and their costs by kind and strategy."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +13,7 @@ from lorag.strategies import Strategy
 
 
 class EntryKind(StrEnum):
-    """What was paid for."""
+    """The kind of work that was paid for."""
 
     REFRESH = "refresh"
     RETRAIN = "retrain"
@@ -21,9 +21,9 @@ class EntryKind(StrEnum):
 
 
 class Extent(StrEnum):
-    """How much of the knowledge an update went through: all of it, what changed, or nothing.
+    """The part of the knowledge that an update processed: all of it, what changed, or nothing.
 
-    A retrain is full where it trained from scratch and incremental where it continued an adapter.
+    A retrain is full if it trained from scratch and incremental if it continued an adapter.
     """
 
     FULL = "full"
@@ -32,17 +32,17 @@ class Extent(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of an update."""
+    """The way in which an update ended."""
 
     PUBLISHED = "published"
     CURRENT = "current"
-    """What is served was what is wanted already."""
+    """The served state was already the wanted one."""
     REFUSED = "refused"
-    """A gate said no."""
+    """A gate refused it."""
     FAILED = "failed"
-    """It broke off, or was killed."""
+    """It stopped with an error, or was killed."""
     AHEAD = "ahead"
-    """A part that another command did and paid for: a retrain reads and embeds what a refresh has not yet."""
+    """Work that another command did earlier: a retrain reads and embeds what no refresh has processed yet."""
 
 
 UNFINISHED = frozenset({Outcome.REFUSED, Outcome.FAILED, Outcome.AHEAD})
@@ -50,13 +50,13 @@ UNFINISHED = frozenset({Outcome.REFUSED, Outcome.FAILED, Outcome.AHEAD})
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """An update, or a batch of `n_queries` answers.
+    """One update, or one batch of `n_queries` answers.
 
-    `strategy` is the adapter of a retrain, and None for a refresh, which serves rag and hybrid alike. `extent` and
-    `outcome` are None where they cannot be told, and of answers. Of a batch of answers `source` says how its cost was
+    `strategy` is the adapter of a retrain, and None for a refresh, which serves both rag and hybrid. `extent` and
+    `outcome` are None for answers, and where they are unknown. For a batch of answers, `source` says how its cost was
     measured (`streamed` one by one as served, or in a `batch`), and `quality` and `speed` hold figures by names such as
-    `accuracy` and `p95_s`. `settings` names the model and the params that its cost depends on, and `is_look` says that
-    only some questions were asked.
+    `accuracy` and `p95_s`. `settings` names the model and the params that the cost depends on. `is_look` says that only
+    some questions were asked.
     """
 
     kind: EntryKind
@@ -75,12 +75,12 @@ class LedgerEntry:
     is_look: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return asdict(self) | {"cost": self.cost.to_json()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
+        """Read what `to_json` returned."""
         known = {
             "kind": EntryKind(value["kind"]),
             "strategy": Strategy(value["strategy"]) if value["strategy"] else None,
@@ -92,9 +92,9 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class TimeToFresh:
-    """How long after a change a strategy first answered it right from what was served.
+    """The time from a change until a strategy first answered it right from the served state.
 
-    `run_id` is empty where a report tells it and no run.
+    `run_id` is empty if the time comes from a report and not from a run.
     """
 
     strategy: Strategy
@@ -104,9 +104,9 @@ class TimeToFresh:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Entries, newest first, and the measured times to fresh.
+    """The entries, newest first, and the measured times to fresh.
 
-    `n_skipped` runs told no cost or no strategy; `n_repeated` told once more what an older run tells.
+    `n_skipped` runs had no cost or no strategy; `n_repeated` runs repeated the figures of an older run.
     """
 
     entries: tuple[LedgerEntry, ...] = ()
@@ -115,19 +115,19 @@ class Ledger:
     fresh: tuple[TimeToFresh, ...] = ()
 
     def of(self, kind: EntryKind, strategy: Strategy | None) -> tuple[LedgerEntry, ...]:
-        """The entries of one kind and strategy, newest first."""
+        """Return the entries of one kind and strategy, newest first."""
         return tuple(entry for entry in self.entries if (entry.kind, entry.strategy) == (kind, strategy))
 
     def plus(self, entries: Iterable[LedgerEntry]) -> "Ledger":
-        """With further entries in their places."""
+        """Return the ledger with further entries, sorted in by time."""
         every = sorted([*self.entries, *entries], key=lambda entry: entry.started_utc, reverse=True)
         return replace(self, entries=tuple(every))
 
     def updates(self, kind: EntryKind, strategy: Strategy | None) -> tuple[LedgerEntry, ...]:
-        """The updates that came to an end, newest first, each with what led to it.
+        """Return the updates that were completed, newest first, each with the cost of the attempts before it.
 
-        A try that was refused or failed, and what was paid ahead, are part of the next update that was published: that
-        is what it took until the change was served. Tries after the last one belong to no update yet.
+        An attempt that was refused or failed, and work that was paid ahead, are part of the next update that was
+        published: the sum is the cost until the change was served. Later attempts belong to no update yet.
         """
         found: list[LedgerEntry] = []
         tries: list[LedgerEntry] = []
@@ -142,9 +142,10 @@ class Ledger:
         return tuple(reversed(found))
 
     def without_repeats(self) -> "Ledger":
-        """Less the batches of answers that were logged again without having been asked again.
+        """Return the ledger without batches of answers that were logged again but not asked again.
 
-        A comparison of answers that DVC kept logs what they once took; no two measurements agree to the last digit.
+        A comparison of answers that DVC kept logs their old cost again. Two real measurements never agree to the last
+        digit, so equal ones are repeats.
         """
         kept: list[LedgerEntry] = []
         seen: set[object] = set()
@@ -157,12 +158,12 @@ class Ledger:
         return replace(self, entries=tuple(reversed(kept)), n_repeated=self.n_repeated + repeated)
 
     def repriced(self, params: CostParams) -> "Ledger":
-        """The same use at today's prices."""
+        """Return the ledger with the same use at today's prices."""
         entries = (replace(entry, cost=cost_of(entry.cost.use, params)) for entry in self.entries)
         return replace(self, entries=tuple(entries))
 
     def to_json(self, last: int) -> dict[str, Any]:
-        """The object that `lorag costs --json` prints: the `last` newest entries, and totals of all."""
+        """Return the object that `lorag costs --json` prints: the `last` newest entries, and totals of all."""
         return {
             "n_entries": len(self.entries),
             "n_skipped": self.n_skipped,
@@ -173,7 +174,10 @@ class Ledger:
 
 
 def _with_tries(entry: LedgerEntry, tries: Sequence[LedgerEntry]) -> LedgerEntry:
-    """The entry with the cost of the tries that led to it; the last that trained did what this one published."""
+    """Return the entry with the cost of the attempts before it.
+
+    An unchanged entry takes the extent of the last attempt that had one, because it published what that one did.
+    """
     cost, extent = entry.cost, entry.extent
     for one in reversed(tries):
         cost = cost.plus(one.cost)
@@ -184,7 +188,7 @@ def _with_tries(entry: LedgerEntry, tries: Sequence[LedgerEntry]) -> LedgerEntry
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Of several numbers."""
+    """The median, the range and the total of several numbers."""
 
     median: float
     least: float
@@ -193,16 +197,16 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Self | None:
-        """None of no numbers."""
+        """Summarise the values; None if there are none."""
         known = list(values)
         return cls(median(known), min(known), max(known), sum(known)) if known else None
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What `count` entries of one sort cost together; bytes are None where no entry knows them.
+    """The costs of `count` entries of one sort; `bytes_written` is None if no entry has it.
 
-    `outcome` is that of updates that did not come to an end, and None for the others.
+    `outcome` is set for updates that were not completed, and None for the others.
     """
 
     kind: EntryKind
@@ -221,21 +225,22 @@ class Summary:
     money: Spread
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return asdict(self)
 
 
 def extent_of_refresh(*, added: float, changed: float, removed: float, kept: float) -> Extent:
-    """By what became of the chunks."""
+    """Return the extent of a refresh from the numbers of its chunks."""
     if not added + changed + removed:
         return Extent.UNCHANGED
     return Extent.INCREMENTAL if kept else Extent.FULL
 
 
 def extent_of_retrain(tokens_trained: int, start: str | None) -> Extent:
-    """Return what was done: `start` names the adapter that the training continued, None for a training from scratch.
+    """Return the extent of a retrain.
 
-    An adapter that was restored, and not trained, is unchanged, whatever it was once trained from.
+    `start` names the adapter that the training continued, None for a training from scratch. An adapter that was
+    restored and not trained counts as unchanged, however it was trained originally.
     """
     if not tokens_trained:
         return Extent.UNCHANGED
@@ -243,7 +248,7 @@ def extent_of_retrain(tokens_trained: int, start: str | None) -> Extent:
 
 
 def summarise(entries: Sequence[LedgerEntry]) -> list[Summary]:
-    """A summary for each kind, strategy, extent, outcome and currency: refreshes first, then retrains, then answers."""
+    """Return a summary for each kind, strategy, extent, outcome and currency: refreshes, retrains, then answers."""
     groups: dict[tuple[EntryKind, Strategy | None, Extent | None, Outcome | None, str], list[LedgerEntry]] = {}
     for entry in entries:
         outcome = entry.outcome if entry.outcome in UNFINISHED else None

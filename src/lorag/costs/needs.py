@@ -1,4 +1,4 @@
-"""What speaks for a strategy, against it, or rules it out, need by need."""
+"""The findings for and against a strategy, and those that rule it out, need by need."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ TRAINED = frozenset(strategy for strategy in Strategy if strategy.profile.adapte
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What the system is for; `corpus_chunks` is None for the corpus that is served."""
+    """The demands on the system; `corpus_chunks` is None for the corpus that is served."""
 
     updates_per_day: float
     queries_per_day: float
@@ -37,7 +37,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One strategy for one workload; what its retrains used was taken `growth` times already."""
+    """One strategy for one workload; the use of its retrains is already multiplied by `growth`."""
 
     measured: Measured
     workload: Workload
@@ -46,12 +46,12 @@ class Case:
 
     @property
     def strategy(self) -> Strategy:
-        """Its name."""
+        """The strategy's name."""
         return self.measured.strategy
 
     @property
     def assumed(self) -> str:
-        """What a sentence about the time of an update adds where it was not measured as it stands there."""
+        """The words that a sentence adds if its update time was extrapolated; empty if it was measured."""
         if self.growth == 1 or self.strategy not in TRAINED:
             return ""
         return f", if a retrain grows with the corpus, here {self.growth:.3g} times"
@@ -60,7 +60,7 @@ class Case:
 def _follows(case: Case) -> Iterator[Finding]:
     if case.strategy is BASELINE and case.workload.updates_per_day:
         yield Finding(
-            Stance.RULES_OUT, f"It never hears of a change, and there are {case.workload.updates_per_day:g} a day."
+            Stance.RULES_OUT, f"It never learns of a change, and there are {case.workload.updates_per_day:g} a day."
         )
 
 
@@ -132,11 +132,11 @@ NEEDS: Sequence[Callable[[Case], Iterator[Finding]]] = (
     _update_time,
     _freshness,
 )
-"""One rule a need; each says nothing where the workload does not have that need."""
+"""One rule for each need; a rule yields nothing if the workload does not have that need."""
 
 
 def judge_quality(case: Case, able: Sequence[Case]) -> Iterator[Finding]:
-    """Accuracy, and style where it is needed, against the best of the strategies that meet every need."""
+    """Compare accuracy, and style if needed, with the best of the strategies that meet every need."""
     yield from _judge_share(case, able, "accuracy", "of the questions right")
     if case.workload.style_needed:
         yield from _judge_share(case, able, "style", "in the wanted style")
@@ -149,7 +149,9 @@ def _judge_share(case: Case, able: Sequence[Case], name: str, how: str) -> Itera
     best = max(known, key=lambda strategy: known[strategy].value)
     found, loss = known[case.strategy], exact(known[best].value) - exact(known[case.strategy].value)
     if not loss:
-        yield Finding.on(found, Stance.FOR, f"It answers {found.value:.1%} {how}, the most of what is left.")
+        yield Finding.on(
+            found, Stance.FOR, f"It answers {found.value:.1%} {how}, the most of the remaining strategies."
+        )
         return
     stance = Stance.RULES_OUT if loss > exact(case.params.max_accuracy_loss) else Stance.AGAINST
     yield Finding.on(found, stance, f"It answers {found.value:.1%} {how}, {best} {known[best].value:.1%}.")

@@ -1,4 +1,4 @@
-"""What a pending change of the documents asks for: the index, the adapters, or both."""
+"""The updates that a pending change of the documents needs: of the index, of the adapters, or of both."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ _NAMED = 3
 
 
 class Action(StrEnum):
-    """What to do about a change set."""
+    """The update that a change set needs."""
 
     NOTHING = "nothing"
     INDEX_ONLY = "index_only"
@@ -25,7 +25,7 @@ class Action(StrEnum):
 
 
 class When(StrEnum):
-    """How soon an adapter is to be trained again."""
+    """The time at which an adapter should be retrained."""
 
     NOW = "now"
     SCHEDULED = "scheduled"
@@ -34,9 +34,9 @@ class When(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What the last retrain of an adapter saw: the versions of the documents, and the answers of facts by digest.
+    """The state that the last retrain of an adapter saw: document versions, and the answers of facts by digest.
 
-    Nothing of it was left to train, or to drop.
+    After it, nothing in this state was left to train or to drop.
     """
 
     documents: Mapping[str, str]
@@ -45,10 +45,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An adapter against the documents as they are now, as far as no retrain has looked at them yet.
+    """An adapter compared with the current documents; changes that its last retrain saw are not counted.
 
-    Of `n_documents` that it was trained on `stale` have another version now and `gone` are no more. Of facts, of which
-    it learned `n_learned`, `n_facts` are new, or have another answer.
+    Of the `n_documents` that it was trained on, `stale` have another version now and `gone` were removed. It learned
+    `n_learned` facts; `n_facts` facts are new or have another answer.
     """
 
     kind: AdapterKind
@@ -60,15 +60,15 @@ class Held:
 
     @property
     def share(self) -> float:
-        """How much of what it knows is other by now: of its documents or of its facts, whichever is greater."""
+        """The share of its knowledge that has changed: of its documents or of its facts, whichever is greater."""
         return max(len(self.stale) / max(1, self.n_documents), self.n_facts / max(1, self.n_learned))
 
     def when(self, params: AdviceParams) -> When:
-        """The one rule for status, advice, events and retrains: when it is to be trained again.
+        """Return when it should be retrained: the one rule for status, advice, events and retrains.
 
-        Now, where its weights hold what was removed, or where much is other of what a closed-book adapter knows; one
-        that reads finds what changed in the index. Less waits for the schedule, which shares a retrain among changes.
-        Documents that are new tell by their facts.
+        Now, if its weights hold a removed document, or if much of the knowledge of a closed-book adapter has changed;
+        an adapter that reads finds changes in the index. Smaller changes wait for the schedule, where several changes
+        share one retrain. New documents count by their facts.
         """
         if self.gone or (not self.kind.reads and self.share and self.share >= params.retrain_from_share):
             return When.NOW
@@ -77,7 +77,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class PendingAdvice:
-    """The action, when to train each adapter, and a sentence for each reason and each cost."""
+    """The action, the time to retrain each adapter, and a sentence for each reason and each cost."""
 
     action: Action
     retrain: Mapping[AdapterKind, When]
@@ -85,7 +85,7 @@ class PendingAdvice:
     missing: tuple[Missing, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Part of what `lorag advise --json` prints."""
+        """Return this part of what `lorag advise --json` prints."""
         return {
             "action": self.action.value,
             "retrain": {kind.value: when.value for kind, when in self.retrain.items()},
@@ -103,9 +103,10 @@ def hold(
     n_learned: int,
     n_facts: int,
 ) -> Held:
-    """Compares an adapter's documents with the versions of now; a renamed document is neither stale nor gone.
+    """Compare an adapter's documents with the current versions; a renamed document is neither stale nor gone.
 
-    What its last retrain saw, and could not change, counts no more: `look` is None where none has looked since.
+    Changes that its last retrain saw, and had nothing to train for, are not counted again. `look` is None if there was
+    no such retrain.
     """
     since = compare_versions(trained_on, versions)
     stale = (name for name in since.changed if look is None or look.documents.get(name) != versions[name])
@@ -121,7 +122,7 @@ def advise_change(
     *,
     params_changed: bool,
 ) -> PendingAdvice:
-    """The index follows every change; an adapter only where that is worth a retrain, by `Held.when`."""
+    """Advise on a change: the index follows every change, an adapter only if `Held.when` says so."""
     index = params_changed or not changes.is_empty
     findings: list[Finding] = list(_index_reasons(changes, params_changed=params_changed))
     retrain: dict[AdapterKind, When] = {}
@@ -159,18 +160,20 @@ def _index_reasons(changes: CorpusChanges, *, params_changed: bool) -> Iterator[
 def _reason(held: Held, params: AdviceParams) -> Finding:
     when = held.when(params)
     if held.gone:
-        sentence = f"The weights of {held.kind} hold what was removed: {_named(held.gone)}."
+        sentence = f"The weights of {held.kind} still contain removed documents: {_named(held.gone)}."
         return Finding(Stance.AGAINST, sentence, len(held.gone))
     if when is When.NOT:
         return Finding(Stance.FOR, f"Nothing that {held.kind} was trained on changed.")
     figures = f"{len(held.stale)} of {held.n_documents} documents and {held.n_facts} of {held.n_learned} facts"
     if held.kind.reads:
-        sentence = f"{held.kind} reads what changed from the index; for it {figures} are new or other."
+        sentence = f"{held.kind} reads changes from the index; for it {figures} are new or changed."
         return Finding(Stance.FOR, sentence, held.share)
-    known = f"For {held.kind} {figures} are new or other, {held.share:.0%}"
+    known = f"For {held.kind} {figures} are new or changed, {held.share:.0%}"
     if when is When.NOW:
-        return Finding(Stance.AGAINST, f"{known}, and it has nothing but its weights.", held.share)
-    return Finding(Stance.FOR, f"{known}, less than {params.retrain_from_share:.0%}: they wait.", held.share)
+        return Finding(Stance.AGAINST, f"{known}, and it answers from its weights alone.", held.share)
+    return Finding(
+        Stance.FOR, f"{known}, less than {params.retrain_from_share:.0%}: they wait for the schedule.", held.share
+    )
 
 
 def _cost_of(what: str, entries: Sequence[LedgerEntry]) -> Iterator[Finding]:

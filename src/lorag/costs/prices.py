@@ -1,4 +1,4 @@
-"""What use is worth by the price book."""
+"""The price of a use, computed from the price book."""
 
 from lorag.costs.records import Cost, Use
 from lorag.params import CostParams, PriceParams
@@ -9,12 +9,12 @@ BYTES_A_GB = 1e9
 
 
 def price_of(use: Use, prices: PriceParams) -> float:
-    """`cpu_hour * CPU hours + gpu_hour * GPU hours + kwh * kWh + token prices * tokens`.
+    """Return `cpu_hour * CPU hours + gpu_hour * GPU hours + kwh * kWh + token prices * tokens`.
 
-    `cpu_hour` and `gpu_hour` are prices without electricity, which `kwh` adds. Rent for a machine contains its
-    electricity: whoever enters rent sets `kwh` to 0, or pays it twice. Likewise the token prices are an endpoint's and
-    stay 0 where the model runs here. A core is paid for the time it computes, a GPU for the time it is held. Storage
-    is no part of an update: see `price_storage`.
+    `cpu_hour` and `gpu_hour` are prices without electricity, which `kwh` adds. The rent of a machine contains its
+    electricity: set `kwh` to 0 if you enter rent, or electricity is paid twice. Likewise the token prices are those of
+    an endpoint and stay 0 if the model runs here. A core is paid for the time it computes, a GPU for the time it is
+    held. Storage is not part of an update: see `price_storage`.
     """
     return (
         prices.cpu_hour * use.cpu_s / SECONDS_AN_HOUR
@@ -26,10 +26,10 @@ def price_of(use: Use, prices: PriceParams) -> float:
 
 
 def price_storage(stored_bytes: int, prices: PriceParams) -> float:
-    """What keeping so much costs a month."""
+    """Return the price of storing this many bytes for a month."""
     return prices.storage_gb_month * stored_bytes / BYTES_A_GB
 
 
 def cost_of(use: Use, params: CostParams) -> Cost:
-    """The use with its price."""
+    """Return the use with its price."""
     return Cost(use, price_of(use, params.prices), params.currency)

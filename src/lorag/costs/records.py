@@ -1,4 +1,4 @@
-"""What an update or a query used, and what that cost: one schema for every strategy."""
+"""The resources that an update or a query used, and their cost: one schema for every strategy."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -7,12 +7,12 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What was used between two moments.
+    """The resources that were used between two moments.
 
-    `cpu_s` is processor time over all cores, `gpu_s` the time that GPUs were held times their number. `peak_rss_mb`
-    (MiB) adds up a process tree, so memory shared by processes counts once for each. `bytes_written` went to a file
-    system on a device. None means that this machine does not tell. `tokens_prompt` were read and `tokens_generated`
-    written by a language model. `kwh` and `co2_kg` are estimates.
+    `cpu_s` is processor time over all cores. `gpu_s` is the time that GPUs were held, times their number. `peak_rss_mb`
+    (MiB) is the sum over a process tree, so memory shared by processes counts once for each. `bytes_written` went to a
+    file system on a device. None means that this machine does not report the value. A language model read
+    `tokens_prompt` and wrote `tokens_generated`. `kwh` and `co2_kg` are estimates.
     """
 
     wall_s: float = 0.0
@@ -29,16 +29,19 @@ class Use:
 
     @property
     def tokens(self) -> int:
-        """Tokens of all kinds."""
+        """The tokens of all kinds."""
         return self.tokens_embedded + self.tokens_prompt + self.tokens_generated + self.tokens_trained
 
     def times(self, factor: float) -> "Use":
-        """So many times as much of all that adds up; the peak of memory stays."""
+        """Return the use with all sums multiplied by `factor`; the peak of memory stays the same."""
         values = {name: value for name, value in asdict(self).items() if value is not None and name != "peak_rss_mb"}
         return replace(self, **{n: round(v * factor) if n in _COUNTS else v * factor for n, v in values.items()})
 
     def plus(self, other: "Use") -> "Use":
-        """Both, one after the other; what either does not tell is not told, and memory is the greater peak."""
+        """Return the use of both, one after the other.
+
+        A value that either one lacks is None, and memory is the greater peak.
+        """
         peak = max(self.peak_rss_mb, other.peak_rss_mb)
         pairs = {name: (value, getattr(other, name)) for name, value in asdict(self).items()}
         sums: dict[str, Any] = {name: None if None in pair else sum(pair) for name, pair in pairs.items()}
@@ -54,14 +57,14 @@ class Cost:
     currency: str
 
     def plus(self, other: "Cost") -> "Cost":
-        """Both, in one currency."""
+        """Return the sum of both, which have the same currency."""
         return Cost(self.use.plus(other.use), self.money + other.money, self.currency)
 
     def as_metrics(self) -> dict[str, float]:
         """Return `cost.<name>` for every number that is known, with the same names for every kind of update.
 
-        `cost.wh`, `cost.cents` and `cost.mb_written` repeat energy, money and bytes in units of which the first two
-        decimals tell something: MLflow's pages show no more. `from_metrics` does not read them.
+        `cost.wh`, `cost.cents` and `cost.mb_written` repeat energy, money and bytes in smaller units, because MLflow's
+        pages show two decimals only. `from_metrics` does not read them.
         """
         values: dict[str, float | None] = asdict(self.use) | {"money": self.money}
         values |= {"wh": 1_000 * self.use.kwh, "cents": 100 * self.money}
@@ -71,7 +74,7 @@ class Cost:
 
     @classmethod
     def from_metrics(cls, metrics: Mapping[str, float], currency: str) -> Self | None:
-        """The inverse of `as_metrics`; None where time or money was not logged."""
+        """Read what `as_metrics` returned; None where time or money was not logged."""
         if "cost.wall_s" not in metrics or "cost.money" not in metrics:
             return None
         values: dict[str, Any] = {f.name: metrics[f"cost.{f.name}"] for f in fields(Use) if f"cost.{f.name}" in metrics}
@@ -82,12 +85,12 @@ class Cost:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, unknown ones as None."""
+        """Return plain values, unknown ones as None."""
         return asdict(self.use) | {"money": self.money, "currency": self.currency}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
+        """Read what `to_json` returned."""
         use = {name: number for name, number in value.items() if name not in ("money", "currency")}
         return cls(Use(**use), value["money"], value["currency"])
 

@@ -1,4 +1,4 @@
-"""What to run for a figure that is missing."""
+"""The commands that measure a missing figure."""
 
 COMPARE = "lorag compare"
 TIMELINE = "lorag timeline"

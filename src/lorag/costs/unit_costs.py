@@ -1,4 +1,4 @@
-"""What one update and one question cost with each strategy, as the ledger measured them."""
+"""The cost of one update and of one question with each strategy, as the ledger has them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -17,13 +17,13 @@ DAYS_A_MONTH = 365.25 / 12
 
 
 def updates_of(strategy: Strategy) -> tuple[tuple[EntryKind, Strategy | None], ...]:
-    """The ledger's names for the updates that a strategy needs: a refresh belongs to no strategy, a retrain to one."""
+    """Return the ledger's keys of the updates that a strategy needs: a refresh has no strategy, a retrain has one."""
     known = {Update.REFRESH: (EntryKind.REFRESH, None), Update.RETRAIN: (EntryKind.RETRAIN, strategy)}
     return tuple(known[update] for update in strategy.profile.updates)
 
 
 class Unit(StrEnum):
-    """What is added up: money by the price book, or the seconds that processors and GPUs worked."""
+    """The quantity that is added up: money by the price book, or the seconds that processors and GPUs worked."""
 
     MONEY = "money"
     SECONDS = "seconds"
@@ -39,13 +39,13 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class StoredBytes:
-    """What lies on disk for good; `index` is None where the store does not tell."""
+    """The bytes that stay on disk; `index` is None if the store does not report its size."""
 
     index: int | None
     adapters: Mapping[Strategy, int]
 
     def of(self, strategy: Strategy) -> int | None:
-        """For one strategy."""
+        """Return the bytes of one strategy; None if it reads the index and that size is unknown."""
         adapter = self.adapters.get(strategy, 0)
         if not strategy.profile.reads:
             return adapter
@@ -54,10 +54,10 @@ class StoredBytes:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """The entries that tell what a strategy costs: a group for each part of an update, and batches of answers.
+    """The entries that show what a strategy costs: a group for each part of an update, and batches of answers.
 
-    `answers` are those of the newest settings, for quality and speed; `priced` those whose cost can be held against
-    other strategies'. `n_left_out` were measured with another model or other params, or are looks at some questions.
+    `answers` have the newest settings and give quality and speed. `priced` are those whose cost can be compared with
+    other strategies. `n_left_out` were measured with another model or other params, or asked only some questions.
     """
 
     strategy: Strategy
@@ -70,21 +70,24 @@ class Measured:
 
     @property
     def accuracy(self) -> float | None:
-        """Of the newest batch that tells it."""
+        """The accuracy of the newest batch that has it; None if no batch has it."""
         return next((e.quality["accuracy"] for e in self.answers if e.quality and "accuracy" in e.quality), None)
 
     @property
     def time_to_fresh_s(self) -> float | None:
-        """The median, from a change to the first right answer."""
+        """The median time from a change to the first right answer; None if it was not measured."""
         return median(one.seconds for one in self.fresh) if self.fresh else None
 
     def grown(self, growth: float) -> "Measured":
-        """With retrains that use `growth` times as much; a refresh goes by the change, not by the corpus."""
+        """Return a copy whose retrains use `growth` times as much.
+
+        A refresh stays the same, because it depends on the change and not on the corpus.
+        """
         updates = tuple(tuple(_grown(entry, growth) for entry in entries) for entries in self.updates)
         return replace(self, updates=updates)
 
     def missing(self) -> list[Missing]:
-        """What has to be measured before its costs are known."""
+        """Return what must be measured before its costs are known."""
         parts = zip(updates_of(self.strategy), self.updates, strict=True)
         found = [_missing_update(*part) for part, entries in parts if not entries]
         if not self.answers:
@@ -102,7 +105,7 @@ def _missing_update(kind: EntryKind, strategy: Strategy | None) -> Missing:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """The median of what was measured, between the least and the greatest."""
+    """The median of the measured values, with the least and the greatest."""
 
     least: float
     median: float
@@ -110,7 +113,7 @@ class Band:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Self:
-        """Of at least one value."""
+        """Make a band of at least one value."""
         known = list(values)
         return cls(min(known), median(known), max(known))
 
@@ -120,7 +123,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class UnitCosts:
-    """What an update, a question and a day of storage cost with one strategy, all in one unit."""
+    """The costs of an update, a question and a day of storage with one strategy, all in one unit."""
 
     strategy: Strategy
     update: Band
@@ -128,24 +131,25 @@ class UnitCosts:
     storage_a_day: float
 
     def a_day(self, updates: float, queries: float) -> float:
-        """By the medians."""
+        """Return the daily cost computed from the median unit costs."""
         return self.range_a_day(updates, queries).median
 
     def range_a_day(self, updates: float, queries: float) -> Band:
-        """With each cost at its least, its median and its greatest."""
+        """Return the daily cost with each unit cost at its least, its median and its greatest."""
         parts = ((getattr(self.update, part), getattr(self.query, part)) for part in ("least", "median", "greatest"))
         return Band(*(updates * update + queries * query + self.storage_a_day for update, query in parts))
 
 
 def measure(ledger: Ledger, stored: StoredBytes) -> list[Measured]:
-    """What the ledger tells of each strategy: refreshes that kept something, and retrains that trained something.
+    """Collect the ledger's entries of each strategy: refreshes that kept something, retrains that trained something.
 
-    A training from scratch and one that continued an adapter are never mixed: the way of the newest one is what an
-    update costs now. So the first training, which had nothing to continue, tells it only until there is another. Tries
-    that were refused or failed count with the update that came of them.
+    Trainings from scratch and continued trainings are never mixed: only those like the newest one count, because that
+    is what an update costs now. So the first training, which had nothing to continue, counts only until there is
+    another. Attempts that were refused or failed count with the update that followed from them.
 
-    Nor are those of two models or two sets of params: the newest ones count, and how many were left out is told.
-    Answers cost more streamed one by one than in a batch, so one way is taken for all: that of most strategies.
+    Entries of two models or two sets of params are not mixed either: the newest ones count, and `n_left_out` gives the
+    number of the others. Answers cost more when streamed one by one than in a batch, so all strategies use the one way
+    that most of them have.
     """
     kept = {strategy: _comparable_answers(ledger.of(EntryKind.ANSWERS, strategy)) for strategy in Strategy}
     source = _common_source([entry for entries in kept.values() for entry in entries])
@@ -169,7 +173,10 @@ def _measure(
 
 
 def unit_costs(measured: Measured, unit: Unit, prices: PriceParams) -> UnitCosts:
-    """Of a strategy of which nothing is missing; storage of unknown size counts as nothing, as it does in seconds."""
+    """Return the unit costs of a strategy that lacks no figure.
+
+    Storage costs nothing if its size is unknown, or if the unit is seconds.
+    """
     update = Band(0.0, 0.0, 0.0)
     for entries in measured.updates:
         update += Band.of(_value(entry.cost.use, unit, prices) for entry in entries)
@@ -179,7 +186,7 @@ def unit_costs(measured: Measured, unit: Unit, prices: PriceParams) -> UnitCosts
 
 
 def _comparable_answers(entries: tuple[LedgerEntry, ...]) -> tuple[LedgerEntry, ...]:
-    """Those with the settings of the newest; looks at some questions only where nothing else was measured."""
+    """Return the entries with the newest settings; partial batches count only if there are no full ones."""
     whole = tuple(entry for entry in entries if not entry.is_look) or entries
     return tuple(entry for entry in whole if entry.settings == whole[0].settings)
 
@@ -197,8 +204,8 @@ def _grown(entry: LedgerEntry, growth: float) -> LedgerEntry:
 
 
 def _updates(ledger: Ledger, kind: EntryKind, strategy: Strategy | None) -> tuple[tuple[LedgerEntry, ...], int]:
-    """Those of the way and the settings of the newest, and how many were left out for their settings."""
-    # A first build of the index is paid once, and an update that found no change is none.
+    """Return the entries with the extent and settings of the newest, and the number left out for their settings."""
+    # A first build of the index is paid once, and an update that found no change does not count.
     counted = {Extent.INCREMENTAL} if kind is EntryKind.REFRESH else {Extent.FULL, Extent.INCREMENTAL}
     entries = [entry for entry in ledger.updates(kind, strategy) if entry.extent in counted]
     kept = tuple(e for e in entries if (e.extent, e.settings) == (entries[0].extent, entries[0].settings))

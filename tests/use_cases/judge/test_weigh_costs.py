@@ -123,7 +123,7 @@ def test_pending_changes_are_held_against_the_lineage_of_the_served_adapter(
     (measured.source / "kitchen.md").unlink()
     shown = show(measured, capfd, "advise", "--pending")
     assert "the index, run `lorag refresh`, and a retrain" in shown
-    assert "The weights of tuned hold what was removed: kitchen.md." in shown
+    assert "The weights of tuned still contain removed documents: kitchen.md." in shown
     assert "A retrain of tuned took 33.3 min and 0.04 EUR (median of 1)." in shown
     assert adapters_due(measured.workspace, measured.params) == ["tuned"]
     assert call(measured, capfd, "status")["adapters"]["tuned"]["retrain"] == "now"
