@@ -1,8 +1,8 @@
 """Metrics, probes and gates."""
 
 MEASURES_VERSION = 2
-"""Raise it with every change of which questions are asked, of which answers are right, and of any measure.
+"""Raise it with every change to the questions asked, to the rule for right answers, and to any measure.
 
-Version 2 compares by lorag.questions.words, measures the search by what the model read and not by chunks, judges a
-value without the quote behind it, and takes `map` over the whole ranking.
+Version 2 compares by lorag.questions.words, measures the search by the text that the model read and not by chunks,
+judges a value without the quote behind it, and computes `map` over the whole ranking.
 """

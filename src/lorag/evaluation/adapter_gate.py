@@ -1,4 +1,4 @@
-"""Whether an adapter has earned its place: new facts learned, little forgotten, and better than what serves."""
+"""The gate for an adapter: it must have learned new facts, forgotten little, and be better than the served one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from lorag.shares import exact, exact_mean
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """One model's exam: its marks, and the share of right answers by fact."""
+    """The exam of one model: its marks, and the share of right answers by fact."""
 
     marks: Marks
     facts: Mapping[str, float]
@@ -20,7 +20,7 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """The adapter that is served, asked the same questions; `known` are the digests of the facts it was trained on."""
+    """The served adapter, asked the same questions; `known` are the digests of the facts it was trained on."""
 
     examined: Examined
     known: Mapping[str, str]
@@ -33,12 +33,12 @@ def judge_adapter(
     fact_digests: Mapping[str, str],
     params: AdapterGateParams,
 ) -> list[Probe]:
-    """Every probe with its verdict; a figure that is missing or not a number where there is a limit fails.
+    """Return every probe with its verdict; with a limit, a figure that is missing or not a number fails.
 
-    Shares are compared as whole facts, so that a limit which is met exactly passes.
-    Refusal is asked only where the controls hold questions without an answer. A fact is new where the champion was not
-    trained on its present answers, so without a champion all are. Not covered: whether the facts are true, and
-    questions of other kinds than those of the questions file.
+    Shares are compared as exact fractions, so that a limit which is met exactly passes.
+    Refusal is probed only if the controls have questions without an answer. A fact is new if the champion was not
+    trained on its present answers, so without a champion all facts are new. Not covered: whether the facts are true,
+    and questions of other kinds than those of the questions file.
     """
     known = champion.known if champion else {}
     new = [fact for fact in candidate.facts if known.get(fact) != fact_digests.get(fact)]

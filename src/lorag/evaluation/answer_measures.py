@@ -1,4 +1,4 @@
-"""What one answer adds to each figure of a comparison."""
+"""The parts that one answer adds to each figure of a comparison."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -17,16 +17,16 @@ Chunks = Mapping[str, Chunk]
 """The indexed chunks by their ids."""
 
 Measure = Callable[[AnswerRow, Chunks], tuple[float, float] | None]
-"""What an answer adds to the two sums of a ratio; None where the measure does not ask for it."""
+"""The parts that an answer adds to the two sums of a ratio; None if the measure does not count this answer."""
 
 
 def value_of(row: AnswerRow) -> str:
-    """Return what the answer says without the quote that the model put behind it."""
+    """Return the answer without the quote that the model put behind it."""
     return split_quote(row.answer.text).value
 
 
 def is_right(row: AnswerRow) -> bool:
-    """Whether the answer holds an accepted one, its own quote left out."""
+    """Whether the answer, without its own quote, contains an accepted one."""
     return contains_answer(value_of(row), row.question.accepted)
 
 
@@ -41,7 +41,7 @@ def has_style(row: AnswerRow) -> bool:
 
 
 def holds_in_chunk(citation: Citation, chunks: Chunks) -> bool:
-    """Whether the quote stands literally where the citation says."""
+    """Whether the quote is found literally at the place that the citation gives."""
     chunk = chunks.get(citation.chunk_id)
     return chunk is not None and is_verified(citation, chunk)
 
@@ -95,7 +95,7 @@ def _right_when_read(row: AnswerRow, chunks: Chunks) -> tuple[float, float] | No
 
 
 def _has_read_fact(row: AnswerRow, chunks: Chunks) -> bool:
-    """Whether an accepted answer stands in what was read of a gold chunk, or in no words of that chunk at all."""
+    """Whether the model read a gold chunk's accepted answer; a gold chunk without one in its words counts as read."""
     accepted = row.question.accepted
     return any(
         contains_answer(passage.text, accepted) or not contains_answer(passage.chunk.embedded_text, accepted)
@@ -124,7 +124,7 @@ MEASURES: Mapping[str, Measure] = {
     "right_when_read": _right_when_read,
     "own_quotes": _own_quotes,
 }
-"""Shares, all of them; `DESCRIPTIONS` says of what."""
+"""The measures, each a share; `DESCRIPTIONS` says of what."""
 
 DESCRIPTIONS: Mapping[str, str] = {
     "accuracy": "of facts: the answer holds an accepted one (answer recall)",
@@ -143,10 +143,10 @@ DESCRIPTIONS: Mapping[str, str] = {
 }
 
 BY_STRATUM = ("accuracy", "exact_match", "f1", "wrongly_declined")
-"""Those that are also told by stratum."""
+"""The measures that are also reported by stratum."""
 
 
 def parts_of(measure: Measure, rows: Sequence[AnswerRow], chunks: Chunks) -> list[Part]:
-    """What the rows add, each under its topic and fact: a control may have the id of a fact."""
+    """Return the parts that the rows add, each under its topic and fact: a control may have the id of a fact."""
     found = ((f"{row.question.topic}:{row.question.fact_id}", measure(row, chunks)) for row in rows)
     return [Part(fact, *sums) for fact, sums in found if sums is not None]

@@ -1,4 +1,4 @@
-"""What a strategy answered to each question, as JSON lines: what the answers stages hand to the comparison."""
+"""The answers of a strategy to each question, as JSON lines: the answers stages write them for the comparison."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from lorag.evaluation.question_set import SetQuestion, Topic
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """A question with the answer to it.
+    """A question with its answer.
 
     `retrieved` are the documents that the search found, best first; None for a strategy that does not search, or that
     was given its context.
@@ -26,14 +26,14 @@ class AnswerRow:
     retrieved: tuple[str, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, all on one level."""
+        """Return plain values, all on one level."""
         question, answer = asdict(self.question), asdict(self.answer)
         question["question"], answer["answer"] = question.pop("text"), answer.pop("text")
         return {**question, **answer, "retrieved": self.retrieved}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "AnswerRow":
-        """The inverse of `to_json`."""
+        """Read what `to_json` returned."""
         return cls(
             SetQuestion(
                 id=value["id"],
@@ -61,14 +61,14 @@ class AnswerRow:
 
 
 def write_answers(path: Path, rows: Sequence[AnswerRow]) -> None:
-    """One answer a line, in the given order."""
+    """Write one answer a line, in the given order."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
         file.writelines(canonical_json(row.to_json()) + "\n" for row in rows)
 
 
 def read_answers(path: Path) -> list[AnswerRow]:
-    """What `write_answers` wrote; raises IntegrityFailed for a damaged line."""
+    """Read what `write_answers` wrote; raises IntegrityFailed for a damaged line."""
     rows = []
     with path.open(encoding="utf-8", errors="surrogatepass", newline="\n") as file:
         for number, line in enumerate(file, start=1):

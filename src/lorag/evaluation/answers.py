@@ -1,4 +1,4 @@
-"""Whether an answer is right: compared with accepted answers by the words of both, see docs/normalising.md."""
+"""The comparison of an answer with accepted answers, by the words of both; see docs/normalising.md."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ def exact_match(given: str, accepted: Sequence[str]) -> bool:
 
 
 def contains_answer(given: str, accepted: Sequence[str]) -> bool:
-    """Whether an accepted answer stands in the answer, word for word."""
+    """Whether the answer contains an accepted answer, word for word."""
     return any(states(given, answer) for answer in accepted)
 
 
 def token_f1(given: str, accepted: Sequence[str]) -> float:
-    """The best overlap in words with an accepted answer, 0..1 (Rajpurkar et al. 2016)."""
+    """Return the best overlap in words with an accepted answer, 0..1 (Rajpurkar et al. 2016)."""
     return max((_f1(words(given), words(answer)) for answer in accepted), default=0.0)
 
 

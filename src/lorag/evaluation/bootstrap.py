@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 DIGITS = 6
-"""Figures are rounded to as many: the last bits of a sum depend on the processor."""
+"""Figures are rounded to this many digits, because the last bits of a sum depend on the processor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one question adds to the two sums of a ratio; parts of one `cluster`, a fact, are drawn together."""
+    """The part of one question in the two sums of a ratio; parts of one `cluster`, a fact, are drawn together."""
 
     cluster: str
     numerator: float
@@ -24,7 +24,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A ratio of sums, which a mean is as well, with its interval; `n` parts went into it."""
+    """A ratio of sums (a mean is one too) with its interval; `n` parts went into it."""
 
     value: float
     low: float
@@ -34,10 +34,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """Draws facts with replacement: `samples` times, the same draws for equal facts and equal `seed`.
+    """A bootstrap that draws facts with replacement `samples` times; equal facts and `seed` give the same draws.
 
-    Intervals are percentiles. They do not cover what another training seed would give. Where all facts score alike,
-    they have no width: 0 of 20 says less than it seems.
+    Intervals are percentiles. They do not cover the effect of another training seed. If all facts score alike, they
+    have no width: 0 of 20 is less certain than it seems.
     """
 
     samples: int
@@ -45,7 +45,7 @@ class Bootstrap:
     seed: int
 
     def estimate(self, parts: Sequence[Part]) -> Estimate | None:
-        """The sum of the numerators over that of the denominators; None where there is nothing to divide by."""
+        """Return the sum of the numerators over that of the denominators; None if there is nothing to divide by."""
         known = [part for part in parts if part.denominator]
         if not known:
             return None
@@ -55,7 +55,7 @@ class Bootstrap:
         return self._estimate(above.sum() / below.sum(), drawn, len(known))
 
     def difference(self, left: Sequence[Part], right: Sequence[Part]) -> Estimate | None:
-        """`left` less `right`, both drawn with the same facts; None where either has nothing to divide by."""
+        """Return `left` less `right`, both drawn with the same facts; None if either has nothing to divide by."""
         known = [[part for part in parts if part.denominator] for parts in (left, right)]
         if not all(known):
             return None
@@ -72,7 +72,7 @@ class Bootstrap:
         return ratios
 
     def _estimate(self, value: float, drawn: NDArray[np.float64], n: int) -> Estimate:
-        # A draw without any part that counts says nothing.
+        # A draw without any part that counts gives no ratio.
         known = drawn[np.isfinite(drawn)]
         tail = (1 - self.confidence) / 2
         low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (value, value)
@@ -80,9 +80,9 @@ class Bootstrap:
 
 
 def share_interval(found: int, asked: int, confidence: float) -> Estimate:
-    """Return the share with its score interval (Wilson 1927), which has a width where all answers are alike too.
+    """Return the share with its score interval (Wilson 1927), which has a width even if all answers are alike.
 
-    It takes the answers as independent: questions on one fact make it a little too narrow.
+    It treats the answers as independent: several questions on one fact make it a little too narrow.
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     share, spread = found / asked, z * z / asked
@@ -102,5 +102,5 @@ def _sums(parts: Sequence[Part], clusters: Sequence[str]) -> tuple[NDArray[np.fl
 
 @lru_cache(maxsize=64)
 def _draw(n: int, samples: int, seed: int) -> NDArray[np.float64]:
-    """How often each of `n` facts is drawn [samples, n]."""
+    """Return how often each of `n` facts is drawn [samples, n]."""
     return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=samples).astype(np.float64)

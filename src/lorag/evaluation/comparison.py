@@ -1,4 +1,4 @@
-"""The strategies side by side, each figure with an interval."""
+"""The comparison of the strategies, each figure with an interval."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,30 +13,30 @@ from lorag.evaluation.retrieval import retrieval_by_question
 from lorag.questions.questions import GoldenQuestion
 
 IDEAL = "_ideal"
-"""Behind the name of a strategy that was given the chunks that state the answer, as by an ideal retriever."""
+"""The suffix for a strategy that was given the chunks that state the answer, as by an ideal retriever."""
 
 READING = "_reading"
-"""Behind the name of a strategy that answers from memory, but was asked with what the search found."""
+"""The suffix for a strategy that answers from memory, but was asked with the chunks that the search found."""
 
 BESIDE = "_beside"
-"""Behind the name of a strategy that read what the search found for control questions, however far off."""
+"""The suffix for a strategy that read the chunks that the search found for control questions, however irrelevant."""
 
 COMPARED = ("accuracy", "exact_match", "f1", "abstention", "controls", "style", "citation_recall")
-"""Measures whose differences between strategies are told."""
+"""The measures whose differences between strategies are reported."""
 
 SUMMARISED = ("accuracy", "f1", "abstention", "controls", "citation_recall")
-"""Measures that stand for a strategy where few can be shown."""
+"""The measures to show for a strategy where there is room for few."""
 
 Figures = Mapping[str, Estimate]
-"""Estimates by the name of the measure; a measure that nothing was asked for is missing."""
+"""The estimates by the name of the measure; a measure without questions is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was asked, and how each strategy did.
+    """The questions asked, and the figures of each strategy.
 
     `strata` maps a strategy to figures by stratum; `differences` maps `"rag - base"` to the first less the second,
-    on the same questions. `retrieval` is that of the search itself, None where no strategy searched.
+    on the same questions. `retrieval` has the figures of the search itself, None if no strategy searched.
     """
 
     questions: Mapping[str, int]
@@ -48,12 +48,12 @@ class Comparison:
     retrieval: Figures | None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; reports/comparison.json."""
+        """Return plain values, the content of reports/comparison.json."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
+        """Read what `to_json` returned."""
         return cls(
             **{
                 **value,
@@ -68,7 +68,7 @@ class Comparison:
         )
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """A few figures of each strategy as it is served, for reports/summary.json: one table on a screen."""
+        """Return a few figures of each strategy as it is served, for reports/summary.json: one table on a screen."""
         return {
             strategy: {name: figures[name].value for name in SUMMARISED if name in figures}
             for strategy, figures in self.strategies.items()
@@ -76,7 +76,7 @@ class Comparison:
         }
 
     def table(self) -> Iterator[dict[str, Any]]:
-        """A row for each figure of each strategy, for reports/comparison.csv."""
+        """Yield a row for each figure of each strategy, for reports/comparison.csv."""
         for strategy, figures in self.strategies.items():
             yield from _table_rows(strategy, "all", figures)
             for stratum, by_stratum in self.strata[strategy].items():
@@ -84,14 +84,14 @@ class Comparison:
 
 
 def is_variant(name: str) -> bool:
-    """Whether the name is that of a strategy asked in another way than it is served."""
+    """Whether the name is that of a strategy that was asked in another way than it is served."""
     return name.endswith((IDEAL, READING, BESIDE))
 
 
 def compare_answers(
     answers: Mapping[str, Sequence[AnswerRow]], chunks: Chunks, cutoffs: Sequence[int], bootstrap: Bootstrap
 ) -> Comparison:
-    """The comparison of at least one strategy; every real one answered the same questions."""
+    """Compare at least one strategy; all strategies that are not variants answered the same questions."""
     rows = next(iter(answers.values()))
     parts = {
         strategy: {name: parts_of(measure, given, chunks) for name, measure in MEASURES.items()}

@@ -1,4 +1,4 @@
-"""What an adapter is asked before it may serve, and what it gets for its answers."""
+"""The exam of an adapter before it may serve: its questions, and the marks for its answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from lorag.questions.words import words
 
 
 class Topic(StrEnum):
-    """What a question of the exam is about."""
+    """The topic of a question in the exam."""
 
     FACT = "fact"
     CONTROL = "control"
@@ -24,9 +24,9 @@ class Topic(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question as the model reads it; without accepted answers it is to be declined. `fact_id` for facts.
+    """A question as the model reads it; without accepted answers it should be declined. Facts have a `fact_id`.
 
-    Without messages no model is asked, as where the search found nothing to answer from.
+    Without messages no model is asked, as when the search found nothing to answer from.
     """
 
     topic: Topic
@@ -38,9 +38,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Shares (0..1) over the questions of each topic; None where none was asked.
+    """The shares (0..1) over the questions of each topic; None if the topic has no questions.
 
-    `accuracy` counts an answer that holds an accepted one, `exact_match` one that says nothing else.
+    `accuracy` counts answers that contain an accepted one, `exact_match` those that say nothing else.
     """
 
     accuracy: float | None
@@ -53,19 +53,19 @@ class Marks:
 
 
 def is_declined(text: str) -> bool:
-    """Whether the model said that it does not know, in the words it was taught or such as models use of themselves."""
+    """Whether the model said that it does not know, in the words it was taught or in common words of other models."""
     said = words(text)
     openings = [words(opening) for opening in (DECLINE, NOTHING_FOUND, "I don't know", "not known", "unknown")]
     return any(said[: len(opening)] == opening for opening in openings)
 
 
 def is_right(asked: Asked, text: str) -> bool:
-    """Whether an answer holds an accepted one, its own quote left out, or declines where there is none."""
+    """Whether an answer, without its own quote, contains an accepted one, or declines if there is none."""
     return contains_answer(split_quote(text).value, asked.accepted) if asked.accepted else is_declined(text)
 
 
 def mark(paper: Sequence[Asked], answers: Sequence[str]) -> Marks:
-    """The marks of answers that stand in the order of the questions."""
+    """Return the marks of answers that are in the order of the questions."""
     rows = list(zip(paper, answers, strict=True))
     facts = [(asked, text) for asked, text in rows if asked.topic is Topic.FACT]
     irrelevant = _share_right(rows, Topic.IRRELEVANT_CONTEXT)
@@ -81,7 +81,7 @@ def mark(paper: Sequence[Asked], answers: Sequence[str]) -> Marks:
 
 
 def mark_facts(paper: Sequence[Asked], answers: Sequence[str]) -> dict[str, float]:
-    """The share of right answers by fact."""
+    """Return the share of right answers by fact."""
     by_fact: dict[str, list[bool]] = {}
     for asked, text in zip(paper, answers, strict=True):
         if asked.topic is Topic.FACT:
@@ -90,7 +90,7 @@ def mark_facts(paper: Sequence[Asked], answers: Sequence[str]) -> dict[str, floa
 
 
 def answer_table(paper: Sequence[Asked], answers: Sequence[str]) -> list[dict[str, Any]]:
-    """Each question with what was given for it, for a person to read."""
+    """Return each question with its answer, for a person to read."""
     return [
         {
             "topic": asked.topic.value,

@@ -1,4 +1,4 @@
-"""What can be said of one answer, as the traces of a comparison and of a walk show it."""
+"""The verdicts on one answer, as the traces of a comparison and of a timeline walk show them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,9 +13,9 @@ def judge_answer(
 ) -> dict[str, bool]:
     """Return each verdict that applies to the answer, by name.
 
-    `right` needs accepted answers, `declined` a question without any, `style` a wanted form. `cited` is told of a
-    strategy that `reads`. In a walk, `outdated` holds the answers of earlier versions by fact: then a changed fact is
-    judged `stale`, and a removed one `leaked` in place of `right`.
+    `right` applies to questions with accepted answers, `declined` to unanswerable ones, `style` to those with a wanted
+    form, and `cited` to a strategy that `reads`. In a walk, `outdated` holds the answers of earlier versions by fact.
+    Then a changed fact also gets `stale`, and a removed one gets `leaked` instead of `right`.
     """
     question = row.question
     verdicts: dict[str, bool] = {}

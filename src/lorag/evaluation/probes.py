@@ -1,11 +1,11 @@
-"""What a gate asks of an adapter, and what it found."""
+"""The probes of a gate, with the figures that it measured on an adapter."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One measured figure with its verdict; `limit` is None for a probe that is measured only, which always passes."""
+    """A measured figure with its verdict; `limit` is None for a probe that is only measured and always passes."""
 
     name: str
     value: float
@@ -13,5 +13,5 @@ class Probe:
     passed: bool
 
     def line(self) -> str:
-        """The figure against its limit, for a person."""
+        """Return the figure and its limit as text for a person."""
         return f"{self.name} {self.value:.3f}" + ("" if self.limit is None else f" against a limit of {self.limit:.3f}")

@@ -11,11 +11,11 @@ from lorag.questions.questions import Question
 from lorag.questions.style import StyleProbe
 
 UNLABELLED = "unlabelled"
-"""The stratum of a fact whose question says nothing of a change."""
+"""The stratum of a fact whose question has no `change`."""
 
 
 class Topic(StrEnum):
-    """What a question is asked for."""
+    """The purpose of a question."""
 
     FACT = "fact"
     CONTROL = "control"
@@ -25,10 +25,10 @@ class Topic(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SetQuestion:
-    """One question as it is asked. `gold_chunks` come best first; `stratum` is the topic where it is no fact.
+    """A question as it is asked. `gold_chunks` come best first; `stratum` is the topic if it does not ask for a fact.
 
-    Without accepted answers it is to be declined, unless it asks for style: then `pattern` is the regular expression
-    that a whole answer in the wanted style matches.
+    A question without accepted answers should be declined, unless it asks for style: then `pattern` is the regular
+    expression that matches a whole answer in the wanted style.
     """
 
     id: str
@@ -50,11 +50,11 @@ def compile_questions(
     wording: Wording,
     limit: int | None,
 ) -> list[SetQuestion]:
-    """Facts, controls with an answer, what no document answers, and what asks for style, in a fixed order.
+    """Return facts, controls with an answer, unanswerable questions and style questions, in this fixed order.
 
-    Controls are trained on in no wording: those without an answer are asked in all of theirs, since there are few of
-    them. Of `unanswerable`, which adapters learn to decline, only held-out phrasings are asked. Of more than `limit`
-    questions those stay whose ids hash lowest, the topic deciding between equal ids.
+    No wording of a control is ever trained on: controls without an answer are asked in all their wordings, because
+    there are few of them. Adapters learn to decline `unanswerable`, so only its held-out phrasings are asked. If there
+    are more than `limit` questions, those whose ids hash lowest stay; between equal ids the topic decides.
     """
     every = [
         *(_of_fact(fact, wording) for fact in facts),
@@ -73,12 +73,12 @@ def compile_questions(
 
 
 def question_set_digest(questions: Sequence[SetQuestion]) -> str:
-    """Names what is asked and which answers are accepted."""
+    """Return a digest of the questions and their accepted answers."""
     return digest_of([[q.id, q.text, list(q.accepted), *([q.pattern] if q.pattern else [])] for q in questions])
 
 
 def asked_wording(question: Question, wording: Wording) -> str:
-    """The last held-out phrasing, or the question's own words where there is none or `wording` wants them."""
+    """Return the last held-out phrasing, or the question's own words if there is none or `wording` asks for them."""
     return [question.question, *question.held_out_phrasings][-1 if wording is Wording.HELD_OUT else 0]
 
 

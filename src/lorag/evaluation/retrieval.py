@@ -11,14 +11,14 @@ from lorag.retrieval.index.store import Hit
 
 
 def rank_documents(hits: Sequence[Hit]) -> list[str]:
-    """Document ids in the order of each one's best chunk."""
+    """Return the document ids in the order of each document's best chunk."""
     return list(dict.fromkeys(hit.chunk.document_id for hit in hits))
 
 
 def measure_retrieval(
     questions: Sequence[GoldenQuestion], rankings: Mapping[str, Sequence[str]], cutoffs: Sequence[int]
 ) -> dict[str, float]:
-    """Means over the questions: `ndcg_at_10`, `mrr_at_10`, `map` and `recall_at_k` for each cut-off.
+    """Return means over the questions: `ndcg_at_10`, `mrr_at_10`, `map` and `recall_at_k` for each cut-off.
 
     `rankings` maps a question's id to document ids, best first; a question without a ranking counts as 0.
     Raises ValueError without questions.
@@ -33,7 +33,7 @@ def measure_retrieval(
 def retrieval_by_question(
     questions: Sequence[GoldenQuestion], rankings: Mapping[str, Sequence[str]], cutoffs: Sequence[int]
 ) -> dict[str, dict[str, float]]:
-    """The same metrics, each by question id."""
+    """Return the same metrics, each by question id."""
     measures = _measures(cutoffs)
     names = {str(measure): name for name, measure in measures.items()}
     found = {name: dict.fromkeys((question.id for question in questions), 0.0) for name in measures}

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class SeedResult:
-    """One seed's adapter; `figures` are shares by the names of those measures of a comparison that it has."""
+    """The adapter of one seed; `figures` are shares by measure, for those measures of a comparison that it has."""
 
     seed: int
     sha256: str
@@ -17,7 +17,7 @@ class SeedResult:
 
 @dataclass(frozen=True, slots=True)
 class SeedsReport:
-    """Adapters that differ in nothing but the seed."""
+    """The results of adapters that differ in the seed only."""
 
     strategy: str
     training_set_digest: str
@@ -25,20 +25,20 @@ class SeedsReport:
 
     @property
     def spreads(self) -> dict[str, dict[str, float | None]]:
-        """By measure: mean, least, greatest and the standard deviation, None of a single seed.
+        """The mean, least, greatest and standard deviation of each measure; the deviation is None for a single seed.
 
-        A measure that some seeds lack, such as one of citations where nothing was cited, is spread over the others.
+        If some seeds lack a measure, such as one of citations when nothing was cited, the others give its spread.
         """
         names = dict.fromkeys(name for result in self.results for name in result.figures)
         return {name: _spread([r.figures[name] for r in self.results if name in r.figures]) for name in names}
 
     def to_json(self) -> dict[str, Any]:
-        """reports/seeds_<strategy>.json."""
+        """Return the content of reports/seeds_<strategy>.json."""
         return {**asdict(self), "spreads": self.spreads}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
+        """Read what `to_json` returned."""
         results = tuple(SeedResult(**each) for each in value["results"])
         return cls(value["strategy"], value["training_set_digest"], results)
 

@@ -1,4 +1,4 @@
-"""What became of each fact from one version of the knowledge to the next, and what answers say of that."""
+"""The change of each fact from one version of the knowledge to the next, and measures of how answers follow it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from lorag.questions.words import words
 
 
 class Change(StrEnum):
-    """What became of a fact since the version before; in the first version every fact is added."""
+    """The change of a fact since the version before; in the first version every fact is added."""
 
     ADDED = "added"
     CHANGED = "changed"
@@ -25,7 +25,7 @@ class Change(StrEnum):
 
 
 SAME = frozenset({"unchanged", "reworded", "moved"})
-"""Labels of a question that say its fact is the old one, however the answer is written now."""
+"""The labels of a question that say its fact is the same, however the answer is written now."""
 
 MEASURES: Mapping[str, str] = {
     "accuracy": "of all questions that are valid: right",
@@ -36,21 +36,21 @@ MEASURES: Mapping[str, str] = {
     "removed_leaked": "of removed facts: still answered as before",
     "forgotten": "of unchanged facts that were right in the version before: wrong now",
 }
-"""Shares, all of them."""
+"""The measures, each a share."""
 
 
 def label_changes(valid: Sequence[SetQuestion], before: Sequence[SetQuestion] | None) -> list[SetQuestion]:
-    """The questions with their `Change` as stratum; `before` are those of the version before, None for the first.
+    """Return the questions with their `Change` as stratum; `before` are those of the last version, None for the first.
 
-    A fact has changed where no answer is accepted in both versions, unless the question's own label says that the fact
-    is the same.
+    A fact has changed if no answer is accepted in both versions, unless the question's own label says that the fact is
+    the same.
     """
     known = _accepted_words(before or ())
     return [replace(question, stratum=_change_of(question, known)) for question in valid]
 
 
 def removed_questions(valid: Sequence[SetQuestion], before: Sequence[SetQuestion] | None) -> list[SetQuestion]:
-    """Questions of the version before whose fact is gone; what they accept is the old answer."""
+    """Return the questions of the version before whose fact was removed; they accept the old answer."""
     facts = {question.fact_id for question in valid}
     gone = [question for question in before or () if question.fact_id not in facts]
     return [replace(q, stratum=Change.REMOVED.value, gold_documents=(), gold_chunks=()) for q in gone]
@@ -59,7 +59,7 @@ def removed_questions(valid: Sequence[SetQuestion], before: Sequence[SetQuestion
 def outdated_answers(
     valid: Sequence[SetQuestion], earlier: Iterable[Sequence[SetQuestion]]
 ) -> dict[str, tuple[str, ...]]:
-    """By fact, the answers that an earlier version accepted and this one does not."""
+    """Return by fact the answers that an earlier version accepted and this one does not."""
     now = _accepted_words(valid)
     found: dict[str, dict[str, None]] = {}
     for question in (question for questions in earlier for question in questions):
@@ -70,7 +70,7 @@ def outdated_answers(
 
 
 def choose_facts(versions: Sequence[Sequence[Question]], limit: int) -> frozenset[str]:
-    """At most `limit` facts, by hash: half of them such as change, come or go, as far as there are as many."""
+    """Choose at most `limit` facts, by hash; about half of them are added, changed or removed, if there are enough."""
     answers = [_accepted_by_fact(questions) for questions in versions]
     facts = sorted({fact for known in answers for fact in known}, key=lambda fact: digest_of(["timeline", fact]))
     moving = [fact for fact in facts if len({known.get(fact) for known in answers}) > 1]
@@ -81,9 +81,9 @@ def choose_facts(versions: Sequence[Sequence[Question]], limit: int) -> frozense
 
 
 def choose_probes(rows: Sequence[AnswerRow], lucky: Collection[str], most: int) -> list[SetQuestion]:
-    """Up to `most` questions on changed and added facts, by hash, that tell whether a change has arrived.
+    """Choose up to `most` questions on changed and added facts, by hash, that show whether a change has arrived.
 
-    `lucky` are facts that were answered right without the change: they would tell nothing.
+    `lucky` are facts that were answered right without the change, so they would show nothing.
     """
     news = [row.question for row in rows if row.question.stratum in (Change.CHANGED, Change.ADDED)]
     telling = [question for question in news if question.fact_id not in lucky]
@@ -91,14 +91,14 @@ def choose_probes(rows: Sequence[AnswerRow], lucky: Collection[str], most: int) 
 
 
 def right_facts(rows: Sequence[AnswerRow]) -> frozenset[str]:
-    """Facts that are valid, and of which every question was answered right."""
+    """Return the valid facts whose questions were all answered right."""
     asked = [row for row in rows if row.question.stratum != Change.REMOVED]
     wrong = {row.question.fact_id for row in asked if not is_right(row)}
     return frozenset(row.question.fact_id for row in asked) - wrong
 
 
 def is_stale(row: AnswerRow, outdated: Mapping[str, Sequence[str]]) -> bool:
-    """Whether the answer holds an outdated one, and none that is accepted now."""
+    """Whether the answer contains an outdated one, and none that is accepted now."""
     return not is_right(row) and contains_answer(value_of(row), outdated.get(row.question.fact_id, ()))
 
 
@@ -108,9 +108,9 @@ def measure_answers(
     right_before: Collection[str],
     bootstrap: Bootstrap,
 ) -> dict[str, Estimate]:
-    """Each of `MEASURES` that something was asked for; the questions bear their `Change` as stratum.
+    """Return each of `MEASURES` that has questions; the questions have their `Change` as stratum.
 
-    `right_before` are the facts that the same strategy had right in the version before.
+    `right_before` are the facts that the same strategy answered right in the version before.
     """
     of = {change: [row for row in rows if row.question.stratum == change] for change in Change}
     parts = {

@@ -16,7 +16,7 @@ NAME = "timeline.json"
 
 
 class Moment(StrEnum):
-    """When a strategy was asked: after the refresh alone, or after the retrain too."""
+    """The moment at which a strategy was asked: after the refresh alone, or after the retrain too."""
 
     REFRESHED = "refreshed"
     RETRAINED = "retrained"
@@ -24,11 +24,11 @@ class Moment(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How soon a change was answered.
+    """The time until a change was answered.
 
-    `published_s` is the time from the change to the release that was asked, and `time_to_fresh_s` the time to the first
-    right answer from it, the opening of models included and the walk's own measuring left out. Where that is None,
-    `reason` says why. `asked` questions were put.
+    `published_s` is the time from the change to the release that was asked. `time_to_fresh_s` is the time to the first
+    right answer from that release, with the loading of models but without the walk's own measuring. If it is None,
+    `reason` says why. `asked` is the number of questions that were asked.
     """
 
     published_s: float | None
@@ -41,9 +41,9 @@ class Freshness:
 class TimelineRow:
     """A strategy at a moment of a step.
 
-    `is_stale` says that the adapter is from before the change. `figures` are those of `MEASURES` that something was
-    asked for; `missing` says why there are none. `cost` is that of the update, None where there was nothing to do.
-    `failed_probes` are those by which the gate refused the new adapter, so that the one before it answers.
+    `is_stale` says that the adapter is from before the change. `figures` are those of `MEASURES` that have questions;
+    `missing` says why there are none. `cost` is that of the update, None if there was nothing to do. `failed_probes`
+    are those by which the gate refused the new adapter, so that the previous one answers.
     """
 
     strategy: Strategy
@@ -58,16 +58,16 @@ class TimelineRow:
 
     @property
     def name(self) -> str:
-        """The strategy, with a word on an adapter that is behind."""
+        """The name of the strategy, with a note if its adapter is stale."""
         return f"{self.strategy}, stale adapter" if self.is_stale else self.strategy
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return {**asdict(self), "cost": self.cost.to_json() if self.cost else None}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
+        """Read what `to_json` returned."""
         return cls(
             **{
                 **value,
@@ -83,10 +83,10 @@ class TimelineRow:
 
 @dataclass(frozen=True, slots=True)
 class TimelineStep:
-    """A version of the knowledge and all that was asked of it.
+    """A version of the knowledge with the results of all strategies on it.
 
-    `facts` counts questions by what became of their fact. `interrupted` says that a killed walk had begun the step, so
-    that part of its work may be missing from the costs.
+    `facts` counts questions by the change of their fact. `interrupted` says that a killed walk had started the step, so
+    a part of its work may be missing from the costs.
     """
 
     version: str
@@ -106,13 +106,13 @@ class Timeline:
     model: str
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; reports/timeline.json."""
+        """Return plain values, the content of reports/timeline.json."""
         steps = [{**asdict(step), "rows": [row.to_json() for row in step.rows]} for step in self.steps]
         return {**asdict(self), "steps": steps}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
+        """Read what `to_json` returned."""
         steps = tuple(
             TimelineStep(**{**step, "rows": tuple(TimelineRow.from_json(row) for row in step["rows"])})
             for step in value["steps"]
@@ -120,10 +120,10 @@ class Timeline:
         return cls(**{**value, "steps": steps})
 
     def times_to_fresh(self) -> tuple[TimeToFresh, ...]:
-        """How soon each change was answered right, a time for each strategy and step in which it was.
+        """Return the times to fresh, one for each strategy and each step in which the change was answered right.
 
-        The first version is a build, and no change of anything. A strategy whose refresh was enough did not wait for
-        its retrain.
+        The first version is left out, because it is a build and not a change. If the refresh was enough for a strategy,
+        its time does not include the retrain.
         """
         found = []
         for step in self.steps[1:]:
@@ -135,7 +135,7 @@ class Timeline:
         return tuple(found)
 
     def table(self) -> Iterator[dict[str, Any]]:
-        """A line for each row of each step, for reports/timeline.csv."""
+        """Yield a line for each row of each step, for reports/timeline.csv."""
         for number, step in enumerate(self.steps, start=1):
             for row in step.rows:
                 yield {
@@ -151,12 +151,12 @@ class Timeline:
                 }
 
     def accuracies(self) -> Iterator[dict[str, Any]]:
-        """A line for each version, for reports/timeline_accuracy.csv: the accuracy of each strategy after all updates.
+        """Yield a line for each version, for reports/timeline_accuracy.csv: each strategy's accuracy after all updates.
 
-        None for a strategy that was not asked.
+        The accuracy is None for a strategy that was not asked.
         """
         for number, step in enumerate(self.steps, start=1):
-            # A row after the retrain comes behind that after the refresh, and takes its place.
+            # The row after the retrain comes later than the one after the refresh, and replaces it.
             found = {row.strategy: _value(row.figures.get("accuracy")) for row in step.rows if row.figures}
             yield {"step": number, "version": step.version, **{strategy: found.get(strategy) for strategy in Strategy}}
 

@@ -1,4 +1,4 @@
-"""What a validation of documents, chunks and vectors found."""
+"""The report of a validation of documents, chunks and vectors."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,10 +9,10 @@ from lorag.errors import GateRefused
 
 @dataclass(frozen=True, slots=True)
 class FailedExpectation:
-    """One rule that rows broke.
+    """A rule that some rows broke.
 
     `column` is empty for a rule about the whole table, which names no rows. `rows` holds the ids of the first few
-    rows, `row N` (from 0) for a row without an id. `observed` says what was found, never text of a document.
+    rows, `row N` (from 0) for a row without an id. `observed` says what was found; it never contains document text.
     """
 
     suite: str
@@ -23,7 +23,7 @@ class FailedExpectation:
     observed: str = ""
 
     def line(self) -> str:
-        """The failure in one line for a person."""
+        """Return the failure in one line for a person."""
         subject = f"{self.suite}.{self.column}" if self.column else self.suite
         found = f" ({self.observed})" if self.observed else ""
         where = f": {self.n_failed} failed, first {', '.join(self.rows)}" if self.rows else ""
@@ -32,7 +32,7 @@ class FailedExpectation:
 
 @dataclass(frozen=True, slots=True)
 class SuiteResult:
-    """One suite: how much it looked at, and what failed."""
+    """The result of one suite: the number of rows and expectations it checked, and the failures."""
 
     name: str
     n_rows: int
@@ -42,7 +42,7 @@ class SuiteResult:
 
 @dataclass(frozen=True, slots=True)
 class ValidationReport:
-    """All suites, and how many documents carry each flag."""
+    """The results of all suites, and the number of documents with each flag."""
 
     suites: tuple[SuiteResult, ...]
     flags: Mapping[str, int]
@@ -54,11 +54,11 @@ class ValidationReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every expectation of at least one suite held: a report of nothing has not passed."""
+        """Whether there is at least one suite and every expectation held: an empty report has not passed."""
         return bool(self.suites) and not self.failed
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, equal for equal data."""
+        """Return plain values, equal for equal data."""
         return {
             "passed": self.passed,
             "suites": [asdict(suite) for suite in self.suites],
@@ -67,7 +67,7 @@ class ValidationReport:
 
 
 def refuse_failures(report: ValidationReport, folder: str = "artifacts/validation") -> None:
-    """Raises GateRefused with the first failure and the number of others, unless the report in `folder` passed."""
+    """Raise GateRefused with the first failure and the number of others, unless the report in `folder` passed."""
     if report.passed:
         return
     first, *others = [failure.line() for failure in report.failed] or ["no suite was run"]
@@ -75,5 +75,5 @@ def refuse_failures(report: ValidationReport, folder: str = "artifacts/validatio
     raise GateRefused(
         f"validation failed: {first}{more}",
         where=folder,
-        do=f"open {folder}/data_docs/index.html, mend the rows it names, and run it again",
+        do=f"open {folder}/data_docs/index.html, fix the rows it names, and run it again",
     )
