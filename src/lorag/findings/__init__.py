@@ -1,1 +1,1 @@
-"""What the measurements say: claims, uses and the classic table."""
+"""The conclusions from the measurements: claims, uses and the classic table."""

@@ -1,4 +1,4 @@
-"""Twelve claims on RAG and fine-tuning, each judged by what was measured here."""
+"""Twelve claims on RAG and fine-tuning, each judged by the measurements of this workspace."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from lorag.findings.unmeasured_claims import UNMEASURED
 from lorag.strategies import AdapterKind, Strategy
 
 LEAD = 0.2
-"""By so much retrieval is said to lead on new facts."""
+"""The lead on new facts that the claim gives retrieval."""
 
 NEGLIGIBLE = 0.1
-"""A gain that is surely below this counts as none: an interval that only reaches 0 does not show that."""
+"""A gain whose whole interval is below this counts as none; an interval that only includes 0 does not show that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A claim with its verdict.
 
-    `source` is the paper that made it, None for one that nobody measured before. `why` is the rule that decided, or
-    what is missing; `do` is what measures it, None where it was measured.
+    `source` is the paper that made the claim, None if no paper measured it before. `why` is the rule that decided, or
+    what is missing; `do` is the command that measures it, None if it was measured.
     """
 
     id: str
@@ -37,7 +37,7 @@ class Judged:
     do: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return {
             "id": self.id,
             "claim": self.claim,
@@ -51,7 +51,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule found out; `do` is set where something was not measured."""
+    """The result of a rule; `do` is set if something was not measured."""
 
     verdict: Verdict
     why: str
@@ -60,7 +60,7 @@ class Finding:
 
 
 def judge_claims(evidence: Evidence) -> list[Judged]:
-    """All claims in order; one that the figures leave open does not hold."""
+    """Judge all claims in order; a claim that the figures do not decide does not hold."""
     return [
         Judged(name, claim, source, found.verdict, found.why, found.figures, found.do)
         for name, (claim, source) in CLAIMS.items()
@@ -71,18 +71,18 @@ def judge_claims(evidence: Evidence) -> list[Judged]:
 CLAIMS: Mapping[str, tuple[str, str | None]] = {
     "S1": ("On facts that a model does not know, retrieval leads fine-tuning by 20 points or more.", "2312.05934"),
     "S2": ("More paraphrases teach fine-tuning more facts, yet never as many as retrieval finds.", "2312.05934"),
-    "S3": ("A small model does best tuned and reading, then reading, then tuned, then as it was.", "2403.01432"),
+    "S3": ("A small model does best tuned and reading, then reading, then tuned, then unchanged.", "2403.01432"),
     "S4": ("Plain tuning unlearns reading; tuning on contexts with distractors brings it back.", "2403.10131"),
-    "S5": ("An adapter learns facts up to a number that its rank sets, and beyond that less of each.", "2502.14502"),
+    "S5": ("An adapter learns facts up to a number set by its rank; beyond it, it learns each one less.", "2502.14502"),
     "S6": ("Learning new facts costs known ones; replay and stopping early save some.", "2405.05904"),
     "S7": ("Updating the index takes less time, energy and money than retraining an adapter.", None),
-    "S8": ("Between updates and queries a day lies a line where reading and tuning cost the same.", None),
+    "S8": ("There is a line of updates and queries a day on which reading and tuning cost the same.", None),
     "S9": ("A removed fact is gone from retrieval at once, and stays in an adapter until a retrain.", "2401.06121"),
-    "S10": ("A fresh index with an adapter from before the change answers as before more often.", "2205.11388"),
-    "S11": ("A context that is beside the point spoils answers that the model knew by itself.", "2508.06178"),
+    "S10": ("A fresh index with an adapter from before the change gives outdated answers more often.", "2205.11388"),
+    "S11": ("An irrelevant context spoils answers that the model knew by itself.", "2508.06178"),
     "S12": ("Style and format are learned by tuning and not taken over from a context.", "2401.08406"),
 }
-"""Each in a sentence, with the number of its paper at arXiv."""
+"""The claims, each in a sentence, with the number of its paper at arXiv."""
 
 
 def _retrieval_leads(evidence: Evidence) -> Finding:
@@ -132,12 +132,14 @@ def _an_index_is_cheaper(evidence: Evidence) -> Finding:
         return _missing("updates of both kinds", UPDATE)
     figures, holds = [], True
     for unit, value in _UNITS.items():
-        # Money is compared as it was paid; the price of a retrain long ago may have been another.
+        # Money is compared as it was paid; an old retrain may have had another price.
         spans = {"refresh": [value(cost) for cost in refreshes]}
         spans |= {f"retrain of {kind}": [value(cost) for cost in found] for kind, found in retrains.items()}
         figures += [_range(name, values, unit or refreshes[0].currency) for name, values in spans.items()]
         holds &= max(spans.pop("refresh")) < min(min(values) for values in spans.values())
-    return Finding(verdict_of(holds), "the dearest refresh is below the cheapest retrain in all three", tuple(figures))
+    return Finding(
+        verdict_of(holds), "the most expensive refresh is below the cheapest retrain in all three", tuple(figures)
+    )
 
 
 _UNITS: Mapping[str, Callable[[Cost], float]] = {
@@ -161,9 +163,11 @@ def _costs_cross(evidence: Evidence) -> Finding:
     if not line.exists:
         return Finding(Verdict.FAILS, f"{line.always_cheaper or 'neither'} is cheaper at every workload")
     if line.falls:
-        return Finding(Verdict.FAILS, f"{line.cheaper_above} is cheaper wherever more than storage is paid for")
-    sure = "with every cost at its least and greatest too" if span.sure else "but not with every cost as measured"
-    why = f"the line exists at the medians, {sure}; with more queries {line.cheaper_above} is cheaper"
+        return Finding(
+            Verdict.FAILS, f"{line.cheaper_above} is cheaper except at few updates and queries, by storage alone"
+        )
+    sure = "and at every least and greatest cost" if span.sure else "but not at every measured cost"
+    why = f"the line exists at the median costs, {sure}; with more queries {line.cheaper_above} is cheaper"
     if line.slope is None:
         return Finding(verdict_of(span.sure), why)
     unit = "queries an update"
@@ -186,7 +190,7 @@ def _removal_leaks(evidence: Evidence) -> Finding:
         do = f"{TIMELINE} over versions that remove facts"
         return _missing("removed facts asked after a refresh and after a retrain", do)
     named = {"base": base, "rag": reads, "stale tuned": stale, "tuned after its retrain": retrained}
-    # What the bare model answers right was never leaked.
+    # An answer that the base model gives right was never leaked.
     stays = stale.low > base.high and stale.low > reads.high
     goes = retrained.high < stale.low and retrained.low <= base.high
     holds = stays and goes and reads.low <= base.high
@@ -229,7 +233,7 @@ def _style_is_learned(evidence: Evidence) -> Finding:
     }
     found = {name: gap for name, gap in pairs.items() if gap is not None}
     if len(found) < len(pairs):
-        return _missing("how base, rag and tuned sound", STYLE)
+        return _missing("the style of base, rag and tuned", STYLE)
     learned = found["tuned - base"].low > 0 and found["tuned - rag"].low > 0
     taken_over = found["rag - base"].low > 0 or found["rag - base"].high >= NEGLIGIBLE
     why = f"tuned lies above base and rag, and rag - base at 0 and below {NEGLIGIBLE}, intervals included"

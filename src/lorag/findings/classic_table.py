@@ -1,4 +1,4 @@
-"""The usual table of retrieval against fine-tuning, with what was measured in each cell."""
+"""The usual table of retrieval against fine-tuning, with a measured figure in each cell."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ NOT_MEASURED = "not measured"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What is shown, and the number behind it; None where it was not measured or does not apply."""
+    """The text to show, and its number; None if it was not measured or does not apply."""
 
     text: str
     value: float | None = None
@@ -23,7 +23,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Aspect:
-    """A row: a cell for each strategy, and the command that fills those that were not measured."""
+    """A row: a cell for each strategy, and the command that measures the missing ones."""
 
     name: str
     unit: str
@@ -31,13 +31,13 @@ class Aspect:
     do: str
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         cells = {name: {"text": cell.text, "value": cell.value} for name, cell in self.cells.items()}
         return {"name": self.name, "unit": self.unit, "cells": cells, "do": self.do}
 
 
 def fill_table(evidence: Evidence) -> list[Aspect]:
-    """Every aspect of all four strategies."""
+    """Return every aspect of all four strategies."""
     return [
         Aspect(name, unit, {strategy: cell(evidence, strategy) for strategy in Strategy}, do)
         for name, unit, cell, do in _ASPECTS
@@ -100,7 +100,7 @@ def _maintenance(evidence: Evidence, strategy: Strategy) -> Cell:
 
 
 def _first_builds(evidence: Evidence, strategy: Strategy) -> list[LedgerEntry] | None:
-    """The oldest full build of each part; None where one is missing."""
+    """Return the oldest full build of each part; None if one is missing."""
     found = []
     for kind, adapter in updates_of(strategy):
         # Entries come newest first.

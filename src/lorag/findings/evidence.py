@@ -1,4 +1,4 @@
-"""What was measured in a workspace, gathered to judge by: the comparison, the walk through versions, the costs."""
+"""The measurements of a workspace, collected for the verdicts: the comparison, the timeline walk, the costs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -16,7 +16,7 @@ from lorag.strategies import READER, AdapterKind, Strategy
 
 
 class Verdict(StrEnum):
-    """What the figures say; a claim that they leave open does not hold."""
+    """The verdict of the figures; a claim that they do not decide does not hold."""
 
     HOLDS = "holds"
     FAILS = "fails"
@@ -24,13 +24,13 @@ class Verdict(StrEnum):
 
 
 def verdict_of(holds: bool) -> Verdict:
-    """Of something that was measured."""
+    """Return the verdict on something that was measured."""
     return Verdict.HOLDS if holds else Verdict.FAILS
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A figure by which something was judged; `low` and `high` are its interval or its range, None without one."""
+    """A figure behind a verdict; `low` and `high` are its interval or its range, None without one."""
 
     of: str
     value: float
@@ -40,28 +40,28 @@ class Measurement:
 
     @classmethod
     def on(cls, of: str, found: Estimate) -> Self:
-        """A share or a difference of shares."""
+        """Make a measurement of a share or a difference of shares."""
         return cls(of, found.value, found.low, found.high)
 
     @property
     def text(self) -> str:
-        """As a person reads it."""
+        """The measurement as a person reads it."""
         form = ".3f" if self.unit == "share" else ".3g"
         unit = "" if self.unit == "share" else f" {self.unit}"
         span = "" if self.low is None or self.high is None else f" [{self.low:{form}}, {self.high:{form}}]"
         return f"{self.of}: {self.value:{form}}{span}{unit}"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, and the text."""
+        """Return plain values, and the text."""
         return asdict(self) | {"text": self.text}
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What other commands wrote; None or empty where they were not run.
+    """The results of other commands; None or empty if they were not run.
 
-    `stages` counts the stages of the pipeline that each strategy needs. `corpus_tokens` and `context_tokens` are what
-    is indexed, and what a model may read at once.
+    `stages` counts the stages of the pipeline that each strategy needs. `corpus_tokens` is the size of the indexed
+    text, `context_tokens` the number of tokens that a model may read at once.
     """
 
     comparison: Comparison | None = None
@@ -74,7 +74,7 @@ class Evidence:
     context_tokens: int | None = None
 
     def difference(self, left: str, right: str, measure: str) -> Estimate | None:
-        """What the first has more than the second on the same questions, whichever way round it was taken."""
+        """Return `left` less `right` on the same questions, in whichever order they were compared; None without it."""
         taken = self.comparison.differences if self.comparison else {}
         if (found := taken.get(f"{left} - {right}", {}).get(measure)) is not None:
             return found
@@ -82,18 +82,18 @@ class Evidence:
         return found and Estimate(-found.value, -found.high, -found.low, found.n)
 
     def figure(self, strategy: str, measure: str) -> Estimate | None:
-        """Of the comparison."""
+        """Return a strategy's figure of the comparison; None if it was not measured."""
         return self.comparison.strategies.get(strategy, {}).get(measure) if self.comparison else None
 
     def of(self, strategy: Strategy) -> Measured | None:
-        """What the ledger tells of the strategy."""
+        """Return the ledger's measurements of the strategy; None if there are none."""
         return next((one for one in self.measured if one.strategy == strategy), None)
 
     def pooled(self, strategy: Strategy, moment: Moment, measure: str) -> Estimate | None:
         """Return the share over all versions but the first, where nothing has changed yet; None if nothing was asked.
 
-        After the refresh an adapter is from before the change. The interval is wide where little was asked, also where
-        all answers were alike.
+        After the refresh an adapter is from before the change. The interval is wide if few questions were asked, even
+        if all answers were alike.
         """
         rows = self._rows(strategy, moment)
         known = [row.figures[measure] for _, row in rows if measure in row.figures]
@@ -103,12 +103,15 @@ class Evidence:
         return share_interval(found, sum(each.n for each in known), self.timeline.confidence)
 
     def refreshes(self) -> list[Cost]:
-        """Of every change of the index after the first build, in the ledger or else in the walk."""
+        """Return the cost of every change of the index after the first build, from the ledger or else from the walk."""
         kept = [e.cost for e in self.ledger.of(EntryKind.REFRESH, None) if e.extent is Extent.INCREMENTAL]
         return kept or [row.cost for _, row in self._rows(READER, Moment.REFRESHED) if row.cost]
 
     def retrains(self, adapter: AdapterKind) -> list[Cost]:
-        """Of every retrain that trained something; the walk tells those of an adapter that does not read."""
+        """Return the cost of every retrain that trained something, from the ledger.
+
+        For an adapter that does not read, the walk gives them if the ledger has none.
+        """
         kept = [e.cost for e in self.ledger.of(EntryKind.RETRAIN, adapter.strategy) if e.extent is not Extent.UNCHANGED]
         if kept or adapter.reads:
             return kept

@@ -1,4 +1,4 @@
-"""Which stages of the pipeline a strategy needs before it can answer, by the dependencies in dvc.yaml."""
+"""The stages of the pipeline that a strategy needs before it can answer, from the dependencies in dvc.yaml."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,7 +10,10 @@ _ADAPTER = "artifacts/adapters/{}"
 
 
 def count_stages(pipeline: Mapping[str, Any]) -> dict[Strategy, int]:
-    """For each strategy; `pipeline` is what dvc.yaml holds. Stages that only measure or check are not needed."""
+    """Count the stages for each strategy; `pipeline` is the content of dvc.yaml.
+
+    Stages that only measure or check are not needed, so they are not counted.
+    """
     return {strategy: len(_needed(pipeline, strategy)) for strategy in Strategy}
 
 

@@ -1,4 +1,4 @@
-"""Uses for which one way or another is said to win, each judged by what was measured here."""
+"""The uses for which a strategy is said to win, each judged by the measurements of this workspace."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,15 +11,15 @@ from lorag.findings.evidence import Evidence, Measurement, Verdict, verdict_of
 from lorag.strategies import UPDATED, Strategy, Update
 
 FAR_LARGER = 10
-"""From so many times the context on a knowledge base counts as far larger."""
+"""A knowledge base of at least this many contexts counts as far larger."""
 
 KEPT = "unchanged"
-"""The stratum of facts that stay as they are."""
+"""The stratum of facts that do not change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Favoured:
-    """Whom the figures favour, all that are not told apart from the best; nobody where they tell nothing."""
+    """The strategies that are statistically indistinguishable from the best; none if the figures do not decide."""
 
     strategies: tuple[Strategy, ...]
     by: str
@@ -28,10 +28,10 @@ class Favoured:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A use, who is said to win it, and who does.
+    """A use, the strategies that are said to win it, and those that do.
 
-    It holds where nobody is favoured but those that are said to win. `by` is what was compared, or why that could not
-    be; `do` is what measures it, None where it was measured.
+    It holds if all favoured strategies are among those that are said to win. `by` is what was compared, or why it could
+    not be; `do` is the command that measures it, None if it was measured.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Scenario:
     do: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Return plain values."""
         return {
             "name": self.name,
             "said": list(self.said),
@@ -64,7 +64,7 @@ class _Use:
 
 
 def judge_scenarios(evidence: Evidence) -> list[Scenario]:
-    """All of them, in a fixed order."""
+    """Judge all uses, in a fixed order."""
     return [_judge(use, evidence) for use in _USES]
 
 
@@ -78,9 +78,9 @@ def _judge(use: _Use, evidence: Evidence) -> Scenario:
 
 
 def _freshness(evidence: Evidence) -> Favoured | None:
-    """By the time from a change to the first right answer; a strategy that once gave none has lost.
+    """Compare the times from a change to the first right answer; a strategy that once gave none has lost.
 
-    What reads is asked from the refresh on, also with an adapter from before the change.
+    A strategy that reads is asked from the refresh on, even if its adapter is from before the change.
     """
     seconds: dict[Strategy, list[float]] = {}
     missed: set[Strategy] = set()
@@ -98,11 +98,11 @@ def _freshness(evidence: Evidence) -> Favoured | None:
         {name: times for name, times in seconds.items() if name not in missed}, "s to the first right answer", "s"
     )
     lost = ", ".join(name for name in UPDATED if name in missed)
-    return replace(found, by=f"{found.by}; after a change none was right by {lost}") if lost else found
+    return replace(found, by=f"{found.by}; after a change no right answer by {lost}") if lost else found
 
 
 def _is_reached(row: TimelineRow) -> bool:
-    """Whether the change can have reached the answers: by the index for what reads, else by the retrain."""
+    """Whether the change can have reached the answers: by the index if the strategy reads, else by the retrain."""
     return row.moment is Moment.RETRAINED or Update.REFRESH in row.strategy.profile.updates
 
 
@@ -151,7 +151,7 @@ def _speed(evidence: Evidence) -> Favoured | None:
 
 
 def _fixed_knowledge(evidence: Evidence) -> Favoured | None:
-    """By accuracy on what does not change; what updates cost plays no part."""
+    """Compare the accuracy on facts that do not change; the cost of updates does not count."""
     strata = evidence.comparison.strata if evidence.comparison else {}
     found = {name: strata.get(name, {}).get(KEPT, {}).get("accuracy") for name in UPDATED}
     known = {name: figure for name, figure in found.items() if figure}
@@ -180,7 +180,7 @@ def _nothing(reason: str) -> Callable[[Evidence], Favoured | None]:
 
 
 def _best(evidence: Evidence, measure: str, by: str, among: Sequence[Strategy]) -> Favoured | None:
-    """The greatest figure, and those of which no difference to it beyond chance is known."""
+    """Return the strategy with the greatest figure, and those without a known significant difference to it."""
     found = {name: figure for name in among if (figure := evidence.figure(name, measure))}
     if len(found) < 2:
         return None
@@ -192,7 +192,7 @@ def _best(evidence: Evidence, measure: str, by: str, among: Sequence[Strategy]) 
 
 
 def _least(values: Mapping[Strategy, Sequence[float]], by: str, unit: str) -> Favoured:
-    """The least median, and those whose range reaches below its greatest value."""
+    """Return the strategy with the least median, and those whose range starts at or below its greatest value."""
     best = min(values, key=lambda name: median(values[name]))
     near = tuple(name for name in values if name == best or min(values[name]) <= max(values[best]))
     figures = tuple(Measurement(n, median(v), min(v), max(v), unit) for n, v in values.items())
@@ -219,7 +219,7 @@ _USES = (
     _Use(
         "Terms of a domain",
         (Strategy.TUNED, Strategy.HYBRID),
-        _nothing("questions on terms are not told apart from other facts"),
+        _nothing("questions on terms are not distinguished from other facts"),
         f"knowledge.questions with questions on terms alone, lorag retrain, then {COMPARE}",
     ),
     _Use(
