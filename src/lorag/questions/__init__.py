@@ -1,1 +1,1 @@
-"""What a question, a fact and a style example are."""
+"""Questions, facts and style examples."""

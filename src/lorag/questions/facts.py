@@ -14,7 +14,7 @@ NO_ANSWER = digest_of([])
 
 
 class RefusedReason(StrEnum):
-    """Why a row of training data was left out."""
+    """The reason why a row of training data was left out."""
 
     BAD_LINE = "bad_line"
     UNKNOWN_DOCUMENT = "unknown_document"
@@ -24,7 +24,7 @@ class RefusedReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """A row that is not trained on: its name, why, and a detail for a person."""
+    """A row that is not trained on: its name, the reason, and a detail for a person."""
 
     name: str
     reason: RefusedReason
@@ -33,10 +33,10 @@ class RefusedRow:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What a question asks for; without answers something that no document says.
+    """The fact that a question asks for; without answers, it is something that no document says.
 
-    `documents` maps the gold documents to their versions. `gold` holds their chunks that state the answer literally,
-    or all of their chunks where none does; `literal` tells which.
+    `documents` maps the gold documents to their versions. `gold` holds those of their chunks that state the answer
+    literally, and `literal` is true; if no chunk does, `gold` holds all their chunks.
     """
 
     id: str
@@ -47,18 +47,18 @@ class Fact:
 
     @property
     def answer(self) -> str:
-        """The answer as it stands in the documents."""
+        """The answer as the documents write it."""
         return self.question.answers[0]
 
     @property
     def training_wordings(self) -> list[tuple[str, str]]:
-        """Method and text of each way to ask it that may be trained on."""
+        """The method and text of each wording that may be trained on."""
         phrasings = [(f"phrasing {at}", text) for at, text in enumerate(self.question.phrasings, start=1)]
         return [("canonical", self.question.question), *phrasings]
 
 
 def fact_of(question: Question) -> str:
-    """The id of the fact that a question asks for: its own id where it names none."""
+    """Return the id of the fact that a question asks for; the question's own id if it names no fact."""
     return question.fact_id or question.id
 
 
@@ -77,7 +77,7 @@ def fact_digests(questions: Iterable[Question]) -> dict[str, str]:
 def collect_facts(
     questions: Sequence[Question], documents: Sequence[Document], chunks: Sequence[Chunk]
 ) -> tuple[list[Fact], list[RefusedRow]]:
-    """Facts in the order of the questions, and the questions whose documents are not all there or not named."""
+    """Return the facts in the order of the questions, and the questions with unknown or without gold documents."""
     by_name = {name: document for document in documents for name in (document.id, *document.sources)}
     facts, refused = [], []
     for question in questions:
@@ -85,7 +85,7 @@ def collect_facts(
         if unknown:
             refused.append(RefusedRow(question.id, RefusedReason.UNKNOWN_DOCUMENT, ", ".join(unknown)))
         elif question.answers and not question.gold_doc_ids:
-            # What cannot be traced to a document cannot be forgotten with it.
+            # An answer that cannot be traced to a document cannot be removed with it.
             refused.append(RefusedRow(question.id, RefusedReason.NO_DOCUMENT, "an answer without a gold document"))
         else:
             gold = {by_name[name].id: by_name[name].version for name in question.gold_doc_ids}
@@ -94,7 +94,7 @@ def collect_facts(
 
 
 def find_conflicts(questions: Sequence[Question]) -> frozenset[str]:
-    """Ids of the facts that share a wording with another answer: training on them teaches neither."""
+    """Return ids of facts whose wording also has another answer: training on them teaches neither answer."""
     answers: dict[str, list[tuple[str, frozenset[str]]]] = {}
     for question in questions:
         accepted = frozenset(normalise(answer) for answer in question.answers)

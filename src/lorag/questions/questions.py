@@ -1,4 +1,4 @@
-"""Questions with accepted answers and the documents that hold them."""
+"""Questions with accepted answers and the documents that contain them."""
 
 import difflib
 import json
@@ -15,7 +15,7 @@ from lorag.errors import InputRejected
 from lorag.knowledge.documents import Document
 
 MAX_SKIPPED_SHARE = 0.01
-"""Of the lines of a file that is trained on: as many may be bad and skipped."""
+"""The greatest share of lines in a training file that may be bad and skipped."""
 
 _MAX_INTEGER = 2**63
 _NEAR_MISS = 0.75
@@ -31,12 +31,11 @@ Text = Annotated[str, AfterValidator(compose)]
 
 
 class Question(BaseModel):
-    """One line of a questions file; other keys are allowed and ignored.
+    """A line of a questions file; other keys are allowed and ignored.
 
     `gold_doc_ids` are paths relative to the source, or document ids. `phrasings` may be trained on,
-    `held_out_phrasings` and `oblique_phrasings` never: the latter ask by allusion, which takes the documents to
-    understand. `valid_from` and `valid_to` name versions of the
-    knowledge, the latter exclusive.
+    `held_out_phrasings` and `oblique_phrasings` never: the latter ask by allusion, which only the documents explain.
+    `valid_from` and `valid_to` name versions of the knowledge, the latter exclusive.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -64,9 +63,9 @@ class GoldenQuestion:
 
 
 def read_questions(path: Path) -> list[Question]:
-    """The questions of a JSONL file in its order; an empty file gives none.
+    """Read the questions of a JSONL file in its order; an empty file gives none.
 
-    Raises InputRejected naming file, line and field for a line that is not a question, and for an id used twice.
+    Raises InputRejected with file, line and field for a line that is not a question, and for an id used twice.
     """
     questions: dict[str, Question] = {}
     for where, line in question_lines(path):
@@ -76,18 +75,18 @@ def read_questions(path: Path) -> list[Question]:
 
 @dataclass(frozen=True, slots=True)
 class TrainingQuestions:
-    """Questions that may be trained on, and what was wrong with each line that was skipped."""
+    """The questions that may be trained on, and the error of each line that was skipped."""
 
     questions: tuple[Question, ...]
     skipped: tuple[InputRejected, ...]
 
 
 def read_training_questions(path: Path, *, skip_bad: bool = False) -> TrainingQuestions:
-    """As `read_questions`, but strict, since a slip would be learned.
+    """Read questions as `read_questions` does, but strictly, because a mistake would be learned.
 
-    A key that nearly is one of Question's is refused, as are empty wordings and answers, and a question without
-    answers that names gold documents. With `skip_bad` up to `MAX_SKIPPED_SHARE` of the lines may be bad and are left
-    out; more raise InputRejected all the same.
+    It refuses a key that is nearly one of Question's, empty wordings and answers, and a question without answers that
+    names gold documents. With `skip_bad`, up to `MAX_SKIPPED_SHARE` of the lines may be bad and are left out; more bad
+    lines still raise InputRejected.
     """
     lines = list(question_lines(path))
     questions: dict[str, Question] = {}
@@ -105,13 +104,13 @@ def read_training_questions(path: Path, *, skip_bad: bool = False) -> TrainingQu
         raise InputRejected(
             f"{len(skipped)} of {len(lines)} lines are bad, more than {MAX_SKIPPED_SHARE:.0%}; the first: {skipped[0]}",
             where=path.name,
-            do="mend the file",
+            do="fix the file",
         )
     return TrainingQuestions(tuple(questions.values()), tuple(skipped))
 
 
 def golden_questions(questions: Sequence[Question], documents: Sequence[Document]) -> list[GoldenQuestion]:
-    """Those questions whose gold documents are all there, by any name under which a document was found."""
+    """Return the questions whose gold documents are all there, by any name under which a document was found."""
     ids: Mapping[str, str] = {name: document.id for document in documents for name in (document.id, *document.sources)}
     found = []
     for question in questions:
@@ -122,9 +121,12 @@ def golden_questions(questions: Sequence[Question], documents: Sequence[Document
 
 
 def question_lines(path: Path) -> Iterator[tuple[str, str]]:
-    """Place (file and line) and text of each line that is not blank; raises InputRejected for an unreadable file."""
+    """Yield place (file and line) and text of each line that is not blank.
+
+    Raises InputRejected for an unreadable file.
+    """
     try:
-        # Not splitlines: it also breaks at characters that may stand in a JSON string, such as U+2028.
+        # Not splitlines: it also breaks at characters that a JSON string may contain, such as U+2028.
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except FileNotFoundError:
         raise InputRejected("no questions file", where=str(path), do="give the path of a JSONL file") from None
@@ -145,9 +147,9 @@ def _parse(line: str, where: str, *, strict: bool = False) -> Question:
     try:
         value = parse_json(line)
     except json.JSONDecodeError as error:
-        raise InputRejected(f"bad JSON: {error.msg}", where=f"{where}:{error.colno}", do="mend the line") from None
+        raise InputRejected(f"bad JSON: {error.msg}", where=f"{where}:{error.colno}", do="fix the line") from None
     except (ValueError, RecursionError) as error:
-        raise InputRejected(f"bad JSON: {error}", where=where, do="mend the line") from None
+        raise InputRejected(f"bad JSON: {error}", where=where, do="fix the line") from None
     if strict and isinstance(value, dict):
         _refuse_near_misses(value, where)
     try:
@@ -159,7 +161,7 @@ def _parse(line: str, where: str, *, strict: bool = False) -> Question:
 
 
 def parse_json(text: str) -> Any:
-    """The value of JSON as the standard has it: NaN, numbers beyond a float or 64 bits raise ValueError."""
+    """Parse JSON strictly by the standard; NaN and numbers beyond a float or 64 bits raise ValueError."""
     return json.loads(text, parse_constant=_refuse_number, parse_float=_parse_float, parse_int=_parse_int)
 
 

@@ -1,4 +1,4 @@
-"""How answers should sound: examples to learn it from, and questions that show whether it was learned."""
+"""The style of answers: examples to learn it from, and questions that show whether it was learned."""
 
 import re
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ class _Line(BaseModel):
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if (self.answer is None) == (self.pattern is None):
-            raise ValueError("give an answer to learn from, or else a pattern to be asked by")
+            raise ValueError("give either an answer to learn from or a pattern to check answers by")
         try:
             re.compile(self.pattern or "")
         except re.error as error:
-            raise ValueError(f"the pattern is no regular expression: {error}") from None
+            raise ValueError(f"the pattern is not a regular expression: {error}") from None
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class StyledAnswer:
-    """A question and its answer as it should sound."""
+    """A question and its answer in the wanted style."""
 
     question: str
     answer: str
@@ -39,7 +39,7 @@ class StyledAnswer:
 
 @dataclass(frozen=True, slots=True)
 class StyleProbe:
-    """A question that is never trained on; an answer in the wanted style matches the regular expression as a whole."""
+    """A question that is never trained on; the regular expression matches a whole answer in the wanted style."""
 
     question: str
     pattern: str
@@ -47,19 +47,22 @@ class StyleProbe:
 
 @dataclass(frozen=True, slots=True)
 class StyleSet:
-    """What is learned from, and what is asked; both in the order of the file."""
+    """The examples to learn from and the questions to ask, both in the order of the file."""
 
     examples: tuple[StyledAnswer, ...] = ()
     probes: tuple[StyleProbe, ...] = ()
 
 
 def matches_style(text: str, pattern: str) -> bool:
-    """Whether the whole answer is as the pattern wants it; a dot stands for line ends too."""
+    """Whether the pattern matches the whole answer; a dot matches line ends too."""
     return re.fullmatch(pattern, text, re.DOTALL) is not None
 
 
 def read_style(path: Path) -> StyleSet:
-    """The lines of a JSONL file: `question`, and either `answer` or `pattern`; raises InputRejected for another."""
+    """Read the lines of a JSONL file: `question`, and either `answer` or `pattern`.
+
+    Raises InputRejected for a line of another form.
+    """
     examples, probes = [], []
     for where, line in question_lines(path):
         try:
@@ -70,7 +73,7 @@ def read_style(path: Path) -> StyleSet:
             do = "write question and answer, or question and pattern"
             raise InputRejected(f"{field}: {first['msg']}", where=where, do=do) from None
         except (ValueError, RecursionError) as error:
-            raise InputRejected(f"bad JSON: {error}", where=where, do="mend the line") from None
+            raise InputRejected(f"bad JSON: {error}", where=where, do="fix the line") from None
         if row.answer is not None:
             examples.append(StyledAnswer(row.question, row.answer))
         elif row.pattern is not None:

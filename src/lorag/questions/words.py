@@ -1,4 +1,4 @@
-"""The one rule by which two texts say the same: by their words, whatever their case, marks and form of letters.
+"""The one rule for whether two texts say the same: by their words, whatever their case, marks and form of letters.
 
 docs/normalising.md shows it row by row. Measures, conflicts, leakage, swaps, support and the chunks of a fact use it.
 """
@@ -12,7 +12,7 @@ from functools import lru_cache
 ARTICLES = frozenset({"a", "an", "the"})
 
 _MARKS = "".join(chr(code) for code in range(0x300, 0x10000) if unicodedata.category(chr(code)).startswith("M"))
-# Thai and Lao, Burmese, Khmer, kana and Han: their words are not told apart by blanks, so each character counts as one.
+# Thai and Lao, Burmese, Khmer, kana and Han: no blanks separate their words, so each character counts as a word.
 _SPACELESS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\U00020000-\U0003ffff"
@@ -28,14 +28,14 @@ _WORD = re.compile(
 )
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _DASH = re.compile(f"[{_DASHES}]")
-# Jamo make syllables with one another, other letters with the marks behind them.
+# Jamo form syllables with one another, other letters form one with the marks behind them.
 _CLUSTER = re.compile(rf"[\u1100-\u11ff]+|.[{_MARKS}]*", re.DOTALL)
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word in its normal form, and its place in the text; `is_character` in scripts without blanks between words."""
+    """A word in its normal form and its place in the text; `is_character` in scripts without blanks between words."""
 
     text: str
     start: int
@@ -44,27 +44,27 @@ class Word:
 
 
 def words(text: str) -> list[str]:
-    """The normal forms of the words of a text: equal lists say the same.
+    """Return the normal forms of the words of a text; texts with equal lists say the same.
 
-    After Rajpurkar et al. 2016 (evaluation of SQuAD), with what docs/normalising.md says is other.
+    The rule follows Rajpurkar et al. 2016 (evaluation of SQuAD), with the differences in docs/normalising.md.
     """
     return [word.text for word in find_words(text)]
 
 
 def normalise(text: str) -> str:
-    """The words with a blank between them."""
+    """Return the words joined by blanks."""
     return " ".join(words(text))
 
 
 def states(text: str, value: str) -> bool:
-    """Whether the words of `value` stand in the text side by side and whole, not inside a longer word or number."""
+    """Whether the text contains the words of `value` side by side and whole, not inside a longer word or number."""
     return next(occurrences(text, value), None) is not None
 
 
 def occurrences(text: str, value: str) -> Iterator[tuple[int, int]]:
-    """Start and end of each place where the text states `value`; they do not overlap.
+    """Yield start and end of each place where the text states `value`; the places do not overlap.
 
-    Marks at the ends of the value, such as a percent sign, belong to the place where the text has them too.
+    Marks at the ends of the value, such as a percent sign, belong to the place if the text has them too.
     """
     found, own = find_words(text), find_words(value)
     wanted = [word.text for word in own]
@@ -84,9 +84,9 @@ def occurrences(text: str, value: str) -> Iterator[tuple[int, int]]:
 
 @lru_cache(maxsize=4_096)
 def find_words(text: str) -> Sequence[Word]:
-    """The words of a text in their order, without articles unless it has nothing else.
+    """Return the words of a text in their order, without articles unless it has nothing else.
 
-    A capital A after another word is a name and stays, so that pier B is no answer for pier A.
+    A capital A after another word is a name and stays, so that pier B is not accepted for pier A.
     """
     composed, places = _compose(text)
     found = [
@@ -112,7 +112,7 @@ def _normal_form(match: re.Match[str]) -> str:
 
 
 def _compose(text: str) -> tuple[str, Sequence[tuple[int, int]] | None]:
-    """The text in NFKC without unseen characters, and where each character of it was; None where nothing moved."""
+    """Return the text in NFKC without invisible characters, and the old place of each character; None if none moved."""
     if text.isascii() or (unicodedata.is_normalized("NFKC", text) and not _UNSEEN.search(text)):
         return text, None
     composed: list[str] = []
@@ -120,7 +120,7 @@ def _compose(text: str) -> tuple[str, Sequence[tuple[int, int]] | None]:
     for match in _CLUSTER.finditer(text):
         letters = unicodedata.normalize("NFKC", _UNSEEN.sub("", match[0]))
         if composed and composed[-1].isdecimal() and unicodedata.category(match[0][0]) == "No":
-            # A raised figure or a fraction stands apart from the number before it.
+            # A raised figure or a fraction is separate from the number before it.
             letters = f" {letters}"
         composed += letters
         places += [match.span()] * len(letters)
