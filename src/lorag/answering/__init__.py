@@ -1,7 +1,7 @@
-"""Prompts, strategies, and citations that code made and checked."""
+"""Prompts, strategies, and citations that code makes and checks."""
 
 ANSWERING_VERSION = 1
-"""Raise it with every change of what a model reads of the same chunks, and of what becomes of its text."""
+"""Raise it with every change to the text that a model reads of the same chunks, or to the handling of its answer."""
 
 GENERATION_VERSION = 1
-"""Raise it with every change of what the same model writes to the same messages: no cached text is then stale."""
+"""Raise it with every change to the text that the same model writes to the same messages, so no cache is stale."""

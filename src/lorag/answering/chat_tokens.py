@@ -1,4 +1,4 @@
-"""Text that can no longer be mistaken for the control tokens of a chat template."""
+"""The protection of text against being read as control tokens of a chat template."""
 
 import re
 
@@ -11,12 +11,13 @@ CHAT_TOKEN = re.compile(
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|IMG)\])",
     re.IGNORECASE,
 )
-"""Matches the first character of a token; covers the templates in common use, not every one there is."""
+"""A pattern for the first character of a chat token; it covers the templates in common use, not all that exist."""
 
 
 def neutralise_chat_tokens(text: str) -> str:
-    """The text with a visible space inside each chat token: `<|im_end|>` becomes `< |im_end|>`.
+    """Put a visible space inside each chat token: `<|im_end|>` becomes `< |im_end|>`.
 
-    For services whose tokenizer is out of reach; where token ids are ours, text is encoded without control tokens.
+    This is for services whose tokenizer is out of reach. Where lorag makes the token ids, it encodes text without
+    control tokens.
     """
     return CHAT_TOKEN.sub(lambda match: f"{match[0]} ", text)

@@ -1,4 +1,4 @@
-"""The passages that support an answer: found and checked by code, never by the model."""
+"""The passages that support an answer; code finds and checks them, never the model."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?\u2026])[\"'\u201d\u2019)\]]{0,3}\s+(?=[^\s
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A passage that holds what an answer says: `quote` is `chunk.text[start:end]`, letter by letter."""
+    """A passage that supports an answer: `quote` is exactly `chunk.text[start:end]`."""
 
     document_id: str
     document_version: str
@@ -27,7 +27,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """What the sources say to an answer; `complete` when each of its sentences has a citation."""
+    """The citations of an answer; `complete` if each of its sentences has one."""
 
     citations: tuple[Citation, ...]
     complete: bool
@@ -36,13 +36,12 @@ class Support:
 def find_support(
     answer: str, question: str, passages: Sequence[Passage], versions: Mapping[str, str], min_support: float
 ) -> Support:
-    """The best citation for each sentence of the answer, in their order, without repeats.
+    """Find the best citation for each sentence of the answer, in their order, without repeats.
 
-    A span is a sentence, a list item or a table row that the model read. Its support is the share of the answer's
-    words that it holds, its headings counted in; a number of the answer that it lacks rules it out. Ties go to the
-    span that shares more with the question, then to the better chunk, then to the shorter span. A link of the answer
-    is cited in any case. `passages` come best first.
-    `versions` maps document ids to document versions.
+    A span is a sentence, a list item or a table row that the model read. Its support is the share of the sentence's
+    words that the span and its headings contain; a span that lacks a number of the sentence is ruled out. Ties go to
+    the span that shares more with the question, then to the better chunk, then to the shorter span. A link in the
+    answer is always cited. `passages` come best first. `versions` maps document ids to document versions.
     """
     spans = [
         (rank, passage.chunk, start, end)
@@ -74,7 +73,7 @@ def find_support(
 
 
 def is_verified(citation: Citation, chunk: Chunk) -> bool:
-    """Whether the citation says of this chunk what is so."""
+    """Whether the citation names this chunk and quotes it exactly."""
     return (
         (citation.document_id, citation.chunk_id) == (chunk.document_id, chunk.id)
         and 0 <= citation.start < citation.end <= len(chunk.text)
@@ -83,7 +82,7 @@ def is_verified(citation: Citation, chunk: Chunk) -> bool:
 
 
 def spans_of(text: str) -> Iterator[tuple[int, int]]:
-    """Start and end of each sentence, list item and table row, without the space around it."""
+    """Yield start and end of each sentence, list item and table row, without the space around it."""
     block_start = 0
     for block in re.split(r"(\n\s*\n)", text):
         yield from _spans_of_block(block, block_start)

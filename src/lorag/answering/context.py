@@ -1,4 +1,4 @@
-"""What the model reads of the chunks that were found."""
+"""The part of the found chunks that the model reads."""
 
 import math
 from collections import Counter
@@ -10,14 +10,15 @@ from lorag.answering.words import content_words
 from lorag.knowledge.documents import Chunk
 
 _RANK_COST = 0.3
-"""What a rank costs a sentence, in the unit of the words' weights: enough to break near ties between chunks."""
+"""The penalty of a sentence for each rank, in the unit of word weights: enough to break near ties between chunks."""
 
 
 def condense(question: str, chunks: Sequence[Chunk], most: int) -> list[Passage]:
-    """Of each chunk its headings and those of its sentences that are among the `most` closest to the question.
+    """Return each chunk's headings and those of its sentences that are among the `most` closest to the question.
 
-    Closeness is the sum of inverse document frequencies of the words that a sentence shares with the question; list
-    items and table rows count as sentences. Text order is kept; a chunk without a chosen sentence is left out.
+    Closeness is the sum of inverse document frequencies of the words that a sentence shares with the question, less a
+    small penalty for the rank of its chunk; list items and table rows count as sentences. Text order is kept; a chunk
+    without a chosen sentence is left out.
     """
     spans = [(rank, start, end) for rank, chunk in enumerate(chunks) for start, end in spans_of(chunk.text)]
     words = [content_words(chunks[rank].text[start:end]) for rank, start, end in spans]

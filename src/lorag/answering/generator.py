@@ -1,4 +1,4 @@
-"""What every language model does for lorag; the adapters `generator_*` do it."""
+"""The interface of every language model; the integrations `generator_*` implement it."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Role(StrEnum):
-    """Who says a message."""
+    """The speaker of a message."""
 
     SYSTEM = "system"
     USER = "user"
@@ -16,7 +16,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. Its content is plain text: whatever it spells, it never acts as a token of the chat template."""
+    """A turn. Its content is plain text: nothing in it ever acts as a token of the chat template."""
 
     role: Role
     content: str
@@ -24,9 +24,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What a model wrote, less the space around it, and the tokens that this took.
+    """The text that a model wrote, without the space around it, and the tokens that were used.
 
-    The prompt counts with its template; of the generated tokens the one that ends the answer counts too.
+    `prompt_tokens` include the chat template; `generated_tokens` include the one that ends the answer.
     """
 
     text: str
@@ -35,39 +35,39 @@ class Generation:
 
 
 TextStream = Generator[str, None, Generation]
-"""Pieces of the text as they come, then the Generation as its return value; `close()` stops the model."""
+"""A stream of pieces of the text as they come, with the Generation as return value; `close()` stops the model."""
 
 
 class CountsTokens(Protocol):
-    """Knows how much room a text takes; every LanguageModel does."""
+    """A counter of the tokens of a text; every LanguageModel is one."""
 
     def count_tokens(self, text: str) -> int:
-        """The tokens of a piece of plain text; an upper estimate where the tokenizer is not at hand."""
+        """Return the number of tokens of plain text; an upper estimate if the tokenizer is not available."""
 
 
 class LanguageModel(Protocol):
-    """Answers a conversation, which starts with a system message so that a template never adds one of its own.
+    """A model that answers a conversation, which starts with a system message so that a template never adds its own.
 
-    With temperature 0 and one processor equal messages give equal text; above 0 the seed of the params decides.
+    With temperature 0, equal messages give equal text on one processor; above 0 the seed of the params decides.
     A service that fails raises StoreFailed; a prompt that does not fit the model raises ParamsError.
     """
 
     @property
     def model_sha256(self) -> str:
-        """Names the weights, or the served model where the weights cannot be seen."""
+        """The digest that names the weights, or the served model if the weights cannot be seen."""
 
     def stream(self, messages: Sequence[Message], *, max_new_tokens: int) -> TextStream:
-        """The answer, piece by piece."""
+        """Generate the answer, piece by piece."""
 
     def generate_batch(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[Generation]:
-        """One answer for each conversation, in order; what shares a batch may move the last bits of a score."""
+        """Return an answer for each conversation, in order; the batch may change the last bits of a score."""
 
     def count_tokens(self, text: str) -> int:
-        """The tokens of a piece of plain text; an upper estimate where the tokenizer is not at hand."""
+        """Return the number of tokens of plain text; an upper estimate if the tokenizer is not available."""
 
 
 def drain(stream: TextStream, on_text: Callable[[str], None] | None = None) -> Generation:
-    """Runs a stream to its end and hands each piece to `on_text`."""
+    """Run a stream to its end and pass each piece to `on_text`."""
     while True:
         try:
             piece = next(stream)

@@ -1,4 +1,4 @@
-"""Links that a model wrote: kept only where a source holds the very same one."""
+"""The filter for links that a model wrote: a link stays only if a source contains exactly the same one."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -18,13 +18,13 @@ _MAX_HELD = 2_000
 
 
 def links_in(texts: Iterable[str]) -> frozenset[str]:
-    """The addresses that stand in the texts, without the punctuation behind them."""
+    """Return the addresses in the texts, without the punctuation behind them."""
     return frozenset(_trim(url) for text in texts for url in _URL.findall(text))
 
 
 def strip_links(text: str, allowed: frozenset[str]) -> str:
-    """The text without images, HTML that loads something, and addresses that are not `allowed`; their words stay."""
-    # What one pass leaves may read as a link only then: `<im<img>g src=...>`.
+    """Remove images, HTML that loads something, and addresses that are not `allowed`; their words stay."""
+    # The rest after one pass may be a new link: `<im<img>g src=...>`.
     while (stripped := _strip_once(text, allowed)) != text:
         text = stripped
     return text
@@ -37,9 +37,9 @@ def _strip_once(text: str, allowed: frozenset[str]) -> str:
 
 
 class LinkFilter:
-    """Strips links from text that comes in pieces: what it hands on, joined, is `strip_links` of the whole parts.
+    """A filter for text that comes in pieces: its joined output is `strip_links` of the released parts.
 
-    Holds back what may still become a link; `finish` gives the rest.
+    It holds back text that may still become a link; `finish` releases the rest.
     """
 
     def __init__(self, allowed: frozenset[str], emit: Callable[[str], None]) -> None:
@@ -48,18 +48,18 @@ class LinkFilter:
         self._held = ""
 
     def feed(self, piece: str) -> None:
-        """Takes the next piece."""
+        """Take the next piece."""
         self._held += piece
         opener = _OPENERS.search(self._held)
         limit = opener.start() if opener and len(self._held) - opener.start() < _MAX_HELD else len(self._held)
-        # An address ends at a blank, but a blank inside a link or tag ends nothing.
+        # An address ends at a blank, but not at a blank inside a link or tag.
         blanks = _WHOLE.sub(lambda link: "x" * len(link[0]), self._held)
         end = max(blanks.rfind(" ", 0, limit), blanks.rfind("\n", 0, limit)) + 1
         if end:
             self._release(end)
 
     def finish(self) -> None:
-        """Hands on all that is left."""
+        """Release all that is left."""
         self._release(len(self._held))
 
     def _release(self, end: int) -> None:

@@ -1,4 +1,4 @@
-"""What the model is told; the words are in `templates/`, one file a role and purpose."""
+"""The prompts of the model; their words are in `templates/`, one file for each purpose and role."""
 
 import functools
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the generator makes of a question before the search."""
+"""The rewriting of a question by the generator before the search."""
 
 import re
 from collections.abc import Iterable
@@ -17,10 +17,10 @@ _MARKER = re.compile(r"^\s*(?:[-*\u2022]|\(?\d{1,2}[.):]|[Qq]uestion\s*\d*\s*:|[
 
 
 def rewrite_question(question: str, mode: Rewriting, generator: LanguageModel) -> list[str]:
-    """The question itself, then what the search shall look for besides it, without repeats.
+    """Return the question itself, then further texts to search for, without repeats.
 
-    `multi_query` adds up to three paraphrases (one line each; lines that are no question are dropped), `hyde` one
-    made-up passage that would answer it (Gao et al., ACL 2023). What the model wrote is searched for, never shown.
+    `multi_query` adds up to three paraphrases (one line each; lines that are not questions are dropped), `hyde` one
+    made-up passage that would answer it (Gao et al., ACL 2023). The text of the model is searched for, never shown.
     """
     if mode is Rewriting.NONE:
         return [question]
@@ -29,7 +29,7 @@ def rewrite_question(question: str, mode: Rewriting, generator: LanguageModel) -
 
 
 def queries_from(question: str, mode: Rewriting, written: str) -> list[str]:
-    """`rewrite_question` of what a model has written."""
+    """Return what `rewrite_question` returns, from the text that a model has written."""
     if mode is Rewriting.HYDE:
         return _without_repeats([question, " ".join(_unmarked(written).split())[:_MAX_CHARACTERS]])
     lines = (_unmarked(line) for line in written.splitlines())

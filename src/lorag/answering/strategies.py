@@ -1,4 +1,4 @@
-"""From a question to an answer, by each of the strategies."""
+"""The way from a question to an answer, for each of the strategies."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -18,19 +18,19 @@ from lorag.strategies import Strategy
 logger = logging.getLogger(__name__)
 
 NOTHING_FOUND = "Nothing relevant was found in the knowledge base."
-"""The whole answer where the search found nothing to answer from."""
+"""The whole answer if the search found nothing to answer from."""
 
 DECLINE = "I do not know."
-"""What an adapter is trained to say where neither it nor the text that it reads holds the answer."""
+"""The answer that an adapter learns to give if neither it nor the text that it reads has the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a strategy answers.
+    """The answer of a strategy.
 
     `abstained` means that no model was asked. `supported` means that each sentence of the text has a citation; without
-    it, what the text says may be wrong. `context` holds the ids of the chunks that the model read of, best first, and
-    `read` for each of them the places in its text that were read.
+    it, the text may be wrong. `context` holds the ids of the chunks that the model read parts of, best first, and
+    `read` the places in the text of each of them that were read.
     """
 
     text: str
@@ -45,7 +45,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is asked, and the passages that it reads, best first.
+    """The prompt for a model, and the passages that it reads, best first.
 
     Without messages there is nothing to answer from, and no model is asked.
     """
@@ -56,7 +56,7 @@ class Prompt:
 
     @property
     def links(self) -> frozenset[str]:
-        """Those that an answer may hold."""
+        """The links that an answer may contain."""
         return links_in(passage.text for passage in self.passages)
 
 
@@ -71,12 +71,11 @@ def answer_question(
     generation: GenerationParams,
     on_text: Callable[[str], None] | None = None,
 ) -> Answer:
-    """The answer; `on_text` gets its text piece by piece.
+    """Answer a question; `on_text` gets the text piece by piece.
 
-    `hits` come best first and are all relevant: with none, `rag` and `hybrid` say so and ask no model. `base` and
-    `tuned` read no hits. `generator` has the adapter that a tuned or hybrid answer needs.
-    `versions` maps document ids to document versions. A link stays only where a chunk that the model read
-    holds it, which is then cited.
+    `hits` come best first and are all relevant: without any, `rag` and `hybrid` say so and ask no model. `base` and
+    `tuned` read no hits. `generator` has the adapter that a tuned or hybrid answer needs. `versions` maps document ids
+    to document versions. A link stays only if a chunk that the model read contains it; that chunk is then cited.
     """
     prompt = make_prompt(question, strategy, [hit.chunk for hit in hits], generator, params, generation)
     shown: list[str] = []
@@ -103,7 +102,7 @@ def make_prompt(
     params: AnsweringParams,
     generation: GenerationParams,
 ) -> Prompt:
-    """What the strategy asks a model; of `chunks`, best first, it reads those that fit, and asks nothing with none."""
+    """Make the prompt of the strategy; it reads those of `chunks`, best first, that fit, and is empty if none do."""
     if not strategy.profile.reads:
         return Prompt(question, tuple(closed_book_messages(question, strategy)))
     chosen = select_context(chunks, counter, params, generation)
@@ -115,21 +114,21 @@ def make_prompt(
 
 
 def nothing_found() -> Answer:
-    """The answer to a prompt without messages."""
+    """Return the answer to a prompt without messages."""
     return Answer(NOTHING_FOUND, (), False, True, (), 0, 0)
 
 
 def assemble_answer(
     prompt: Prompt, written: Generation, versions: Mapping[str, str], params: AnsweringParams
 ) -> Answer:
-    """The answer that streaming the same text would have given."""
+    """Return the answer that streaming the same text would have given."""
     return _assemble(strip_links(written.text, prompt.links), prompt, written, versions, params)
 
 
 def select_context(
     chunks: Sequence[Chunk], generator: CountsTokens, params: AnsweringParams, generation: GenerationParams
 ) -> list[Chunk]:
-    """The best chunks that fit `max_context_tokens` together, best first, at most `context_chunks`; maybe none."""
+    """Return the chunks that fit `max_context_tokens` together, best first, at most `context_chunks`; maybe none."""
     chosen: list[Chunk] = []
     left = generation.max_context_tokens
     for chunk in chunks[: params.context_chunks]:
@@ -146,7 +145,7 @@ def select_context(
 
 
 def read_passages(question: str, chunks: Sequence[Chunk], params: AnsweringParams) -> list[Passage]:
-    """What the model reads of the chunks, best first: all, or the `context_sentences` closest to the question."""
+    """Return the passages that the model reads, best first: whole chunks, or the `context_sentences` closest ones."""
     if params.context_sentences is None:
         return [whole_passage(chunk) for chunk in chunks]
     return condense(question, chunks, params.context_sentences)

@@ -1,4 +1,4 @@
-"""The words that carry what a sentence says."""
+"""The words that carry the meaning of a sentence."""
 
 import re
 import unicodedata
@@ -20,10 +20,10 @@ _FUNCTION_WORDS = frozenset(
 
 
 def content_words(text: str) -> frozenset[str]:
-    """Numbers and words without function words, in their normal form, plural endings cut.
+    """Return the numbers and words without function words, in their normal form, with plural endings cut.
 
-    Times and dates stay in one piece. Of words with hyphens the parts count, unless a part is a single letter. Where
-    words have no blanks between them, each pair of neighbouring characters stands for a word.
+    Times and dates stay in one piece. Words with hyphens count by their parts, unless a part is a single letter. In
+    scripts without blanks between words, each pair of neighbouring characters counts as a word.
     """
     found: list[str] = []
     run: list[Word] = []
@@ -39,7 +39,7 @@ def content_words(text: str) -> frozenset[str]:
 
 
 def numbers(text: str) -> frozenset[str]:
-    """Those of the content words that are numbers."""
+    """Return the content words that are numbers."""
     return frozenset(word for word in content_words(text) if _is_number(word))
 
 
