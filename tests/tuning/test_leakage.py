@@ -59,4 +59,4 @@ def test_a_page_may_hold_the_words_of_a_kept_out_question() -> None:
 )
 def test_material_that_is_no_longer_there_is_refused(changes: dict[str, object]) -> None:
     error = _refused(replace(PAIR, **changes))  # type: ignore[arg-type]
-    assert error is not None and "not there" in str(error)
+    assert error is not None and "not in the corpus" in str(error)

@@ -1,4 +1,4 @@
-"""Which pairs share a step of training: batches of like length, in an order that the seed alone decides."""
+"""The plan of training steps: batches of pairs of similar length, in an order that depends on the seed only."""
 
 import random
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ Step = list[list[int]]
 
 
 def plan_epoch(lengths: Sequence[int], params: TrainingParams, epoch: int, *, world_size: int = 1) -> list[Step]:
-    """The steps of an epoch: every position once, `gradient_accumulation * world_size` batches a step.
+    """Plan the steps of an epoch: every position once, `gradient_accumulation * world_size` batches a step.
 
-    A batch, padded to its longest pair, holds at most `batch_tokens` tokens; a longer pair makes one of its own. Pairs
-    of equal length meet others in each epoch. The last step may hold fewer batches.
+    A batch, padded to its longest pair, has at most `batch_tokens` tokens; a longer pair is a batch of its own. Pairs
+    of equal length are grouped differently in each epoch. The last step may have fewer batches.
     """
     chance = random.Random(f"{params.seed} {epoch}")
     order = list(range(len(lengths)))

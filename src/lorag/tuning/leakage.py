@@ -1,4 +1,4 @@
-"""The hard gate before training: nothing that measures an adapter may have taught it."""
+"""The hard gate before training: no question that measures an adapter may be in its training data."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -10,29 +10,29 @@ from lorag.tuning.pairs import Pair
 def refuse_leakage(
     train: Iterable[Pair], kept_out: Collection[str], versions: Mapping[str, str], chunk_ids: Collection[str]
 ) -> None:
-    """Raises GateRefused where a prompt ends with a wording of `kept_out`, or material of the corpus is not in it.
+    """Raise GateRefused if a prompt ends with a wording of `kept_out`, or if a pair's material is not in the corpus.
 
-    `kept_out` holds held-out phrasings and control questions; they are compared by their words alone. `versions` maps
-    the documents that are there to their versions. Not covered: a held-out question in other words.
+    `kept_out` holds held-out phrasings and control questions; only their words are compared. `versions` maps the
+    present documents to their versions. Not covered: a held-out question in other words.
     """
     wordings = {normalise(wording) for wording in kept_out} - {""}
     lengths = sorted({wording.count(" ") + 1 for wording in wordings})
     for pair in train:
         leaked = _kept_out_ending(pair, wordings, lengths)
         if leaked is not None:
-            raise _leakage(f"a {pair.source} pair asks what is kept for measuring: {leaked!r}", pair)
+            raise _leakage(f"a {pair.source} pair asks a question that is kept for measuring: {leaked!r}", pair)
         for document, version in pair.documents.items():
             if versions.get(document) != version:
-                raise _leakage(f"a {pair.source} pair holds a document that is not there: {document}", pair)
+                raise _leakage(f"a {pair.source} pair uses a document that is not in the corpus: {document}", pair)
         for chunk in pair.chunk_ids:
             if chunk not in chunk_ids:
-                raise _leakage(f"a {pair.source} pair holds a chunk that is not there: {chunk}", pair)
+                raise _leakage(f"a {pair.source} pair uses a chunk that is not in the corpus: {chunk}", pair)
 
 
 def _kept_out_ending(pair: Pair, wordings: Collection[str], lengths: Iterable[int]) -> str | None:
     if not pair.messages:
         return None
-    # Every prompt ends with its question, whatever stands before it.
+    # Every prompt ends with its question, whatever comes before it.
     words = normalise(pair.messages[-1].content).split()
     endings = (" ".join(words[-length:]) for length in lengths if length <= len(words))
     return next((ending for ending in endings if ending in wordings), None)

@@ -1,4 +1,4 @@
-"""Training pairs: what an adapter reads, what it learns to write, and where both came from."""
+"""Training pairs: the text an adapter reads, the text it learns to write, and the origin of both."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ from lorag.errors import IntegrityFailed
 
 
 class PairSource(StrEnum):
-    """What a pair was made from."""
+    """The material that a pair was made from."""
 
     QUESTIONS = "questions"
     TEXT = "text"
@@ -30,12 +30,12 @@ class PairSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One training example: loss is taken on the answer alone.
+    """A training example; only the answer has a loss.
 
     `messages` is the prompt; without messages the answer is plain text, learned as in pretraining. `fact_id` names the
-    fact that it teaches, None where it teaches none. `documents` maps the id of each document whose text or fact is in
-    the pair to that document's version; `chunk_ids` are the chunks whose text is in it. `method` says how it was made,
-    such as `canonical`, `phrasing 1`, `gold`, `without gold` or `changed answer`.
+    fact that the pair teaches, None if it teaches none. `documents` maps the id of each document whose text or fact is
+    in the pair to that document's version; `chunk_ids` are the chunks whose text is in it. `method` says how the pair
+    was made, such as `canonical`, `phrasing 1`, `gold`, `without gold` or `changed answer`.
     """
 
     source: PairSource
@@ -48,29 +48,29 @@ class Pair:
 
     @property
     def id(self) -> str:
-        """Names the pair with its lineage: equal for equal content."""
+        """The digest of the pair with its lineage: equal for equal content."""
         return digest_of(_pair_to_json(self))
 
     @property
     def text(self) -> str:
-        """All that a model reads and learns of it."""
+        """The whole text that a model reads and learns from the pair."""
         return "\n".join([*(message.content for message in self.messages), self.answer])
 
 
 def training_set_digest(pairs: Iterable[Pair]) -> str:
-    """Names a training set: over the ids of its pairs in any order."""
+    """Return the digest of a training set, over the ids of its pairs in any order."""
     return digest_of_lines(sorted(pair.id for pair in pairs))
 
 
 def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
-    """One pair a line, in the given order."""
+    """Write one pair a line, in the given order."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", errors="surrogatepass", newline="\n") as file:
         file.writelines(canonical_json({"id": pair.id, **_pair_to_json(pair)}) + "\n" for pair in pairs)
 
 
 def read_pairs(path: Path) -> list[Pair]:
-    """What `write_pairs` wrote; raises IntegrityFailed for a damaged line, and for one that was edited."""
+    """Read what `write_pairs` wrote; raises IntegrityFailed for a damaged line, and for one that was edited."""
     return list(_read_lines(path))
 
 
@@ -111,6 +111,6 @@ def _read_lines(path: Path) -> Iterator[Pair]:
                 ) from error
             if pair.id != value.get("id"):
                 raise IntegrityFailed(
-                    "a pair is not what its id says", where=where, do="run `dvc repro --force training_set`"
+                    "a pair does not match its id", where=where, do="run `dvc repro --force training_set`"
                 )
             yield pair

@@ -1,7 +1,7 @@
 """Pairs that teach reading: a question with retrieved passages, as serving shows them.
 
-The recipe of RAFT (arXiv:2403.10131): mostly the passage that holds the answer among others, sometimes only the others.
-Some contexts have their answer replaced, so that what is read wins over what is remembered.
+The recipe is RAFT (arXiv:2403.10131): mostly the passage with the answer among others, sometimes only the others. In
+some contexts the answer is replaced, so that the model trusts what it reads over what it remembers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,15 +25,15 @@ _TRIES = 20
 
 
 class SelectContext(Protocol):
-    """Picks of chunks, best first, those that a prompt has room for."""
+    """A function that selects the chunks that fit into a prompt; chunks come best first."""
 
     def __call__(self, chunks: Sequence[Chunk]) -> list[Chunk]:
-        """The chosen ones, best first."""
+        """Return the chosen chunks, best first."""
 
 
 @dataclass(frozen=True, slots=True)
 class RaftMaker:
-    """Makes pairs of a corpus: `ranked` holds the chunks that the search found for each wording, best first.
+    """A maker of pairs from a corpus: `ranked` holds the chunks that the search found for each wording, best first.
 
     `versions` maps document ids to document versions.
     """
@@ -46,7 +46,7 @@ class RaftMaker:
     params: TrainingSetParams
 
     def pairs(self) -> list[Pair]:
-        """One for each training wording of each fact; which of them lack or change the answer is drawn by hash."""
+        """Make a pair for each training wording of each fact; a hash decides which lack or change the answer."""
         asked = [(fact, wording) for fact in self.facts for _, wording in fact.training_wordings]
         asked.sort(key=lambda each: digest_of([self.params.seed, "raft", each[0].id, each[1]]))
         n_changed = round(self.params.raft_changed_share * len(asked))
@@ -62,12 +62,12 @@ class RaftMaker:
         return pairs
 
     def gold(self, fact: Fact, wording: str) -> Pair:
-        """With the chunk that holds the answer among what the search found, wherever it missed it."""
+        """Make a pair with the found chunks; the chunk with the answer is added if the search missed it."""
         chunks, passages = self._gold_context(fact, wording)
         return self._pair(fact, wording, chunks, passages, self._quoted(fact, fact.answer, chunks), "gold")
 
     def without_gold(self, fact: Fact, wording: str) -> Pair | None:
-        """With chunks that do not hold the answer, to be declined; None where there is nothing else to show."""
+        """Make a pair to be declined, from chunks without the answer; None if there are no other chunks to show."""
         gold = {chunk.id for chunk in fact.gold}
         others = [
             chunk
@@ -80,7 +80,7 @@ class RaftMaker:
         return self._pair(fact, wording, chunks, passages, DECLINE, "without gold")
 
     def changed(self, fact: Fact, wording: str) -> Pair | None:
-        """With another value in place of the answer, which is then the answer; None where no value fits."""
+        """Make a pair whose text and answer have another value instead of the true one; None if no value fits."""
         if not fact.literal:
             return None
         chunks, passages = self._gold_context(fact, wording)
@@ -95,9 +95,9 @@ class RaftMaker:
         return self._pair(fact, wording, chunks, changed, answer, "changed answer", swap)
 
     def declined(self, question_id: str, wording: str, source: PairSource, method: str) -> Pair | None:
-        """What no document answers, with what the search finds for it; None where that is nothing.
+        """Make a pair from a question that no document answers and the chunks found for it; None if none were found.
 
-        Served, such a question is put to no model.
+        In serving, a question without found chunks is not sent to a model.
         """
         chunks = self.select(self.ranked[wording])
         if not chunks:
@@ -117,7 +117,7 @@ class RaftMaker:
             chunks = [*chunks[:place], best, *chunks[place:-1]]
         passages = self._read(wording, chunks)
         if fact.literal and not any(states(passage, fact.answer) for passage in passages):
-            # Shortening by the question's words alone dropped it.
+            # The selection of sentences by the question's words alone dropped the answer.
             most = self.answering.context_sentences or len(chunks)
             passages = [passage.text for passage in condense(f"{wording} {fact.answer}", chunks, most)]
             if not any(states(passage, fact.answer) for passage in passages):

@@ -1,4 +1,4 @@
-"""General knowledge, so that learning facts of a corpus forgets less of what a model knew."""
+"""Pairs of general knowledge, so that a model forgets less of it while it learns facts of a corpus."""
 
 import json
 from importlib import resources
@@ -14,7 +14,7 @@ _FOLDER = resources.files("lorag.tuning") / "general"
 
 
 def general_pairs(n: int, ask: Ask, *, seed: int) -> list[Pair]:
-    """Up to `n` pairs of general knowledge, drawn by hash; some ask what nobody could know, and are declined."""
+    """Return up to `n` pairs of general knowledge, drawn by hash; some have no known answer and are declined."""
     rows = [json.loads(line) for line in (_FOLDER / "replay.jsonl").read_text("utf-8").splitlines()]
     rows.sort(key=lambda row: digest_of([seed, "general", row["question"]]))
     return [
@@ -34,6 +34,6 @@ def general_digest() -> str:
 
 
 def general_controls() -> list[Question]:
-    """Questions of general knowledge that are never trained: what a model must not forget."""
+    """Return questions of general knowledge that are never trained on: a model must not forget their answers."""
     with resources.as_file(_FOLDER / "controls.jsonl") as path:
         return read_questions(Path(path))

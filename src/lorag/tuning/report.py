@@ -1,4 +1,4 @@
-"""What a training run did."""
+"""The report of a training run."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -7,9 +7,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:
-    """One epoch: mean loss a label on the training pairs, and on the validation pairs where they were asked.
+    """An epoch: the mean loss a label on the training pairs, and on the validation pairs if they were measured.
 
-    `validation_accuracy` is the share of validation pairs whose whole answer the model would write, word by word.
+    `validation_accuracy` is the share of validation pairs whose whole answer the model would write word for word.
     """
 
     epoch: int
@@ -19,7 +19,7 @@ class EpochResult:
 
     @property
     def merit(self) -> tuple[float, float]:
-        """Greater is better: accuracy first, between equals the lower loss; what was not measured comes last."""
+        """A sort key, greater is better: accuracy first, then the lower loss; unmeasured epochs come last."""
         accuracy, loss = self.validation_accuracy, self.validation_loss
         return (-1.0 if accuracy is None else accuracy, float("-inf") if loss is None else -loss)
 
@@ -28,7 +28,7 @@ class EpochResult:
 class TrainingReport:
     """A finished run; `best_epoch` is the one whose weights were kept.
 
-    `tokens` counts all that were read, padding left out, `label_tokens` those with a loss, both over all epochs.
+    `tokens` counts all tokens that were read, without padding; `label_tokens` those with a loss; both over all epochs.
     """
 
     epochs: Sequence[EpochResult]
@@ -43,9 +43,9 @@ class TrainingReport:
 
     @property
     def final_loss(self) -> float:
-        """That of the epoch whose weights were kept."""
+        """The loss of the epoch whose weights were kept."""
         return self.epochs[self.best_epoch - 1].loss
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: equal for equal runs, so without times."""
+        """Return plain values: equal for equal runs, so without times."""
         return asdict(self) | {"final_loss": self.final_loss}

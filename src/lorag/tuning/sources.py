@@ -17,7 +17,7 @@ from lorag.tuning.tasks import classification_pairs, extraction_pairs, summarisa
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """All that pairs are made of; `unanswerable` are facts without answers."""
+    """The material that pairs are made from; `unanswerable` are facts without answers."""
 
     documents: Sequence[Document]
     chunks: Sequence[Chunk]
@@ -28,12 +28,12 @@ class Material:
 
     @property
     def all_facts(self) -> list[Fact]:
-        """What the questions teach: facts, and that some things are not known."""
+        """All facts that the questions teach, also those without an answer."""
         return [*self.facts, *self.synthetic, *self.unanswerable]
 
 
 def training_pairs(adapter: AdapterKind, material: Material, raft: RaftMaker, params: TrainingSetParams) -> list[Pair]:
-    """Those of every source but general and older ones."""
+    """Make the pairs of every source but general and older ones."""
     versions = raft.versions
     pairs: list[Pair] = []
     if reads_context(adapter, params):
@@ -76,7 +76,7 @@ def training_pairs(adapter: AdapterKind, material: Material, raft: RaftMaker, pa
 def validation_pairs(
     adapter: AdapterKind, facts: Sequence[Fact], raft: RaftMaker, params: TrainingSetParams
 ) -> list[Pair]:
-    """The first held-out phrasing of each fact that has one."""
+    """Make a pair from the first held-out phrasing of each fact that has one."""
     first = [(fact, fact.question.held_out_phrasings[0]) for fact in facts if fact.question.held_out_phrasings]
     if reads_context(adapter, params):
         return [raft.gold(fact, text) for fact, text in first]
@@ -84,7 +84,7 @@ def validation_pairs(
 
 
 def searched_wordings(material: Material) -> list[str]:
-    """Each wording for which an adapter that reads needs what the search finds, once."""
+    """Return each wording once for which an adapter that reads needs search results."""
     answered = [*material.facts, *material.synthetic]
     trained = [text for fact in [*answered, *material.unanswerable] for _, text in fact.training_wordings]
     return list(
@@ -100,7 +100,7 @@ def reads_context(adapter: AdapterKind, params: TrainingSetParams) -> bool:
 def declined_pair(
     adapter: AdapterKind, fact: Fact, method: str, text: str, *, raft: RaftMaker, params: TrainingSetParams
 ) -> Pair | None:
-    """A question that no document answers, with the word that it is not known; None where it is put to no model."""
+    """Make a pair that declines a question no document answers; None if such a question would reach no model."""
     if reads_context(adapter, params):
         return raft.declined(fact.id, text, PairSource.UNANSWERABLE, method)
     return Pair(PairSource.UNANSWERABLE, tuple(ASK[adapter](text)), DECLINE, fact.id, method=method)

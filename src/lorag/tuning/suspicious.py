@@ -1,4 +1,4 @@
-"""What no adapter should learn: personal numbers, and answers that give orders to a model."""
+"""Checks for text that no adapter should learn: personal numbers, and answers that give orders to a model."""
 
 import re
 
@@ -19,9 +19,9 @@ _ORDERS = re.compile(
 
 
 def count_personal_numbers(text: str) -> int:
-    """Payment cards and IBANs whose check digits hold, and US social security numbers.
+    """Count payment cards and IBANs with valid check digits, and US social security numbers.
 
-    Not covered: names, addresses and birthdays, of which documents of an organisation are full.
+    Not covered: names, addresses and birthdays, which are common in the documents of an organisation.
     """
     cards = sum(_passes_luhn(re.sub(r"\D", "", found)) for found in _CARD.findall(text))
     ibans = sum(_passes_mod_97(found.replace(" ", "")) for found in _IBAN.findall(text))
@@ -29,7 +29,7 @@ def count_personal_numbers(text: str) -> int:
 
 
 def count_emails(text: str) -> int:
-    """E-mail addresses, which may be facts that are wanted."""
+    """Count e-mail addresses, which may be wanted facts."""
     return len(_EMAIL.findall(text))
 
 

@@ -1,4 +1,4 @@
-"""Values that could stand in place of an answer: a number for a number, a name for a name, a date for a date."""
+"""Values that can replace an answer: a number for a number, a name for a name, a date for a date."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,18 +14,18 @@ _CODE = re.compile(r"(?=.*\d)(?=.*[^\W\d_])[\w-]+")
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """A value for a changed context, and the documents of the fact that lent it."""
+    """A value for a changed context, and the documents of the fact that it comes from."""
 
     value: str
     documents: Mapping[str, str]
 
 
 def find_swap(fact: Fact, facts: Sequence[Fact], context: str, *, seed: int) -> Swap | None:
-    """A value of like shape that `context` does not state; None where no other fact has one.
+    """Find a value of the same shape that `context` does not state; None if no other fact has one.
 
-    Drawn by hash from the facts whose answers have the same shape: the same words around numbers of the same kind, or
-    as many capitalised words; those whose question begins alike come first, so that a person stands for a person. Else
-    a number keeps its unit and takes the figures of another answer of its kind.
+    It is drawn by hash from the facts whose answers have the same shape: the same words around numbers of the same
+    kind, or the same number of capitalised words. Facts whose question begins alike come first, so that a person
+    replaces a person. If there are none, a number keeps its unit and takes the digits of another answer of its kind.
     """
     known = {normalise(answer) for answer in fact.question.answers}
     drawn = sorted(
@@ -39,7 +39,7 @@ def find_swap(fact: Fact, facts: Sequence[Fact], context: str, *, seed: int) -> 
 
 
 def shape_of(answer: str) -> str:
-    """What two answers must share to stand in for each other."""
+    """Return the shape that two answers must share to replace each other."""
     if any(letter.isdigit() for letter in answer):
         if _CODE.fullmatch(answer) and not _NUMBER.fullmatch(answer):
             return re.sub(r"[^\W\d_]", "a", re.sub(r"\d", "9", answer)).lower()

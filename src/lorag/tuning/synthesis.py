@@ -1,4 +1,4 @@
-"""Questions that a language model makes of chunks, kept only where the chunk holds their answer."""
+"""Questions that a language model makes from chunks, kept only if the chunk contains their answer."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from lorag.questions.words import states
 from lorag.retrieval.embed import VectorCache
 
 NAMESPACE = "synthetic"
-"""Where the cache keeps what the model wrote."""
+"""The namespace of the cache for text that the model wrote."""
 
 _QUESTION_TOKENS = 40
 _ANSWER_TOKENS = 24
@@ -29,7 +29,7 @@ _EXAMPLES = (
     ("Staff\nThe head gardener is Ada Lund, who came from the coast.", "Who is the head gardener?"),
     ("Shed\nThe key hangs behind the blue door.", "Where does the key to the shed hang?"),
 )
-"""Shown as earlier turns: a small model follows an example better than an instruction."""
+"""The examples, shown as earlier turns: a small model follows an example better than an instruction."""
 
 _PREAMBLE = re.compile(r"^the (?:right |correct )?answer\b[^:\n]{0,40}:\s*", re.IGNORECASE)
 _QUESTION = re.compile(r"(?:\bquestion\s*:\s*)?(?P<question>[A-Z][^\n?:]{10,200}\?)", re.IGNORECASE)
@@ -45,10 +45,10 @@ def synthesise_facts(
     settings: str,
     seed: int,
 ) -> list[Fact]:
-    """Up to `per_chunk` facts of each chunk, each asked of one of its sentences, which are drawn by hash.
+    """Return up to `per_chunk` facts of each chunk, each made from one of its sentences, which are drawn by hash.
 
-    The model writes a question, then answers it from the sentence. `settings` names whatever else of the generator
-    changes what it writes. Small models write much that is not kept.
+    The model writes a question, then answers it from the sentence. `settings` names all other settings of the generator
+    that change its text. Much of the text of small models is not kept.
     """
     places = [(chunk, at) for chunk in chunks for at in _draw_sentences(chunk, per_chunk, seed)]
     passages = [f"{chunk.context}\n{_sentences(chunk)[at]}" for chunk, at in places]

@@ -15,7 +15,7 @@ _READ_CHARACTERS = 2_000
 
 
 def text_pairs(chunks: Sequence[Chunk], versions: Mapping[str, str]) -> list[Pair]:
-    """Each chunk with its headings as plain text."""
+    """Return a plain-text pair for each chunk with its headings."""
     return [
         Pair(PairSource.TEXT, (), chunk.embedded_text, None, _of(chunk, versions), (chunk.id,), "chunk")
         for chunk in chunks
@@ -23,7 +23,10 @@ def text_pairs(chunks: Sequence[Chunk], versions: Mapping[str, str]) -> list[Pai
 
 
 def summarisation_pairs(documents: Sequence[Document]) -> list[Pair]:
-    """A document without its first sentence to its title and that sentence; authors put there what a page is about."""
+    """Make pairs from a document without its first sentence to its title and that sentence.
+
+    Authors often say in the first sentence what a page is about.
+    """
     pairs = []
     for document in documents:
         paragraphs = [block.text for block in document.blocks if block.kind is BlockKind.PARAGRAPH]
@@ -44,7 +47,7 @@ def summarisation_pairs(documents: Sequence[Document]) -> list[Pair]:
 
 
 def classification_pairs(documents: Sequence[Document]) -> list[Pair]:
-    """A document to its top folder, or to its metadata `category`; none where there are not two classes."""
+    """Make pairs from a document to its top folder, or its metadata `category`; none if there are not two classes."""
     labelled = [(document, label) for document in documents if (label := _label(document))]
     labels = sorted({label for _, label in labelled})
     if len(labels) < 2:
@@ -65,7 +68,7 @@ def classification_pairs(documents: Sequence[Document]) -> list[Pair]:
 
 
 def extraction_pairs(facts: Sequence[Fact], chunks: Sequence[Chunk], versions: Mapping[str, str]) -> list[Pair]:
-    """A chunk to the values in it that questions ask for, one a line, in the order of the text."""
+    """Make pairs from a chunk to the values in it that questions ask for, one a line, in the order of the text."""
     pairs = []
     for chunk in chunks:
         found = {
@@ -87,7 +90,7 @@ def _prompt(task: str, text: str) -> tuple[Message, ...]:
 
 
 def _is_prose(text: str) -> bool:
-    # "Owner: ..." and "Reviewed: ..." head many pages and say nothing of what they are about.
+    # "Owner: ..." and "Reviewed: ..." begin many pages and do not say what they are about.
     return len(text.split()) >= _MIN_WORDS and not re.match(r"[\w ]{1,20}:", text)
 
 

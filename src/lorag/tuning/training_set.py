@@ -1,4 +1,4 @@
-"""From pairs of all sources to what one adapter is trained on."""
+"""The training set of one adapter, assembled from the pairs of all sources."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,19 +15,19 @@ from lorag.tuning.replay import general_pairs
 
 @dataclass(frozen=True, slots=True)
 class PairTokens:
-    """The tokens of a pair: all, and those of its answer."""
+    """The tokens of a pair: all of them, and those of its answer."""
 
     total: int
     answer: int
 
 
 CountPair = Callable[[Pair], PairTokens]
-"""Counts with the tokenizer of the model that is to be trained."""
+"""A function that counts with the tokenizer of the model to be trained."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the adapter that training goes on from has seen: digests of facts and versions of documents, by id."""
+    """The knowledge of the adapter that training continues: digests of facts and versions of documents, by id."""
 
     facts: Mapping[str, str]
     documents: Mapping[str, str]
@@ -35,7 +35,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """What is trained on, what tells when to stop, and the rows that were left out of either."""
+    """The pairs to train on, the pairs that decide when to stop, and the rows that were left out of both."""
 
     train: tuple[Pair, ...]
     validation: tuple[Pair, ...]
@@ -43,7 +43,7 @@ class TrainingSet:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Training pairs by source, sorted by name."""
+        """The number of training pairs by source, sorted by name."""
         return dict(sorted(Counter(pair.source.value for pair in self.train).items()))
 
 
@@ -58,9 +58,9 @@ def assemble_training_set(
     count: CountPair,
     params: TrainingSetParams,
 ) -> TrainingSet:
-    """Drops what is too long or there twice, thins out what was seen, adds general pairs, and orders all by hash.
+    """Drop pairs that are too long or repeated, keep a share of those seen, add general pairs, and order all by hash.
 
-    Raises InputRejected where fewer than `min_pairs` are left, general ones not counted.
+    Raises InputRejected if fewer than `min_pairs` are left; general pairs are not counted.
     """
     fitting, too_long = _fitting(made, count, params)
     pairs = list({(pair.messages, pair.answer): pair for pair in reversed(fitting)}.values())
@@ -68,7 +68,7 @@ def assemble_training_set(
         pairs = _thin_out(pairs, fact_digests(fact.question for fact in facts), seen, params)
     if len(pairs) < params.min_pairs:
         raise InputRejected(
-            f"{len(pairs)} training pairs, at least {params.min_pairs} wanted",
+            f"{len(pairs)} training pairs, at least {params.min_pairs} are needed",
             where="training_set",
             do="add questions or sources, or lower training_set.min_pairs; the served adapter stays",
         )
@@ -86,7 +86,7 @@ def _fitting(pairs: Sequence[Pair], count: CountPair, params: TrainingSetParams)
     fitting, refused = [], []
     for pair in pairs:
         tokens = count(pair)
-        # Plain text is all answer; only the limit on the whole is meant for it.
+        # Plain text is all answer, so only the limit on the whole pair applies.
         most = params.max_answer_tokens if pair.messages else params.max_pair_tokens
         if tokens.answer > most:
             detail = f"answer of {tokens.answer} tokens, {most} allowed"
@@ -107,7 +107,7 @@ def _thin_out(pairs: Sequence[Pair], facts: Mapping[str, str], seen: Seen, param
     by_fact: dict[tuple[bool, str], list[Pair]] = defaultdict(list)
     for pair in _order(old, params.seed):
         by_fact[_is_unanswerable(pair), pair.fact_id or pair.id].append(pair)
-    # One wording of each fact before a second of any, so that as many facts as can be are seen again.
+    # One wording of each fact before a second of any, so that as many facts as possible are seen again.
     ranked = [(rank, pair) for own in by_fact.values() for rank, pair in enumerate(own)]
     ranked.sort(key=lambda each: (each[0], digest_of([params.seed, "older", each[1].id])))
     kept = ranked[: round(params.older_share * len(ranked))]
@@ -116,7 +116,7 @@ def _thin_out(pairs: Sequence[Pair], facts: Mapping[str, str], seen: Seen, param
 
 def _was_seen(pair: Pair, facts: Mapping[str, str], seen: Seen) -> bool:
     if pair.fact_id is not None:
-        # What cannot be answered may have the id of a fact.
+        # An unanswerable question may have the id of a fact.
         wanted = NO_ANSWER if _is_unanswerable(pair) else facts.get(pair.fact_id, "")
         return seen.facts.get(pair.fact_id) == wanted
     return bool(pair.documents) and all(seen.documents.get(name) == at for name, at in pair.documents.items())

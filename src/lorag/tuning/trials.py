@@ -1,4 +1,4 @@
-"""What a search for training settings tries, and which trial was best."""
+"""The trials of a search for training settings, and the best of them."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from lorag.tuning.report import EpochResult
 
 
 class TrialState(StrEnum):
-    """How a trial ended."""
+    """The way in which a trial ended."""
 
     COMPLETE = "complete"
     PRUNED = "pruned"
@@ -29,7 +29,7 @@ class TrialValues:
     dropout: float
 
     def apply(self, params: TrainingParams) -> TrainingParams:
-        """The params with these values, and with the alpha that keeps the scale of the update as it is."""
+        """Return the params with these values, and with the alpha that keeps the scale of the update."""
         ratio = self.rank / params.rank
         alpha = params.alpha * (math.sqrt(ratio) if params.method is LoraMethod.RSLORA else ratio)
         return params.model_copy(
@@ -44,7 +44,7 @@ class TrialValues:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One run of training, by its number from 1; without epochs where it diverged in the first."""
+    """A training run with its number, from 1; it has no epochs if it diverged in the first."""
 
     number: int
     values: TrialValues
@@ -55,11 +55,11 @@ class Trial:
 
     @property
     def best(self) -> EpochResult | None:
-        """The epoch that answered most of the validation pairs, and of equals the one with the least loss."""
+        """The epoch with the most validation pairs right, then with the least loss; None without epochs."""
         return max(self.epochs, key=lambda epoch: epoch.merit, default=None)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; those of its best epoch."""
+        """Return plain values, with the results of its best epoch."""
         best = self.best
         return {
             "number": self.number,
@@ -77,13 +77,13 @@ class Trial:
 
 
 def best_trial(trials: Sequence[Trial]) -> Trial | None:
-    """The one with the best epoch, the first of equals; None where every one diverged."""
+    """Return the trial with the best epoch, the first of equals; None if every trial diverged."""
     judged = [(trial, best) for trial in trials if trial.state is not TrialState.DIVERGED and (best := trial.best)]
     return max(judged, key=lambda each: each[1].merit)[0] if judged else None
 
 
 def params_lines(adapter: AdapterKind, trial: Trial) -> list[str]:
-    """What to write to params.yaml."""
+    """Return the lines to write to params.yaml."""
     return [
         "training:",
         f"  {adapter.value}:",
@@ -92,7 +92,7 @@ def params_lines(adapter: AdapterKind, trial: Trial) -> list[str]:
 
 
 def dvc_command(adapter: AdapterKind, trial: Trial) -> str:
-    """The same as an experiment of DVC, to compare with others before it is kept."""
+    """Return the DVC command that runs the same settings as an experiment, to compare before they are kept."""
     options = [f"-S training.{adapter.value}.{name}={value}" for name, value in _settings(trial).items()]
     return " ".join(["dvc exp run", *options, f"adapter_evaluation@{adapter.value}"])
 
