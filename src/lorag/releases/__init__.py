@@ -1,1 +1,1 @@
-"""The release record, and which release is served."""
+"""The release record, and the choice of the served release."""

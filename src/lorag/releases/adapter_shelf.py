@@ -17,7 +17,7 @@ CONFIG = "adapter_config.json"
 
 
 def adapter_sha256(folder: Path) -> str:
-    """Names an adapter by its weights and its config; raises IntegrityFailed where one of them is missing."""
+    """Return the digest of an adapter's weights and config; raises IntegrityFailed if one of them is missing."""
     try:
         return digest_of({name: _file_sha256(folder / name) for name in (CONFIG, WEIGHTS)})
     except FileNotFoundError as error:
@@ -26,18 +26,18 @@ def adapter_sha256(folder: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AdapterShelf:
-    """`folder/<sha256>/`, whole or absent; the writer holds the workspace's lock."""
+    """A shelf of adapters in `folder/<sha256>/`, each whole or absent; the writer holds the workspace's lock."""
 
     folder: Path
 
     def keep(self, files: Mapping[str, Path]) -> str:
-        """The sha256 of the adapter that `files` (name to path) hold, once a durable copy is on the shelf.
+        """Put a durable copy of the adapter in `files` (name to path) on the shelf, and return its sha256.
 
-        An adapter that is there and intact is left as it is. Raises StoreFailed where it cannot be written.
+        An adapter that is there and intact is not changed. Raises StoreFailed if it cannot be written.
         """
         aside = self.folder / ".incoming"
         try:
-            # One name for all tries: what a killed one left goes.
+            # One name for all attempts, so that this removes what a killed one left.
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
             for name, path in files.items():
@@ -54,7 +54,7 @@ class AdapterShelf:
         return sha256
 
     def open(self, sha256: str) -> Path:
-        """The folder of an adapter, of which every byte was compared; raises IntegrityFailed."""
+        """Return the folder of an adapter after a check of every byte; raises IntegrityFailed if it is not intact."""
         folder = self.folder / sha256
         if not folder.is_dir():
             raise IntegrityFailed("the adapter is not there", where=sha256[:12], do=_MEND)
@@ -71,7 +71,7 @@ class AdapterShelf:
         return True
 
     def drop_all_but(self, keep: Collection[str]) -> None:
-        """Deletes every other adapter."""
+        """Delete every adapter that is not in `keep`."""
         if not self.folder.is_dir():
             return
         for path in self.folder.iterdir():
@@ -80,7 +80,7 @@ class AdapterShelf:
         fsync_folder(self.folder)
 
     def retain(self, releases: Iterable[Release]) -> None:
-        """Deletes the adapters that none of these releases names."""
+        """Delete the adapters that none of these releases names."""
         self.drop_all_but({entry.sha256 for release in releases for entry in release.adapters.values()})
 
     def _put(self, aside: Path, sha256: str) -> None:

@@ -1,11 +1,11 @@
-"""What an examination of a workspace found."""
+"""The result of an examination of a workspace."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that the doctor looked at; `problem` is None where it is well."""
+    """A check of `lorag doctor`; `problem` is None if all is well."""
 
     name: str
     problem: str | None = None

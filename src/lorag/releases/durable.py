@@ -13,12 +13,12 @@ from lorag.errors import Busy
 
 
 def write_json_durably(path: Path, value: Any) -> None:
-    """Replaces `path` by the value as JSON; see `replace_durably`."""
+    """Replace `path` by the value as JSON; see `replace_durably`."""
     replace_durably(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False))
 
 
 def replace_durably(path: Path, text: str) -> None:
-    """Replaces `path` at once: temporary file, fsync, rename, fsync of the folder."""
+    """Replace `path` atomically: temporary file, fsync, rename, fsync of the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
@@ -30,7 +30,7 @@ def replace_durably(path: Path, text: str) -> None:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Makes the folder's entries durable."""
+    """Make the folder's entries durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -40,9 +40,9 @@ def fsync_folder(folder: Path) -> None:
 
 @contextmanager
 def writer_lock(path: Path, *, wait_s: float = 0) -> Iterator[None]:
-    """Holds the workspace's only write lock (`flock`, freed by the kernel if the process dies).
+    """Hold the workspace's only write lock (`flock`, freed by the kernel if the process dies).
 
-    Raises Busy where another process still holds it after `wait_s`.
+    Raises Busy if another process still holds it after `wait_s`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)

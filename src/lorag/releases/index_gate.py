@@ -9,11 +9,11 @@ from lorag.retrieval.plan import RefreshPlan
 from lorag.shares import exact
 
 Digests = tuple[str, str, int]
-"""Content digest, vectors digest and number of the rows of a generation."""
+"""The content digest, the vectors digest and the number of the rows of a generation."""
 
 
 def refuse_shrinking(plan: RefreshPlan, base: Release | None, params: GateParams, *, allow_shrink: bool) -> None:
-    """Raises GateRefused where more of the index would go than params allow: a half-copied source looks like that."""
+    """Raise GateRefused if more of the index would go than params allow, as with a half-copied source."""
     if base is None or allow_shrink or base.n_chunks == 0:
         return
     lost = max(base.n_chunks - len(plan.write) - len(plan.keep), 0) / base.n_chunks
@@ -26,11 +26,11 @@ def refuse_shrinking(plan: RefreshPlan, base: Release | None, params: GateParams
 
 
 def refuse_other_rows(found: Digests, wanted: Digests, name: str) -> None:
-    """Raise GateRefused where the store does not hold exactly the rows that were written; `name` is the index."""
+    """Raise GateRefused if the store does not hold exactly the rows that were written; `name` is the index."""
     if (found[0], found[2]) != (wanted[0], wanted[2]):
         raise GateRefused(
             f"the store holds {found[2]} chunks with content {found[0][:12]}, "
-            f"wanted are {wanted[2]} with {wanted[0][:12]}",
+            f"expected {wanted[2]} with {wanted[0][:12]}",
             where=name,
             do="run `lorag refresh` again; if it persists, `lorag refresh --rebuild`",
         )
@@ -41,7 +41,7 @@ def refuse_other_rows(found: Digests, wanted: Digests, name: str) -> None:
 
 
 def refuse_low_recall(recall: float, n_questions: int, base: Release | None, params: GateParams) -> None:
-    """Raise GateRefused where recall@10 is below the floor or too far below the served release; NaN is refused."""
+    """Raise GateRefused if recall@10 is below the floor or too far below the served release; NaN is refused."""
     floor = exact(params.min_recall_at_10)
     if base is not None and base.recall_at_10 is not None:
         floor = max(floor, exact(base.recall_at_10) - exact(params.max_recall_drop))
@@ -49,5 +49,5 @@ def refuse_low_recall(recall: float, n_questions: int, base: Release | None, par
         raise GateRefused(
             f"recall@10 {recall:.3f} on {n_questions} golden questions is below {float(floor):.3f}",
             where="gate.min_recall_at_10, gate.max_recall_drop",
-            do="look at reports/retrieval.json and mend documents or questions",
+            do="look at reports/retrieval.json and fix the documents or questions",
         )

@@ -1,4 +1,4 @@
-"""One immutable record of all that an answer depended on, and the digests in it."""
+"""The immutable record of everything that an answer depends on, and its digests."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -11,16 +11,16 @@ from lorag.retrieval.index.store import IndexRef, IndexRow
 from lorag.strategies import AdapterKind
 
 FORMAT = 2
-"""Format 1 knew no adapters; it is still read."""
+"""The format of the record; format 1 had no adapters and can still be read."""
 
 
 class NewerFormat(IntegrityFailed):
-    """Written by a later version; nothing is damaged."""
+    """A record that a later version wrote; nothing is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentEntry:
-    """A document as this release knows it."""
+    """A document in a release."""
 
     version: str
     title: str
@@ -28,10 +28,10 @@ class DocumentEntry:
 
 @dataclass(frozen=True, slots=True)
 class AdapterEntry:
-    """An adapter as this release knows it.
+    """An adapter in a release.
 
     `sha256` is over weights and config. `documents` maps each document that it was trained on to the version it saw;
-    `facts_digest` names the facts. `gate` holds what each probe measured before it was published.
+    `facts_digest` names the facts. `gate` holds the value of each probe before the adapter was published.
     """
 
     id: str
@@ -45,12 +45,12 @@ class AdapterEntry:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What is served: one generation of the index and the adapters, with everything that made them.
+    """A served state: one generation of the index and the adapters, with everything that made them.
 
     `generation` counts releases: a retrain makes a new one over the same `index`, whose own generation stays.
-    `content_digest` says what is indexed and is equal for equal content on any machine and in any store;
-    `vectors_digest` says that this index is intact and is compared with itself only. `base_model_sha256` names the
-    model that the adapters go on top of; None without adapters.
+    `content_digest` names the indexed content and is equal for equal content on any machine and in any store;
+    `vectors_digest` shows that this index is intact and is compared with itself only. `base_model_sha256` names the
+    base model of the adapters; None without adapters.
     """
 
     generation: int
@@ -72,15 +72,15 @@ class Release:
 
     @property
     def id(self) -> str:
-        """Generation and content, so that the same run again after a kill gives the same name."""
+        """The generation and a digest of the content, so that a rerun after a kill gives the same name."""
         content: list[Any] = [self.content_digest, self.corpus_digest, self.params_digest]
-        # Without adapters the name that format 1 gave it.
+        # Without adapters the id stays the one that format 1 gave.
         if self.adapters:
             content.append({kind: entry.sha256 for kind, entry in self.adapters.items()})
         return f"{self.generation:06d}-{digest_of(content)[:10]}"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values with the format's number and the record's own digest."""
+        """Return plain values with the format's number and the record's own digest."""
         record = {f.name: getattr(self, f.name) for f in fields(self)}
         record["index"] = self.index.to_json()
         record["documents"] = {key: [entry.version, entry.title] for key, entry in self.documents.items()}
@@ -89,7 +89,7 @@ class Release:
 
     @classmethod
     def from_json(cls, value: Any, *, where: str) -> "Release":
-        """The inverse of `to_json`; raises IntegrityFailed naming `where` for anything damaged or too new."""
+        """Read what `to_json` returned; raises IntegrityFailed naming `where` for a damaged or too new record."""
         try:
             if value["format"] > FORMAT:
                 raise NewerFormat(
@@ -105,7 +105,7 @@ class Release:
             adapters = record.get("adapters", {})
             record["adapters"] = {AdapterKind(kind): AdapterEntry(**entry) for kind, entry in adapters.items()}
             if value["format"] == 1:
-                # Announced in that format and never filled.
+                # Format 1 had these fields and never filled them.
                 del record["adapter_id"], record["adapter_sha256"]
             release = cls(**record)
             release.check_base_model()
@@ -114,7 +114,7 @@ class Release:
             raise IntegrityFailed(f"damaged release record: {error!r}", where=where, do=_MEND) from error
 
     def check_base_model(self) -> None:
-        """Raises IntegrityFailed for an adapter that was trained on another base model than the release names."""
+        """Raise IntegrityFailed for an adapter that was trained on another base model than the release names."""
         for kind, entry in self.adapters.items():
             if entry.base_model_sha256 != self.base_model_sha256:
                 raise IntegrityFailed(
@@ -129,14 +129,14 @@ _MEND = "run `lorag doctor`, then `lorag rollback` or `lorag refresh`"
 
 
 def content_digest(entries: Iterable[tuple[str, str, str]]) -> str:
-    """Over (chunk id, content hash, embedder fingerprint) in any order."""
+    """Return the digest over (chunk id, content hash, embedder fingerprint) in any order."""
     return digest_of_lines(" ".join(entry) for entry in sorted(entries))
 
 
 def digest_rows(rows: Iterable[IndexRow]) -> tuple[str, str, int]:
-    """Content digest, vectors digest and count of rows that come sorted by chunk id.
+    """Return content digest, vectors digest and count of rows that come sorted by chunk id.
 
-    The content hash is worked out from the stored text again, so a changed byte shows.
+    The content hash is computed from the stored text again, so a changed byte is detected.
     """
     vectors = hashlib.sha256()
     entries = []

@@ -1,4 +1,4 @@
-"""The releases of a workspace on disk, and the one small file that says which is served."""
+"""The releases of a workspace on disk, and the small file that names the served one."""
 
 import json
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from lorag.releases.record import Release
 
 @dataclass(frozen=True, slots=True)
 class ReleaseShelf:
-    """`folder/releases/<id>.json`, one each, and `folder/current.json`, the pointer.
+    """A shelf with one file `folder/releases/<id>.json` for each release, and `folder/current.json`, the pointer.
 
-    Writers hold the workspace's lock; readers need none, since every file is replaced whole.
+    Writers hold the workspace's lock; readers need none, because every file is replaced whole.
     """
 
     folder: Path
@@ -25,16 +25,16 @@ class ReleaseShelf:
         return self.folder / "current.json"
 
     def releases(self) -> list[Release]:
-        """The readable releases, newest generation first; damaged records are left out (`damaged` names them)."""
+        """Return the readable releases, newest generation first, without damaged records (see `damaged`)."""
         found = [self._try_read(path) for path in self._paths()]
         return sorted((r for r in found if isinstance(r, Release)), key=lambda release: -release.generation)
 
     def damaged(self) -> list[IntegrityFailed]:
-        """What is wrong with each record that cannot be read."""
+        """Return the error of each record that cannot be read."""
         return [e for e in (self._try_read(path) for path in self._paths()) if isinstance(e, IntegrityFailed)]
 
     def served_id(self) -> str | None:
-        """The id in the pointer; None where nothing was published yet; raises IntegrityFailed for a damaged pointer."""
+        """Return the id in the pointer; None if nothing was published; raises IntegrityFailed for a damaged pointer."""
         try:
             return str(_read_json(self._pointer)["release"])
         except FileNotFoundError:
@@ -43,23 +43,23 @@ class ReleaseShelf:
             raise IntegrityFailed("damaged pointer to the served release", where=self._pointer.name) from error
 
     def pointed_at_s(self) -> float:
-        """When the pointer was moved last, in seconds since 1970; raises FileNotFoundError where it never was."""
+        """Return when the pointer last moved, in seconds since 1970; raises FileNotFoundError if it never was."""
         return self._pointer.stat().st_mtime
 
     def served(self) -> Release | None:
-        """The release in the pointer; raises IntegrityFailed where it cannot be read."""
+        """Return the release in the pointer; None before the first; raises IntegrityFailed if it cannot be read."""
         release_id = self.served_id()
         return None if release_id is None else self.read(release_id)
 
     def in_use(self) -> Release | None:
-        """The served release, or the newest where the pointer or what it names is damaged; None before the first."""
+        """Return the served release, or the newest if the pointer or its release is damaged; None before the first."""
         try:
             return self.served()
         except (IntegrityFailed, WorkspaceError):
             return next(iter(self.releases()), None)
 
     def read(self, release_id: str) -> Release:
-        """The release of that id; raises WorkspaceError for an unknown one."""
+        """Return the release of that id; raises WorkspaceError for an unknown one."""
         known = {path.stem: path for path in self._paths()}
         if release_id not in known:
             raise WorkspaceError(f"no release {release_id!r}", do="`lorag releases` lists the retained ones")
@@ -67,19 +67,19 @@ class ReleaseShelf:
         return Release.from_json(_read_json(path), where=path.name)
 
     def as_of(self, name: str) -> Release:
-        """A release by its id or its generation number."""
+        """Return a release by its id or its generation number; raises WorkspaceError for an unknown one."""
         for release in self.releases():
             if name in (release.id, str(release.generation)):
                 return release
         raise WorkspaceError(f"no release {name!r}", do="`lorag releases` lists the retained ones")
 
     def publish(self, release: Release, *, expected_served: str | None) -> None:
-        """Writes the record, then moves the pointer; raises Busy if another than `expected_served` is served by now."""
+        """Write the record, then move the pointer; raises Busy if another release than `expected_served` is served."""
         write_json_durably(self.folder / "releases" / f"{release.id}.json", release.to_json())
         self.point_at(release, expected_served=expected_served)
 
     def point_at(self, release: Release, *, expected_served: str | None) -> None:
-        """Serves a release that is on the shelf; compares and swaps."""
+        """Serve a release that is on the shelf, by compare and swap; raises Busy as `publish` does."""
         try:
             served = self.served_id()
         except IntegrityFailed:
@@ -92,7 +92,7 @@ class ReleaseShelf:
         write_json_durably(self._pointer, {"release": release.id, "generation": release.generation})
 
     def retain(self, n_newest: int) -> list[Release]:
-        """Forgets all but the newest releases and the served one; gives those that stay, newest first."""
+        """Forget all but the newest releases and the served one; return those that stay, newest first."""
         served = self.served_id()
         releases = self.releases()
         keep = [r for i, r in enumerate(releases) if i < n_newest or r.id == served]

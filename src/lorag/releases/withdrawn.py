@@ -1,4 +1,4 @@
-"""The adapters that a person rolled back: nothing serves them again but a person."""
+"""The adapters that a person rolled back: only a person serves them again."""
 
 import json
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from lorag.releases.record import Release
 
 
 def read_withdrawn(state: Path) -> frozenset[str]:
-    """The sha256 of each; none where nothing was rolled back. Raises IntegrityFailed for a damaged record."""
+    """Read the sha256 of each; none if nothing was rolled back. Raises IntegrityFailed for a damaged record."""
     path = _path(state)
     try:
         return frozenset(json.loads(path.read_text(encoding="utf-8"))["adapters"])
@@ -25,7 +25,7 @@ def read_withdrawn(state: Path) -> frozenset[str]:
 
 
 def withdraw_newer(target: Release, releases: Iterable[Release], state: Path) -> None:
-    """Withdraws the adapters of what is newer than `target`, but for its own, which are wanted again."""
+    """Withdraw the adapters of releases newer than `target`, except its own, which are wanted again."""
     wanted = {entry.sha256 for entry in target.adapters.values()}
     newer = (release for release in releases if release.generation > target.generation)
     gone = {entry.sha256 for release in newer for entry in release.adapters.values()}
