@@ -1,4 +1,4 @@
-"""Orders of search results: fused, diversified, and capped for each document."""
+"""The order of search results: fused, diversified, and capped for each document."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from lorag.retrieval.index.store import Hit
 
 
 def fuse_reciprocal_ranks(rankings: Sequence[Sequence[str]], k: int) -> list[tuple[str, float]]:
-    """Ids with their sum of 1 / (k + rank) over the rankings, best first, ties by id.
+    """Return ids with their sum of 1 / (k + rank) over the rankings, best first, ties by id.
 
     Cormack, Clarke and Buettcher, SIGIR 2009; ranks start at 1.
     """
@@ -22,14 +22,14 @@ def fuse_reciprocal_ranks(rankings: Sequence[Sequence[str]], k: int) -> list[tup
 
 
 def fuse_hits(rankings: Sequence[Sequence[Hit]], k: int) -> list[Hit]:
-    """The hits of all rankings in the order of their fused score."""
+    """Return the hits of all rankings in the order of their fused score."""
     chunks = {hit.chunk.id: hit.chunk for ranking in rankings for hit in ranking}
     fused = fuse_reciprocal_ranks([[hit.chunk.id for hit in ranking] for ranking in rankings], k)
     return [Hit(chunks[chunk_id], score) for chunk_id, score in fused]
 
 
 def cap_per_document(hits: Iterable[Hit], most: int) -> list[Hit]:
-    """The hits in order, at most `most` from one document, so that no source crowds out the others."""
+    """Return the hits in order, at most `most` from one document, so that no source crowds out the others."""
     seen: dict[str, int] = defaultdict(int)
     kept = []
     for hit in hits:
@@ -40,10 +40,10 @@ def cap_per_document(hits: Iterable[Hit], most: int) -> list[Hit]:
 
 
 def scale_relevance(hits: Sequence[Hit]) -> NDArray[np.float64]:
-    """The scores of hits that come best first, from 1 for the best to 0 for the worst [n_hits].
+    """Scale the scores of hits that come best first, from 1 for the best to 0 for the worst [n_hits].
 
-    Where hits were reranked only in part, the others' scores are of another kind: they count as no better than the
-    worst hit before them.
+    If only a part of the hits was reranked, the scores of the others are of another kind: they count as no better than
+    the worst hit before them.
     """
     scores = np.minimum.accumulate(np.array([hit.score for hit in hits], dtype=np.float64))
     span = np.ptp(scores) if hits else 0.0
@@ -53,10 +53,10 @@ def scale_relevance(hits: Sequence[Hit]) -> NDArray[np.float64]:
 def select_diverse(
     relevance: NDArray[np.floating], vectors: NDArray[np.float32], n: int, relevance_weight: float
 ) -> list[int]:
-    """Indices of up to `n` candidates by maximal marginal relevance, in the order they were chosen, ties by index.
+    """Return indices of up to `n` candidates by maximal marginal relevance, in the order of choice, ties by index.
 
-    `relevance` [n_candidates] on the scale of a cosine, `vectors` [n_candidates, dimension] of unit length; a weight
-    of 1 is relevance alone, 0 difference alone. Carbonell and Goldstein, SIGIR 1998.
+    `relevance` [n_candidates] is on the scale of a cosine, `vectors` [n_candidates, dimension] have unit length; a
+    weight of 1 is relevance alone, 0 difference alone. Carbonell and Goldstein, SIGIR 1998.
     """
     between = vectors @ vectors.T
     closest = np.full(len(vectors), -np.inf, dtype=np.float32)

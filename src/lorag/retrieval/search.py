@@ -1,4 +1,4 @@
-"""From a question to the chunks that a strategy may read."""
+"""The search: from a question to the chunks that a strategy may read."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -13,26 +13,26 @@ from lorag.retrieval.index.store import Filter, Hit, IndexRef, IndexStore
 from lorag.retrieval.rerank import Reranker, rerank
 
 EmbedQuery = Callable[[Sequence[str]], NDArray[np.float32]]
-"""Texts to unit vectors [n, dimension] float32."""
+"""A function from texts to unit vectors [n, dimension] float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, best first, and the best cosine of the question itself (None where no dense search ran)."""
+    """The hits, best first, and the best cosine of the question itself (None if no dense search ran)."""
 
     hits: tuple[Hit, ...]
     best_similarity: float | None
 
     def relevant(self, min_similarity: float) -> tuple[Hit, ...]:
-        """Return the hits, none where even the best is not similar enough to the question."""
+        """Return the hits; none if even the best is not similar enough to the question."""
         return self.hits if self.best_similarity is None or self.best_similarity >= min_similarity else ()
 
 
 @dataclass(frozen=True, slots=True)
 class Searcher:
-    """One generation of an index with what it takes to search it.
+    """A generation of an index with the parts that search it.
 
-    `executor` runs the dense and the word search side by side where there is one.
+    An `executor` runs the dense and the word search in parallel.
     """
 
     store: IndexStore
@@ -44,14 +44,14 @@ class Searcher:
     def search(
         self, queries: Sequence[str], params: SearchParams, *, where: Filter = Filter(), exact: bool = False
     ) -> SearchResult:
-        """The `top_k` chunks for `queries[0]`, the question; further queries are rewritings of it.
+        """Return the `top_k` chunks for `queries[0]`, the question; further queries are rewritings of it.
 
         Candidates of every query and retriever are fused by reciprocal rank, then reranked, capped for each document
         and diversified, as `params` say.
         """
         vectors = self.embed(queries) if params.retriever is not RetrieverKind.BM25 else None
         dense, words = self._candidates(queries, vectors, params, where, exact)
-        # Not those of rewritings: a passage that a model made up resembles something in any knowledge base.
+        # Rewritings do not count: a passage that a model made up resembles something in any knowledge base.
         best = dense[0][0].score if dense and dense[0] else None
         rankings = [*dense, *words]
         hits = list(rankings[0]) if len(rankings) == 1 else fuse_hits(rankings, params.rrf_k)
