@@ -2,7 +2,7 @@
 
 MLflow copies this file beside the adapter and runs it as it is, so nothing is pickled. The environment needs lorag; the
 base model comes from lorag's cache and must be the one that the adapter was trained on. Questions are answered from
-memory: what retrieval adds is answered by `lorag ask`.
+memory, without retrieval; use `lorag ask` to answer with it.
 """
 
 import json
@@ -22,8 +22,8 @@ class AdapterModel(PythonModel):
     """The base model with the adapter on top; a list of questions in, a list of answers out."""
 
     def load_context(self, context: Any) -> None:
-        """Load both models; raises IntegrityFailed where the base model is not the one of the training."""
-        # MLflow runs this file when it packages an adapter, too, which needs no torch.
+        """Load both models; raises IntegrityFailed if the base model is not the one of the training."""
+        # MLflow also runs this file when it packages an adapter, which needs no torch.
         from lorag.integrations.models.files import base_model_sha256, convert_base_model
         from lorag.integrations.models.generator_transformers import TransformersGenerator
 

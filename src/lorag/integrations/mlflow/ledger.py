@@ -31,9 +31,10 @@ _EXTENT = "lorag.extent"
 
 
 def read_runs(location: TrackingLocation, experiment: str, currency: str, *, page: int = RUNS_A_PAGE) -> Ledger:
-    """Every finished update and batch of answers of the experiment, newest first; empty where there is none yet.
+    """Read every finished update and batch of answers of the experiment, newest first; empty if there is none yet.
 
-    `currency` is that of runs that do not name their own. Nothing is made where nothing is there. Raises StoreFailed.
+    `currency` is for runs that do not name their own. A missing database or experiment is not created. Raises
+    StoreFailed.
     """
     if location.uri.startswith("sqlite:///") and not Path(location.uri.removeprefix("sqlite:///")).exists():
         return Ledger()
@@ -66,7 +67,7 @@ def _search(client: "MlflowClient", experiment_id: str, wanted: str, page: int) 
 
 
 def _read_fresh(client: "MlflowClient", experiment_id: str, page: int) -> Iterator[TimeToFresh]:
-    """Newest first, whatever kind of run they stand on; its steps are versions, of which the first is a build."""
+    """Yield times to fresh, newest first, of any kind of run; steps are versions, and the first one is a build."""
     for run in _search(client, experiment_id, f"metrics.`{_FRESH}` >= 0", page):
         strategy = _strategy(run.data.tags, "lorag.strategy")
         if strategy is not None:
@@ -80,7 +81,7 @@ def _entry(kind: EntryKind, run: "Run", currency: str) -> LedgerEntry | None:
     cost = Cost.from_metrics(metrics, run.data.params.get("costs.currency", currency))
     strategy = _strategy(tags, "lorag.adapter" if kind is EntryKind.RETRAIN else "lorag.strategy")
     n_queries = int(metrics.get("queries", 0))
-    # A retrain of an unknown adapter and answers to no question can be put down to nothing.
+    # A retrain of an unknown adapter, or answers without questions, cannot be assigned to anything.
     if cost is None or (kind is not EntryKind.REFRESH and strategy is None):
         return None
     if kind is EntryKind.ANSWERS and not n_queries:
@@ -104,7 +105,7 @@ def _entry(kind: EntryKind, run: "Run", currency: str) -> LedgerEntry | None:
 
 
 def _settings(kind: EntryKind, strategy: Strategy | None, params: Mapping[str, str]) -> str:
-    """Names the params that the cost of such an entry depends on, as the run logged them; empty without any."""
+    """Return a digest of the logged params that the cost of such an entry depends on; empty if there are none."""
     prefixes = {
         EntryKind.REFRESH: ("chunking.", "embedding.", "index.store"),
         EntryKind.RETRAIN: ("generation.model", "training_set.", f"training.{strategy}."),
@@ -139,10 +140,10 @@ def _extent(kind: EntryKind, strategy: Strategy | None, run: "Run") -> Extent | 
 
 
 def _settle_old_retrains(found: "Sequence[tuple[Run, LedgerEntry]]") -> Iterator[LedgerEntry]:
-    """Give the entries oldest first, with the extent of retrains that were logged before theirs was.
+    """Yield the entries oldest first, with the extent of old retrains that were logged without it.
 
-    The setting `start` alone does not tell it. The oldest training of an adapter had nothing to continue: it is full.
-    Training is exact to repeat, so a run with the bytes of an older one restored them: it trained nothing.
+    The setting `start` alone does not decide it. The oldest training of an adapter had nothing to continue, so it is
+    full. Training repeats exactly, so a run with the bytes of an older one restored them and trained nothing.
     """
     trained: dict[Strategy | None, set[str]] = {}
     for run, entry in sorted(found, key=lambda one: int(one[0].info.start_time)):

@@ -1,4 +1,4 @@
-"""Adapters in MLflow's model registry: their files and the code that asks them, never the base model's weights."""
+"""The adapters in MLflow's model registry: their files and the code to ask them, never the base model's weights."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ CHAMPION = "champion"
 SHA256_TAG = "lorag.adapter_sha256"
 
 MODEL_TAG = "lorag.model_id"
-"""The logged model of a version, which a database in a file does not give back."""
+"""The tag for the logged model of a version, because a database in a file does not return it."""
 
 _CODE = Path(__file__).with_name("adapter_model.py")
 _SETTINGS = "settings.json"
@@ -35,7 +35,7 @@ class RegisteredAdapter:
 
 @dataclass(frozen=True, slots=True)
 class AdapterSource:
-    """An adapter as it is registered: its files, and what the code beside them needs to ask it."""
+    """An adapter to register: its files, and the settings that the code beside them needs to ask it."""
 
     kind: AdapterKind
     sha256: str
@@ -44,7 +44,7 @@ class AdapterSource:
     generation: GenerationParams
 
     def settings(self) -> dict[str, Any]:
-        """What adapter_model.py reads."""
+        """Return the settings that adapter_model.py reads."""
         return {
             "adapter": self.kind.value,
             "base_model_sha256": self.base_model_sha256,
@@ -53,7 +53,7 @@ class AdapterSource:
 
 
 def registered_name(experiment: str, kind: AdapterKind) -> str:
-    """The adapter's name in the registry."""
+    """Return the adapter's name in the registry."""
     return f"{experiment}-{kind}"
 
 
@@ -104,10 +104,10 @@ def point_champion_at(location: TrackingLocation, name: str, sha256: str) -> boo
 
 @contextmanager
 def _packaged(source: AdapterSource) -> Iterator[Path]:
-    """A folder that MLflow can load: the adapter's files, the settings and the code, without any pickle."""
+    """Yield a folder that MLflow can load: the adapter's files, the settings and the code, without any pickle."""
     from mlflow.pyfunc import save_model
 
-    # It warns of packages that it cannot infer from code which it does not run.
+    # MLflow warns of packages that it cannot infer, because it does not run the code.
     logging.getLogger("mlflow.models").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="lorag-") as scratch:
         settings = Path(scratch) / _SETTINGS

@@ -1,7 +1,7 @@
 """A BERT sentence encoder as an OpenVINO graph, built from its safetensors without torch.
 
-The layers follow Devlin et al. 2018 with mean pooling over the tokens that count, as sentence-transformers computes
-them. Other architectures are converted from torch; see embedder_openvino.
+The layers follow Devlin et al. 2018, with mean pooling over the tokens that are not masked, as in
+sentence-transformers. Other architectures are converted from torch; see embedder_openvino.
 """
 
 import json
@@ -43,7 +43,7 @@ def is_plain_bert(folder: Path) -> bool:
 def build_bert(openvino: Any, folder: Path) -> Any:
     """Return a graph from `input_ids` and `attention_mask`, both [n, length] int64, to unit vectors [n, hidden].
 
-    Raises KeyError for weights that lack a layer that the config names.
+    Raises KeyError if the weights lack a layer that the config names.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     weights = load_file(folder / "model.safetensors")
@@ -79,7 +79,7 @@ class _Bert:
         return self._normalise(ops.add(ops.add(words, kind), positions), "embeddings.LayerNorm")
 
     def attention_bias(self, mask: Tensor) -> Tensor:
-        """0 where a token counts and the least float where it does not, [n, 1, 1, length]."""
+        """Return 0 for a token that counts and the least float for a masked one, [n, 1, 1, length]."""
         ops = self._ops
         axes = ops.constant(np.array([1, 2], np.int64))
         missing = ops.subtract(ops.constant(np.float32(1)), ops.convert(ops.unsqueeze(mask, axes), np.float32))
@@ -96,7 +96,7 @@ class _Bert:
         return self._normalise(ops.add(self._dense(wide, f"{name}.output.dense"), hidden), f"{name}.output.LayerNorm")
 
     def pool(self, hidden: Tensor, mask: Tensor) -> Tensor:
-        """The mean of the tokens that count, at unit length."""
+        """Return the mean of the tokens that are not masked, at unit length."""
         ops = self._ops
         counts = ops.convert(ops.unsqueeze(mask, ops.constant(np.int64(-1))), np.float32)
         axis = ops.constant(np.array([1], np.int64))
@@ -121,7 +121,7 @@ class _Bert:
         return ops.add(ops.multiply(normal, self._constant(f"{name}.weight")), self._constant(f"{name}.bias"))
 
     def _split(self, hidden: Tensor) -> Tensor:
-        """[n, length, width] to [n, heads, length, width of a head]."""
+        """Reshape [n, length, width] to [n, heads, length, width of a head]."""
         ops = self._ops
         shape = ops.constant(np.array([0, 0, self._heads, self._width // self._heads], np.int64))
         return ops.transpose(ops.reshape(hidden, shape, special_zero=True), ops.constant(_HEADS_FIRST))
