@@ -1,4 +1,4 @@
-"""Packages that are optional, and the extra of lorag that brings each of them."""
+"""The optional packages, and the extra of lorag that installs each of them."""
 
 from lorag.errors import ParamsError
 
@@ -21,5 +21,5 @@ def explain_missing(error: ImportError) -> ParamsError | None:
     return ParamsError(
         f"the package {package} is not installed",
         where=f"the extra `{extra}` of lorag",
-        do=f"install lorag[{extra}], or choose settings that do without it (docs/guide.md, Installation)",
+        do=f"install lorag[{extra}], or choose settings that do not need it (docs/guide.md, Installation)",
     )

@@ -1,4 +1,4 @@
-"""What `from lorag import Workspace` gives: a workspace to use from Python or a notebook."""
+"""The class behind `from lorag import Workspace`: a workspace to use from Python or a notebook."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from lorag.params_file import load_params
 from lorag.strategies import READER, Strategy
 
 if TYPE_CHECKING:
-    # Each of them takes seconds to import, and most callers need one alone.
+    # Each of them takes seconds to import, and most callers need only one.
     from lorag.retrieval.index.store import Filter
     from lorag.use_cases.refresh.steps import RefreshOutcome
     from lorag.use_cases.serve.answer import AnswerResult, SearchOutcome
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Workspace:
     """A workspace that `lorag init` made; open one with `Workspace.open`.
 
-    Each method does what the command of the same name does. It gives a frozen record, whose `to_json()` is the object
-    that the command prints with `--json`, and raises a LoragError, of which `line()` says what to do.
+    Each method does what the command of the same name does. It returns a frozen record, whose `to_json()` is the object
+    that the command prints with `--json`, and raises a LoragError, whose `line()` says what to do.
 
     >>> from lorag import Workspace
     >>> handbook = Workspace.open("handbook")
@@ -44,17 +44,17 @@ class Workspace:
 
     @classmethod
     def open(cls, path: str | Path = ".") -> Self:
-        """The workspace that holds `path`; raises WorkspaceError where there is none."""
+        """Open the workspace that contains `path`; raises WorkspaceError if there is none."""
         return cls(places.find_workspace(Path(path)).root)
 
     @property
     def paths(self) -> places.Workspace:
-        """Where its files lie."""
+        """The paths of its files."""
         return places.Workspace(self.root)
 
     @property
     def params(self) -> Params:
-        """The settings as params.yaml has them now; raises ParamsError for one that cannot be used."""
+        """The current settings in params.yaml; raises ParamsError for a setting that cannot be used."""
         return load_params(self.paths.params_file)
 
     def ask(
@@ -67,11 +67,11 @@ class Workspace:
         on_text: Callable[[str], None] | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> "AnswerResult":
-        """Answers a question from the served release, with citations and the cost.
+        """Answer a question from the served release, with citations and the cost.
 
         `where` keeps to documents with these metadata values, `as_of` names a retained release by id or generation,
         `on_text` gets the text piece by piece. Raises ParamsError for an empty question or an unknown strategy,
-        WorkspaceError where nothing is served or the strategy's adapter is not, StoreFailed where a service is down.
+        WorkspaceError if nothing is served or the strategy's adapter is not, StoreFailed if a service is down.
         """
         chosen = _strategy_named(strategy)
         _refuse_empty(question, "question")
@@ -100,10 +100,10 @@ class Workspace:
         as_of: str | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> "SearchOutcome":
-        """Gives the chunks that a question would be answered from, best first.
+        """Return the chunks that a question would be answered from, best first.
 
         `top_k` and `retriever` replace those of params.yaml, `documents` and `where` keep to some documents, `exact`
-        compares with every vector. Raises ParamsError for an empty query, and else as `ask` does.
+        compares with every vector. Raises ParamsError for an empty query, and otherwise as `ask` does.
         """
         _refuse_empty(query, "query")
         from lorag.use_cases.serve.answer import search_workspace
@@ -121,23 +121,23 @@ class Workspace:
         )
 
     def status(self) -> "Status":
-        """Says what is served, and what changed in the source since; raises InputRejected where there is no source."""
+        """Return what is served and what has changed in the source; raises InputRejected if there is no source."""
         from lorag.use_cases.serve.status import read_status
 
         return read_status(self.paths, self.params)
 
     def refresh(self, *, rebuild: bool = False, allow_shrink: bool = False) -> "RefreshOutcome":
-        """Brings the index up to date with the source, at the cost of what changed.
+        """Bring the index up to date with the source; only changes cost anything.
 
-        Runs the flow, which reads addresses and secrets from `os.environ`: its stages are processes of their own.
-        `rebuild` writes the whole index again, `allow_shrink` lets most of it go. `rejected` of the outcome counts the
-        documents that were set aside. Raises Busy where another update runs, GateRefused where a check failed,
-        InputRejected for a source that cannot be used; the served release then stays as it was.
+        It runs the flow, which reads addresses and secrets from `os.environ`, because its stages are separate
+        processes. `rebuild` writes the whole index again, `allow_shrink` allows most of it to be removed. `rejected` of
+        the outcome counts the documents that were set aside. Raises Busy if another update runs, GateRefused if a check
+        failed, InputRejected for a source that cannot be used; the served release then stays as it was.
         """
         from lorag.console.terminal import set_up_prefect, standard_output_kept_clean
 
         with standard_output_kept_clean():
-            # Before the import of Prefect, which reads its settings then.
+            # Before the import of Prefect, which reads its settings during the import.
             set_up_prefect(self.paths.state, debug=False)
             from flows.refresh_index import refresh_index
 

@@ -3,4 +3,4 @@
 from collections.abc import Mapping
 
 RENAMED_VALUES: Mapping[tuple[str, ...], Mapping[str, str]] = {("search", "retriever"): {"hybrid": "fused"}}
-"""By the path of a key, its old values and their new names."""
+"""The old values of a key and their new names, by the path of the key."""

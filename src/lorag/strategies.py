@@ -1,6 +1,6 @@
 """The strategies: what each one reads, trains and needs, and how it is shown.
 
-Whoever adds a strategy adds it here. Other code asks for a property of a strategy and never for its name; the prompts
+A new strategy is added here. Other code asks for a property of a strategy and never for its name; the prompts
 (answering.prompts) and the findings, which are about named strategies, are the exceptions.
 """
 
@@ -27,7 +27,7 @@ class AdapterKind(StrEnum):
 
 
 class Update(StrEnum):
-    """What has to be done for a change of the knowledge to reach the answers."""
+    """An update that brings a change of the knowledge into the answers."""
 
     REFRESH = "refresh"
     RETRAIN = "retrain"
@@ -43,7 +43,7 @@ class Strategy(StrEnum):
 
     @property
     def profile(self) -> "Profile":
-        """Everything that tells this strategy from the others."""
+        """The record of what distinguishes this strategy from the others."""
         return PROFILES[self]
 
 
@@ -75,7 +75,7 @@ PROFILES: Mapping[Strategy, Profile] = {
 }
 
 BASELINE = Strategy.BASE
-"""The base model alone, which every gain is measured against."""
+"""The base model alone: every gain is measured against it."""
 
 READER = Strategy.RAG
 """The base model with retrieved text: the default, and the form in which a closed-book adapter is asked to read."""
