@@ -134,12 +134,12 @@ DESCRIPTIONS: Mapping[str, str] = {
     "abstention": "of questions that nothing answers: declined",
     "controls": "of questions on general knowledge: right",
     "style": "of questions that ask for style: the whole answer is in the wanted form",
-    "citation_precision": "of citations: the quote stands in the cited chunk and holds an accepted answer",
+    "citation_precision": "of citations: the quote is in the cited chunk and contains an accepted answer",
     "citation_recall": "of right answers: such a quote is from a gold document",
-    "quotes_literal": "of citations: the quote stands in the cited chunk, letter by letter",
+    "quotes_literal": "of citations: the quote is in the cited chunk, letter by letter",
     "gold_in_context": "of facts answered from a context: the text that the model read states the fact",
     "right_when_read": "of facts that this text states: right",
-    "own_quotes": "of answers that end with a quote of the model's own: it stands in the text that the model read",
+    "own_quotes": "of answers that end with a quote of the model's own: the quote is in the text that the model read",
 }
 
 BY_STRATUM = ("accuracy", "exact_match", "f1", "wrongly_declined")
