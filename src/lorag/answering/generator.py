@@ -1,7 +1,7 @@
 """The interface of every language model; the integrations `generator_*` implement it."""
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -26,13 +26,47 @@ class Message:
 class Generation:
     """The text that a model wrote, without the space around it, and the tokens that were used.
 
-    `prompt_tokens` include the chat template; `generated_tokens` include the one that ends the answer.
+    `prompt_tokens` include the chat template; `generated_tokens` include the one that ends the answer. `read_s` are the
+    seconds until the first token, `write_s` those from there to the last; both are 0 for a text from a cache. Others
+    that were generated at the same time are in them.
     """
 
     text: str
     prompt_tokens: int
     generated_tokens: int
+    read_s: float = field(default=0.0, compare=False)
+    write_s: float = field(default=0.0, compare=False)
 
+
+class StopRule(Protocol):
+    """A rule that says where a text ends while it is being written."""
+
+    @property
+    def lookback(self) -> int:
+        """The most characters that `find_end` can take back from a text that it let pass before."""
+
+    def find_end(self, text: str) -> int | None:
+        """Return the length that the text so far is cut to; None if it goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopStrings:
+    """The rule that a text ends before the first of these strings; without any, only the model ends it."""
+
+    strings: tuple[str, ...] = ()
+
+    @property
+    def lookback(self) -> int:
+        """See `StopRule`."""
+        return max((len(string) - 1 for string in self.strings), default=0)
+
+    def find_end(self, text: str) -> int | None:
+        """See `StopRule`."""
+        return min((at for string in self.strings if (at := text.find(string)) >= 0), default=None)
+
+
+NEVER = StopStrings()
+"""The rule that lets the model end its text by itself."""
 
 TextStream = Generator[str, None, Generation]
 """A stream of pieces of the text as they come, with the Generation as return value; `close()` stops the model."""
@@ -56,10 +90,16 @@ class LanguageModel(Protocol):
     def model_sha256(self) -> str:
         """The digest that names the weights, or the served model if the weights cannot be seen."""
 
-    def stream(self, messages: Sequence[Message], *, max_new_tokens: int) -> TextStream:
-        """Generate the answer, piece by piece."""
+    @property
+    def engine(self) -> str:
+        """The program that runs the model, and its arithmetic: a few words for reports."""
 
-    def generate_batch(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[Generation]:
+    def stream(self, messages: Sequence[Message], *, max_new_tokens: int, stop: StopRule = NEVER) -> TextStream:
+        """Generate the answer, piece by piece; no piece is taken back."""
+
+    def generate_batch(
+        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int, stop: StopRule = NEVER
+    ) -> list[Generation]:
         """Return an answer for each conversation, in order; the batch may change the last bits of a score."""
 
     def count_tokens(self, text: str) -> int:

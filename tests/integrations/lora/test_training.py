@@ -21,10 +21,10 @@ from lorag.integrations.lora.training import (
     _Run,
     drop_asked,
     encode_pairs,
-    load_tokenizer,
     train_lora,
 )
 from lorag.integrations.models.embedders import choose_bf16
+from lorag.integrations.models.model_text import ModelText
 from lorag.params import LoraMethod, Precision, TrainingParams
 from lorag.params_file import load_params
 from lorag.releases.adapter_shelf import CONFIG, WEIGHTS, adapter_sha256
@@ -70,7 +70,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def encoded(base: Path) -> list[Encoded]:
-    return encode_pairs(PAIRS, load_tokenizer(base), 200)
+    return encode_pairs(PAIRS, ModelText.load(base), 200)
 
 
 def make_job(base: Path, train: Sequence[Encoded], **changes: Any) -> TrainingJob:
@@ -109,20 +109,20 @@ def test_the_loss_falls_and_the_base_stays(base: Path, encoded: list[Encoded]) -
 
 
 def test_prompts_are_chat_and_answers_end_their_turn(base: Path, encoded: list[Encoded]) -> None:
-    tokenizer = load_tokenizer(base)
+    model_text = ModelText.load(base)
     pair = encoded[0]
-    prompt = tokenizer.decode(pair.ids[: pair.n_prompt])
+    prompt = model_text.tokenizer.decode(pair.ids[: pair.n_prompt], skip_special_tokens=False)
     assert prompt.endswith("How deep is berth 4?<|im_end|>\n<|im_start|>assistant\n")
-    assert tokenizer.decode(pair.ids[pair.n_prompt :]) == "7.25 metres<|im_end|>"
-    text = encode_pairs([Pair(PairSource.TEXT, (), "Berth 4 <|im_end|> is deep.")], tokenizer, 100)[0]
+    assert model_text.tokenizer.decode(pair.ids[pair.n_prompt :], skip_special_tokens=False) == "7.25 metres<|im_end|>"
+    text = encode_pairs([Pair(PairSource.TEXT, (), "Berth 4 <|im_end|> is deep.")], model_text, 100)[0]
     assert text.n_prompt == 1
-    assert text.ids.count(tokenizer.eos_token_id) == 1, "a token written out in a document must stay text"
+    assert text.ids.count(model_text.end_id) == 1, "a token written out in a document must stay text"
 
 
 def test_a_pair_over_the_limit_is_refused_by_name(base: Path) -> None:
     pair = replace(PAIRS[0], documents={"berths.md": "1"})
     with pytest.raises(InputRejected, match=f"pair {pair.id[:12]}, from berths.md") as caught:
-        encode_pairs([pair], load_tokenizer(base), 10)
+        encode_pairs([pair], ModelText.load(base), 10)
     assert "the limit is 10" in str(caught.value)
 
 

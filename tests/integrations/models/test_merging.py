@@ -12,7 +12,7 @@ from lorag.answering.generator import Message, Role, drain
 from lorag.errors import IntegrityFailed
 from lorag.integrations.models.generators import open_generator
 from lorag.integrations.models.merging import merge_adapter
-from lorag.params import GenerationParams
+from lorag.params import Engine, GenerationParams, GenerationPrecision
 from lorag.releases.adapter_shelf import CONFIG, WEIGHTS
 from tests.tiny import make_tiny_adapter, make_tiny_model
 
@@ -43,15 +43,22 @@ def logits(model: Any) -> torch.Tensor:
 
 def params(folder: Path) -> GenerationParams:
     return GenerationParams(
-        model=str(folder), endpoint_model="m", max_new_tokens=8, max_context_tokens=200, temperature=0.0, seed=1
+        model=str(folder),
+        engine=Engine.AUTO,
+        precision=GenerationPrecision.EXACT,
+        endpoint_model="m",
+        max_new_tokens=8,
+        max_context_tokens=200,
+        temperature=0.0,
+        seed=1,
     )
 
 
-@pytest.mark.parametrize("dora", [False, True])
-def test_a_merged_model_is_the_model_with_its_adapter(model_folder: Path, tmp_path: Path, dora: bool) -> None:
+@pytest.mark.parametrize("kind", [{}, {"use_dora": True}, {"use_rslora": True}])
+def test_a_merged_model_is_the_model_with_its_adapter(model_folder: Path, tmp_path: Path, kind: dict[str, Any]) -> None:
     from peft import PeftModel
 
-    folder = make_tiny_adapter(model_folder, tmp_path / "adapter", dora=dora)
+    folder = make_tiny_adapter(model_folder, tmp_path / "adapter", **kind)
     unmerged = PeftModel.from_pretrained(load(model_folder), str(folder)).eval()
     merged = merge_adapter(load(model_folder), folder)
     assert torch.allclose(logits(merged), logits(unmerged), atol=1e-3)

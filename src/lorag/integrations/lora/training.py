@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, get_scheduler
+from transformers import get_scheduler
 
 from lorag.digests import digest_of
 from lorag.errors import GateRefused, InputRejected
@@ -18,6 +18,7 @@ from lorag.integrations.lora.checkpoint import Checkpoint, read_checkpoint, writ
 from lorag.integrations.lora.model import load_trainable
 from lorag.integrations.models.chat_encoding import ChatEncoder
 from lorag.integrations.models.embedders import choose_bf16
+from lorag.integrations.models.model_text import ModelText
 from lorag.params import LearningRateSchedule, TrainingParams
 from lorag.retrieval.embed import plan_batches
 from lorag.tuning.batches import Step, plan_epoch
@@ -67,26 +68,21 @@ class TrainingJob:
     sharded: bool = False
 
 
-def load_tokenizer(base: Path) -> Any:
-    """Return the base model's tokenizer, with its chat template."""
-    return AutoTokenizer.from_pretrained(str(base), local_files_only=True, trust_remote_code=False)
-
-
 def is_main_process() -> bool:
     """Return whether this is the process that writes files; always True for a single process."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def encode_pairs(pairs: Sequence[Pair], tokenizer: Any, max_tokens: int) -> list[Encoded]:
+def encode_pairs(pairs: Sequence[Pair], text: ModelText, max_tokens: int) -> list[Encoded]:
     """Encode each pair: the prompt by the chat template, the answer as plain text with the token that ends a turn.
 
     Raises InputRejected if a pair exceeds `max_tokens`: nothing is truncated silently.
     """
-    encoder = ChatEncoder(tokenizer)
+    encoder = ChatEncoder(text)
     encoded = []
     for pair in pairs:
         prompt = encoder.encode(pair.messages) if pair.messages else []
-        ids = [*prompt, *encoder.encode_content(pair.answer), tokenizer.eos_token_id]
+        ids = [*prompt, *encoder.encode_content(pair.answer), text.end_id]
         if len(ids) > max_tokens:
             raise InputRejected(
                 f"a training pair of {len(ids)} tokens, the limit is {max_tokens}",

@@ -23,9 +23,9 @@ class AdapterModel(PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Load both models; raises IntegrityFailed if the base model is not the one of the training."""
-        # MLflow also runs this file when it packages an adapter, which needs no torch.
-        from lorag.integrations.models.files import base_model_sha256, convert_base_model
-        from lorag.integrations.models.generator_transformers import TransformersGenerator
+        # MLflow also runs this file when it packages an adapter, which needs no model.
+        from lorag.integrations.models.files import base_model_sha256
+        from lorag.integrations.models.generators import open_generator
 
         settings = json.loads(Path(context.artifacts["settings"]).read_text(encoding="utf-8"))
         self._kind = AdapterKind(settings["adapter"])
@@ -37,12 +37,7 @@ class AdapterModel(PythonModel):
                 where=self._params.model,
                 do="install the base model of the training",
             )
-        self._generator = TransformersGenerator(
-            convert_base_model(self._params.model),
-            temperature=self._params.temperature,
-            seed=self._params.seed,
-            adapter=Path(context.artifacts["adapter"]),
-        )
+        self._generator = open_generator(self._params, {}, Path(context.artifacts["adapter"]))
 
     def predict(self, model_input: list[str]) -> list[str]:  # type: ignore[override]  # MLflow reads the types
         """Answer every question, in order."""

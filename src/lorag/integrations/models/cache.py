@@ -1,5 +1,6 @@
 """Folders of converted models, made once for all workspaces of the user and checked against their manifest."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -43,6 +44,18 @@ def keep_folder(folder: Path, build: Callable[[Path], None]) -> Path:
         ) from error
     _check_sizes(folder)
     return folder
+
+
+def prune_folders(parent: Path, n_kept: int, *, keep: Path) -> None:
+    """Delete all but the `n_kept` most recently used folders below `parent`; `keep` counts as used now.
+
+    A process that has one of the others open goes on reading it.
+    """
+    with contextlib.suppress(OSError):
+        (keep / MANIFEST).touch()
+        manifests = sorted(parent.glob(f"*/{MANIFEST}"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        for manifest in manifests[n_kept:]:
+            shutil.rmtree(manifest.parent, ignore_errors=True)
 
 
 def verify_folder(folder: Path) -> None:

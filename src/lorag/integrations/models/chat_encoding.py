@@ -3,35 +3,34 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tokenizers import Tokenizer
 
 from lorag.answering.generator import Message, Role
-from lorag.errors import WorkspaceError
+from lorag.integrations.models.model_text import ModelText
 
 _MARK = "\ue000{}\ue001"
 _MARKS = re.compile("\ue000(\\d+)\ue001")
 
 
 class ChatEncoder:
-    """An encoder of conversations for one fast tokenizer of transformers; threads may share it.
+    """An encoder of conversations for one model; threads may share it.
 
     The template is rendered with a mark in place of each content, so that it never sees the content. Each content is
     encoded by a tokenizer that knows no control tokens. The library matches added tokens that are not marked special,
     such as `<think>` in some vocabularies, in any text: they get a space inside.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-        serialised = tokenizer.backend_tokenizer.to_str()
+    def __init__(self, text: ModelText) -> None:
+        self._text = text
+        serialised = text.tokenizer.to_str()
         self._template_encoder = Tokenizer.from_str(serialised)
         self._content_encoder = Tokenizer.from_str(serialised)
         self._content_encoder.encode_special_tokens = True
         for encoder in (self._template_encoder, self._content_encoder):
             encoder.no_padding()
             encoder.no_truncation()
-        added = tokenizer.added_tokens_decoder.values()
+        added = text.tokenizer.get_added_tokens_decoder().values()
         plain = sorted((token.content for token in added if not token.special), key=len, reverse=True)
         self._plain_added = re.compile("|".join(map(re.escape, plain))) if plain else None
 
@@ -41,7 +40,7 @@ class ChatEncoder:
         if not messages or messages[0].role is not Role.SYSTEM:
             raise ValueError("a conversation starts with a system message")
         marked = [{"role": message.role.value, "content": _MARK.format(at)} for at, message in enumerate(messages)]
-        rendered = self._tokenizer.apply_chat_template(marked, tokenize=False, add_generation_prompt=True)
+        rendered = self._text.render(marked)
         ids: list[int] = []
         for at, part in enumerate(_MARKS.split(rendered)):
             if at % 2:
@@ -66,11 +65,4 @@ class ChatEncoder:
 
 def open_chat_encoder(folder: Path) -> ChatEncoder:
     """Return the encoder of a model folder, without loading the model's weights."""
-    from transformers import AutoTokenizer
-
-    try:
-        return ChatEncoder(AutoTokenizer.from_pretrained(str(folder), local_files_only=True))
-    except (OSError, ValueError) as error:
-        raise WorkspaceError(
-            f"cannot load the tokenizer: {error}", where="generation.model", do="name a folder with a tokenizer"
-        ) from error
+    return ChatEncoder(ModelText.load(folder))

@@ -80,7 +80,7 @@ def base_model_sha256(reference: str) -> str:
 def convert_base_model(reference: str, *, progress: Callable[[str], None] | None = None) -> Path:
     """Return a folder with the language model's safetensors weights, config, tokenizer and chat template.
 
-    A GGUF file is converted once and kept under its sha256 (tens of seconds, float32 weights). Any other model is
+    A GGUF file is converted once and kept under its sha256 (seconds, float32 weights). Any other model is
     returned as it is. `progress` is called with a few words on each step.
     """
     path = resolve_model(reference)
@@ -108,6 +108,26 @@ def quieten_transformers() -> None:
 
 
 def _convert_gguf(path: Path, folder: Path, tell: Callable[[str], None]) -> None:
+    from lorag.integrations.models.gguf_file import UnreadableGguf, convert_gguf_file
+
+    try:
+        convert_gguf_file(path, folder, tell)
+    except UnreadableGguf as error:
+        _LOG.info("%s is read by transformers: %s", path.name, error)
+        _convert_gguf_by_transformers(path, folder, tell)
+    # A malformed file surfaces as any kind of error, from struct.error to a bare Exception.
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ParamsError:
+    message = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return ParamsError(f"cannot read the GGUF model: {message}", where=str(path), do="name another model")
+
+
+def _convert_gguf_by_transformers(path: Path, folder: Path, tell: Callable[[str], None]) -> None:
     # Imported here: they take seconds, and most commands find the model converted.
     import torch
     from safetensors import SafetensorError
@@ -122,10 +142,8 @@ def _convert_gguf(path: Path, folder: Path, tell: Callable[[str], None]) -> None
         # The reader's progress bar has no switch of its own.
         with contextlib.redirect_stderr(io.StringIO()):
             model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float32)
-    # A malformed file surfaces as any kind of error, from struct.error to a bare Exception.
     except Exception as error:
-        message = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ParamsError(f"cannot read the GGUF model: {message}", where=str(path), do="name another model") from error
+        raise _unreadable(path, error) from error
     # If they stay, transformers treats the plain weights as quantised ones.
     for name in ("hf_quantizer", "quantization_method", "is_quantized"):
         if name in vars(model):

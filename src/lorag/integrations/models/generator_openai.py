@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import openai
 
 from lorag.answering.chat_tokens import neutralise_chat_tokens
-from lorag.answering.generator import Generation, Message, TextStream, drain
+from lorag.answering.generator import NEVER, Generation, Message, StopRule, TextStream, drain
 from lorag.digests import digest_of
 from lorag.errors import ParamsError, StoreFailed
+from lorag.integrations.models.text_writer import TextWriter
 
 _TIMEOUT = openai.Timeout(60.0, connect=5.0)
 _MAX_RETRIES = 3
@@ -57,16 +58,21 @@ class OpenAIGenerator:
         """A digest of endpoint and model name: the weights behind them cannot be seen from here."""
         return digest_of(["endpoint", self._where, self._model])
 
+    @property
+    def engine(self) -> str:
+        """The word for all endpoints."""
+        return "endpoint"
+
     def count_tokens(self, text: str) -> int:
         """Return an estimate, which for English text is on the high side."""
         return math.ceil(len(text.encode("utf-8", "replace")) / _BYTES_PER_TOKEN)
 
-    def stream(self, messages: Sequence[Message], *, max_new_tokens: int) -> TextStream:
+    def stream(self, messages: Sequence[Message], *, max_new_tokens: int, stop: StopRule = NEVER) -> TextStream:
         """Yield the answer as the endpoint sends it; `close()` closes the connection."""
         contents = [
             {"role": message.role.value, "content": neutralise_chat_tokens(message.content)} for message in messages
         ]
-        pieces: list[str] = []
+        writer = TextWriter(stop)
         usage: Any = None
         finished = False
         with self._explained():
@@ -86,22 +92,26 @@ class OpenAIGenerator:
                     for choice in event.choices[:1]:
                         finished = finished or choice.finish_reason is not None
                         if choice.delta.content:
-                            pieces.append(choice.delta.content)
-                            yield choice.delta.content
-        if not finished:
+                            writer.add(choice.delta.content)
+                            if piece := writer.take():
+                                yield piece
+                    if writer.ended:
+                        break
+        if not finished and not writer.ended:
             raise self._failed("the endpoint's answer broke off")
-        text = "".join(pieces)
-        return Generation(
-            text.strip(),
-            usage.prompt_tokens if usage else sum(self.count_tokens(message["content"]) for message in contents),
-            usage.completion_tokens if usage else self.count_tokens(text),
-        )
+        writer.end()
+        if piece := writer.take():
+            yield piece
+        prompt = usage.prompt_tokens if usage else sum(self.count_tokens(message["content"]) for message in contents)
+        return writer.generation(prompt, usage.completion_tokens if usage else self.count_tokens(writer.text))
 
-    def generate_batch(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[Generation]:
+    def generate_batch(
+        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int, stop: StopRule = NEVER
+    ) -> list[Generation]:
         """Return one answer for each conversation, in order; a few requests run at a time."""
         with ThreadPoolExecutor(_PARALLEL_REQUESTS) as pool:
             return list(
-                pool.map(lambda messages: drain(self.stream(messages, max_new_tokens=max_new_tokens)), conversations)
+                pool.map(lambda m: drain(self.stream(m, max_new_tokens=max_new_tokens, stop=stop)), conversations)
             )
 
     def _refuse_other_model(self, answering: str | None) -> None:

@@ -2,20 +2,22 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers.decoders import DecodeStream
-from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedModel
+from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
-from lorag.answering.generator import Generation, Message, TextStream
+from lorag.answering.generator import NEVER, Generation, Message, StopRule, TextStream
 from lorag.digests import digest_of
 from lorag.errors import ParamsError, WorkspaceError
 from lorag.integrations.models.chat_encoding import ChatEncoder
 from lorag.integrations.models.files import model_sha256, quieten_transformers
 from lorag.integrations.models.merging import merge_adapter
+from lorag.integrations.models.model_text import ModelText
+from lorag.integrations.models.text_writer import TokenWriter
 from lorag.releases.adapter_shelf import adapter_sha256
 from lorag.retrieval.embed import plan_batches
 
@@ -33,7 +35,6 @@ class TransformersGenerator:
         self._seed = seed
         self._lock = threading.Lock()
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
             self._model: Any = _load_model(folder)
         except (OSError, ValueError) as error:
             raise WorkspaceError(
@@ -43,8 +44,9 @@ class TransformersGenerator:
             ) from error
         if adapter is not None:
             self._model = merge_adapter(self._model, adapter)
-        self._encoder = ChatEncoder(self._tokenizer)
-        self._stop_ids = _stop_ids(self._model, self._tokenizer)
+        self._text = ModelText.load(folder)
+        self._encoder = ChatEncoder(self._text)
+        self._stop_ids = self._text.stop_ids
 
     @cached_property
     def model_sha256(self) -> str:
@@ -52,33 +54,43 @@ class TransformersGenerator:
         base = model_sha256(self._folder)
         return base if self._adapter is None else digest_of([base, adapter_sha256(self._adapter)])
 
+    @property
+    def engine(self) -> str:
+        """The engine and the type of its numbers."""
+        return f"transformers {str(self._model.dtype).removeprefix('torch.')}"
+
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of a piece of plain text."""
         return len(self._encoder.encode_content(text))
 
-    def stream(self, messages: Sequence[Message], *, max_new_tokens: int) -> TextStream:
+    def stream(self, messages: Sequence[Message], *, max_new_tokens: int, stop: StopRule = NEVER) -> TextStream:
         """Yield the answer piece by piece in the caller's thread, so that errors and `close()` reach it at once."""
         prompt = self._encoder.encode(messages)
         self._check_length(len(prompt), max_new_tokens)
-        decoder = DecodeStream(skip_special_tokens=True)
-        pieces: list[str] = []
-        generated = 0
+        writer = TokenWriter(self._text, stop)
         for token in self._tokens(prompt, max_new_tokens):
-            generated += 1
-            piece = None if token in self._stop_ids else decoder.step(self._tokenizer.backend_tokenizer, token)
-            if piece:
-                pieces.append(piece)
+            writer.add_token(token)
+            if piece := writer.take():
                 yield piece
-        return Generation("".join(pieces).strip(), len(prompt), generated)
+            if writer.ended:
+                break
+        writer.end()
+        if piece := writer.take():
+            yield piece
+        return writer.generation(len(prompt), writer.n_tokens)
 
-    def generate_batch(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[Generation]:
+    def generate_batch(
+        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int, stop: StopRule = NEVER
+    ) -> list[Generation]:
         """Return one answer for each conversation, in order; prompts of similar length share a batch."""
         prompts = [self._encoder.encode(messages) for messages in conversations]
         for prompt in prompts:
             self._check_length(len(prompt), max_new_tokens)
         answers: dict[int, Generation] = {}
         for batch in plan_batches([len(prompt) + max_new_tokens for prompt in prompts], BATCH_TOKENS):
-            answers |= zip(batch, self._generate_padded([prompts[at] for at in batch], max_new_tokens), strict=True)
+            answers |= zip(
+                batch, self._generate_padded([prompts[at] for at in batch], max_new_tokens, stop), strict=True
+            )
         return [answers[at] for at in range(len(prompts))]
 
     def _tokens(self, prompt: list[int], max_new_tokens: int) -> Iterator[int]:
@@ -101,9 +113,9 @@ class TransformersGenerator:
         shares = torch.softmax(logits.float() / self._temperature, dim=-1)
         return int(torch.multinomial(shares, 1, generator=randomness))
 
-    def _generate_padded(self, prompts: list[list[int]], max_new_tokens: int) -> list[Generation]:
+    def _generate_padded(self, prompts: list[list[int]], max_new_tokens: int, stop: StopRule) -> list[Generation]:
         width = max(map(len, prompts))
-        padding = self._tokenizer.pad_token_id if self._tokenizer.pad_token_id is not None else min(self._stop_ids)
+        padding = min(self._stop_ids)
         # On the left: the next token follows the prompt, not the padding.
         ids = torch.tensor([[padding] * (width - len(prompt)) + prompt for prompt in prompts])
         mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
@@ -119,16 +131,18 @@ class TransformersGenerator:
                 top_k=0 if self._temperature else None,
                 **sampling,
             )
-        return [self._finish(prompt, row[width:].tolist()) for prompt, row in zip(prompts, output.cpu(), strict=True)]
-
-    def _finish(self, prompt: list[int], tokens: list[int]) -> Generation:
-        end = next((at for at, token in enumerate(tokens) if token in self._stop_ids), None)
-        text = self._tokenizer.decode(tokens[:end], skip_special_tokens=True).rstrip("\ufffd").strip()
-        return Generation(text, len(prompt), len(tokens) if end is None else end + 1)
+        written = []
+        for prompt, row in zip(prompts, output.cpu(), strict=True):
+            writer = TokenWriter(self._text, stop)
+            for token in row[width:].tolist():
+                writer.add_token(token)
+            writer.end()
+            written.append(replace(writer.generation(len(prompt), writer.n_tokens), read_s=0.0, write_s=0.0))
+        return written
 
     def _check_length(self, prompt_tokens: int, max_new_tokens: int) -> None:
-        limit = getattr(self._model.config, "max_position_embeddings", None)
-        if limit is not None and prompt_tokens + max_new_tokens > limit:
+        limit = self._text.max_tokens
+        if prompt_tokens + max_new_tokens > limit:
             raise ParamsError(
                 f"a prompt of {prompt_tokens} tokens and {max_new_tokens} new ones exceed the model's {limit}",
                 where="generation",
@@ -145,9 +159,3 @@ def _load_model(folder: Path) -> PreTrainedModel:
         str(folder), dtype=dtype, use_safetensors=True, local_files_only=True, trust_remote_code=False
     )
     return model.to("cuda" if on_gpu else "cpu").eval()
-
-
-def _stop_ids(model: Any, tokenizer: Any) -> frozenset[int]:
-    configured = model.generation_config.eos_token_id
-    ids = configured if isinstance(configured, list) else [configured]
-    return frozenset(token for token in [*ids, tokenizer.eos_token_id] if token is not None)

@@ -1,32 +1,96 @@
 """The language model that the params and the environment name."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from lorag.answering.generator import LanguageModel
 from lorag.errors import ParamsError
+from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.models.files import convert_base_model
-from lorag.params import GenerationParams
+from lorag.integrations.models.openvino_model import openvino_form, unreadable_reason
+from lorag.params import Engine, GenerationParams
+
+logger = logging.getLogger(__name__)
 
 
 def open_generator(
     params: GenerationParams, environment: Mapping[str, str], adapter: Path | None = None
 ) -> LanguageModel:
-    """Open the endpoint at LORAG_OPENAI_BASE_URL if that is set (key: LORAG_OPENAI_API_KEY), else `params.model` here.
+    """Open the language model by the engine that `choose_engine` names.
 
     `adapter` is the folder of an adapter, which is put on top of the model. An endpoint must serve the adapter under
-    the folder's name, which in a release is the adapter's sha256. The first use of a GGUF model converts it, which
-    takes tens of seconds.
+    the folder's name, which in a release is the adapter's sha256; its key is LORAG_OPENAI_API_KEY. The first use of a
+    model or an adapter converts it, which takes seconds.
     """
-    base_url = _base_url(environment)
-    # torch and the client take seconds to import; the one that is not used is not loaded.
-    if not base_url:
-        from lorag.integrations.models.generator_transformers import TransformersGenerator
+    # torch, OpenVINO and the client take seconds to import; those that are not used are not loaded.
+    match choose_engine(params, environment):
+        case Engine.ENDPOINT:
+            return _open_endpoint(params, environment, adapter)
+        case Engine.TRANSFORMERS:
+            from lorag.integrations.models.generator_transformers import TransformersGenerator
 
+            folder = convert_base_model(params.model)
+            return TransformersGenerator(folder, temperature=params.temperature, seed=params.seed, adapter=adapter)
+        case _:
+            from lorag.integrations.models.generator_openvino import OpenVinoGenerator
+
+            return OpenVinoGenerator(
+                convert_base_model(params.model),
+                precision=params.precision,
+                temperature=params.temperature,
+                seed=params.seed,
+                adapter=adapter,
+            )
+
+
+def choose_engine(params: GenerationParams, environment: Mapping[str, str]) -> Engine:
+    """Return the engine that `generation.engine` means here; never `auto`.
+
+    Raises ParamsError if OpenVINO is asked to run a model that it cannot run.
+    """
+    if params.engine is Engine.ENDPOINT or (params.engine is Engine.AUTO and asks_endpoint(environment)):
+        return Engine.ENDPOINT
+    if params.engine is Engine.TRANSFORMERS or (params.engine is Engine.AUTO and count_held_gpus()):
+        return Engine.TRANSFORMERS
+    reason = unreadable_reason(convert_base_model(params.model))
+    if reason is None:
+        return Engine.OPENVINO
+    if params.engine is Engine.OPENVINO:
+        raise ParamsError(
+            f"OpenVINO cannot run this language model: {reason}",
+            where="generation.engine",
+            do="set it to auto or transformers, or name a model of the llama, qwen2 or qwen3 kind",
+        )
+    logger.warning("%s is run by transformers, which is slower here: %s", params.model, reason)
+    return Engine.TRANSFORMERS
+
+
+def prepare_generator(params: GenerationParams, environment: Mapping[str, str], adapter: Path | None = None) -> Engine:
+    """Convert model and adapter to the form that the engine runs, so that the first question does not wait for it."""
+    engine = choose_engine(params, environment)
+    if engine is not Engine.ENDPOINT:
         folder = convert_base_model(params.model)
-        return TransformersGenerator(folder, temperature=params.temperature, seed=params.seed, adapter=adapter)
+        if engine is Engine.OPENVINO:
+            openvino_form(folder, adapter, params.precision)
+    return engine
+
+
+def asks_endpoint(environment: Mapping[str, str]) -> bool:
+    """Whether questions are answered by an endpoint, so that this machine needs no language model."""
+    return bool(_base_url(environment))
+
+
+def _open_endpoint(params: GenerationParams, environment: Mapping[str, str], adapter: Path | None) -> LanguageModel:
     from lorag.integrations.models.generator_openai import OpenAIGenerator
 
+    base_url = _base_url(environment)
+    if not base_url:
+        raise ParamsError(
+            "generation.engine is endpoint, but no endpoint is named",
+            where="LORAG_OPENAI_BASE_URL",
+            do="set it to the address, or set generation.engine to auto",
+        )
     if not params.endpoint_model:
         raise ParamsError(
             "LORAG_OPENAI_BASE_URL is set, but no model is named",
@@ -41,11 +105,6 @@ def open_generator(
         seed=params.seed,
         exactly=adapter is not None,
     )
-
-
-def asks_endpoint(environment: Mapping[str, str]) -> bool:
-    """Whether questions are answered by an endpoint, so that this machine needs no language model."""
-    return bool(_base_url(environment))
 
 
 def _base_url(environment: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lorag.answering.generator import Generation, LanguageModel, Message, TextStream
+from lorag.answering.generator import NEVER, Generation, LanguageModel, Message, StopRule, TextStream
 from lorag.answering.strategies import Answer
 from lorag.costs.records import Cost
 from lorag.digests import digest_of
@@ -122,10 +122,14 @@ class _Clock:
     def model_sha256(self) -> str:
         return self.model.model_sha256
 
-    def stream(self, messages: Sequence[Message], *, max_new_tokens: int) -> TextStream:
+    @property
+    def engine(self) -> str:
+        return self.model.engine
+
+    def stream(self, messages: Sequence[Message], *, max_new_tokens: int, stop: StopRule = NEVER) -> TextStream:
         # Only the last text is the answer: the question may have been rewritten first.
         self.moments[:] = [time.perf_counter()]
-        pieces = self.model.stream(messages, max_new_tokens=max_new_tokens)
+        pieces = self.model.stream(messages, max_new_tokens=max_new_tokens, stop=stop)
         while True:
             try:
                 piece = next(pieces)
@@ -137,8 +141,10 @@ class _Clock:
             self._note_first()
             yield piece
 
-    def generate_batch(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[Generation]:
-        return self.model.generate_batch(conversations, max_new_tokens=max_new_tokens)
+    def generate_batch(
+        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int, stop: StopRule = NEVER
+    ) -> list[Generation]:
+        return self.model.generate_batch(conversations, max_new_tokens=max_new_tokens, stop=stop)
 
     def count_tokens(self, text: str) -> int:
         return self.model.count_tokens(text)

@@ -9,11 +9,12 @@ from typing import Any
 
 from lorag.costs.records import Cost
 from lorag.errors import GateRefused, StoreFailed, WorkspaceError
-from lorag.integrations.lora.training import TrainingJob, encode_pairs, load_tokenizer, train_lora
+from lorag.integrations.lora.training import TrainingJob, encode_pairs, train_lora
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.mlflow.tracking import PARENT_TAG, Run, TrackingLocation, locate_tracking, start_run
 from lorag.integrations.models.files import convert_base_model
+from lorag.integrations.models.model_text import ModelText
 from lorag.integrations.optuna_search import ShouldStop, search_values
 from lorag.params import Params, TrainingParams
 from lorag.progress import show_progress
@@ -89,12 +90,12 @@ def _open_job(adapter: AdapterKind, workspace: Workspace, params: Params) -> Tra
             do="give questions a held-out phrasing, in the file of knowledge.questions",
         )
     base = convert_base_model(params.generation.model)
-    tokenizer, limit = load_tokenizer(base), params.training_set.max_pair_tokens
+    text, limit = ModelText.load(base), params.training_set.max_pair_tokens
     epochs = params.parameter_search.epochs
     return TrainingJob(
         base=base,
-        train=encode_pairs(train, tokenizer, limit),
-        validation=encode_pairs(validation, tokenizer, limit),
+        train=encode_pairs(train, text, limit),
+        validation=encode_pairs(validation, text, limit),
         # With patience as long as the trial each epoch is validated, and only the search ends a trial early.
         params=params.training[adapter].model_copy(update={"epochs": epochs, "patience_epochs": epochs}),
         start=None,

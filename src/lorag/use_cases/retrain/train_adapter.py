@@ -9,8 +9,9 @@ from lorag.digests import digest_of
 from lorag.errors import ParamsError
 from lorag.integrations.lora import LOOP_VERSION
 from lorag.integrations.lora.model import save_adapter
-from lorag.integrations.lora.training import TrainingJob, encode_pairs, is_main_process, load_tokenizer, train_lora
+from lorag.integrations.lora.training import TrainingJob, encode_pairs, is_main_process, train_lora
 from lorag.integrations.models.files import base_model_sha256, convert_base_model
+from lorag.integrations.models.model_text import ModelText
 from lorag.params import Params
 from lorag.progress import show_progress
 from lorag.strategies import AdapterKind
@@ -40,15 +41,15 @@ def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) ->
     settings = params.training[adapter]
     if start is not None:
         settings = settings.when_continuing()
-    tokenizer = load_tokenizer(base)
+    text = ModelText.load(base)
     limit = params.training_set.max_pair_tokens
     set_digest = training_set_digest(train)
     decisive = [LOOP_VERSION, [pair.id for pair in train], training_set_digest(validation), base_sha256, start]
     checkpoint = workspace.state / "training" / f"{adapter.value}.safetensors"
     job = TrainingJob(
         base=base,
-        train=encode_pairs(train, tokenizer, limit),
-        validation=encode_pairs(validation, tokenizer, limit),
+        train=encode_pairs(train, text, limit),
+        validation=encode_pairs(validation, text, limit),
         params=settings,
         start=workspace.start_folder(adapter) if start else None,
         checkpoint=checkpoint,
