@@ -90,6 +90,7 @@ def generate_raw(workspace: Path, strategy: str) -> dict[str, Any]:
     from lorag.integrations.models.generator_transformers import BATCH_TOKENS
     from lorag.integrations.models.generators import open_generator
     from lorag.knowledge.artifacts import read_chunks
+    from lorag.params import Engine
     from lorag.params_file import load_params
     from lorag.retrieval.embed import plan_batches
     from lorag.workspace import Workspace
@@ -113,8 +114,8 @@ def generate_raw(workspace: Path, strategy: str) -> dict[str, Any]:
     encoded = sorted({tuple(encoder.encode(p.messages)) for p in prompts if p.messages})
     longest = params.generation.max_new_tokens
     batches = plan_batches([len(ids) + longest for ids in encoded], BATCH_TOKENS)
-    generator: Any = open_generator(params.generation, {})
-    model, padding, stops = generator._model, generator._tokenizer.pad_token_id, sorted(generator._stop_ids)
+    generator: Any = open_generator(params.generation.model_copy(update={"engine": Engine.TRANSFORMERS}), {})
+    model, stops = generator._model, sorted(generator._stop_ids)
     generated = 0
     started = time.perf_counter()
     with torch.inference_mode():
@@ -122,10 +123,10 @@ def generate_raw(workspace: Path, strategy: str) -> dict[str, Any]:
             batch = [encoded[at] for at in positions]
             width = max(map(len, batch))
             output = model.generate(
-                input_ids=torch.tensor([[padding] * (width - len(ids)) + list(ids) for ids in batch]),
+                input_ids=torch.tensor([[stops[0]] * (width - len(ids)) + list(ids) for ids in batch]),
                 attention_mask=torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in batch]),
                 max_new_tokens=longest,
-                pad_token_id=padding,
+                pad_token_id=stops[0],
                 eos_token_id=stops,
                 do_sample=False,
             )

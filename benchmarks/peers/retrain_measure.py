@@ -21,8 +21,8 @@ Result = dict[str, Any]
 def prepare(folder: Path, settings: Result) -> Result:
     """Write the pairs as token ids and as text: each fact's question and its paraphrases, with the first answer."""
     from lorag.integrations.lora.training import encode_pairs
-    from lorag.integrations.models.model_text import ModelText
     from lorag.integrations.models.files import convert_base_model
+    from lorag.integrations.models.model_text import ModelText
     from lorag.params_file import load_params
     from lorag.strategies import AdapterKind
     from lorag.tuning.batches import plan_epoch

@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from lorag.errors import IntegrityFailed, ParamsError, StoreFailed
 from lorag.integrations.models import cache as model_cache
-from lorag.integrations.models.cache import MANIFEST, keep_folder
-from lorag.integrations.models.files import convert_base_model, model_sha256, resolve_model, verify_model
+from lorag.integrations.models.cache import MANIFEST, keep_folder, verify_folder
+from lorag.integrations.models.files import convert_base_model, model_sha256, resolve_model
 
 CHAT_TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
 
@@ -87,7 +87,6 @@ def test_a_package_is_found_without_importing_it(tmp_path: Path, monkeypatch: py
 def test_a_folder_is_taken_as_it_is(tmp_path: Path, home: Path) -> None:
     folder = make_model(tmp_path / "m")
     assert convert_base_model(str(folder)) == folder
-    verify_model(folder)
     assert not home.exists()
 
 
@@ -161,13 +160,13 @@ def test_a_gguf_becomes_the_same_model_in_safetensors(tiny_gguf: Path, home: Pat
 
 def test_a_damaged_conversion_is_named(tiny_gguf: Path, home: Path) -> None:
     folder = convert_base_model(str(tiny_gguf))
-    verify_model(folder)
+    verify_folder(folder)
     weights = folder / "model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-5] ^= 1
     weights.write_bytes(content)
     with pytest.raises(IntegrityFailed, match=r"model\.safetensors") as caught:
-        verify_model(folder)
+        verify_folder(folder)
     assert caught.value.exit_status == 7
     weights.write_bytes(content[:-4])
     with pytest.raises(IntegrityFailed, match=r"model\.safetensors"):

@@ -66,6 +66,11 @@ def verify_folder(folder: Path) -> None:
             raise _damaged(folder, name, "its sha256 is not that of the manifest")
 
 
+def converted_folders() -> list[Path]:
+    """Return all folders that `keep_folder` keeps for this user."""
+    return sorted(manifest.parent for manifest in home_folder().rglob(MANIFEST))
+
+
 def file_sha256(path: Path) -> str:
     """Return the lower-case hexadecimal sha256 of a file's bytes."""
     with path.open("rb") as file:

@@ -23,9 +23,8 @@ class ChatEncoder:
 
     def __init__(self, text: ModelText) -> None:
         self._text = text
-        serialised = text.tokenizer.to_str()
-        self._template_encoder = Tokenizer.from_str(serialised)
-        self._content_encoder = Tokenizer.from_str(serialised)
+        self._template_encoder = text.tokenizer
+        self._content_encoder = Tokenizer.from_str(text.tokenizer.to_str())
         self._content_encoder.encode_special_tokens = True
         for encoder in (self._template_encoder, self._content_encoder):
             encoder.no_padding()

@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-import sys
 import threading
 import warnings
 from collections.abc import Sequence
@@ -18,8 +17,9 @@ from numpy.typing import NDArray
 from lorag.digests import digest_of
 from lorag.errors import StoreFailed
 from lorag.integrations.models.bert_graph import build_bert, is_plain_bert
-from lorag.integrations.models.cache import home_folder, keep_folder, verify_folder
+from lorag.integrations.models.cache import home_folder, keep_folder
 from lorag.integrations.models.embedder_tokenizer import load_token_counter
+from lorag.integrations.models.openvino_import import import_openvino
 from lorag.integrations.models.sentence_model import SentenceModel, pad_rows, refuse_long
 
 _LOG = logging.getLogger(__name__)
@@ -116,25 +116,10 @@ def split_evenly(count: int, streams: int, most: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def import_openvino() -> Any:
-    """Import and return openvino, without its telemetry.
-
-    The import would report to its maker and write to the user's home. Without the telemetry package it falls back to a
-    stub that does neither.
-    """
-    if "openvino" not in sys.modules:
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
-    return openvino
-
-
 def convert_embedder(model: SentenceModel) -> Path:
-    """Return the folder with the model as a float32 OpenVINO graph, converted once; every byte is verified."""
+    """Return the folder with the model as a float32 OpenVINO graph, converted once."""
     name = digest_of(["openvino", _GRAPH_VERSION, model.sha256])
-    folder = keep_folder(home_folder() / "embedders" / name, lambda target: _convert(model.folder, target))
-    verify_folder(folder)
-    return folder
+    return keep_folder(home_folder() / "embedders" / name, lambda target: _convert(model.folder, target))
 
 
 def _convert(source: Path, target: Path) -> None:

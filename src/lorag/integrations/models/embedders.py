@@ -53,7 +53,7 @@ def has_gpu() -> bool:
 
 def has_openvino() -> bool:
     """Whether OpenVINO can be imported."""
-    from lorag.integrations.models.embedder_openvino import import_openvino
+    from lorag.integrations.models.openvino_import import import_openvino
 
     try:
         import_openvino()

@@ -6,18 +6,18 @@ import io
 import logging
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 from lorag.digests import digest_of
 from lorag.errors import ParamsError, StoreFailed
 from lorag.integrations.blob_cache import BlobCache
-from lorag.integrations.models.cache import MANIFEST, file_sha256, home_folder, keep_folder, verify_folder
+from lorag.integrations.models.cache import MANIFEST, file_sha256, home_folder, keep_folder
 
 _LOG = logging.getLogger(__name__)
 _FORMS = "name `package:<import name>/<path>`, `hub:<org/name>` or a folder"
 _PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"}
 _HUB_FILES = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
+_DIGESTS = "file_digests"
 _HASHED = {".safetensors", ".json", ".txt", ".model", ".jinja"}
 
 
@@ -40,11 +40,20 @@ def resolve_model(reference: str, *, fetch: bool = True) -> Path:
     return path
 
 
-def model_sha256(path: Path, cache: BlobCache | None = None) -> str:
-    """Names a model by its bytes: of a file its sha256, of a folder a digest over weights, configs and tokenizer.
+def model_sha256(path: Path) -> str:
+    """Name a model by its bytes: a file by its sha256, a folder by a digest over weights, configs and tokenizer.
 
-    A file that this process or `cache` knows is read again only if it was touched since.
+    A file is read again only if it was touched: its digest is kept in the user's cache.
     """
+    try:
+        with BlobCache(home_folder() / "digests.sqlite") as cache:
+            return _model_sha256(path, cache)
+    except StoreFailed:
+        # A cache that cannot be written costs time and nothing else.
+        return _model_sha256(path, None)
+
+
+def _model_sha256(path: Path, cache: BlobCache | None) -> str:
     if path.is_file():
         return _sha256_of_unchanged(path, cache)
     names = (p.relative_to(path) for p in path.rglob("*") if p.suffix in _HASHED and p.is_file())
@@ -56,20 +65,14 @@ def model_sha256(path: Path, cache: BlobCache | None = None) -> str:
 def _sha256_of_unchanged(path: Path, cache: BlobCache | None) -> str:
     found = path.stat()
     # Other bytes may come with the same size and time of change, as from a package; the inode's own time tells them.
-    state = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    if cache is None:
-        return _read_sha256(path, *state)
-    key = digest_of([str(path), *state])
-    if (known := cache.get("file_digests", key)) is not None:
+    key = digest_of([str(path), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns])
+    known = cache.get(_DIGESTS, key) if cache is not None else None
+    if known is not None:
         return known.decode()
-    sha256 = _read_sha256(path, *state)
-    cache.put("file_digests", key, sha256.encode())
+    sha256 = file_sha256(path)
+    if cache is not None:
+        cache.put(_DIGESTS, key, sha256.encode())
     return sha256
-
-
-@lru_cache(maxsize=256)
-def _read_sha256(path: Path, *_state: int) -> str:
-    return file_sha256(path)
 
 
 def base_model_sha256(reference: str) -> str:
@@ -87,16 +90,7 @@ def convert_base_model(reference: str, *, progress: Callable[[str], None] | None
     if path.is_dir():
         return path
     tell = progress or _LOG.info
-    return keep_folder(home_folder() / "models" / file_sha256(path), lambda folder: _convert_gguf(path, folder, tell))
-
-
-def verify_model(folder: Path) -> None:
-    """Compare every byte of a converted model with its manifest; raises IntegrityFailed with the file's name.
-
-    A folder that lorag did not write has no manifest, so there is nothing to compare it with.
-    """
-    if (folder / MANIFEST).exists():
-        verify_folder(folder)
+    return keep_folder(home_folder() / "models" / model_sha256(path), lambda folder: _convert_gguf(path, folder, tell))
 
 
 def quieten_transformers() -> None:

@@ -16,6 +16,7 @@ from lorag.integrations.models.cache import home_folder, keep_folder, prune_fold
 from lorag.integrations.models.files import model_sha256
 from lorag.integrations.models.gguf_file import ARCHITECTURES, ENDS, PARTS, rotary_order
 from lorag.integrations.models.merging import merge_tensors
+from lorag.integrations.models.openvino_import import import_openvino_genai
 from lorag.integrations.models.tensors import read_tensors
 from lorag.params import GenerationPrecision
 from lorag.releases.adapter_shelf import adapter_sha256
@@ -24,7 +25,7 @@ FORM_VERSION = 1
 """Rises when the same model and adapter give another form."""
 
 MODEL = "openvino_model.xml"
-_KEPT = 12
+_KEPT_ADAPTERS = 12
 
 
 def unreadable_reason(base: Path) -> str | None:
@@ -68,20 +69,20 @@ def openvino_form(
     `exact` keeps float16 weights, `int8` blocks of 32 weights with one scale (Q8_0). The least recently used forms of
     adapters are deleted. Raises IntegrityFailed for an adapter that is damaged or does not fit the model.
     """
-    folder = home_folder() / "openvino" / openvino_form_sha256(base, adapter, precision)
+    kind = "base" if adapter is None else "adapters"
+    folder = home_folder() / "openvino" / kind / openvino_form_sha256(base, adapter, precision)
 
     def build(target: Path) -> None:
         tell("Preparing the language model")
         _build(base, adapter, precision, target)
 
     kept = keep_folder(folder, build)
-    prune_folders(folder.parent, _KEPT, keep=kept)
+    if adapter is not None:
+        prune_folders(folder.parent, _KEPT_ADAPTERS, keep=kept)
     return kept
 
 
 def _build(base: Path, adapter: Path | None, precision: GenerationPrecision, target: Path) -> None:
-    import openvino_genai
-
     config = _read_config(base)
     source = target / "model.gguf"
     tensors = _read_tensors(base)
@@ -89,9 +90,8 @@ def _build(base: Path, adapter: Path | None, precision: GenerationPrecision, tar
         tensors = merge_tensors(tensors, adapter)
     _write_gguf(source, config, tensors, precision)
     # Saves its form beside the GGUF file.
-    openvino_genai.ContinuousBatchingPipeline(
-        str(source), openvino_genai.SchedulerConfig(), "CPU", {"enable_save_ov_model": True}
-    )
+    genai = import_openvino_genai()
+    genai.ContinuousBatchingPipeline(str(source), genai.SchedulerConfig(), "CPU", {"enable_save_ov_model": True})
     source.unlink()
     for name in ("openvino_tokenizer", "openvino_detokenizer"):
         for suffix in (".xml", ".bin"):

@@ -8,7 +8,6 @@ from lorag.answering import ANSWERING_VERSION, GENERATION_VERSION
 from lorag.answering.prompts import prompts_digest
 from lorag.errors import LoragError
 from lorag.evaluation import MEASURES_VERSION
-from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.great_expectations import VALIDATION_VERSION
 from lorag.integrations.lora import LOOP_VERSION
 from lorag.integrations.models.files import model_sha256, resolve_model
@@ -32,12 +31,10 @@ def read_versions(workspace: Workspace, params: Params, *, fetch: Collection[str
     need it report what is wrong. A model of the hub that is not on this machine is fetched if `fetch` names it.
     """
     before = _read(workspace)
-    workspace.state.mkdir(exist_ok=True)
-    with BlobCache(workspace.cache_file) as cache:
-        models = {
-            name: _fingerprint(reference, cache, before.get(name), fetch=name in fetch)
-            for name, reference in model_references(params).items()
-        }
+    models = {
+        name: _fingerprint(reference, before.get(name), fetch=name in fetch)
+        for name, reference in model_references(params).items()
+    }
     return {
         "parser": parser_versions(),
         "chunker": CHUNKER_VERSION,
@@ -80,10 +77,10 @@ def _read(workspace: Workspace) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _fingerprint(reference: str | None, cache: BlobCache, before: str | None, *, fetch: bool) -> str | None:
+def _fingerprint(reference: str | None, before: str | None, *, fetch: bool) -> str | None:
     if reference is None:
         return None
     try:
-        return model_sha256(resolve_model(reference, fetch=fetch), cache)
+        return model_sha256(resolve_model(reference, fetch=fetch))
     except LoragError:
         return before

@@ -1,17 +1,23 @@
 """The commands `lorag ask` and `lorag search` in a workspace."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from lorag.answering.generator import LanguageModel
 from lorag.answering.strategies import Answer
 from lorag.costs.records import Cost
+from lorag.errors import LoragError
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.models.generators import open_generator
 from lorag.params import Params, RetrieverKind, Rewriting
+from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import Filter, Hit
-from lorag.strategies import Strategy
+from lorag.strategies import AdapterKind, Strategy
 from lorag.use_cases.serve.serve import answer_from, open_served, search_served
 from lorag.workspace import Workspace
 
@@ -57,12 +63,41 @@ def answer_served(
     adapter = strategy.profile.adapter
     with (
         CostMeter(params.costs, gpus=count_held_gpus()) as meter,
+        _opening_ahead(workspace, params, environment, as_of, adapter) as open_model,
         open_served(workspace, params, environment, as_of=as_of, adapter=adapter) as served,
     ):
-        generator = open_generator(params.generation, environment, served.adapter)
+        generator = open_model(served.adapter)
         answer = answer_from(question, strategy, served, generator, params, where=where, on_text=on_text)
         meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
     return AnswerResult(question, strategy, answer, served.release.id, served.fell_back_from, meter.stop())
+
+
+@contextmanager
+def _opening_ahead(
+    workspace: Workspace,
+    params: Params,
+    environment: Mapping[str, str],
+    as_of: str | None,
+    adapter: AdapterKind | None,
+) -> Iterator[Callable[[Path | None], LanguageModel]]:
+    """Yield an opener of the language model with an adapter; the likely one opens while index and embedder do."""
+    try:
+        shelf = ReleaseShelf(workspace.state)
+        release = shelf.as_of(as_of) if as_of is not None else shelf.served()
+        likely = workspace.adapters / release.adapters[adapter].sha256 if release and adapter else None
+    # Whatever is wrong with the release is reported when it is opened.
+    except (LoragError, KeyError):
+        release, likely = None, None
+    if release is None:
+        yield lambda folder: open_generator(params.generation, environment, folder)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(open_generator, params.generation, environment, likely)
+        yield (
+            lambda folder: (
+                opening.result() if folder == likely else open_generator(params.generation, environment, folder)
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)

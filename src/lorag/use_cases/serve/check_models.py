@@ -1,7 +1,6 @@
 """A check that the models in params are present and are those that the served release was made with."""
 
 from lorag.errors import LoragError
-from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.models.files import model_sha256, resolve_model
 from lorag.params import Params
 from lorag.releases.record import Release
@@ -15,16 +14,14 @@ def find_model_problems(workspace: Workspace, params: Params, served: Release | 
     Nothing is fetched, and a file that did not change since the last check is not read.
     """
     problems: dict[str, str | None] = {}
-    workspace.state.mkdir(exist_ok=True)
-    with BlobCache(workspace.cache_file) as cache:
-        for name, reference in model_references(params).items():
-            if reference is None:
-                continue
-            try:
-                sha256 = model_sha256(resolve_model(reference, fetch=False), cache)
-                problems[name] = _compare(name, sha256, served)
-            except LoragError as error:
-                problems[name] = str(error)
+    for name, reference in model_references(params).items():
+        if reference is None:
+            continue
+        try:
+            sha256 = model_sha256(resolve_model(reference, fetch=False))
+            problems[name] = _compare(name, sha256, served)
+        except LoragError as error:
+            problems[name] = str(error)
     return problems
 
 

@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Mapping
 
 from lorag.errors import LoragError
+from lorag.integrations.models.cache import converted_folders, verify_folder
 from lorag.integrations.models.embedders import open_embedder
-from lorag.integrations.models.files import convert_base_model, verify_model
-from lorag.integrations.models.generators import asks_endpoint
+from lorag.integrations.models.generators import asks_endpoint, prepare_generator
 from lorag.params import Params
 from lorag.releases.checks import Check
 from lorag.releases.shelf import ReleaseShelf
@@ -20,6 +20,7 @@ MIN_FREE_BYTES = 1_000_000_000
 def examine(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> list[Check]:
     """Return every check in a fixed order; they change nothing except the model cache."""
     checks = [_check_git(), _check_disk(workspace), _check_embedder(params), _check_base_model(params, environment)]
+    checks.append(_check_converted_models())
     found = {check.problem for check in checks}
     checks += [check for check in _check_files(workspace, params) if not check.problem or check.problem not in found]
     return checks + check_releases(workspace, params, environment)
@@ -59,7 +60,19 @@ def _check_base_model(params: Params, environment: Mapping[str, str]) -> Check:
     if asks_endpoint(environment):
         return Check("base model", detail=f"{params.generation.endpoint_model}, at an endpoint")
     try:
-        verify_model(convert_base_model(params.generation.model))
+        engine = prepare_generator(params.generation, environment)
     except LoragError as error:
         return Check("base model", str(error))
-    return Check("base model", detail=params.generation.model)
+    return Check("base model", detail=f"{params.generation.model}, {engine}")
+
+
+def _check_converted_models() -> Check:
+    """Compare every byte of the converted models of this user with their manifests."""
+    folders = converted_folders()
+    problems = []
+    for folder in folders:
+        try:
+            verify_folder(folder)
+        except LoragError as error:
+            problems.append(str(error))
+    return Check("converted models", "; ".join(problems) or None, f"{len(folders)}, their digests match")

@@ -57,28 +57,31 @@ def open_served(
     params name. Raises IntegrityFailed if the adapter's base model is not the one that params name.
     """
     shelf = ReleaseShelf(workspace.state)
-    store = open_store(params.index, workspace.state, environment)
-    try:
-        opening = _Opening(store, AdapterShelf(workspace.adapters), adapter)
-        release, fell_back_from = _choose(shelf, opening, as_of)
-        folder = opening.adapter_of(release)
-        if adapter is not None:
-            refuse_other_base(release.adapters[adapter], params)
-        embedder = open_embedder(params.embedding)
-        if embedder.fingerprint != release.embedder_fingerprint:
-            named = workspace.name_of(params.embedding.model)
-            other = f"{release.embedder_model}, params name {named}"
-            raise WorkspaceError(
-                f"the index was built with {'other files of ' + named if named == release.embedder_model else other}",
-                where=f"release {release.id}",
-                do="run `lorag refresh`, or restore embedding.model and its files",
-            )
-        reranker = open_reranker(params.search.reranker) if params.search.reranker else None
-        with ThreadPoolExecutor(1) as executor:
+    with ThreadPoolExecutor(1) as executor:
+        # The embedder opens while the store is imported and opened.
+        embedder_opening = executor.submit(open_embedder, params.embedding)
+        store = open_store(params.index, workspace.state, environment)
+        try:
+            opening = _Opening(store, AdapterShelf(workspace.adapters), adapter)
+            release, fell_back_from = _choose(shelf, opening, as_of)
+            folder = opening.adapter_of(release)
+            if adapter is not None:
+                refuse_other_base(release.adapters[adapter], params)
+            embedder = embedder_opening.result()
+            if embedder.fingerprint != release.embedder_fingerprint:
+                named = workspace.name_of(params.embedding.model)
+                other = f"{release.embedder_model}, params name {named}"
+                other = f"other files of {named}" if named == release.embedder_model else other
+                raise WorkspaceError(
+                    f"the index was built with {other}",
+                    where=f"release {release.id}",
+                    do="run `lorag refresh`, or restore embedding.model and its files",
+                )
+            reranker = open_reranker(params.search.reranker) if params.search.reranker else None
             searcher = Searcher(store, release.index, embedder.embed_batch, reranker, executor)
             yield Served(release, searcher, fell_back_from, folder)
-    finally:
-        store.close()
+        finally:
+            store.close()
 
 
 def refuse_other_base(entry: AdapterEntry, params: Params) -> None:
