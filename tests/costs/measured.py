@@ -4,7 +4,7 @@ from itertools import count
 
 from lorag.costs.break_even import BreakEven, find_break_even
 from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry, Outcome, TimeToFresh
-from lorag.costs.records import Cost, Use
+from lorag.costs.records import Cost, Machine, Use
 from lorag.costs.unit_costs import StoredBytes, Unit, measure
 from lorag.params import BreakEvenParams, CostParams, PriceParams
 from lorag.strategies import Strategy
@@ -13,6 +13,8 @@ PRICES = PriceParams(
     cpu_hour=0.04, gpu_hour=2.5, kwh=0.3, storage_gb_month=0.02, million_input_tokens=0.0, million_output_tokens=0.0
 )
 COSTS = CostParams(currency="EUR", country="DEU", prices=PRICES)
+SLOW = Machine("Slow 1", 2)
+FAST = Machine("Fast 9", 64, ("H1", "H1"))
 _numbers = count()
 
 
@@ -33,12 +35,13 @@ def entry(
     outcome: Outcome | None = None,
     settings: str = "",
     is_look: bool = False,
+    machine: Machine | None = None,
 ) -> LedgerEntry:
     """One that took `cpu_s`; each has a run of its own."""
     strategy = Strategy(strategy) if strategy else None
     used = use or Use(wall_s=cpu_s if wall_s is None else wall_s, cpu_s=cpu_s)
     run_id = f"run{next(_numbers)}"
-    cost = Cost(used, money, currency)
+    cost = Cost(used, money, currency, machine)
     day = "2030-01-01"
     return LedgerEntry(
         kind,

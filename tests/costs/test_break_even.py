@@ -1,14 +1,27 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from lorag.console.costs import show_break_even
 from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry
-from lorag.costs.records import Use
+from lorag.costs.records import Machine, Use
 from lorag.costs.unit_costs import Band, StoredBytes, Unit, measure, unit_costs
 from lorag.reports.break_even_plot import plot_break_even
 from lorag.strategies import Strategy
-from tests.costs.measured import ALL, ANSWERS, CHART, NOTHING_STORED, PRICES, REFRESHES, RETRAINS, entry, found
+from tests.costs.measured import (
+    ALL,
+    ANSWERS,
+    CHART,
+    FAST,
+    NOTHING_STORED,
+    PRICES,
+    REFRESHES,
+    RETRAINS,
+    SLOW,
+    entry,
+    found,
+)
 
 
 def test_an_update_is_what_has_to_run_for_a_change_to_reach_the_answers() -> None:
@@ -185,3 +198,24 @@ def test_a_larger_corpus_makes_the_retrain_dearer_and_not_the_refresh() -> None:
     grown = unit_costs(hybrid.grown(10), Unit.SECONDS, PRICES)
     assert grown.update.median == 36 + 54_000
     assert grown.query.median == pytest.approx(3.6)
+
+
+def on(machine: Machine, entries: list[LedgerEntry], factor: float) -> list[LedgerEntry]:
+    return [replace(one, cost=replace(one.cost, use=one.cost.use.times(factor), machine=machine)) for one in entries]
+
+
+def test_the_figures_are_those_of_the_newest_machine_alone() -> None:
+    slow, fast = on(SLOW, ALL, 1), on(FAST, ALL, 0.1)
+    assert found([*fast, *slow]) == found(fast)
+    assert found([*slow, *fast]) == found(slow)
+    assert found([*fast, *ALL]) == found(fast), "entries of earlier versions do not name their machine"
+    assert found([*ALL, *fast]) == found(ALL), "and count together while no newer one does"
+    (first, *_) = found([*fast, *slow]).costs[1:]
+    assert (first.strategy, first.update.median) == ("rag", pytest.approx(3.6 * 0.04 / 3600))
+
+
+def test_what_only_another_machine_measured_is_missing() -> None:
+    refresh, answers = on(FAST, [REFRESHES[1], ANSWERS[0]], 0.1)
+    result = found([answers, refresh, *on(SLOW, ALL, 1)])
+    assert [cost.strategy for cost in result.costs] == ["rag"]
+    assert {one.what for one in result.missing["tuned"]} == {"a retrain of tuned", "a batch of answers by tuned"}

@@ -13,9 +13,9 @@ from lorag.costs.ledger import (
     extent_of_retrain,
     summarise,
 )
-from lorag.costs.records import Cost, Use
+from lorag.costs.records import Cost, Machine, Use
 from lorag.strategies import Strategy
-from tests.costs.measured import COSTS, entry
+from tests.costs.measured import COSTS, FAST, SLOW, entry
 
 
 @pytest.mark.parametrize(
@@ -157,5 +157,49 @@ def test_a_cost_comes_back_from_its_metrics() -> None:
 
 def test_an_entry_comes_back_from_its_json() -> None:
     answers = entry(EntryKind.ANSWERS, Strategy.RAG, cpu_s=6, n_queries=4, source="batch", quality={"accuracy": 0.5})
-    for one in (answers, entry(EntryKind.REFRESH, None, cpu_s=1, extent=Extent.INCREMENTAL)):
+    refresh = entry(EntryKind.REFRESH, None, cpu_s=1, extent=Extent.INCREMENTAL, machine=FAST)
+    for one in (answers, refresh):
         assert LedgerEntry.from_json(json.loads(json.dumps(one.to_json()))) == one
+
+
+def test_an_entry_of_an_earlier_version_has_no_machine() -> None:
+    value = entry(EntryKind.REFRESH, None, cpu_s=1, machine=FAST).to_json()
+    del value["cost"]["machine"]
+    assert LedgerEntry.from_json(value).cost.machine is None
+
+
+@pytest.mark.parametrize(
+    ("newest", "machine"),
+    [
+        (entry(EntryKind.REFRESH, None, cpu_s=9, extent=Extent.INCREMENTAL, machine=SLOW), SLOW),
+        (entry(EntryKind.ANSWERS, "rag", cpu_s=9, n_queries=9, machine=SLOW), SLOW),
+        (entry(EntryKind.REFRESH, None, cpu_s=9, outcome=Outcome.FAILED, machine=SLOW), FAST),
+        (entry(EntryKind.REFRESH, None, cpu_s=9, extent=Extent.UNCHANGED, machine=SLOW), FAST),
+        (entry(EntryKind.ANSWERS, "rag", cpu_s=9, n_queries=5, is_look=True, machine=SLOW), FAST),
+    ],
+    ids=["an update", "a batch of answers", "an update that failed", "an update of nothing", "some questions only"],
+)
+def test_the_newest_entry_that_is_a_figure_decides_on_the_machine(newest: LedgerEntry, machine: Machine) -> None:
+    older = [entry(EntryKind.REFRESH, None, cpu_s=1, extent=Extent.FULL, machine=one) for one in (FAST, SLOW)]
+    ledger = Ledger((newest, *older)).on_newest_machine()
+    assert {one.cost.machine for one in ledger.entries} == {machine}
+    assert len(ledger.entries) + ledger.n_elsewhere == 3
+    assert ledger.on_newest_machine() == ledger
+
+
+def test_without_a_figure_the_newest_entry_decides_on_the_machine() -> None:
+    failed = [entry(EntryKind.REFRESH, None, cpu_s=1, outcome=Outcome.FAILED, machine=one) for one in (SLOW, FAST)]
+    assert Ledger(tuple(failed)).on_newest_machine().entries == (failed[0],)
+    assert Ledger().on_newest_machine() == Ledger()
+
+
+def test_a_total_holds_the_entries_of_one_machine() -> None:
+    entries = [entry(EntryKind.REFRESH, None, cpu_s=cpu, machine=one) for cpu, one in ((1, FAST), (9, SLOW), (7, SLOW))]
+    found = {one.machine: one.cpu_s.median for one in summarise(entries)}
+    assert found == {FAST: 1, SLOW: 8}
+
+
+def test_a_sum_of_two_machines_has_none() -> None:
+    fast, slow = (Cost(Use(cpu_s=1.0), 0.1, "EUR", machine) for machine in (FAST, SLOW))
+    assert fast.plus(fast).machine == FAST
+    assert fast.plus(slow).machine is None

@@ -1,7 +1,7 @@
 from lorag.costs.ledger import EntryKind, Extent, Ledger
 from lorag.costs.records import Use
 from lorag.reports.costs_sections import ENTRIES, break_even_section, ledger_section
-from tests.costs.measured import ALL, ANSWERS, REFRESHES, RETRAINS, entry, found
+from tests.costs.measured import ALL, ANSWERS, FAST, REFRESHES, RETRAINS, SLOW, entry, found
 
 
 def test_the_break_even_tells_its_lines_and_how_a_doubled_price_moves_them() -> None:
@@ -33,6 +33,14 @@ def test_the_ledger_shows_sums_of_all_and_the_newest_entries() -> None:
     assert (median[6], total[6]) == ("2.5", "100")
     assert len(newest.rows) == ENTRIES
     assert all(row[5] == "2.5" and row[-1].endswith(" EUR") for row in newest.rows)
+
+
+def test_the_ledger_names_its_machine_and_how_many_entries_of_others_were_left_out() -> None:
+    on = [entry(EntryKind.REFRESH, None, cpu_s=2.5, machine=machine) for machine in (FAST, SLOW, SLOW)]
+    assert ledger_section(Ledger(tuple(on)).on_newest_machine()).text[1:] == [
+        "Measured on Fast 9, 64 cores, H1, H1.",
+        "Left out are 2 entries of other machines, which `lorag costs` shows.",
+    ]
 
 
 def test_an_empty_ledger_says_so() -> None:

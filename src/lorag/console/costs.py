@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lorag.console.terminal import say, table
+from lorag.costs.records import Machine
 
 _MEASURES = ["s", "tokens", "MB", "Wh"]
 
@@ -21,8 +22,17 @@ def show_costs(result: Mapping[str, Any]) -> None:
         [_entry_row(entry) for entry in entries],
         n_texts=2,
     )
-    rows = [_total_row(total, part) for total in result["totals"] for part in ("median", "total")]
+    machines = list(dict.fromkeys(_machine(total["machine"]) for total in result["totals"]))
+    marks = {name: f" [{number}]" if len(machines) > 1 else "" for number, name in enumerate(machines, start=1)}
+    rows = [
+        _total_row(total, part, marks[_machine(total["machine"])])
+        for total in result["totals"]
+        for part in ("median", "total")
+    ]
     table("By kind and strategy", ["what", "runs", "", *_MEASURES, "money"], rows)
+    for name, mark in marks.items():
+        if mark:
+            say(f"{mark.strip()} was measured on {name}.")
     if result["n_repeated"]:
         say(f"{result['n_repeated']} runs repeat the costs of answers that an older run reports; they do not count.")
     if result["n_skipped"]:
@@ -42,8 +52,12 @@ def _entry_row(entry: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _total_row(total: Mapping[str, Any], part: str) -> list[str]:
-    named = [_sort(total), str(total["count"])] if part == "median" else ["", ""]
+def _machine(machine: Mapping[str, Any] | None) -> str:
+    return str(Machine.from_json(machine)) if machine else "an unknown machine"
+
+
+def _total_row(total: Mapping[str, Any], part: str, mark: str) -> list[str]:
+    named = [_sort(total) + mark, str(total["count"])] if part == "median" else ["", ""]
     names = ("wall_s", "tokens", "bytes_written", "kwh")
     values = _numbers(*(None if total[name] is None else total[name][part] for name in names))
     return [*named, "sum" if part == "total" else part, *values, f"{total['money'][part]:.3g} {total['currency']}"]
@@ -90,6 +104,7 @@ def show_break_even(result: Mapping[str, Any]) -> None:
     for name, one in result["strategies"].items():
         if one["n_left_out"]:
             say(f"{name}: {one['n_left_out']} updates and batches with other settings or fewer questions do not count.")
+    _say_elsewhere(result["n_elsewhere"])
     for line in result["crossings"]:
         say(_crossing(line))
     for name, why in result["left_out"].items():
@@ -144,12 +159,15 @@ def show_advice(result: Mapping[str, Any]) -> None:
             say(f"{verdict['strategy']}{'' if verdict['fits'] else ' is ruled out'}, {price}")
             _say_findings(verdict["findings"], _STANCES)
         _say_missing(advice["missing"])
+        _say_elsewhere(advice["n_elsewhere"])
     if pending := result["pending"]:
         say(f"For the pending changes: {_ACTIONS[pending['action']]}.")
         for kind, when in pending["retrain"].items():
             say(f"  {kind}: {_WHEN[when]}")
         _say_findings(pending["findings"], dict.fromkeys(_STANCES, "-"))
         _say_missing(pending["missing"])
+        if not advice:
+            _say_elsewhere(pending["n_elsewhere"])
 
 
 _STANCES = {"for": "+", "against": "-", "rules_out": "x"}
@@ -170,6 +188,11 @@ def _say_findings(findings: Sequence[Mapping[str, Any]], signs: Mapping[str, str
     for finding in findings:
         run = f" [run {finding['run_id'][:6]}]" if finding["run_id"] else ""
         say(f"  {signs[finding['stance']]} {finding['sentence']}{run}")
+
+
+def _say_elsewhere(n: int) -> None:
+    if n:
+        say(f"{n} updates and batches of answers do not count: they were measured on another machine than the newest.")
 
 
 def _say_missing(missing: Sequence[Mapping[str, str]]) -> None:

@@ -28,13 +28,17 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The advised strategy; None if nothing fits or if too little was measured, and `reason` says which."""
+    """The advised strategy; None if nothing fits or if too little was measured, and `reason` says which.
+
+    `n_elsewhere` is the number of the ledger's entries that do not count because another machine measured them.
+    """
 
     strategy: Strategy | None
     reason: str
     verdicts: tuple[Verdict, ...]
     missing: tuple[Missing, ...]
     currency: str
+    n_elsewhere: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return this part of what `lorag advise --json` prints."""
@@ -44,6 +48,7 @@ class Advice:
             "currency": self.currency,
             "verdicts": [asdict(verdict) | {"fits": verdict.fits} for verdict in self.verdicts],
             "missing": [asdict(one) for one in self.missing],
+            "n_elsewhere": self.n_elsewhere,
         }
 
 

@@ -37,7 +37,8 @@ class Grid:
 class BreakEven:
     """The costs of the measured strategies, in one unit; `left_out` says why a strategy is not in the grid.
 
-    `ranges` has one element for each of `crossings`, in the same order.
+    `ranges` has one element for each of `crossings`, in the same order. `n_elsewhere` is the number of the ledger's
+    entries that do not count because they were measured on another machine.
     """
 
     unit: Unit
@@ -49,6 +50,7 @@ class BreakEven:
     grid: Grid
     left_out: dict[Strategy, str]
     sensitivity: tuple[Sensitivity, ...]
+    n_elsewhere: int = 0
 
     @property
     def unit_name(self) -> str:
@@ -85,6 +87,7 @@ class BreakEven:
             "left_out": self.left_out,
             "sensitivity": [asdict(one) for one in self.sensitivity],
             "missing": {name: [asdict(one) for one in missing] for name, missing in self.missing.items()},
+            "n_elsewhere": self.n_elsewhere,
         }
 
 

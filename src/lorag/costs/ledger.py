@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any, Self
 
 from lorag.costs.prices import cost_of
-from lorag.costs.records import Cost
+from lorag.costs.records import Cost, Machine
 from lorag.params import CostParams
 from lorag.strategies import Strategy
 
@@ -74,6 +74,11 @@ class LedgerEntry:
     settings: str = ""
     is_look: bool = False
 
+    @property
+    def is_figure(self) -> bool:
+        """Whether its cost is that of a whole update or batch: it was completed, and it processed something."""
+        return self.outcome not in UNFINISHED and self.extent is not Extent.UNCHANGED and not self.is_look
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self) | {"cost": self.cost.to_json()}
@@ -106,13 +111,15 @@ class TimeToFresh:
 class Ledger:
     """The entries, newest first, and the measured times to fresh.
 
-    `n_skipped` runs had no cost or no strategy; `n_repeated` runs repeated the figures of an older run.
+    `n_skipped` runs had no cost or no strategy; `n_repeated` runs repeated the figures of an older run; `n_elsewhere`
+    entries were left out by `on_newest_machine`.
     """
 
     entries: tuple[LedgerEntry, ...] = ()
     n_skipped: int = 0
     n_repeated: int = 0
     fresh: tuple[TimeToFresh, ...] = ()
+    n_elsewhere: int = 0
 
     def of(self, kind: EntryKind, strategy: Strategy | None) -> tuple[LedgerEntry, ...]:
         """Return the entries of one kind and strategy, newest first."""
@@ -157,9 +164,19 @@ class Ledger:
         repeated = len(self.entries) - len(kept)
         return replace(self, entries=tuple(reversed(kept)), n_repeated=self.n_repeated + repeated)
 
+    def on_newest_machine(self) -> "Ledger":
+        """Return the ledger with the entries of one machine: that of the newest entry whose cost is a figure.
+
+        Such an entry is a completed update that processed something, or a batch of all answers; without one, the newest
+        entry decides. Entries without a machine belong together.
+        """
+        decisive = [entry for entry in self.entries if entry.is_figure] or self.entries
+        kept = tuple(entry for entry in self.entries if entry.cost.machine == decisive[0].cost.machine)
+        return replace(self, entries=kept, n_elsewhere=self.n_elsewhere + len(self.entries) - len(kept))
+
     def repriced(self, params: CostParams) -> "Ledger":
         """Return the ledger with the same use at today's prices."""
-        entries = (replace(entry, cost=cost_of(entry.cost.use, params)) for entry in self.entries)
+        entries = (replace(entry, cost=cost_of(entry.cost.use, params, entry.cost.machine)) for entry in self.entries)
         return replace(self, entries=tuple(entries))
 
     def to_json(self, last: int) -> dict[str, Any]:
@@ -204,9 +221,9 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The costs of `count` entries of one sort; `bytes_written` is None if no entry has it.
+    """The costs of `count` entries of one sort and machine; `bytes_written` is None if no entry has it.
 
-    `outcome` is set for updates that were not completed, and None for the others.
+    `machine` is None if it is unknown. `outcome` is set for updates that were not completed, and None for the others.
     """
 
     kind: EntryKind
@@ -214,6 +231,7 @@ class Summary:
     extent: Extent | None
     outcome: Outcome | None
     currency: str
+    machine: Machine | None
     count: int
     n_queries: int
     wall_s: Spread
@@ -248,11 +266,17 @@ def extent_of_retrain(tokens_trained: int, start: str | None) -> Extent:
 
 
 def summarise(entries: Sequence[LedgerEntry]) -> list[Summary]:
-    """Return a summary for each kind, strategy, extent, outcome and currency: refreshes, retrains, then answers."""
-    groups: dict[tuple[EntryKind, Strategy | None, Extent | None, Outcome | None, str], list[LedgerEntry]] = {}
+    """Return a summary for each kind, strategy, extent, outcome, currency and machine.
+
+    Refreshes come first, then retrains, then answers.
+    """
+    groups: dict[
+        tuple[EntryKind, Strategy | None, Extent | None, Outcome | None, str, Machine | None], list[LedgerEntry]
+    ] = {}
     for entry in entries:
         outcome = entry.outcome if entry.outcome in UNFINISHED else None
-        groups.setdefault((entry.kind, entry.strategy, entry.extent, outcome, entry.cost.currency), []).append(entry)
+        key = (entry.kind, entry.strategy, entry.extent, outcome, entry.cost.currency, entry.cost.machine)
+        groups.setdefault(key, []).append(entry)
     ordered = sorted(groups.items(), key=lambda item: (list(EntryKind).index(item[0][0]), *map(str, item[0][1:])))
     return [_summarise_group(*key, group) for key, group in ordered]
 
@@ -263,6 +287,7 @@ def _summarise_group(
     extent: Extent | None,
     outcome: Outcome | None,
     currency: str,
+    machine: Machine | None,
     group: Sequence[LedgerEntry],
 ) -> Summary:
     def spread(value: Callable[[LedgerEntry], float]) -> Spread:
@@ -275,6 +300,7 @@ def _summarise_group(
         extent,
         outcome,
         currency,
+        machine,
         len(group),
         sum(entry.n_queries or 0 for entry in group),
         wall_s=spread(lambda entry: entry.cost.use.wall_s),

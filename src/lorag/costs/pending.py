@@ -77,12 +77,16 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class PendingAdvice:
-    """The action, the time to retrain each adapter, and a sentence for each reason and each cost."""
+    """The action, the time to retrain each adapter, and a sentence for each reason and each cost.
+
+    `n_elsewhere` is the number of the ledger's entries that do not count because another machine measured them.
+    """
 
     action: Action
     retrain: Mapping[AdapterKind, When]
     findings: tuple[Finding, ...]
     missing: tuple[Missing, ...]
+    n_elsewhere: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return this part of what `lorag advise --json` prints."""
@@ -91,6 +95,7 @@ class PendingAdvice:
             "retrain": {kind.value: when.value for kind, when in self.retrain.items()},
             "findings": [asdict(finding) for finding in self.findings],
             "missing": [asdict(one) for one in self.missing],
+            "n_elsewhere": self.n_elsewhere,
         }
 
 

@@ -1,6 +1,6 @@
 """The price of a use, computed from the price book."""
 
-from lorag.costs.records import Cost, Use
+from lorag.costs.records import Cost, Machine, Use
 from lorag.params import CostParams, PriceParams
 
 SECONDS_AN_HOUR = 3600
@@ -30,6 +30,6 @@ def price_storage(stored_bytes: int, prices: PriceParams) -> float:
     return prices.storage_gb_month * stored_bytes / BYTES_A_GB
 
 
-def cost_of(use: Use, params: CostParams) -> Cost:
-    """Return the use with its price."""
-    return Cost(use, price_of(use, params.prices), params.currency)
+def cost_of(use: Use, params: CostParams, machine: Machine | None = None) -> Cost:
+    """Return the use with its price, as measured on `machine`."""
+    return Cost(use, price_of(use, params.prices), params.currency, machine)

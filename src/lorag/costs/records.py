@@ -49,16 +49,35 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """The hardware of a measurement: the processor's model, the cores that a process may use, and the GPUs it sees."""
+
+    processor: str
+    n_cores: int
+    gpus: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join([self.processor, f"{self.n_cores} core{'s' if self.n_cores > 1 else ''}", *self.gpus])
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read the plain values of a machine."""
+        return cls(value["processor"], value["n_cores"], tuple(value["gpus"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
-    """A use with its price in `currency`."""
+    """A use with its price in `currency`; `machine` is None if it is unknown where the use was measured."""
 
     use: Use
     money: float
     currency: str
+    machine: Machine | None = None
 
     def plus(self, other: "Cost") -> "Cost":
-        """Return the sum of both, which have the same currency."""
-        return Cost(self.use.plus(other.use), self.money + other.money, self.currency)
+        """Return the sum of both, which have the same currency; its machine is unknown if they have different ones."""
+        machine = self.machine if self.machine == other.machine else None
+        return Cost(self.use.plus(other.use), self.money + other.money, self.currency, machine)
 
     def as_metrics(self) -> dict[str, float]:
         """Return `cost.<name>` for every number that is known, with the same names for every kind of update.
@@ -73,7 +92,7 @@ class Cost:
         return {f"cost.{name}": float(value) for name, value in values.items() if value is not None}
 
     @classmethod
-    def from_metrics(cls, metrics: Mapping[str, float], currency: str) -> Self | None:
+    def from_metrics(cls, metrics: Mapping[str, float], currency: str, machine: Machine | None = None) -> Self | None:
         """Read what `as_metrics` returned; None where time or money was not logged."""
         if "cost.wall_s" not in metrics or "cost.money" not in metrics:
             return None
@@ -82,17 +101,20 @@ class Cost:
             Use(**values | {name: int(values[name]) for name in _COUNTS & values.keys()}),
             metrics["cost.money"],
             currency,
+            machine,
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, unknown ones as None."""
-        return asdict(self.use) | {"money": self.money, "currency": self.currency}
+        machine = asdict(self.machine) if self.machine else None
+        return asdict(self.use) | {"money": self.money, "currency": self.currency, "machine": machine}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Read what `to_json` returned."""
-        use = {name: number for name, number in value.items() if name not in ("money", "currency")}
-        return cls(Use(**use), value["money"], value["currency"])
+        """Read what `to_json` returned; earlier versions named no machine."""
+        use = {name: number for name, number in value.items() if name not in ("money", "currency", "machine")}
+        machine = value.get("machine")
+        return cls(Use(**use), value["money"], value["currency"], Machine.from_json(machine) if machine else None)
 
 
 _COUNTS = {"bytes_written", "tokens_embedded", "tokens_prompt", "tokens_generated", "tokens_trained"}

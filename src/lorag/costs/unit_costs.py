@@ -149,8 +149,9 @@ def measure(ledger: Ledger, stored: StoredBytes) -> list[Measured]:
 
     Entries of two models or two sets of params are not mixed either: the newest ones count, and `n_left_out` gives the
     number of the others. Answers cost more when streamed one by one than in a batch, so all strategies use the one way
-    that most of them have.
+    that most of them have. Of several machines, that of the newest entry counts: see `Ledger.on_newest_machine`.
     """
+    ledger = ledger.on_newest_machine()
     kept = {strategy: _comparable_answers(ledger.of(EntryKind.ANSWERS, strategy)) for strategy in Strategy}
     source = _common_source([entry for entries in kept.values() for entry in entries])
     return [_measure(strategy, kept[strategy], source, ledger, stored) for strategy in Strategy]

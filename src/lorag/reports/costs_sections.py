@@ -45,10 +45,14 @@ def ledger_section(ledger: Ledger) -> Section:
     ]
     shown = ledger.entries[:ENTRIES]
     newest = [[entry.started_utc[:16].replace("T", " "), *_sort(entry), *_use_of_entry(entry)] for entry in shown]
-    said = "At today's prices, not those of the time. Answers that were already known are not generated again."
+    said = ["At today's prices, not those of the time. Answers that were already known are not generated again."]
+    if ledger.entries[0].cost.machine:
+        said.append(f"Measured on {ledger.entries[0].cost.machine}.")
+    if ledger.n_elsewhere:
+        said.append(f"Left out are {ledger.n_elsewhere} entries of other machines, which `lorag costs` shows.")
     return Section(
         "Ledger",
-        [said],
+        said,
         (),
         [
             Table([*_SORT, "runs", "", *_USE], totals, "By kind and strategy"),

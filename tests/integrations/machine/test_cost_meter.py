@@ -9,6 +9,7 @@ import pytest
 from lorag.integrations.machine.carbon_intensity import co2_kg_of
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.machine.gpu_energy import visible_gpus
+from lorag.integrations.machine.hardware import read_machine
 from lorag.integrations.machine.process_tree import read_tree_use
 from lorag.params import CostParams, PriceParams
 
@@ -52,6 +53,7 @@ def test_own_time_is_counted_and_priced() -> None:
     assert cost.money == pytest.approx(cost.use.cpu_s * 0.001)
     assert cost.use.kwh > 0
     assert cost.use.co2_kg == pytest.approx(co2_kg_of(cost.use.kwh, "DEU"))
+    assert cost.machine == read_machine()
 
 
 def test_time_of_a_child_that_has_ended_is_counted() -> None:

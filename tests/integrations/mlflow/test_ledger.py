@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from lorag.costs.ledger import EntryKind, Extent, Ledger
-from lorag.costs.records import Cost, Use
-from lorag.integrations.mlflow.ledger import read_runs
+from lorag.costs.records import Cost, Machine, Use
+from lorag.integrations.mlflow.ledger import machine_tag, read_runs
 from lorag.integrations.mlflow.tracking import TrackingLocation, locate_tracking, start_run
 
 COST = Cost(
@@ -148,3 +148,13 @@ def test_a_workspace_without_runs_has_an_empty_ledger_and_no_database(
     assert list(tmp_path.iterdir()) == []
     log(location, "another", {"kind": "refresh"}, COST.as_metrics())
     assert read_runs(location, "nothing here", "EUR") == Ledger()
+
+
+def test_an_entry_names_the_machine_that_its_run_names(location: TrackingLocation) -> None:
+    machine = Machine("Cortex-A76", 4, ("Orin",))
+    (tag,) = machine_tag(replace(COST, machine=machine)).values()
+    for found in (tag, '{"processor": "x"}', "no json", "[]"):
+        log(location, "machines", {"kind": "refresh", "machine": found}, COST.as_metrics())
+    log(location, "machines", {"kind": "refresh", **machine_tag(COST)}, COST.as_metrics())
+    entries = read_runs(location, "machines", "EUR").entries
+    assert [entry.cost.machine for entry in entries] == [None, None, None, None, machine]

@@ -9,8 +9,9 @@ import pytest
 
 from lorag.cli import run
 from lorag.costs.prices import cost_of
-from lorag.costs.records import Use
+from lorag.costs.records import Machine, Use
 from lorag.evaluation.timeline_records import Moment
+from lorag.integrations.mlflow.ledger import machine_tag
 from lorag.integrations.mlflow.tracking import locate_tracking, start_run
 from lorag.stages import run_stage
 from lorag.strategies import AdapterKind
@@ -101,6 +102,33 @@ def test_costs_break_even_and_advice_read_one_ledger(
     params.write_text(params.read_text().replace("cpu_hour: 0.04", "cpu_hour: 0.08"))
     money = [call(measured, capfd, "costs", *flag)["totals"][1]["money"]["total"] for flag in ((), ("--reprice",))]
     assert money == pytest.approx([0.04, 0.08]), "prices of now take the place of those that were logged"
+
+
+def test_costs_of_another_machine_than_the_newest_are_shown_and_do_not_count(
+    measured: Place, capfd: pytest.CaptureFixture[str]
+) -> None:
+    workload = ("advise", "--updates-per-day", "1", "--queries-per-day", "9000")
+    assert call(measured, capfd, "break-even")["n_elsewhere"] == 0
+    fast = replace(cost_of(Use(wall_s=2, cpu_s=4), measured.params.costs), machine=Machine("Fast 9", 64))
+    (tag,) = machine_tag(fast).values()
+    log(measured, {"kind": "refresh", "machine": tag}, fast.use, INCREMENTAL)
+    log(measured, {"kind": "answers", "strategy": "rag", "machine": tag}, fast.use, {"queries": 100})
+
+    weighed = call(measured, capfd, "break-even", "--unit", "seconds")
+    assert weighed["n_elsewhere"] == 4
+    assert {name: one["update"]["median"] for name, one in weighed["strategies"].items()} == {"rag": 4}
+    assert "retrain of tuned" in weighed["missing"]["tuned"][0]["what"]
+    assert call(measured, capfd, *workload)["advice"]["n_elsewhere"] == 4
+    assert call(measured, capfd, "advise", "--pending")["pending"]["n_elsewhere"] == 4
+    left_out = "4 updates and batches of answers do not count: they were measured on another machine than the newest."
+    for command in (("break-even",), workload, ("advise", "--pending"), (*workload, "--pending")):
+        assert show(measured, capfd, *command).count(left_out) == 1
+
+    totals = call(measured, capfd, "costs")["totals"]
+    assert [total["machine"] and total["machine"]["processor"] for total in totals[:2]] == ["Fast 9", None]
+    shown = show(measured, capfd, "costs")
+    assert "[1] was measured on Fast 9, 64 cores." in shown
+    assert "[2] was measured on an unknown machine." in shown
 
 
 def test_pending_changes_are_held_against_the_lineage_of_the_served_adapter(

@@ -12,6 +12,7 @@ from lorag.costs.prices import cost_of
 from lorag.costs.records import Cost, Use
 from lorag.integrations.machine.carbon_intensity import co2_kg_of
 from lorag.integrations.machine.gpu_energy import read_gpu_joules
+from lorag.integrations.machine.hardware import read_machine
 from lorag.integrations.machine.process_tree import read_tree_rss_mb, read_tree_use
 from lorag.params import CostParams
 
@@ -38,6 +39,7 @@ class CostMeter:
         self._sampler = threading.Thread(target=self._sample_memory, name="cost-meter", daemon=True)
 
     def __enter__(self) -> Self:
+        self._machine = read_machine()
         self._peak_mb = read_tree_rss_mb()
         self._joules = read_gpu_joules(self._gpus)
         self._start = read_tree_use()
@@ -65,7 +67,7 @@ class CostMeter:
         if self._cost is None:
             self._ended.set()
             self._sampler.join()
-            self._cost = cost_of(self._read(), self._params)
+            self._cost = cost_of(self._read(), self._params, self._machine)
         return self._cost
 
     def _read(self) -> Use:
@@ -94,4 +96,4 @@ class CostMeter:
             self._peak_mb = max(self._peak_mb, read_tree_rss_mb())
             n_samples += 1
             if n_samples % SAMPLES_A_NOTE == 0:
-                self._note(cost_of(self._read(), self._params))
+                self._note(cost_of(self._read(), self._params, self._machine))

@@ -1,7 +1,8 @@
-"""The energy that NVIDIA GPUs report."""
+"""The NVIDIA GPUs that this process sees, and the energy that they report."""
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import pynvml
 
@@ -36,6 +37,20 @@ def _visible_on_this_host() -> list[int | str]:
         pynvml.nvmlShutdown()
 
 
+def read_gpu_names() -> tuple[str, ...]:
+    """The models of the visible GPUs, in the order of CUDA; empty without any."""
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return ()
+    try:
+        return tuple(str(pynvml.nvmlDeviceGetName(handle)) for handle in _visible_handles())
+    except pynvml.NVMLError:
+        return ()
+    finally:
+        pynvml.nvmlShutdown()
+
+
 def read_gpu_joules(n_gpus: int) -> float:
     """Joules of the first `n_gpus` visible GPUs since the driver was loaded, all users'; 0 where they do not tell."""
     if n_gpus == 0:
@@ -45,13 +60,16 @@ def read_gpu_joules(n_gpus: int) -> float:
     except pynvml.NVMLError:
         return 0.0
     try:
-        visible = visible_gpus(int(pynvml.nvmlDeviceGetCount()), os.environ)[:n_gpus]
-        handles = [
-            pynvml.nvmlDeviceGetHandleByIndex(gpu) if isinstance(gpu, int) else pynvml.nvmlDeviceGetHandleByUUID(gpu)
-            for gpu in visible
-        ]
+        handles = _visible_handles()[:n_gpus]
         return float(sum(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in handles)) / 1000
     except pynvml.NVMLError:
         return 0.0
     finally:
         pynvml.nvmlShutdown()
+
+
+def _visible_handles() -> list[Any]:
+    return [
+        pynvml.nvmlDeviceGetHandleByIndex(gpu) if isinstance(gpu, int) else pynvml.nvmlDeviceGetHandleByUUID(gpu)
+        for gpu in visible_gpus(int(pynvml.nvmlDeviceGetCount()), os.environ)
+    ]

@@ -1,7 +1,9 @@
 """The ledger, read from the runs of an MLflow experiment."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from lorag.costs.ledger import (
     TimeToFresh,
     extent_of_refresh,
 )
-from lorag.costs.records import Cost
+from lorag.costs.records import Cost, Machine
 from lorag.digests import digest_of
 from lorag.integrations.mlflow.tracking import TrackingLocation, connect, failures_mapped
 from lorag.strategies import Strategy
@@ -28,6 +30,12 @@ RUNS_A_PAGE = 1_000
 _FRESH = "fresh.time_to_fresh_s"
 _PLAN = ("added", "changed", "removed", "kept")
 _EXTENT = "lorag.extent"
+_MACHINE = "lorag.machine"
+
+
+def machine_tag(cost: Cost | None) -> dict[str, str]:
+    """Return the tag of a run that names the machine of its cost; empty if that is unknown."""
+    return {_MACHINE: json.dumps(asdict(cost.machine))} if cost and cost.machine else {}
 
 
 def read_runs(location: TrackingLocation, experiment: str, currency: str, *, page: int = RUNS_A_PAGE) -> Ledger:
@@ -78,7 +86,7 @@ def _read_fresh(client: "MlflowClient", experiment_id: str, page: int) -> Iterat
 
 def _entry(kind: EntryKind, run: "Run", currency: str) -> LedgerEntry | None:
     tags, metrics = run.data.tags, run.data.metrics
-    cost = Cost.from_metrics(metrics, run.data.params.get("costs.currency", currency))
+    cost = Cost.from_metrics(metrics, run.data.params.get("costs.currency", currency), _machine(tags))
     strategy = _strategy(tags, "lorag.adapter" if kind is EntryKind.RETRAIN else "lorag.strategy")
     n_queries = int(metrics.get("queries", 0))
     # A retrain of an unknown adapter, or answers without questions, cannot be assigned to anything.
@@ -102,6 +110,13 @@ def _entry(kind: EntryKind, run: "Run", currency: str) -> LedgerEntry | None:
         _settings(kind, strategy, run.data.params),
         bool(tags.get("lorag.limit")),
     )
+
+
+def _machine(tags: Mapping[str, str]) -> Machine | None:
+    # Runs of earlier versions have no such tag, and a tag can be edited in the UI.
+    with suppress(KeyError, TypeError, ValueError):
+        return Machine.from_json(json.loads(tags[_MACHINE]))
+    return None
 
 
 def _settings(kind: EntryKind, strategy: Strategy | None, params: Mapping[str, str]) -> str:

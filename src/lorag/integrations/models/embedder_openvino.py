@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 import threading
 import warnings
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from lorag.digests import digest_of
 from lorag.errors import StoreFailed
+from lorag.integrations.machine.hardware import count_usable_cores
 from lorag.integrations.models.bert_graph import build_bert, is_plain_bert
 from lorag.integrations.models.cache import home_folder, keep_folder
 from lorag.integrations.models.embedder_tokenizer import load_token_counter
@@ -52,7 +52,7 @@ class OpenVinoEmbedder:
         self.backend = f"openvino {'bf16' if bf16 else 'fp32'}"
         self._tokenizer = load_token_counter(model.folder)
         self._max_tokens = model.max_tokens
-        self._streams = threads or _usable_cores()
+        self._streams = threads or count_usable_cores()
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
             "NUM_STREAMS": self._streams,
@@ -102,11 +102,6 @@ class OpenVinoEmbedder:
         ids, mask = pad_rows(rows, min(whole_blocks, self._max_tokens))
         self._own.request.infer({"input_ids": ids, "attention_mask": mask}, share_inputs=True)
         return np.array(self._own.request.get_output_tensor(0).data, np.float32)
-
-
-def _usable_cores() -> int:
-    # Not every system can say which cores a process may use.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def split_evenly(count: int, streams: int, most: int) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from lorag.answering.generator import Generation, LanguageModel
 from lorag.answering.prompts import rewriting_messages
 from lorag.answering.rewrite import MAX_NEW_TOKENS, queries_from
 from lorag.answering.strategies import Answer, Prompt, assemble_answer, make_prompt, nothing_found
-from lorag.costs.records import Cost, Use
+from lorag.costs.records import Cost
 from lorag.evaluation.answer_rows import AnswerRow, write_answers
 from lorag.evaluation.question_set import SetQuestion, Topic
 from lorag.evaluation.retrieval import rank_documents
@@ -91,9 +91,7 @@ def read_batch(strategy: Strategy, workspace: Workspace) -> Batch | None:
         value = json.loads(_batch_file(strategy, workspace).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    cost = value["cost"]
-    money, currency = cost.pop("money"), cost.pop("currency")
-    return Batch(value["n_queries"], Cost(Use(**cost), money, currency))
+    return Batch(value["n_queries"], Cost.from_json(value["cost"]))
 
 
 def forget_batch(strategy: Strategy, workspace: Workspace) -> None:

@@ -18,6 +18,7 @@ from lorag.costs.ledger import EntryKind, Extent, LedgerEntry, Outcome, extent_o
 from lorag.costs.records import Cost
 from lorag.errors import GateRefused, StoreFailed
 from lorag.integrations.machine.cost_meter import CostMeter
+from lorag.integrations.mlflow.ledger import machine_tag
 from lorag.integrations.mlflow.tracking import TrackingLocation, start_run
 from lorag.params import Params
 from lorag.strategies import AdapterKind
@@ -172,6 +173,7 @@ def _log(note: Note, params: Params, location: TrackingLocation) -> None:
         "lorag.adapter": note.adapter or "",
         "lorag.outcome": note.outcome.value,
         "lorag.extent": note.extent or "",
+        **machine_tag(note.cost),
     }
     with start_run(location, params.tracking.experiment, f"{note.kind} {note.outcome}", tags) as run:
         run.log_params(params.model_dump(mode="json"))

@@ -10,6 +10,7 @@ from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Figures
 from lorag.evaluation.feedback import judge_answer
 from lorag.integrations.dvc import dvc_repo
+from lorag.integrations.mlflow.ledger import machine_tag
 from lorag.integrations.mlflow.registry import find_adapter, registered_name
 from lorag.integrations.mlflow.traces import TracedAnswer, log_traces
 from lorag.integrations.mlflow.tracking import PARENT_TAG, Run, TrackingLocation, start_run
@@ -60,6 +61,7 @@ def _log_strategy(
         "lorag.strategy": strategy,
         "lorag.adapter_sha256": outcome.chosen.adapters.get(strategy, ""),
         "lorag.cost_source": outcome.cost_source(strategy) or "none",
+        **machine_tag(outcome.cost(strategy)),
     }
     name = f"answers {strategy} {outcome.chosen.release.id}"
     with start_run(location, params.tracking.experiment, name, tags) as run:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lorag.costs.records import Cost
 from lorag.errors import WorkspaceError
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Comparison
@@ -93,6 +94,11 @@ class CompareOutcome:
             return "streamed"
         return "batch" if self.batch(strategy) is not None else None
 
+    def cost(self, strategy: Strategy) -> Cost | None:
+        """Return the cost that `cost_source` names."""
+        measured = self.time(strategy).speed or self.batch(strategy)
+        return measured.cost if measured else None
+
     def to_json(self) -> dict[str, Any]:
         """Return the object that `lorag compare --json` prints; docs/json.md lists its keys."""
         release, comparison = self.chosen.release, self.comparison.to_json()
@@ -116,8 +122,7 @@ class CompareOutcome:
         }
 
     def _strategy_to_json(self, name: Strategy, comparison: Mapping[str, Any]) -> dict[str, Any]:
-        timed, batch, source = self.time(name), self.batch(name), self.cost_source(name)
-        measured = timed.speed or batch
+        timed, batch, cost = self.time(name), self.batch(name), self.cost(name)
         return {
             "adapter_sha256": self.chosen.adapters.get(name),
             "quality": comparison["strategies"][name],
@@ -127,8 +132,8 @@ class CompareOutcome:
             "strata": comparison["strata"][name],
             "speed": timed.speed.to_json() if timed.speed else None,
             "speed_missing": timed.reason,
-            "cost_source": source,
-            "cost": measured.cost.to_json() if measured else None,
+            "cost_source": self.cost_source(name),
+            "cost": cost.to_json() if cost else None,
             "batch": {"n_queries": batch.n_queries, "cost": batch.cost.to_json()} if batch else None,
             "mlflow_run_id": (self.runs or {}).get(name),
         }

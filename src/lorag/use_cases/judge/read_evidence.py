@@ -17,13 +17,13 @@ from lorag.workspace import Workspace
 
 
 def read_evidence(workspace: Workspace, params: Params, ledger: Ledger, walk: Path | None = None) -> Evidence:
-    """Return what was measured, at current prices.
+    """Return what was measured, at current prices, with costs from the newest machine alone.
 
     `walk` is the folder of a walk. None means the last one over all facts, otherwise the default one, otherwise the one
     that the workspace belongs to. Raises ParamsError if `walk` holds none, and IntegrityFailed for a damaged report.
     """
     costs = params.costs
-    repriced = ledger.repriced(costs)
+    repriced = ledger.on_newest_machine().repriced(costs)
     measured = tuple(measure(repriced, stored_bytes(workspace, params)))
     return Evidence(
         comparison=read_report(workspace.reports / "comparison.json", Comparison.from_json),

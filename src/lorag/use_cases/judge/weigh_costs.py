@@ -1,6 +1,7 @@
 """The break-even of a workspace's strategies, from its ledger, its files and its price book."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from lorag.costs.break_even import BreakEven, find_break_even
@@ -16,8 +17,10 @@ from lorag.workspace import Workspace
 
 def weigh_costs(workspace: Workspace, params: Params, environment: Mapping[str, str], unit: Unit) -> BreakEven:
     """Compute the break-even at current prices, not those of the time of measurement. Raises StoreFailed."""
-    measured = measure(read_ledger(workspace, params, environment), stored_bytes(workspace, params))
-    return find_break_even(measured, unit, params.costs.currency, params.costs.prices, params.break_even)
+    ledger = read_ledger(workspace, params, environment).on_newest_machine()
+    measured = measure(ledger, stored_bytes(workspace, params))
+    found = find_break_even(measured, unit, params.costs.currency, params.costs.prices, params.break_even)
+    return replace(found, n_elsewhere=ledger.n_elsewhere)
 
 
 def draw_break_even(found: BreakEven, path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lorag.errors import StoreFailed
 from lorag.integrations.dvc import dvc_repo
+from lorag.integrations.mlflow.ledger import machine_tag
 from lorag.integrations.mlflow.tracking import Run, TrackingLocation, start_run
 from lorag.params import Params
 from lorag.use_cases.refresh.steps import RefreshOutcome
@@ -33,6 +34,7 @@ def log_refresh(
         "git.commit": release.git_commit or "",
         "dvc.revision": dvc_repo.revision(workspace.root) or "",
         "prefect.flow_run_id": flow_run_id,
+        **machine_tag(outcome.cost),
     }
     try:
         with start_run(location, params.tracking.experiment, f"refresh {release.id}", tags) as run:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lorag.errors import StoreFailed
 from lorag.integrations.dvc import dvc_repo
+from lorag.integrations.mlflow.ledger import machine_tag
 from lorag.integrations.mlflow.registry import AdapterSource, point_champion_at, register_adapter, registered_name
 from lorag.integrations.mlflow.tracking import Run, TrackingLocation, start_run
 from lorag.params import Params
@@ -67,6 +68,7 @@ def _log_candidate(
         "git.commit": release.git_commit or "",
         "dvc.revision": dvc_repo.revision(workspace.root) or "",
         "prefect.flow_run_id": flow_run_id,
+        **machine_tag(candidate.cost),
     }
     with start_run(location, params.tracking.experiment, f"retrain {entry.id}", tags) as run:
         _log_content(run, candidate, workspace, params)
