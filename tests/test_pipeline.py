@@ -49,7 +49,10 @@ def _unpack(folder: Path) -> Workspace:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return _unpack(tmp_path_factory.mktemp("pipeline"))
+    """With rewritten questions, so that a stage reads all that it ever reads."""
+    made = _unpack(tmp_path_factory.mktemp("pipeline"))
+    change_params(made.params_file, {"search": {"rewriting": "multi_query"}})
+    return made
 
 
 class Reads:

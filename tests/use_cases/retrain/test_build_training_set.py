@@ -8,6 +8,7 @@ import pytest
 
 from lorag.errors import ExitStatus, GateRefused, InputRejected, LoragError
 from lorag.evaluation.exam import Topic
+from lorag.integrations.models.generators import open_generator
 from lorag.params import Params, RetrieverKind
 from lorag.stages import run_stage
 from lorag.strategies import AdapterKind
@@ -96,7 +97,7 @@ def test_a_question_for_which_the_search_finds_nothing_is_answered_from_nothing(
     built = build_training_set(AdapterKind.HYBRID, ready.workspace, params, environment={})
     assert built.counts == {"general": 1, "raft": 4}, "served, it would be put to no model"
 
-    exam = set_exam(AdapterKind.HYBRID, ready.workspace, params)
+    exam = set_exam(AdapterKind.HYBRID, open_generator(params.generation, {}), ready.workspace, params)
     asked = {each.question: each.messages for each in exam.paper if each.topic in (Topic.FACT, Topic.REFUSAL)}
     assert asked["Xyzzy plugh?"] == asked["Grault corge?"] == ()
     assert asked["Quellwick, berth 4: metres?"]
@@ -188,8 +189,9 @@ def test_too_few_pairs_train_nothing(ready: Place) -> None:
 
 def test_the_exam_reads_what_is_relevant_enough_to_be_served_and_judges_values_without_quotes(ready: Place) -> None:
     params = _params(ready, raft_quote=True)
+    generator = open_generator(params.generation, {})
     near, none = (
-        set_exam(AdapterKind.HYBRID, ready.workspace, params.model_copy(update={"search": search})).paper
+        set_exam(AdapterKind.HYBRID, generator, ready.workspace, params.model_copy(update={"search": search})).paper
         for search in (params.search.model_copy(update={"min_similarity": limit}) for limit in (-1.0, 1.0))
     )
     facts = [(one, other) for one, other in zip(near, none, strict=True) if one.topic is Topic.FACT]

@@ -1,13 +1,11 @@
 """The answers of a strategy to all questions of a comparison: a function of the artifacts and an adapter."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lorag.answering.generator import Generation, LanguageModel
-from lorag.answering.prompts import rewriting_messages
-from lorag.answering.rewrite import MAX_NEW_TOKENS, queries_from
 from lorag.answering.strategies import Answer, Prompt, assemble_answer, make_prompt, nothing_found
 from lorag.costs.records import Cost
 from lorag.evaluation.answer_rows import AnswerRow, write_answers
@@ -15,12 +13,13 @@ from lorag.evaluation.question_set import SetQuestion, Topic
 from lorag.evaluation.retrieval import rank_documents
 from lorag.integrations.models.generators import open_generator
 from lorag.knowledge.documents import Chunk
-from lorag.params import Params, Rewriting
+from lorag.params import Params
 from lorag.strategies import READER, Strategy
 from lorag.use_cases.asking.artifacts import Wanted, load_wanted
 from lorag.use_cases.asking.batch_answers import Batched, generate_batched
 from lorag.use_cases.asking.evaluate_retrieval import widen
 from lorag.use_cases.asking.question_set import load_question_set
+from lorag.use_cases.asking.rewrite_questions import rewrite_questions
 from lorag.use_cases.asking.search_contexts import open_search
 from lorag.workspace import Workspace
 
@@ -151,7 +150,7 @@ def _search(
     """Return what serving would find for each question: nothing if the best chunk is not relevant enough."""
     if not strategy.profile.reads:
         return None
-    queries = _rewrite(dict.fromkeys(question.text for question in questions), generator, workspace, params)
+    queries = rewrite_questions(dict.fromkeys(question.text for question in questions), generator, workspace, params)
     with open_search(wanted, workspace, params) as search:
         served = search(queries, params.search)
         ranked = search(queries, widen(params.search))
@@ -163,23 +162,6 @@ def _search(
         )
         for question in questions
     ]
-
-
-def _rewrite(
-    texts: Iterable[str], generator: LanguageModel, workspace: Workspace, params: Params
-) -> dict[str, Sequence[str]]:
-    """Return the queries that serving would use: each text, then how the strategy's own model rewrites it."""
-    mode = params.search.rewriting
-    if mode is Rewriting.NONE:
-        return {text: [text] for text in texts}
-    prompts = [Prompt(text, tuple(rewriting_messages(mode, text))) for text in texts]
-    generation = params.generation.model_copy(update={"max_new_tokens": MAX_NEW_TOKENS})
-    limited = params.model_copy(update={"generation": generation})
-    written = generate_batched(prompts, generator, workspace, limited, "Rewriting questions").generations
-    return {
-        prompt.question: queries_from(prompt.question, mode, each.text if each else "")
-        for prompt, each in zip(prompts, written, strict=True)
-    }
 
 
 def _ideal(questions: Sequence[SetQuestion], found: Sequence[_Found], chunks: Sequence[Chunk]) -> list[_Found]:

@@ -30,21 +30,24 @@ Search = Callable[[Mapping[str, Sequence[str]], SearchParams], dict[str, SearchR
 
 
 def search_contexts(
-    wordings: Sequence[str], wanted: Wanted, workspace: Workspace, params: Params
+    queries: Mapping[str, Sequence[str]], wanted: Wanted, workspace: Workspace, params: Params
 ) -> dict[str, list[Chunk]]:
     """Return the chunks found for each wording, however dissimilar; see `search_wordings`."""
-    found = search_wordings(wordings, wanted, workspace, params)
+    found = search_wordings(queries, wanted, workspace, params)
     return {wording: [hit.chunk for hit in result.hits] for wording, result in found.items()}
 
 
 def search_wordings(
-    wordings: Sequence[str], wanted: Wanted, workspace: Workspace, params: Params
+    queries: Mapping[str, Sequence[str]], wanted: Wanted, workspace: Workspace, params: Params
 ) -> dict[str, SearchResult]:
-    """Return what serving would find for each wording, from a temporary store; questions are not rewritten."""
+    """Return what serving would find for each wording, from a temporary store, and some further hits.
+
+    `queries` maps each wording to the texts to search for: see `rewrite_questions`.
+    """
     top_k = max(params.search.top_k, params.answering.context_chunks) + _SPARE_HITS
     search = params.search.model_copy(update={"top_k": top_k, "candidates": max(top_k, params.search.candidates)})
     with open_search(wanted, workspace, params) as find:
-        return find({wording: [wording] for wording in wordings}, search)
+        return find(queries, search)
 
 
 @contextmanager

@@ -16,10 +16,10 @@ from lorag.evaluation.validation import refuse_failures
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.great_expectations.pairs import PairOrigins, validate_pairs
 from lorag.integrations.models.chat_encoding import ChatEncoder, open_chat_encoder
-from lorag.integrations.models.files import convert_base_model
+from lorag.integrations.models.files import base_model_sha256, convert_base_model
 from lorag.integrations.models.generators import open_generator
 from lorag.knowledge.documents import Chunk
-from lorag.params import Params
+from lorag.params import Params, Rewriting
 from lorag.questions.facts import Fact, RefusedReason, RefusedRow, collect_facts, fact_digests, find_conflicts
 from lorag.questions.questions import Question, TrainingQuestions, read_questions, read_training_questions
 from lorag.questions.style import StyleSet, read_style
@@ -33,7 +33,9 @@ from lorag.tuning.sources import Material, reads_context, searched_wordings, tra
 from lorag.tuning.synthesis import synthesise_facts
 from lorag.tuning.training_set import PairTokens, Seen, TrainingSet, assemble_training_set
 from lorag.use_cases.asking.artifacts import Wanted, load_wanted
+from lorag.use_cases.asking.rewrite_questions import rewrite_questions, unchanged
 from lorag.use_cases.asking.search_contexts import search_contexts
+from lorag.use_cases.retrain.starting_adapter import read_start
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -65,9 +67,10 @@ def build_training_set(
     """Write train.jsonl, validation.jsonl, lineage.json and validation/ of one adapter.
 
     The result depends only on the pipeline's artifacts, the questions files, `params` and `seen`, which is None for
-    training from scratch. `environment` may name an endpoint, used if pairs are synthesised. With `skip_bad` up to one
-    in a hundred lines of a questions file may be bad. Raises InputRejected for an unusable file and for too few pairs,
-    and GateRefused for leakage and for a failed expectation; the folder then holds no training set.
+    training from scratch; with `search.rewriting` also on the starting adapter, which rewrites questions. `environment`
+    may name an endpoint, used if pairs are synthesised. With `skip_bad` up to one in a hundred lines of a questions
+    file may be bad. Raises InputRejected for an unusable file and for too few pairs, and GateRefused for leakage and
+    for a failed expectation; the folder then holds no training set.
     """
     folder = workspace.training_folder(adapter)
     for name in ("train.jsonl", "validation.jsonl", "lineage.json"):
@@ -174,9 +177,25 @@ def _open_raft(
 ) -> RaftMaker:
     ranked: Mapping[str, Sequence[Chunk]] = {}
     if reads_context(adapter, params.training_set):
-        ranked = search_contexts(searched_wordings(material), wanted, workspace, params)
+        queries = _rewrite(searched_wordings(material), adapter, workspace, params)
+        ranked = search_contexts(queries, wanted, workspace, params)
     select = partial(select_context, generator=encoder, params=params.answering, generation=params.generation)
     return RaftMaker(material.facts, ranked, versions, select, params.answering, params.training_set)
+
+
+def _rewrite(
+    wordings: Sequence[str], adapter: AdapterKind, workspace: Workspace, params: Params
+) -> Mapping[str, Sequence[str]]:
+    """Return the queries for each wording, by the model that training starts from.
+
+    When served, the adapter itself rewrites questions, but it does not exist yet.
+    """
+    if params.search.rewriting is Rewriting.NONE:
+        return unchanged(wordings)
+    folder = workspace.start_folder(adapter)
+    start = read_start(folder, base_model_sha256(params.generation.model))
+    generator = open_generator(params.generation, {}, folder if start else None)
+    return rewrite_questions(wordings, generator, workspace, params)
 
 
 def _count(encoder: ChatEncoder, pair: Pair) -> PairTokens:

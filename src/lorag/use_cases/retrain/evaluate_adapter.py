@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lorag.answering.generator import LanguageModel
 from lorag.answering.prompts import base_messages, rag_messages
 from lorag.answering.strategies import NOTHING_FOUND, Prompt, make_prompt, read_passages, select_context
 from lorag.digests import digest_of
@@ -24,6 +25,7 @@ from lorag.tuning.raft import RaftMaker
 from lorag.tuning.replay import general_controls
 from lorag.use_cases.asking.artifacts import load_wanted
 from lorag.use_cases.asking.batch_answers import generate_batched
+from lorag.use_cases.asking.rewrite_questions import rewrite_questions
 from lorag.use_cases.asking.search_contexts import search_wordings
 from lorag.workspace import Workspace
 
@@ -42,9 +44,8 @@ class Exam:
 
 def evaluate_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
     """Write reports/adapter_<kind>.json, and every answer to artifacts/evaluation/<kind>/."""
-    exam = set_exam(adapter, workspace, params)
-    candidate = _answer(exam.paper, workspace.adapter_folder(adapter), workspace, params, "adapter")
-    base = _answer(exam.base_paper, None, workspace, params, "base model")
+    exam, candidate = _examine(adapter, workspace.adapter_folder(adapter), workspace, params, "adapter")
+    base = _answer(exam.base_paper, open_generator(params.generation, {}), workspace, params, "base model")
     folder = workspace.evaluation_folder(adapter)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "answers.jsonl").open("w", encoding="utf-8") as file:
@@ -76,13 +77,24 @@ def examine_champion(
     adapter: AdapterKind, folder: Path, known: Mapping[str, str], workspace: Workspace, params: Params
 ) -> Champion:
     """Ask the adapter in `folder` the questions of the candidate; answers from earlier come from the cache."""
-    exam = set_exam(adapter, workspace, params)
-    answers = _answer(exam.paper, folder, workspace, params, "champion")
+    exam, answers = _examine(adapter, folder, workspace, params, "champion")
     return Champion(Examined(mark(exam.paper, answers), mark_facts(exam.paper, answers)), known)
 
 
-def set_exam(adapter: AdapterKind, workspace: Workspace, params: Params) -> Exam:
+def _examine(
+    adapter: AdapterKind, folder: Path, workspace: Workspace, params: Params, who: str
+) -> tuple[Exam, list[str]]:
+    """Return the questions for the adapter in `folder`, and its answers."""
+    generator = open_generator(params.generation, {}, folder)
+    exam = set_exam(adapter, generator, workspace, params)
+    return exam, _answer(exam.paper, generator, workspace, params, who)
+
+
+def set_exam(adapter: AdapterKind, generator: LanguageModel, workspace: Workspace, params: Params) -> Exam:
     """Return the questions, from the pipeline's artifacts and the questions files.
+
+    An adapter that reads gets what serving would find; `generator`, the model with the adapter, rewrites the questions
+    if `search.rewriting` asks for it. The base model gets the same contexts.
 
     Facts are asked in all held-out phrasings except the first, which decided when training stopped. Where there is
     only one, that is asked; where there is none, the question itself.
@@ -106,7 +118,8 @@ def set_exam(adapter: AdapterKind, workspace: Workspace, params: Params) -> Exam
     reading: list[Asked] = []
     if adapter.reads:
         texts = list(dict.fromkeys(each.question for each in [*paper, *declined]))
-        found = search_wordings(texts, wanted, workspace, params)
+        queries = rewrite_questions(texts, generator, workspace, params)
+        found = search_wordings(queries, wanted, workspace, params)
         ranked = {text: [hit.chunk for hit in result.hits] for text, result in found.items()}
         encoder = open_chat_encoder(convert_base_model(params.generation.model))
         select = partial(select_context, generator=encoder, params=params.answering, generation=params.generation)
@@ -155,12 +168,13 @@ def _for_base(asked: Asked, adapter: AdapterKind) -> Asked:
     return Asked(asked.topic, asked.question, tuple(base_messages(asked.question)), asked.accepted, asked.fact_id)
 
 
-def _answer(paper: Sequence[Asked], adapter: Path | None, workspace: Workspace, params: Params, who: str) -> list[str]:
+def _answer(
+    paper: Sequence[Asked], generator: LanguageModel, workspace: Workspace, params: Params, who: str
+) -> list[str]:
     """Return answers in the order of the questions; earlier answers of this model come from the cache.
 
     A question without messages is one for which nothing relevant was found. That is its answer, as in serving.
     """
-    generator = open_generator(params.generation, {}, adapter)
     prompts = [Prompt(asked.question, asked.messages) for asked in paper]
     batched = generate_batched(prompts, generator, workspace, params, f"Asking the {who}")
     return [generation.text if generation else NOTHING_FOUND for generation in batched.generations]

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lorag.errors import WorkspaceError
+from lorag.errors import ParamsError, WorkspaceError
 from lorag.params import Params, TrainingStart
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.strategies import AdapterKind
 from lorag.workspace import Workspace
+
+RECORD = "training.json"
+"""The record of how an adapter was trained; kept beside it."""
 
 LINEAGE = "lineage.json"
 """The lineage of the training set that an adapter was trained on; kept beside the adapter."""
@@ -56,3 +59,18 @@ def copy_starting_adapter(adapter: AdapterKind, workspace: Workspace, params: Pa
     if sha256 is not None:
         shutil.copytree(AdapterShelf(workspace.adapters).open(sha256), folder, dirs_exist_ok=True)
     (folder / "start.json").write_text(json.dumps({"sha256": sha256}) + "\n", encoding="utf-8")
+
+
+def read_start(folder: Path, base_model: str) -> str | None:
+    """Return the sha256 of the adapter to continue; raise ParamsError if it is known to have another base model."""
+    start: str | None = json.loads((folder / "start.json").read_text(encoding="utf-8"))["sha256"]
+    record = folder / RECORD
+    if start is not None and record.is_file():
+        trained_on = json.loads(record.read_text(encoding="utf-8"))["base_model_sha256"]
+        if trained_on != base_model:
+            raise ParamsError(
+                "the adapter to continue from was trained on another base model",
+                where="starts.json",
+                do="set it to null there, or set generation.model back to that base model",
+            )
+    return start

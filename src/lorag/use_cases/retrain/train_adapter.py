@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 from lorag.digests import digest_of
-from lorag.errors import ParamsError
 from lorag.integrations.lora import LOOP_VERSION
 from lorag.integrations.lora.model import save_adapter
 from lorag.integrations.lora.training import TrainingJob, encode_pairs, is_main_process, train_lora
@@ -17,10 +16,8 @@ from lorag.progress import show_progress
 from lorag.strategies import AdapterKind
 from lorag.tuning.pairs import read_pairs, training_set_digest
 from lorag.use_cases.asking.unlogged_costs import Trained
+from lorag.use_cases.retrain.starting_adapter import RECORD, read_start
 from lorag.workspace import Workspace
-
-RECORD = "training.json"
-"""The record of how an adapter was trained; kept beside it."""
 
 NOTE_S = 2
 
@@ -37,7 +34,7 @@ def train_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) ->
     train, validation = read_pairs(folder / "train.jsonl"), read_pairs(folder / "validation.jsonl")
     base = convert_base_model(params.generation.model)
     base_sha256 = base_model_sha256(params.generation.model)
-    start = _read_start(workspace.start_folder(adapter), base_sha256)
+    start = read_start(workspace.start_folder(adapter), base_sha256)
     settings = params.training[adapter]
     if start is not None:
         settings = settings.when_continuing()
@@ -102,18 +99,3 @@ class _Receipt:
     def end(self, n_tokens: int) -> None:
         """Write the tokens of the whole training, minus those of earlier processes."""
         Trained(n_tokens - self.before, self._start).write(self._path)
-
-
-def _read_start(folder: Path, base_model: str) -> str | None:
-    """Return the sha256 of the adapter to continue; raise ParamsError if it is known to have another base model."""
-    start: str | None = json.loads((folder / "start.json").read_text(encoding="utf-8"))["sha256"]
-    record = folder / RECORD
-    if start is not None and record.is_file():
-        trained_on = json.loads(record.read_text(encoding="utf-8"))["base_model_sha256"]
-        if trained_on != base_model:
-            raise ParamsError(
-                "the adapter to continue from was trained on another base model",
-                where="starts.json",
-                do="set it to null there, or set generation.model back to that base model",
-            )
-    return start
