@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from lorag import workspace as places
-from lorag.errors import ParamsError
 from lorag.params import Params, RetrieverKind
 from lorag.params_file import load_params
-from lorag.strategies import READER, Strategy
+from lorag.strategies import READER
+from lorag.use_cases.serve.request import filter_on, refuse_empty, strategy_named
 
 if TYPE_CHECKING:
     # Each of them takes seconds to import, and most callers need only one.
-    from lorag.retrieval.index.store import Filter
     from lorag.use_cases.refresh.steps import RefreshOutcome
     from lorag.use_cases.serve.answer import AnswerResult, SearchOutcome
     from lorag.use_cases.serve.status import Status
@@ -73,8 +72,8 @@ class Workspace:
         `on_text` gets the text piece by piece. Raises ParamsError for an empty question or an unknown strategy,
         WorkspaceError if nothing is served or the strategy's adapter is not, StoreFailed if a service is down.
         """
-        chosen = _strategy_named(strategy)
-        _refuse_empty(question, "question")
+        chosen = strategy_named(strategy)
+        refuse_empty(question, "question")
         from lorag.use_cases.serve.answer import answer_served
 
         return answer_served(
@@ -83,7 +82,7 @@ class Workspace:
             self.paths,
             self.params,
             environment,
-            where=_filter_of(where),
+            where=filter_on(None, where.items() if where else None),
             as_of=as_of,
             on_text=on_text,
         )
@@ -105,7 +104,7 @@ class Workspace:
         `top_k` and `retriever` replace those of params.yaml, `documents` and `where` keep to some documents, `exact`
         compares with every vector. Raises ParamsError for an empty query, and otherwise as `ask` does.
         """
-        _refuse_empty(query, "query")
+        refuse_empty(query, "query")
         from lorag.use_cases.serve.answer import search_workspace
 
         return search_workspace(
@@ -115,7 +114,7 @@ class Workspace:
             environment,
             top_k=top_k,
             retriever=retriever,
-            where=_filter_of(where, documents),
+            where=filter_on(documents, where.items() if where else None),
             as_of=as_of,
             exact=exact,
         )
@@ -142,20 +141,3 @@ class Workspace:
             from flows.refresh_index import refresh_index
 
             return refresh_index(str(self.root), rebuild=rebuild, allow_shrink=allow_shrink)
-
-
-def _strategy_named(name: str) -> Strategy:
-    if name not in list(Strategy):
-        raise ParamsError(f"no strategy {name!r}", where="strategy", do=f"choose one of {', '.join(Strategy)}")
-    return Strategy(name)
-
-
-def _refuse_empty(text: str, what: str) -> None:
-    if not text.strip():
-        raise ParamsError(f"the {what} is empty", where=what, do="give it some words")
-
-
-def _filter_of(where: Mapping[str, str] | None, documents: Sequence[str] = ()) -> "Filter":
-    from lorag.retrieval.index.store import Filter
-
-    return Filter(tuple(documents), tuple((where or {}).items()))

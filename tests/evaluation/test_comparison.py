@@ -147,9 +147,18 @@ def test_the_summary_holds_a_few_figures_of_each_strategy_as_it_is_served() -> N
 def test_answers_come_back_as_they_were_written(tmp_path: Path) -> None:
     write_answers(tmp_path / "rag" / "answers.jsonl", RAG)
     assert read_answers(tmp_path / "rag" / "answers.jsonl") == RAG
-    (tmp_path / "rag" / "answers.jsonl").write_text('{"id": "q1"}\n')
-    with pytest.raises(IntegrityFailed, match="rag/answers.jsonl:1"):
+    (tmp_path / "rag" / "answers.jsonl").write_text('{"id": "q1"\n')
+    with pytest.raises(IntegrityFailed, match="damaged answers.*rag/answers.jsonl:1"):
         read_answers(tmp_path / "rag" / "answers.jsonl")
+
+
+def test_answers_of_an_earlier_version_are_refused_with_the_commands_that_ask_again(tmp_path: Path) -> None:
+    value = RAG[0].to_json()
+    del value["read"]
+    (tmp_path / "answers.jsonl").write_text(json.dumps(value) + "\n")
+    with pytest.raises(IntegrityFailed, match="another version of lorag") as caught:
+        read_answers(tmp_path / "answers.jsonl")
+    assert "`lorag upgrade`, then `lorag compare`" in caught.value.line()
 
 
 def test_a_control_with_the_id_of_a_fact_is_drawn_apart_from_it() -> None:

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from lorag.commands.options import AsOf, Json, Where, filter_of, open_workspace, refuse_empty, strategy_named
+from lorag.commands.options import AsOf, Json, Where, filter_of, open_workspace
 from lorag.console import terminal as console
 from lorag.params import RetrieverKind
 from lorag.strategies import READER
+from lorag.use_cases.serve.request import refuse_empty, strategy_named
 
 commands = typer.Typer()
 evaluate_app = typer.Typer(help="Measure a part of the system on questions with known answers.")

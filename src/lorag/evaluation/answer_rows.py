@@ -68,16 +68,22 @@ def write_answers(path: Path, rows: Sequence[AnswerRow]) -> None:
 
 
 def read_answers(path: Path) -> list[AnswerRow]:
-    """Read what `write_answers` wrote; raises IntegrityFailed for a damaged line."""
+    """Read what `write_answers` wrote; raises IntegrityFailed for a damaged line, or one of an earlier version."""
     rows = []
     with path.open(encoding="utf-8", errors="surrogatepass", newline="\n") as file:
         for number, line in enumerate(file, start=1):
+            where = f"{path.parent.name}/{path.name}:{number}"
             try:
                 rows.append(AnswerRow.from_json(json.loads(line)))
-            except (ValueError, KeyError, TypeError) as error:
+            except KeyError as error:
+                # An earlier version did not record what the model read, which only asking again can tell.
                 raise IntegrityFailed(
-                    f"damaged answers: {error!r}",
-                    where=f"{path.parent.name}/{path.name}:{number}",
-                    do="run the stage again with `dvc repro --force`",
+                    f"no {error.args[0]!r} in these answers, so another version of lorag wrote them",
+                    where=where,
+                    do="run `lorag upgrade`, then `lorag compare`, which asks again",
+                ) from error
+            except (ValueError, TypeError) as error:
+                raise IntegrityFailed(
+                    f"damaged answers: {error!r}", where=where, do="run the stage again with `dvc repro --force`"
                 ) from error
     return rows

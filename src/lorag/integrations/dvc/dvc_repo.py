@@ -118,9 +118,9 @@ def report_stage_error(error: errors.LoragError) -> None:
 
 
 def _take_versions_as_they_are(repo: "Repo") -> None:
-    """Spares the process of a stage that would always run: whoever calls has written versions.json.
+    """Spare the process of a stage that would always run, because the caller has written versions.json.
 
-    DVC then notes in dvc.lock what the file holds, and no more.
+    DVC then only records in dvc.lock what the file holds.
     """
     for stage in repo.index.stages:
         if stage.addressing == VERSIONS_STAGE:

@@ -90,13 +90,13 @@ def _register(run: Run, candidate: Candidate, workspace: Workspace, params: Para
         **{name: f"{value:.6g}" for name, value in candidate.cost.as_metrics().items()},
     }
     registered = register_adapter(location, run.run_id, name, source, tags)
-    run.log_metrics({**candidate.cost.as_metrics(), **_metrics(candidate)}, model_id=registered.model_id)
+    run.log_metrics(_metrics(candidate), model_id=registered.model_id)
     point_champion_at(location, name, entry.sha256)
 
 
 def _log_content(run: Run, candidate: Candidate, workspace: Workspace, params: Params) -> None:
     run.log_params(params.model_dump(mode="json"))
-    run.log_metrics({**candidate.cost.as_metrics(), **_metrics(candidate)})
+    run.log_metrics(_metrics(candidate))
     curves = _curves(candidate.training)
     for name, values in curves.items():
         run.log_curve(f"training.{name}", values)
@@ -133,9 +133,10 @@ def _log_content(run: Run, candidate: Candidate, workspace: Workspace, params: P
 
 
 def _metrics(candidate: Candidate) -> dict[str, float]:
+    """Return the metrics of the run, which the registered adapter has too."""
     metrics = {f"probe.{probe.name}": float(probe.value) for probe in candidate.probes}
     training = {f"training.{n}": float(v) for n, v in candidate.training.items() if isinstance(v, int | float)}
-    return {**metrics, **training}
+    return {**candidate.cost.as_metrics(), **metrics, **training}
 
 
 def _curves(training: Mapping[str, Any]) -> dict[str, dict[int, float]]:

@@ -1,0 +1,31 @@
+"""The checks of a question and its options, from a command or from Python, before anything is loaded."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from lorag.errors import ParamsError
+from lorag.strategies import Strategy
+
+if TYPE_CHECKING:
+    from lorag.retrieval.index.store import Filter
+
+
+def strategy_named(name: str) -> Strategy:
+    """Return the strategy of that name; raise ParamsError if there is none."""
+    if name not in list(Strategy):
+        raise ParamsError(f"no strategy {name!r}", where="strategy", do=f"choose one of {', '.join(Strategy)}")
+    return Strategy(name)
+
+
+def refuse_empty(text: str, what: str) -> None:
+    """Raise ParamsError if there is no text."""
+    if not text.strip():
+        raise ParamsError(f"the {what} is empty", where=what, do="give it some words")
+
+
+def filter_on(documents: Iterable[str] | None, metadata: Iterable[tuple[str, str]] | None) -> "Filter":
+    """Return the filter on these documents and metadata values; None or nothing means no restriction."""
+    # The index takes half a second to import.
+    from lorag.retrieval.index.store import Filter
+
+    return Filter(tuple(documents or ()), tuple(metadata or ()))
