@@ -46,6 +46,24 @@ def ask(
     console.show(result.to_json(), lambda: console.show_answer(result.to_json()), as_json=as_json)
 
 
+@commands.command(epilog="Example: lorag models --measure")
+def models(
+    context: typer.Context,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Measure tokens a second of each; takes a minute or so for each.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List the language models on this machine: what each takes, how fast it is, and which one answers."""
+    workspace, params = open_workspace(context)
+    from lorag.use_cases.serve.list_models import list_models
+
+    with console.standard_output_kept_clean():
+        listed = list_models(workspace, params, os.environ, measure=measure)
+    result = listed.to_json()
+    console.show(result, lambda: console.show_models(result), as_json=as_json)
+
+
 @commands.command(epilog='Example: lorag search "berth allocation" --retriever fused -k 3')
 def search(
     context: typer.Context,

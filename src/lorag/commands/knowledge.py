@@ -20,12 +20,16 @@ def init(
     folder: Annotated[Path, typer.Argument(help="The folder to make.", metavar="DIR")],
     source: Annotated[Path, typer.Option(help="A folder of documents, or a documents.jsonl.", metavar="DOCS")],
     questions: Annotated[Path | None, typer.Option(help="Questions with known answers.", metavar="FILE")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="The language model; `lorag models` lists those on this machine.", metavar="REFERENCE"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a workspace from a folder of documents, ready for `lorag refresh`."""
     from lorag.use_cases.init_workspace import init_workspace
 
-    workspace = init_workspace(folder, source, questions)
+    workspace = init_workspace(folder, source, questions, model)
     result = {"workspace": str(workspace.root), "source": str(source.resolve())}
     console.show(result, lambda: console.show_init(workspace.root), as_json=as_json)
 

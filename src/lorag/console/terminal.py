@@ -299,6 +299,32 @@ def show_releases(rows: Sequence[Mapping[str, Any]]) -> None:
     table("Releases (* is served)", ["release", "created", "documents", "chunks", "recall@10", "adapters"], cells)
 
 
+def show_models(result: Mapping[str, Any]) -> None:
+    """Print two lines for each language model, and what to do with them."""
+    for row in result["models"]:
+        facts = [f"{row['n_parameters'] / 1e6:.0f} M parameters"] if row["n_parameters"] else []
+        facts.append(f"file {row['file_bytes'] / 1e6:.0f} MB")
+        facts += [f"about {row['memory_bytes'] / 1e6:.0f} MB of memory"] if row["memory_bytes"] else []
+        facts += [f"context of {row['context_tokens']} tokens"] if row["context_tokens"] else []
+        facts.append(f"licence {row['licence'] or 'not stated'}")
+        say(f"{'*' if row['in_use'] else ' '} {row['model']}")
+        say(f"    {', '.join(facts)}")
+        why = f" ({row['not_openvino_because']}, so not by openvino)" if row["not_openvino_because"] else ""
+        precision = f" {result['precision']}" if row["engine"] == "openvino" else ""
+        speed = row["tokens_per_s"]
+        fast = (
+            f"reads {speed['read']:.0f} tokens/s, writes {speed['write']:.0f}/s, eight at once {speed['write_8']:.0f}/s"
+            if speed
+            else "speed not measured here"
+        )
+        say(f"    run by {row['engine']}{precision}{why}; {fast}")
+    if result["endpoint_model"]:
+        say(f"* {result['endpoint_model']}, at the endpoint in LORAG_OPENAI_BASE_URL")
+    say("* answers. To use another one, set generation.model in params.yaml.")
+    if not all(row["tokens_per_s"] for row in result["models"]):
+        say("`lorag models --measure` measures the speed.")
+
+
 def show_checks(checks: Sequence[Check]) -> None:
     """Print a line for each check."""
     for check in checks:

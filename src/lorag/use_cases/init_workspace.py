@@ -8,6 +8,7 @@ from typing import Any
 from lorag.errors import InputRejected, WorkspaceError
 from lorag.integrations import git_repo
 from lorag.integrations.dvc import dvc_repo
+from lorag.integrations.models.files import resolve_model
 from lorag.params_file import load_params
 from lorag.use_cases.change_params import change_params
 from lorag.use_cases.retrain.starting_adapter import write_starts
@@ -24,20 +25,23 @@ OPTIONAL_QUESTIONS = {
 """The files that are empty until a user fills them: a stage of dvc.yaml needs a file to depend on."""
 
 
-def init_workspace(root: Path, source: Path, questions: Path | None) -> Workspace:
+def init_workspace(root: Path, source: Path, questions: Path | None, model: str | None = None) -> Workspace:
     """Create a git and DVC repository at `root` whose refresh reads `source`.
 
     A source elsewhere is copied in and versioned by DVC at each refresh; a source inside `root` is read in place.
     Raises WorkspaceError if `root` already is a workspace, is a git repository that ignores what a refresh commits, or
-    holds something in the place of a copy. Raises InputRejected if source or questions are missing.
+    holds something in the place of a copy. Raises InputRejected if source or questions are missing, and
+    ParamsError if `model`, a reference as in `generation.model`, leads nowhere.
     """
     root = root.resolve()
     _refuse_unusable(root, source, questions)
+    if model is not None:
+        model = _checked(model)
     root.mkdir(parents=True, exist_ok=True)
     own_repository = not git_repo.is_repository_root(root)
     if own_repository:
         git_repo.init_repository(root)
-    _write_params(root, source.resolve(), questions.resolve() if questions else None)
+    _write_params(root, source.resolve(), questions.resolve() if questions else None, model)
     for name in ("dvc.yaml", "prefect.yaml"):
         shutil.copyfile(str(template(name)), root / name)
     with (root / ".gitignore").open("a", encoding="utf-8") as file:
@@ -96,13 +100,19 @@ def _refuse_unusable(root: Path, source: Path, questions: Path | None) -> None:
             )
 
 
+def _checked(model: str) -> str:
+    """Return the reference for params, where a folder or file is absolute; raise ParamsError if it leads nowhere."""
+    path = resolve_model(model)
+    return model if model.startswith(("package:", "hub:")) else str(path)
+
+
 def _holds_something(path: Path) -> bool:
     if path.is_symlink():
         return True
     return any(path.iterdir()) if path.is_dir() else path.exists() and path.stat().st_size > 0
 
 
-def _write_params(root: Path, source: Path, questions: Path | None) -> None:
+def _write_params(root: Path, source: Path, questions: Path | None, model: str | None) -> None:
     inside = source.is_relative_to(root)
     knowledge: dict[str, Any] = {
         "source": str(source.relative_to(root)) if inside else SOURCE,
@@ -120,4 +130,7 @@ def _write_params(root: Path, source: Path, questions: Path | None) -> None:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
     shutil.copyfile(template("params.yaml"), root / "params.yaml")
-    change_params(root / "params.yaml", {"knowledge": knowledge})
+    changes: dict[str, Any] = {"knowledge": knowledge}
+    if model is not None:
+        changes["generation"] = {"model": model}
+    change_params(root / "params.yaml", changes)

@@ -33,6 +33,7 @@ ENDS = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output
 
 _BLOCK = re.compile(r"blk\.(\d+)\.(\w+)\.(weight|bias)")
 _CONTROL, _USER_DEFINED = 3, 4
+_LONG_LISTS = {f"tokenizer.ggml.{name}" for name in ("tokens", "scores", "merges", "token_type")}
 
 # The splits before byte-pair encoding, by the name that a GGUF file gives them. transformers reads the files of SmolLM2
 # with GPT-2's split, and the adapters were trained with it.
@@ -63,13 +64,10 @@ def convert_gguf_file(path: Path, folder: Path, tell: Callable[[str], None]) -> 
     reader = GGUFReader(str(path))
     fields = {name: field.contents() for name, field in reader.fields.items()}
     architecture = str(fields["general.architecture"])
-    if architecture not in ARCHITECTURES:
-        raise UnreadableGguf(f"its architecture is {architecture}")
+    _check_readable(fields, reader)
     tokenizer = _tokenizer_of(fields)
     config = _config_of(architecture, fields)
     tensors = _read_tensors(reader, architecture, config)
-    if "rope_freqs.weight" in {tensor.name for tensor in reader.tensors}:
-        raise UnreadableGguf("its rotary embedding is scaled")
     config["tie_word_embeddings"] = "lm_head.weight" not in tensors
     tell("Writing safetensors")
     save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
@@ -89,6 +87,16 @@ def convert_gguf_file(path: Path, folder: Path, tell: Callable[[str], None]) -> 
         (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
 
 
+def unreadable_gguf_reason(reader: Any) -> str | None:
+    """Say why `convert_gguf_file` does not read this file of an open GGUFReader; None if it does."""
+    try:
+        small = {name: field for name, field in reader.fields.items() if name not in _LONG_LISTS}
+        _check_readable({name: field.contents() for name, field in small.items()}, reader)
+    except UnreadableGguf as error:
+        return str(error)
+    return None
+
+
 def rotary_order(weight: np.ndarray, heads: int) -> np.ndarray:
     """Return the rows of a q or k weight (or bias) as llama.cpp orders them, from the order of transformers.
 
@@ -104,13 +112,25 @@ def _undo_rotary_order(weight: np.ndarray, heads: int) -> np.ndarray:
     return weight.reshape(heads, half, 2, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
 
 
+def _check_readable(fields: Mapping[str, Any], reader: Any) -> None:
+    architecture = fields.get("general.architecture")
+    if architecture not in ARCHITECTURES:
+        raise UnreadableGguf(f"its architecture is {architecture}")
+    scaled = any(".rope.scaling." in name for name in fields)
+    if scaled or any(tensor.name == "rope_freqs.weight" for tensor in reader.tensors):
+        raise UnreadableGguf("its rotary embedding is scaled")
+    kind, split = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre", "default")
+    if kind != "gpt2" or split not in _SPLITS:
+        raise UnreadableGguf(f"its tokenizer is {kind} {split}")
+    for tensor in reader.tensors:
+        _name_of(tensor.name)
+
+
 def _read_tensors(reader: Any, architecture: str, config: Mapping[str, Any]) -> dict[str, np.ndarray]:
     from gguf.quants import dequantize
 
     tensors: dict[str, np.ndarray] = {}
     for tensor in reader.tensors:
-        if tensor.name == "rope_freqs.weight":
-            continue
         name = _name_of(tensor.name)
         values = np.ascontiguousarray(dequantize(tensor.data, tensor.tensor_type), np.float32)
         if architecture == "llama" and (".q_proj." in name or ".k_proj." in name):
@@ -138,8 +158,6 @@ def _config_of(architecture: str, fields: Mapping[str, Any]) -> dict[str, Any]:
             raise UnreadableGguf(f"it does not say {key}")
         return value
 
-    if any(".rope.scaling." in name for name in fields):
-        raise UnreadableGguf("its rotary embedding is scaled")
     heads, width = read("attention.head_count"), read("embedding_length")
     head_width = fields.get(f"{architecture}.attention.key_length", width // heads)
     theta = float(read("rope.freq_base", 10_000.0))
@@ -166,9 +184,7 @@ def _config_of(architecture: str, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tokenizer_of(fields: Mapping[str, Any]) -> Tokenizer:
-    kind, split = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.pre", "default")
-    if kind != "gpt2" or split not in _SPLITS:
-        raise UnreadableGguf(f"its tokenizer is {kind} {split}")
+    split = fields.get("tokenizer.ggml.pre", "default")
     tokens = fields["tokenizer.ggml.tokens"]
     vocabulary = {token: number for number, token in enumerate(tokens)}
     merges = [tuple(merge.split(" ", 1)) for merge in fields["tokenizer.ggml.merges"]]
