@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo compare test test-full lint bench bench-retrain ui prefect-ui weaviate weaviate-cluster postgres mlflow-server lock clean
+.PHONY: setup demo compare test test-full lint bench bench-retrain bench-generation ui prefect-ui weaviate weaviate-cluster postgres mlflow-server lock clean
 
 setup: $(VENV)/.models
 
@@ -82,6 +82,9 @@ bench: setup build/bench-venv/.installed
 
 bench-retrain: setup build/bench-venv/.installed
 	$(BIN)/python benchmarks/retrain.py
+
+bench-generation: setup build/bench-venv/.installed
+	$(BIN)/python benchmarks/generation.py
 
 lock: $(VENV)/.installed
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras --quiet \
