@@ -80,7 +80,7 @@ def make_embeddings(workspace: Workspace, params: Params) -> None:
     from lorag.use_cases.asking.artifacts import save_embeddings
 
     chunks = read_chunks(workspace.chunks_file)
-    embedder = open_embedder(params.embedding)
+    embedder = open_embedder(params.embedding, verify=True)
     cluster = _open_cluster(embedder, workspace, params)
     with (
         BlobCache(workspace.cache_file) as cache,

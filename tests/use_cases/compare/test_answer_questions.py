@@ -9,12 +9,16 @@ from lorag.errors import IntegrityFailed, WorkspaceError
 from lorag.evaluation.answer_rows import AnswerRow, read_answers, write_answers
 from lorag.evaluation.question_set import Topic
 from lorag.integrations.models.generators import open_generator
+from lorag.params_file import load_params
 from lorag.stages import run_stage
 from lorag.strategies import AdapterKind, Strategy
 from lorag.use_cases.asking.answer_questions import answer_questions, forget_batch, read_batch
+from lorag.use_cases.change_params import change_params
 from lorag.use_cases.compare.compare_answers import load_answers
 from lorag.use_cases.compare.measure_speed import choose_timed, measure_speed
+from lorag.use_cases.compare.steps import choose_strategies
 from lorag.use_cases.serve.serve import answer_from, open_served
+from tests.endpoint import send_events, serve
 from tests.use_cases.conftest import Place
 
 QUESTIONS = [
@@ -163,3 +167,25 @@ def test_the_tuned_adapter_reads_as_rag_does_where_that_is_wanted(asked: Place, 
         assert {row.question.topic for row in beside} == {Topic.CONTROL}
         assert all(row.answer.context for row in beside), "however far off"
         assert not all(row.answer.context for row in answers[Strategy.RAG] if row.question.topic is Topic.CONTROL)
+
+
+def test_an_endpoint_is_compared_where_params_name_it(asked: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    change_params(asked.workspace.params_file, {"generation": {"engine": "endpoint", "endpoint_model": "served"}})
+    params = load_params(asked.workspace.params_file)
+    with serve(lambda handler, body: send_events(handler, ["7.25 ", "metres"])) as (address, requests):
+        monkeypatch.setenv("LORAG_OPENAI_BASE_URL", address)
+        answer_questions(Strategy.BASE, asked.workspace, params, asked.workspace.answers / "base")
+        chosen = choose_strategies(asked.workspace, params)
+    assert {row.answer.text for row in rows_of(asked, Strategy.BASE)} == {"7.25 metres"}
+    assert {request["model"] for request in requests} == {"served"}
+    assert chosen.strategies == (Strategy.BASE, Strategy.RAG)
+    assert set(chosen.left_out) == {Strategy.TUNED, Strategy.HYBRID}
+    assert chosen.notes[Strategy.RAG] == "answered by served at the endpoint in LORAG_OPENAI_BASE_URL"
+
+
+def test_an_endpoint_in_the_environment_alone_is_named_and_not_compared(
+    asked: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LORAG_OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    chosen = choose_strategies(asked.workspace, asked.params)
+    assert "the endpoint is compared if generation.engine is endpoint" in chosen.notes[Strategy.BASE]

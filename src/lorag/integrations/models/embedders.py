@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from lorag.errors import ParamsError
+from lorag.integrations.models.cache import verify_folder
 from lorag.integrations.models.files import resolve_model
 from lorag.integrations.models.sentence_model import SentenceModel, read_sentence_model
 from lorag.params import Backend, EmbeddingParams, Precision
@@ -12,17 +13,18 @@ _CPUINFO = Path("/proc/cpuinfo")
 _GPU_DEVICES = (Path("/dev/nvidia0"), Path("/dev/kfd"))
 
 
-def open_embedder(params: EmbeddingParams) -> Embedder:
+def open_embedder(params: EmbeddingParams, *, verify: bool = False) -> Embedder:
     """Open an embedder with the backend and the precision that the params name.
 
     `auto` takes OpenVINO, or torch if there is a GPU or no OpenVINO. It takes bf16 if the hardware computes it, because
-    emulated it is several times slower than fp32. Raises ParamsError for what this machine cannot do.
+    emulated it is several times slower than fp32. With `verify` every byte of a converted model is compared with its
+    manifest (0.1 s), so that no vector comes from a damaged one. Raises ParamsError for what this machine cannot do.
     """
     model = read_sentence_model(resolve_model(params.model), params.max_tokens)
     gpu = params.backend is not Backend.OPENVINO and has_gpu()
     if params.backend is Backend.TORCH or gpu or (params.backend is Backend.AUTO and not has_openvino()):
         return _open_torch(model, params, gpu=gpu)
-    return _open_openvino(model, params)
+    return _open_openvino(model, params, verify=verify)
 
 
 def embedder_stamp(params: EmbeddingParams) -> EmbedderStamp:
@@ -62,14 +64,16 @@ def has_openvino() -> bool:
     return True
 
 
-def _open_openvino(model: SentenceModel, params: EmbeddingParams) -> Embedder:
-    from lorag.integrations.models.embedder_openvino import OpenVinoEmbedder
+def _open_openvino(model: SentenceModel, params: EmbeddingParams, *, verify: bool) -> Embedder:
+    from lorag.integrations.models.embedder_openvino import OpenVinoEmbedder, convert_embedder
 
     if not has_openvino():
         raise ParamsError(
             "OpenVINO cannot be imported", where="embedding.backend", do="install openvino, or set it to auto"
         )
     bf16 = choose_bf16(params.precision, gpu=False, where="embedding.precision")
+    if verify:
+        verify_folder(convert_embedder(model))
     return OpenVinoEmbedder(model, bf16=bf16, threads=params.threads)
 
 

@@ -1,6 +1,7 @@
 """The language model that the params and the environment name."""
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def open_generator(
                 seed=params.seed,
                 adapter=adapter,
             )
+
+
+def open_compared(params: GenerationParams, adapter: Path | None = None) -> LanguageModel:
+    """Open the model whose answers are examined and compared: the one that params name, with an adapter or not.
+
+    An endpoint is asked only if `generation.engine` is `endpoint`: one that merely is in the environment may serve
+    another model than the one that adapters are trained on.
+    """
+    return open_generator(params, os.environ if params.engine is Engine.ENDPOINT else {}, adapter)
 
 
 def choose_engine(params: GenerationParams, environment: Mapping[str, str]) -> Engine:

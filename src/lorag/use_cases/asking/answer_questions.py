@@ -11,7 +11,7 @@ from lorag.costs.records import Cost
 from lorag.evaluation.answer_rows import AnswerRow, write_answers
 from lorag.evaluation.question_set import SetQuestion, Topic
 from lorag.evaluation.retrieval import rank_documents
-from lorag.integrations.models.generators import open_generator
+from lorag.integrations.models.generators import open_compared
 from lorag.knowledge.documents import Chunk
 from lorag.params import Params
 from lorag.strategies import READER, Strategy
@@ -47,8 +47,7 @@ def answer_questions(strategy: Strategy, workspace: Workspace, params: Params, f
     wanted = load_wanted(workspace)
     questions = load_question_set(wanted, workspace, params)
     kind = strategy.profile.adapter
-    # The local model that params name: an endpoint may serve a different one than the adapters' base model.
-    generator = open_generator(params.generation, {}, workspace.adapter_folder(kind) if kind else None)
+    generator = open_compared(params.generation, workspace.adapter_folder(kind) if kind else None)
     found = _search(strategy, questions, generator, wanted, workspace, params)
     asker = _Asker(strategy, generator, wanted, workspace, params)
     rows, batched = asker.ask(questions, found)
@@ -79,7 +78,7 @@ def ask_with(
     params: Params,
 ) -> list[AnswerRow]:
     """Return the answers to any questions, with the adapter in that folder; `wanted` are the pipeline's artifacts."""
-    generator = open_generator(params.generation, {}, adapter)
+    generator = open_compared(params.generation, adapter)
     found = _search(strategy, questions, generator, wanted, workspace, params)
     return _Asker(strategy, generator, wanted, workspace, params).ask(questions, found)[0]
 

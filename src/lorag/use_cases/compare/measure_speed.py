@@ -15,7 +15,7 @@ from lorag.errors import WorkspaceError
 from lorag.evaluation.question_set import SetQuestion, Topic
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.machine.gpu_energy import count_held_gpus
-from lorag.integrations.models.generators import open_generator
+from lorag.integrations.models.generators import open_compared
 from lorag.params import Params
 from lorag.progress import show_progress
 from lorag.strategies import Strategy
@@ -87,7 +87,7 @@ def measure_speed(
     if not questions:
         raise WorkspaceError("no question to measure speed with", where="knowledge.questions", do="write some")
     with open_served(workspace, params, environment, adapter=strategy.profile.adapter) as served:
-        clock = _Clock(open_generator(params.generation, {}, served.adapter))
+        clock = _Clock(open_compared(params.generation, served.adapter))
         answer_from(questions[0].text, strategy, served, clock, params)
         timings = []
         with (

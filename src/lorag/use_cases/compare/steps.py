@@ -1,6 +1,7 @@
 """The steps of a comparison in a workspace; each of them is a task of the flow."""
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Comparison
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.models.files import base_model_sha256
-from lorag.params import Params
+from lorag.integrations.models.generators import asks_endpoint
+from lorag.params import Engine, Params
 from lorag.releases.adapter_shelf import CONFIG, WEIGHTS, adapter_sha256
 from lorag.releases.record import Release, content_digest
 from lorag.releases.shelf import ReleaseShelf
@@ -159,8 +161,10 @@ def choose_strategies(workspace: Workspace, params: Params) -> Chosen:
             left_out[strategy] = missing
         else:
             adapters[strategy] = adapter_sha256(workspace.adapter_folder(kind))
-    notes = {name: note for name, sha256 in adapters.items() if (note := _standing(name, sha256, release))}
     strategies = tuple(name for name in params.comparison.strategies if name not in left_out)
+    notes = {name: note for name, sha256 in adapters.items() if (note := _standing(name, sha256, release))}
+    if note := _about_endpoint(params, os.environ):
+        notes |= {name: "; ".join(filter(None, (notes.get(name), note))) for name in strategies}
     if not strategies:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise WorkspaceError(f"no strategy to compare: {reasons}", where="comparison.strategies", do="name others")
@@ -183,6 +187,8 @@ def _require_artifacts(workspace: Workspace, release: Release) -> None:
 
 def _missing(kind: AdapterKind, workspace: Workspace, params: Params) -> str | None:
     """Return why no adapter of the kind can answer; None if one can. A comparison trains none."""
+    if params.generation.engine is Engine.ENDPOINT:
+        return "an endpoint answers, and adapters are trained for a model here"
     if kind not in params.tuning.adapters:
         return "tuning.adapters does not name it"
     folder = workspace.adapter_folder(kind)
@@ -191,6 +197,17 @@ def _missing(kind: AdapterKind, workspace: Workspace, params: Params) -> str | N
     trained_on = json.loads((folder / TRAINING).read_text(encoding="utf-8"))["base_model_sha256"]
     if trained_on != base_model_sha256(params.generation.model):
         return f"its adapter was trained on another base model: run `lorag retrain --adapter {kind}`"
+    return None
+
+
+def _about_endpoint(params: Params, environment: Mapping[str, str]) -> str | None:
+    """Return what a reader should know about the model that answers; None if it is the expected one."""
+    if params.generation.engine is Engine.ENDPOINT:
+        return f"answered by {params.generation.endpoint_model} at the endpoint in LORAG_OPENAI_BASE_URL"
+    if asks_endpoint(environment):
+        return (
+            "answered by generation.model; for the endpoint in LORAG_OPENAI_BASE_URL set generation.engine to endpoint"
+        )
     return None
 
 

@@ -56,4 +56,4 @@ def embed_one_shard(shard: Shard, params: EmbeddingParams, fingerprint: str) -> 
 
 @lru_cache(maxsize=1)
 def _open_once(params: EmbeddingParams) -> Embedder:
-    return open_embedder(params)
+    return open_embedder(params, verify=True)

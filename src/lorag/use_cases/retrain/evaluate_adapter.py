@@ -15,7 +15,7 @@ from lorag.evaluation.adapter_gate import Champion, Examined
 from lorag.evaluation.exam import Asked, Marks, Topic, answer_table, mark, mark_facts
 from lorag.integrations.models.chat_encoding import open_chat_encoder
 from lorag.integrations.models.files import convert_base_model
-from lorag.integrations.models.generators import open_generator
+from lorag.integrations.models.generators import open_compared
 from lorag.params import Params
 from lorag.questions.facts import Fact, collect_facts, fact_digests
 from lorag.questions.questions import Question, read_questions
@@ -45,7 +45,7 @@ class Exam:
 def evaluate_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
     """Write reports/adapter_<kind>.json, and every answer to artifacts/evaluation/<kind>/."""
     exam, candidate = _examine(adapter, workspace.adapter_folder(adapter), workspace, params, "adapter")
-    base = _answer(exam.base_paper, open_generator(params.generation, {}), workspace, params, "base model")
+    base = _answer(exam.base_paper, open_compared(params.generation), workspace, params, "base model")
     folder = workspace.evaluation_folder(adapter)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "answers.jsonl").open("w", encoding="utf-8") as file:
@@ -85,7 +85,7 @@ def _examine(
     adapter: AdapterKind, folder: Path, workspace: Workspace, params: Params, who: str
 ) -> tuple[Exam, list[str]]:
     """Return the questions for the adapter in `folder`, and its answers."""
-    generator = open_generator(params.generation, {}, folder)
+    generator = open_compared(params.generation, folder)
     exam = set_exam(adapter, generator, workspace, params)
     return exam, _answer(exam.paper, generator, workspace, params, who)
 

@@ -20,7 +20,7 @@ MIN_FREE_BYTES = 1_000_000_000
 def examine(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> list[Check]:
     """Return every check in a fixed order; they change nothing except the model cache."""
     checks = [_check_git(), _check_disk(workspace), _check_embedder(params), _check_base_model(params, environment)]
-    checks.append(_check_converted_models())
+    checks.append(check_converted_models())
     found = {check.problem for check in checks}
     checks += [check for check in _check_files(workspace, params) if not check.problem or check.problem not in found]
     return checks + check_releases(workspace, params, environment)
@@ -66,7 +66,7 @@ def _check_base_model(params: Params, environment: Mapping[str, str]) -> Check:
     return Check("base model", detail=f"{params.generation.model}, {engine}")
 
 
-def _check_converted_models() -> Check:
+def check_converted_models() -> Check:
     """Compare every byte of the converted models of this user with their manifests."""
     folders = converted_folders()
     problems = []

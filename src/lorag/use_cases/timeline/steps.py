@@ -11,7 +11,7 @@ from lorag.evaluation.answers import contains_answer
 from lorag.evaluation.question_set import SetQuestion, Topic
 from lorag.evaluation.timeline import Change, choose_probes, label_changes, removed_questions, right_facts
 from lorag.evaluation.timeline_records import Freshness, Moment
-from lorag.integrations.models.generators import open_generator
+from lorag.integrations.models.generators import open_compared
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import BASELINE, AdapterKind, Strategy, Update
@@ -173,7 +173,7 @@ def _first_right(
     """Return how many questions were asked of the served release, and the seconds until the first right answer."""
     started = time.perf_counter()
     with open_served(walk.workspace, walk.params, environment, adapter=strategy.profile.adapter) as served:
-        generator = open_generator(walk.params.generation, {}, served.adapter)
+        generator = open_compared(walk.params.generation, served.adapter)
         for number, question in enumerate(probes, start=1):
             answer = answer_from(question.text, strategy, served, generator, walk.params)
             if contains_answer(split_quote(answer.text).value, question.accepted):
