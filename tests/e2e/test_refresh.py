@@ -2,12 +2,17 @@
 
 import doctest
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lorag import Workspace
-from tests.e2e.conftest import Cli
+from lorag.integrations.machine.hardware import count_usable_cores
+from lorag.integrations.mlflow.moved import move_artifacts
+from lorag.use_cases.init_workspace import init_workspace
+from tests.e2e.conftest import Cli, Outcome
 
 pytestmark = pytest.mark.slow
 
@@ -32,48 +37,73 @@ QUESTIONS = """\
 """
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    folder = tmp_path / "docs"
-    (folder / "food").mkdir(parents=True)
-    (folder / "berths.md").write_text(BERTHS)
-    (folder / "food" / "kitchen.md").write_text(KITCHEN)
-    (tmp_path / "questions.jsonl").write_text(QUESTIONS)
-    return folder
+@dataclass(frozen=True)
+class Place:
+    """A workspace below `root` with its first release, and what that refresh returned."""
+
+    root: Path
+    first: dict[str, Any]
+
+    @property
+    def source(self) -> Path:
+        return self.root / "docs"
+
+    @property
+    def workspace(self) -> Path:
+        return self.root / "w"
+
+    def call(self, cli: Cli, *arguments: str) -> Outcome:
+        return cli("--workspace", self.workspace, *arguments, "--json")
+
+    def refresh(self, cli: Cli, *options: str) -> dict[str, Any]:
+        outcome = self.call(cli, "refresh", *options)
+        assert outcome.status == 0, outcome.err
+        return outcome.json
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Made once, since the first refresh takes longest; no test changes it."""
+    root = tmp_path_factory.mktemp("made")
+    (root / "docs" / "food").mkdir(parents=True)
+    (root / "docs" / "berths.md").write_text(BERTHS)
+    (root / "docs" / "food" / "kitchen.md").write_text(KITCHEN)
+    (root / "questions.jsonl").write_text(QUESTIONS)
+    init_workspace(root / "w", root / "docs", root / "questions.jsonl")
+    return Place(root, Workspace.open(root / "w").refresh().to_json())
 
 
 @pytest.fixture
-def workspace(source: Path, cli: Cli, tmp_path: Path) -> Path:
-    made = cli("init", tmp_path / "w", "--source", source, "--questions", tmp_path / "questions.jsonl", "--json")
-    assert made.status == 0, made.err
-    return tmp_path / "w"
+def place(made: Place, tmp_path: Path) -> Place:
+    """A copy of the workspace with a source of its own, so that tests need no order."""
+    copy = Place(tmp_path / "copy", made.first)
+    shutil.copytree(made.root, copy.root, symlinks=True)
+    for name in ("params.yaml", ".dvc/config"):
+        path = copy.workspace / name
+        path.write_text(path.read_text().replace(str(made.root), str(copy.root)))
+    move_artifacts(copy.workspace / ".lorag" / "mlflow" / "mlflow.db", copy.workspace)
+    return copy
 
 
-def refresh(cli: Cli, workspace: Path, *options: str) -> dict:
-    outcome = cli("--workspace", workspace, "refresh", "--json", *options)
-    assert outcome.status == 0, outcome.err
-    return outcome.json
-
-
-def test_the_life_of_a_workspace(workspace: Path, source: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = refresh(cli, workspace)
+def test_the_life_of_a_workspace(place: Place, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, source = place.first, place.source
     assert first["plan"] == {"added": 3, "changed": 0, "removed": 0, "kept": 0, "embedded": 3}
     assert first["recall_at_10"] == 1.0
     assert first["cost"]["tokens_embedded"] > 20
     assert first["mlflow_run_id"]
 
-    again = refresh(cli, workspace)
+    again = place.refresh(cli)
     assert (again["release"], again["published"], again["stages"]) == (first["release"], False, [])
     assert again["plan"] == {"added": 0, "changed": 0, "removed": 0, "kept": 3, "embedded": 0}
 
-    answer = cli("--workspace", workspace, "ask", "How deep is berth 4 of the Quellwick basin?", "--json").json
+    answer = place.call(cli, "ask", "How deep is berth 4 of the Quellwick basin?").json
     assert "7.25" in answer["answer"]
     assert answer["citations"][0]["document_id"] == "berths.md"
     assert answer["citations"][0]["quote"] in " ".join(BERTHS.split())
     assert answer["release"] == first["release"]
 
     # From Python the same, as the docstring shows.
-    monkeypatch.chdir(workspace.parent)
+    monkeypatch.chdir(place.root)
     example = doctest.DocTestFinder().find(Workspace, "Workspace", globs={})[0]
     example.examples[1].source = example.examples[1].source.replace('"handbook"', '"w"')
     failed, tried = doctest.DocTestRunner().run(example)
@@ -81,46 +111,43 @@ def test_the_life_of_a_workspace(workspace: Path, source: Path, cli: Cli, monkey
 
     (source / "berths.md").write_text(BERTHS.replace("7.25", "8.40"))
     (source / "food" / "kitchen.md").rename(source / "galley.md")
-    status = cli("--workspace", workspace, "status", "--json").json
+    status = place.call(cli, "status").json
     assert status["changes"]["changed"] == ["berths.md"]
     assert status["changes"]["renamed"] == [["food/kitchen.md", "galley.md"]]
     assert not status["up_to_date"]
 
     text = QUESTIONS.replace("7.25", "8.40").replace("food/kitchen.md", "galley.md")
-    (source.parent / "questions.jsonl").write_text(text)
-    second = refresh(cli, workspace)
+    (place.root / "questions.jsonl").write_text(text)
+    second = place.refresh(cli)
     assert second["plan"] == {"added": 1, "changed": 1, "removed": 1, "kept": 1, "embedded": 1}, (
         "a rename embeds nothing"
     )
     assert second["generation"] == first["generation"] + 1
-    assert "8.40" in cli("--workspace", workspace, "ask", "How deep is berth 4?", "--json").json["answer"]
-    old = cli("--workspace", workspace, "search", "berth 4 depth", "--as-of", "1", "--json").json
-    assert "7.25" in old["hits"][0]["text"]
+    assert "8.40" in place.call(cli, "search", "berth 4 depth").json["hits"][0]["text"]
+    assert "7.25" in place.call(cli, "search", "berth 4 depth", "--as-of", "1").json["hits"][0]["text"]
+    # What either refresh cost names the machine that it ran on.
+    entries = place.call(cli, "costs").json["entries"]
+    assert {entry["cost"]["machine"]["n_cores"] for entry in entries} == {count_usable_cores()}
 
-    back = cli("--workspace", workspace, "rollback", "--json").json
+    back = place.call(cli, "rollback").json
     assert back["content_digest"] == first["content_digest"]
-    found = cli("--workspace", workspace, "search", "berth 4 depth", "--json").json
-    assert "7.25" in found["hits"][0]["text"]
-    assert refresh(cli, workspace)["release"] == second["release"], "the next refresh follows the source again"
-
-    listed = cli("--workspace", workspace, "releases", "--json").json
-    assert [r["generation"] for r in listed["releases"]] == [2, 1]
-    doctor = cli("--workspace", workspace, "doctor", "--json")
-    assert doctor.status == 0, doctor.out
+    assert "7.25" in place.call(cli, "search", "berth 4 depth").json["hits"][0]["text"]
+    assert place.refresh(cli)["release"] == second["release"], "the next refresh follows the source again"
+    assert [each["generation"] for each in place.call(cli, "releases").json["releases"]] == [2, 1]
 
 
-def test_bad_sources_leave_the_served_release_alone(workspace: Path, source: Path, cli: Cli) -> None:
-    first = refresh(cli, workspace)
-    params = workspace / "params.yaml"
+def test_bad_sources_leave_the_served_release_alone(place: Place, cli: Cli) -> None:
+    first, source = place.first, place.source
+    params = place.workspace / "params.yaml"
     text = params.read_text()
 
     def refused(status: int, code: str) -> str:
-        outcome = cli("--workspace", workspace, "refresh", "--json")
+        outcome = place.call(cli, "refresh")
         assert outcome.status == status, outcome.err
         assert outcome.json["error"]["code"] == code
         assert "Traceback" not in outcome.err
         params.write_text(text)
-        listed = cli("--workspace", workspace, "releases", "--json").json
+        listed = place.call(cli, "releases").json
         assert listed["served"] == first["release"]
         return outcome.err
 
@@ -143,41 +170,42 @@ def test_bad_sources_leave_the_served_release_alone(workspace: Path, source: Pat
     assert "recall@10" in refused(4, "E020")
 
 
-def test_one_binary_among_good_documents_is_quarantined(workspace: Path, source: Path, cli: Cli) -> None:
+def test_one_binary_among_good_documents_is_quarantined(place: Place, cli: Cli) -> None:
+    source = place.source
     (source / "picture.md").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4)
     for number in range(5):
         (source / f"more{number}.md").write_text(f"# More {number}\n\nHere stands sentence number {number}.\n")
-    outcome = cli("--workspace", workspace, "refresh", "--json")
+    outcome = place.call(cli, "refresh")
     assert outcome.status == 3, outcome.err
     assert outcome.json["rejected"] == 1
     assert outcome.json["n_documents"] == 7
-    assert '"type_mismatch"' in (workspace / "artifacts" / "rejected.jsonl").read_text()
+    assert '"type_mismatch"' in (place.workspace / "artifacts" / "rejected.jsonl").read_text()
 
 
-def test_an_empty_source_is_served_only_where_that_is_allowed(workspace: Path, source: Path, cli: Cli) -> None:
-    first = refresh(cli, workspace)
+def test_an_empty_source_is_served_only_where_that_is_allowed(place: Place, cli: Cli) -> None:
+    first, source = place.first, place.source
     shutil.move(source, source.parent / "away")
     source.mkdir()
-    assert cli("--workspace", workspace, "refresh", "--json").status == 3
-    empty = refresh(cli, workspace, "--allow-shrink")
+    assert place.call(cli, "refresh").status == 3
+    empty = place.refresh(cli, "--allow-shrink")
     assert (empty["n_documents"], empty["n_chunks"], empty["plan"]["removed"]) == (0, 0, first["n_chunks"])
-    assert refresh(cli, workspace, "--allow-shrink")["published"] is False
-    assert cli("--workspace", workspace, "search", "berth", "--json").json["hits"] == []
-    answer = cli("--workspace", workspace, "ask", "How deep is berth 4?", "--json").json
+    assert place.refresh(cli, "--allow-shrink")["published"] is False
+    assert place.call(cli, "search", "berth").json["hits"] == []
+    answer = place.call(cli, "ask", "How deep is berth 4?").json
     assert answer["citations"] == []
     assert "7.25" not in answer["answer"]
     source.rmdir()
     shutil.move(source.parent / "away", source)
-    again = refresh(cli, workspace)
+    again = place.refresh(cli)
     assert again["content_digest"] == first["content_digest"]
     assert again["plan"]["embedded"] == 0
 
 
-def test_a_suspicious_loss_is_refused_unless_allowed(workspace: Path, source: Path, cli: Cli) -> None:
-    first = refresh(cli, workspace)
+def test_a_suspicious_loss_is_refused_unless_allowed(place: Place, cli: Cli) -> None:
+    first, source = place.first, place.source
     (source / "berths.md").unlink()
-    outcome = cli("--workspace", workspace, "refresh", "--json")
+    outcome = place.call(cli, "refresh")
     assert outcome.status == 4
     assert "--allow-shrink" in outcome.err
-    assert cli("--workspace", workspace, "releases", "--json").json["served"] == first["release"]
-    assert refresh(cli, workspace, "--allow-shrink")["plan"]["removed"] == 2
+    assert place.call(cli, "releases").json["served"] == first["release"]
+    assert place.refresh(cli, "--allow-shrink")["plan"]["removed"] == 2
