@@ -94,6 +94,29 @@ def refuse_other_base(entry: AdapterEntry, params: Params) -> None:
         )
 
 
+def open_adapter(served: Served, kind: AdapterKind | None, workspace: Workspace, params: Params) -> Path | None:
+    """Return the folder of an adapter of an open release, after a check of every byte; None for no adapter.
+
+    Raises WorkspaceError if the release has no such adapter, and IntegrityFailed if it is damaged or was trained on
+    another base model.
+    """
+    if kind is None:
+        return None
+    entry = _entry_of(served.release, kind)
+    refuse_other_base(entry, params)
+    return AdapterShelf(workspace.adapters).open(entry.sha256)
+
+
+def _entry_of(release: Release, kind: AdapterKind) -> AdapterEntry:
+    if kind not in release.adapters:
+        raise _NoSuchAdapter(
+            f"the release has no {kind} adapter",
+            where=f"release {release.id}",
+            do=f"run `lorag retrain --adapter {kind}`",
+        )
+    return release.adapters[kind]
+
+
 @dataclass(frozen=True, slots=True)
 class _Opening:
     """The parts of a release that have to open."""
@@ -113,13 +136,7 @@ class _Opening:
     def adapter_of(self, release: Release) -> Path | None:
         if self.adapter is None:
             return None
-        if self.adapter not in release.adapters:
-            raise _NoSuchAdapter(
-                f"the release has no {self.adapter} adapter",
-                where=f"release {release.id}",
-                do=f"run `lorag retrain --adapter {self.adapter}`",
-            )
-        return self.shelf.open(release.adapters[self.adapter].sha256)
+        return self.shelf.open(_entry_of(release, self.adapter).sha256)
 
 
 class _NoSuchAdapter(WorkspaceError):
