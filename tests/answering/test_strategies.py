@@ -121,5 +121,5 @@ def test_an_answer_from_a_batch_is_the_streamed_one(
     streamed = ask(question, scripted(text), generation)
     prompt = make_prompt(question, Strategy.RAG, [hit.chunk for hit in HITS], scripted(text), PARAMS, generation)
     (written,) = scripted(text).generate_batch([prompt.messages], max_new_tokens=generation.max_new_tokens)
-    assert assemble_answer(prompt, written, VERSIONS, PARAMS) == streamed
+    assert assemble_answer(prompt, written, VERSIONS, PARAMS, generation) == streamed
     assert "evil" not in streamed.text

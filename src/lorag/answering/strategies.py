@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lorag.answering.citations import Citation, find_support
 from lorag.answering.context import condense
+from lorag.answering.ending import ANSWER_ENDING, WholeSentences, finish_text, is_cut_off
 from lorag.answering.generator import CountsTokens, Generation, LanguageModel, Message, drain
 from lorag.answering.links import LinkFilter, links_in, strip_links
 from lorag.answering.passages import Passage, Spans, whole_passage
@@ -71,27 +72,35 @@ def answer_question(
     generation: GenerationParams,
     on_text: Callable[[str], None] | None = None,
 ) -> Answer:
-    """Answer a question; `on_text` gets the text piece by piece.
+    """Answer a question; `on_text` gets the text: sentence by sentence from memory, at once if the model reads.
 
     `hits` come best first and are all relevant: without any, `rag` and `hybrid` say so and ask no model. `base` and
     `tuned` read no hits. `generator` has the adapter that a tuned or hybrid answer needs. `versions` maps document ids
     to document versions. A link stays only if a chunk that the model read contains it; that chunk is then cited.
     """
     prompt = make_prompt(question, strategy, [hit.chunk for hit in hits], generator, params, generation)
-    shown: list[str] = []
-
-    def show(piece: str) -> None:
-        shown.append(piece)
-        if on_text is not None:
-            on_text(piece)
-
+    show = on_text or (lambda piece: None)
     if not prompt.messages:
         show(NOTHING_FOUND)
         return nothing_found()
-    links = LinkFilter(prompt.links, show)
-    written = drain(generator.stream(prompt.messages, max_new_tokens=generation.max_new_tokens), links.feed)
+    raw: list[str] = []
+    sentences = WholeSentences(show)
+
+    def take(piece: str) -> None:
+        raw.append(piece)
+        if not strategy.profile.reads:
+            sentences.feed(piece)
+
+    links = LinkFilter(prompt.links, take)
+    limit = generation.max_new_tokens
+    written = drain(generator.stream(prompt.messages, max_new_tokens=limit, stop=ANSWER_ENDING), links.feed)
     links.finish()
-    return _assemble("".join(shown), prompt, written, versions, params)
+    answer = _assemble("".join(raw), prompt, written, versions, params, limit)
+    if strategy.profile.reads:
+        show(answer.text)
+    else:
+        sentences.finish(cut_off=is_cut_off(written, limit))
+    return answer
 
 
 def make_prompt(
@@ -119,10 +128,15 @@ def nothing_found() -> Answer:
 
 
 def assemble_answer(
-    prompt: Prompt, written: Generation, versions: Mapping[str, str], params: AnsweringParams
+    prompt: Prompt,
+    written: Generation,
+    versions: Mapping[str, str],
+    params: AnsweringParams,
+    generation: GenerationParams,
 ) -> Answer:
     """Return the answer that streaming the same text would have given."""
-    return _assemble(strip_links(written.text, prompt.links), prompt, written, versions, params)
+    raw = strip_links(written.text, prompt.links)
+    return _assemble(raw, prompt, written, versions, params, generation.max_new_tokens)
 
 
 def select_context(
@@ -152,9 +166,10 @@ def read_passages(question: str, chunks: Sequence[Chunk], params: AnsweringParam
 
 
 def _assemble(
-    shown: str, prompt: Prompt, written: Generation, versions: Mapping[str, str], params: AnsweringParams
+    raw: str, prompt: Prompt, written: Generation, versions: Mapping[str, str], params: AnsweringParams, limit: int
 ) -> Answer:
-    text = shown.strip()
+    contexts = [passage.chunk.context for passage in prompt.passages]
+    text = finish_text(raw, cut_off=is_cut_off(written, limit), contexts=contexts)
     support = find_support(text, prompt.question, prompt.passages, versions, params.min_support)
     return Answer(
         text=text,

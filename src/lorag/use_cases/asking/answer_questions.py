@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lorag.answering.ending import ANSWER_ENDING
 from lorag.answering.generator import Generation, LanguageModel
 from lorag.answering.strategies import Answer, Prompt, assemble_answer, make_prompt, nothing_found
 from lorag.costs.records import Cost
@@ -117,7 +118,8 @@ class _Asker:
         """Ask all questions; `found` belongs to them by position and is None for a strategy that reads nothing."""
         given = [_Found(()) for _ in questions] if found is None else found
         prompts = [self._prompt(question.text, each.chunks) for question, each in zip(questions, given, strict=True)]
-        batched = generate_batched(prompts, self.generator, self.workspace, self.params, f"Asking {self.strategy}")
+        title = f"Asking {self.strategy}"
+        batched = generate_batched(prompts, self.generator, self.workspace, self.params, title, stop=ANSWER_ENDING)
         versions = {document.id: document.version for document in self.wanted.documents}
         answers = [
             self._answer(prompt, written, versions)
@@ -135,7 +137,7 @@ class _Asker:
     def _answer(self, prompt: Prompt, written: Generation | None, versions: Mapping[str, str]) -> Answer:
         if written is None:
             return nothing_found()
-        return assemble_answer(prompt, written, versions, self.params.answering)
+        return assemble_answer(prompt, written, versions, self.params.answering, self.params.generation)
 
 
 def _search(

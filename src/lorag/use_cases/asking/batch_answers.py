@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lorag.answering import GENERATION_VERSION
-from lorag.answering.generator import Generation, LanguageModel, Message
+from lorag.answering.generator import NEVER, Generation, LanguageModel, Message, StopRule
 from lorag.answering.strategies import Prompt
 from lorag.costs.records import Cost
 from lorag.digests import digest_of
@@ -35,11 +35,18 @@ class Batched:
 
 
 def generate_batched(
-    prompts: Sequence[Prompt], generator: LanguageModel, workspace: Workspace, params: Params, title: str
+    prompts: Sequence[Prompt],
+    generator: LanguageModel,
+    workspace: Workspace,
+    params: Params,
+    title: str,
+    *,
+    stop: StopRule = NEVER,
 ) -> Batched:
     """Return answers in the order of the prompts; those of similar length share a batch; equal ones are asked once."""
     limits = params.generation
     settings = [GENERATION_VERSION, generator.model_sha256, limits.max_new_tokens, limits.temperature, limits.seed]
+    settings.append(repr(stop))
     keys = [_key(settings, prompt.messages) if prompt.messages else None for prompt in prompts]
     wanted = {key: prompt for key, prompt in zip(keys, prompts, strict=True) if key is not None}
     with BlobCache(workspace.cache_file) as cache, show_progress(title, len(wanted)) as advance:
@@ -50,7 +57,7 @@ def generate_batched(
             for first in range(0, len(missing), BATCH):
                 batch = missing[first : first + BATCH]
                 conversations = [prompt.messages for _, prompt in batch]
-                made = generator.generate_batch(conversations, max_new_tokens=limits.max_new_tokens)
+                made = generator.generate_batch(conversations, max_new_tokens=limits.max_new_tokens, stop=stop)
                 answers = {key: generation for (key, _), generation in zip(batch, made, strict=True)}
                 cache.put_many(NAMESPACE, [(key, _to_bytes(generation)) for key, generation in answers.items()])
                 known |= answers

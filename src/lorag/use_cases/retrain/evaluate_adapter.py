@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lorag.answering.ending import ANSWER_ENDING, finish_text, is_cut_off
 from lorag.answering.generator import LanguageModel
 from lorag.answering.prompts import base_messages, rag_messages
 from lorag.answering.strategies import NOTHING_FOUND, Prompt, make_prompt, read_passages, select_context
@@ -176,8 +177,12 @@ def _answer(
     A question without messages is one for which nothing relevant was found. That is its answer, as in serving.
     """
     prompts = [Prompt(asked.question, asked.messages) for asked in paper]
-    batched = generate_batched(prompts, generator, workspace, params, f"Asking the {who}")
-    return [generation.text if generation else NOTHING_FOUND for generation in batched.generations]
+    batched = generate_batched(prompts, generator, workspace, params, f"Asking the {who}", stop=ANSWER_ENDING)
+    limit = params.generation.max_new_tokens
+    return [
+        finish_text(written.text, cut_off=is_cut_off(written, limit)) if written else NOTHING_FOUND
+        for written in batched.generations
+    ]
 
 
 def _write(path: Path, value: Mapping[str, Any]) -> None:
