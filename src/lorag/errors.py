@@ -80,3 +80,9 @@ class IntegrityFailed(LoragError):
 
     code = "E050"
     exit_status = ExitStatus.INTEGRITY
+
+
+def error_of(code: str, what: str, where: str, do: str) -> LoragError:
+    """Return the error with that code, as another process reported it."""
+    kinds: dict[str, type[LoragError]] = {kind.code: kind for kind in LoragError.__subclasses__()}
+    return kinds.get(code, LoragError)(what, where=where, do=do)

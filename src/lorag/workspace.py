@@ -47,6 +47,11 @@ class Workspace:
         return self.state / "writer.lock"
 
     @property
+    def service_file(self) -> Path:
+        """Where the service of `lorag serve` listens, and its key; only while it runs, and for this user alone."""
+        return self.state / "run" / "service.json"
+
+    @property
     def cache_file(self) -> Path:
         """The cache of parsed documents, chunks and embeddings by content; it may be deleted at any time."""
         return self.state / "cache.sqlite"

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from lorag.commands.options import AsOf, Json, Where, filter_of, open_workspace
+from lorag.commands.options import AsOf, Json, Where, filter_of, open_workspace, pairs_of
 from lorag.console import terminal as console
 from lorag.params import RetrieverKind
+from lorag.service.client import find_service
 from lorag.strategies import READER
 from lorag.use_cases.serve.request import refuse_empty, strategy_named
 
@@ -36,14 +37,25 @@ def ask(
     chosen = strategy_named(strategy)
     refuse_empty(question, "question")
     workspace, params = open_workspace(context)
-    from lorag.use_cases.serve.answer import answer_served
+    on_text: Callable[[str], None] = _ignore if as_json else console.stream_text
+    result = None
+    # An endpoint that this shell names may not be the one that the service asks.
+    if not os.environ.get("LORAG_OPENAI_BASE_URL") and (service := find_service(workspace.service_file)):
+        asked = {"question": question, "strategy": chosen.value, "where": dict(pairs_of(where)), "as_of": as_of}
+        result = service.answer(asked, on_text)
+    if result is None:
+        from lorag.use_cases.serve.answer import answer_served
 
-    on_text: Callable[[str], None] | None = None if as_json else console.stream_text
-    with console.standard_output_kept_clean(streaming=not as_json):
-        result = answer_served(
-            question, chosen, workspace, params, os.environ, where=filter_of(where), as_of=as_of, on_text=on_text
-        )
-    console.show(result.to_json(), lambda: console.show_answer(result.to_json()), as_json=as_json)
+        with console.standard_output_kept_clean(streaming=not as_json):
+            result = answer_served(
+                question, chosen, workspace, params, os.environ, where=filter_of(where), as_of=as_of, on_text=on_text
+            ).to_json()
+    shown = result
+    console.show(shown, lambda: console.show_answer(shown), as_json=as_json)
+
+
+def _ignore(piece: str) -> None:
+    pass
 
 
 @commands.command(epilog="Example: lorag models --measure")

@@ -69,6 +69,30 @@ def watch(
     watch_knowledge(workspace, params, poll, lambda: say_ready(workspace, "watch", os.getpid()))
 
 
+@commands.command(epilog="Example: lorag serve --port 8400")
+def serve(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="The address to listen on; other machines reach 0.0.0.0.")] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="8400 if left out, or another one if that is taken.")
+    ] = None,
+) -> None:
+    """Answer questions over HTTP from the current release, until stopped; `lorag up` runs this.
+
+    `lorag ask` then asks the service, and waits for no model to load. The key is LORAG_SERVE_KEY, else a new one.
+    """
+    from lorag.service.run import serve as run
+    from lorag.use_cases.operate.operate import say_ready
+
+    workspace, _ = open_workspace(context)
+
+    def ready(address: str) -> None:
+        say_ready(workspace, "serve", os.getpid())
+        console.say(f"{address}/v1/answers; the key is in {workspace.service_file}")
+
+    run(workspace, dict(os.environ), host, port, ready)
+
+
 @commands.command(epilog="Example: lorag worker")
 def worker(context: typer.Context) -> None:
     """Run what the Prefect server schedules for this workspace, until stopped; `lorag up` runs this."""

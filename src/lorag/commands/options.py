@@ -41,6 +41,11 @@ def open_workspace(context: typer.Context) -> tuple[Workspace, Params]:
 
 def filter_of(where: list[str] | None, documents: list[str] | None = None) -> "Filter":
     """Return the filter on documents that the options give; raise ParamsError for what is not KEY=VALUE."""
+    return filter_on(documents, pairs_of(where))
+
+
+def pairs_of(where: list[str] | None) -> list[tuple[str, str]]:
+    """Return key and value of each option; raise ParamsError for what is not KEY=VALUE."""
     pairs = []
     for item in where or []:
         key, separator, value = item.partition("=")
@@ -49,4 +54,4 @@ def filter_of(where: list[str] | None, documents: list[str] | None = None) -> "F
                 f"{item!r} is not KEY=VALUE", where="--where", do="write for example --where team=harbour"
             )
         pairs.append((key, value))
-    return filter_on(documents, pairs)
+    return pairs

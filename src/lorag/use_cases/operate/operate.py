@@ -20,8 +20,8 @@ from lorag.workspace import Workspace
 
 START_S = 300
 """The time limit for a start: a busy machine takes a minute to start the server."""
-OWN = ("worker", "watch")
-STOP_ORDER = ("watch", "worker", "mlflow", "prefect")
+OWN = ("worker", "watch", "serve")
+STOP_ORDER = ("serve", "watch", "worker", "mlflow", "prefect")
 
 
 @dataclass(frozen=True, slots=True)

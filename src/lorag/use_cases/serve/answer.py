@@ -18,7 +18,7 @@ from lorag.params import Params, RetrieverKind, Rewriting
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import Filter, Hit
 from lorag.strategies import AdapterKind, Strategy
-from lorag.use_cases.serve.serve import answer_from, open_served, search_served
+from lorag.use_cases.serve.serve import Served, answer_from, open_served, search_served
 from lorag.workspace import Workspace
 
 
@@ -68,6 +68,23 @@ def answer_served(
     ):
         generator = open_model(served.adapter)
         answer = answer_from(question, strategy, served, generator, params, where=where, on_text=on_text)
+        meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
+    return AnswerResult(question, strategy, answer, served.release.id, served.fell_back_from, meter.stop())
+
+
+def answer_with(
+    question: str,
+    strategy: Strategy,
+    served: Served,
+    model: LanguageModel,
+    params: Params,
+    *,
+    where: Filter = Filter(),
+    on_text: Callable[[str], None] | None = None,
+) -> AnswerResult:
+    """Answer from a release and a model that are open; the cost is that of searching and generating."""
+    with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
+        answer = answer_from(question, strategy, served, model, params, where=where, on_text=on_text)
         meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
     return AnswerResult(question, strategy, answer, served.release.id, served.fell_back_from, meter.stop())
 

@@ -40,8 +40,8 @@ class _Opened:
 class LiveRelease:
     """The release that the pointer names, opened once for all threads.
 
-    Before each question the pointer and params.yaml are looked at. If one of them changed, the next questions wait until
-    the new release is open; those under way end with the one that they began with, which is then closed.
+    Before each question the pointer and params.yaml are looked at. If one of them changed, the next questions wait
+    until the new release is open. Those under way end with the one that they began with, which is then closed.
     """
 
     workspace: Workspace

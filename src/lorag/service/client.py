@@ -1,0 +1,72 @@
+"""The way from a command to the service that answers for this workspace, by the standard library alone.
+
+A command that finds the service running imports no model, index or HTTP library.
+"""
+
+import http.client
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lorag.errors import StoreFailed, error_of
+
+_CONNECT_S = 1.0
+_ANSWER_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningService:
+    """Where the service of a workspace listens, on this machine, and the key that it asks for."""
+
+    host: str
+    port: int
+    key: str
+
+    def answer(self, ask: Mapping[str, Any], on_text: Callable[[str], None]) -> dict[str, Any] | None:
+        """Return the answer to an `Ask`, and pass on its text as it comes; None if nothing listens there.
+
+        Raises the error that the service reports, as if the command had met it itself.
+        """
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=_CONNECT_S)
+        try:
+            connection.connect()
+            connection.sock.settimeout(_ANSWER_S)
+            headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+            connection.request("POST", "/v1/answers", json.dumps({**ask, "stream": True}), headers)
+            response = connection.getresponse()
+            return _read(response, on_text) if response.status == 200 else None
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+
+
+def find_service(record: Path) -> RunningService | None:
+    """Return the service that wrote `record` when it started; None if there is none. It may have ended since."""
+    try:
+        value = json.loads(record.read_text(encoding="utf-8"))
+        return RunningService(value["host"], value["port"], value["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _read(response: http.client.HTTPResponse, on_text: Callable[[str], None]) -> dict[str, Any] | None:
+    shown = False
+    try:
+        for line in response:
+            value = json.loads(line)
+            if "text" in value:
+                shown = True
+                on_text(value["text"])
+            elif "error" in value:
+                raise error_of(**value["error"])
+            else:
+                result: dict[str, Any] = value["result"]
+                return result
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
+        pass
+    if shown:
+        raise StoreFailed("the answer broke off", where="the service of this workspace", do="ask again")
+    return None
