@@ -1,0 +1,144 @@
+"""The service answers as the command does, from one release at a time, and follows the pointer without a restart."""
+
+import json
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi.testclient import TestClient
+
+from lorag.errors import WorkspaceError
+from lorag.service.app import make_app
+from lorag.service.client import RunningService, find_service
+from lorag.service.run import _write_private
+from lorag.strategies import Strategy
+from lorag.use_cases.serve.answer import answer_served
+from lorag.use_cases.serve.live import LiveRelease
+from lorag.use_cases.serve.manage_releases import roll_back
+from tests.servers import free_port
+from tests.use_cases.conftest import Place
+
+QUESTION = "How deep is berth 4 at the lowest tide?"
+KEY = {"Authorization": "Bearer secret"}
+
+
+@pytest.fixture
+def client(served: Place) -> Iterator[TestClient]:
+    with TestClient(make_app(served.workspace, {}, "secret")) as opened:
+        yield opened
+
+
+def ask(client: TestClient, **values: Any) -> Any:
+    return client.post("/v1/answers", json={"question": QUESTION, **values}, headers=KEY)
+
+
+def without_cost(answer: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in answer.items() if key != "cost"}
+
+
+def test_it_answers_as_the_command_does(served: Place, client: TestClient) -> None:
+    for strategy in (Strategy.BASE, Strategy.RAG):
+        expected = answer_served(QUESTION, strategy, served.workspace, served.params, {}).to_json()
+        assert without_cost(ask(client, strategy=strategy).json()) == without_cost(expected)
+    assert ask(client).json()["cost"]["tokens_prompt"] > 0
+
+
+def test_a_stream_gives_the_text_and_then_the_answer(client: TestClient) -> None:
+    lines = [json.loads(line) for line in ask(client, strategy="base", stream=True).text.splitlines()]
+    assert "".join(line["text"] for line in lines[:-1]).strip() == lines[-1]["result"]["answer"]
+
+
+def test_a_filter_and_an_older_release_are_obeyed(served: Place, client: TestClient) -> None:
+    assert ask(client, where={"team": "nobody"}).json()["abstained"]
+    first = served.shelf.served_id()
+    (served.source / "new.md").write_text("# Crane\n\nThe crane lifts 40 tonnes.\n")
+    second = served.refresh().id
+    assert (ask(client).json()["release"], ask(client, as_of="1").json()["release"]) == (second, first)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer other"}])
+def test_without_the_key_nothing_is_answered(client: TestClient, headers: dict[str, str]) -> None:
+    assert client.post("/v1/answers", json={"question": QUESTION}, headers=headers).status_code == 401
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_errors_say_what_to_do(client: TestClient) -> None:
+    missing = ask(client, strategy="tuned")
+    assert missing.status_code == 400
+    assert missing.json()["error"]["do"] == "run `lorag retrain --adapter tuned`"
+    assert ask(client, strategy="best").status_code == 422
+    assert ask(client, questoin="x").status_code == 422
+
+
+def test_a_new_release_and_a_rollback_are_picked_up_and_no_question_fails(served: Place, client: TestClient) -> None:
+    first = ask(client).json()["release"]
+    answers: list[Any] = []
+    ended = threading.Event()
+
+    def keep_asking() -> None:
+        while not ended.is_set():
+            answers.append(ask(client, strategy="rag"))
+
+    with ThreadPoolExecutor(2) as pool:
+        asking = [pool.submit(keep_asking) for _ in range(2)]
+        (served.source / "berths.md").write_text("# Berths\n\nBerth 4 is 9.10 metres deep at the lowest tide.\n")
+        second = served.refresh().id
+        time.sleep(1)
+        assert "9.10" in ask(client).json()["citations"][0]["quote"]
+        roll_back(served.workspace, served.params, {}, None)
+        time.sleep(1)
+        ended.set()
+        for each in asking:
+            each.result()
+    assert ask(client).json()["release"] == first
+    assert {answer.status_code for answer in answers} == {200}
+    depth = {first: "7.25", second: "9.10"}
+    for answer in (answer.json() for answer in answers):
+        assert all(depth[answer["release"]] in citation["quote"] for citation in answer["citations"])
+
+
+def test_a_release_is_closed_after_its_last_question(served: Place) -> None:
+    live = LiveRelease(served.workspace, {})
+    with live.use(None) as held:
+        (served.source / "new.md").write_text("# Crane\n\nThe crane lifts 40 tonnes.\n")
+        served.refresh()
+        with live.use(None) as newer:
+            assert newer.served.release.id != held.served.release.id
+            assert newer.model is held.model, "the same model is not loaded twice"
+        assert held.served.searcher.search([QUESTION], held.params.search).hits
+    live.close()
+
+
+def test_a_command_finds_the_service_and_gets_its_errors(served: Place) -> None:
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(make_app(served.workspace, {}, "secret"), port=port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    _write_private(served.workspace.service_file, {"host": "127.0.0.1", "port": port, "key": "secret"})
+    assert stat.S_IMODE(os.stat(served.workspace.service_file).st_mode) == 0o600
+    found = find_service(served.workspace.service_file)
+    assert found is not None
+    pieces: list[str] = []
+    answer = found.answer({"question": QUESTION, "strategy": "base"}, pieces.append)
+    assert answer is not None and "".join(pieces).strip() == answer["answer"]
+    with pytest.raises(WorkspaceError, match="the release has no tuned adapter"):
+        found.answer({"question": QUESTION, "strategy": "tuned"}, pieces.append)
+    server.should_exit = True
+    thread.join()
+    assert found.answer({"question": QUESTION}, pieces.append) is None
+
+
+def test_no_record_or_a_damaged_one_is_no_service(served: Place) -> None:
+    assert find_service(served.workspace.service_file) is None
+    served.workspace.service_file.parent.mkdir(parents=True, exist_ok=True)
+    served.workspace.service_file.write_text('{"host": 1')
+    assert find_service(served.workspace.service_file) is None
+    assert RunningService("127.0.0.1", free_port(), "key").answer({"question": "x"}, print) is None
