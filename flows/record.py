@@ -48,7 +48,15 @@ def record_refresh(outcome: "RefreshOutcome", workspace: Workspace, params: Para
 
 
 def record_retrain(outcome: "RetrainOutcome", workspace: Workspace, params: Params) -> None:
-    """Record each adapter's probes and costs, also if it failed; emit an event for a published release."""
+    """Record each adapter's forecast, probes and costs, also if it failed; emit an event for a published release."""
+    for kind, forecast in outcome.forecasts.items():
+        found = forecast.to_json()
+        names = ("stops", "n_facts", "wordings_least", "wordings_median", "tokens", "epochs", "minutes", "memory_mb")
+        said = {name: found[name] for name in names} | {"coverage": forecast.coverage.line()}
+        said |= {each.limit: each.sentence for each in reversed(forecast.obstacles)}
+        report = workspace.training_folder(kind) / "validation" / DATA_DOCS
+        if not _record(f"retrain-{kind}", {"forecast": said}, None, report, outcome.release, workspace):
+            return
     for kind, found in outcome.to_json()["adapters"].items():
         probes = {name: f"{probe['value']:.4g} {_verdict(probe)}" for name, probe in found["probes"].items()}
         tables = {"plan": {"stages": ", ".join(found["stages"]) or "none"}, "gate": probes, "costs": found["cost"]}

@@ -8,25 +8,31 @@ from prefect import flow
 from prefect.runtime import flow_run
 
 from flows.record import record_retrain
-from flows.steps import as_step, hold_writer_lock, run_name
+from flows.steps import as_step, hold_writer_lock, is_deployed, run_name
 from lorag.costs.ledger import EntryKind
+from lorag.costs.records import Cost
 from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.integrations.prefect.record import show_done
 from lorag.params import Params
 from lorag.params_file import load_params
+from lorag.progress import show_lines
 from lorag.strategies import AdapterKind
+from lorag.tuning.forecast import SHOWN
 from lorag.use_cases.asking.unlogged_costs import UnloggedCosts
 from lorag.use_cases.operate.retrain_due import adapters_due
 from lorag.use_cases.refresh import steps as refresh_steps
-from lorag.use_cases.retrain import log_retrain
+from lorag.use_cases.retrain import forecast, log_retrain
 from lorag.use_cases.retrain import steps as retrain_steps
-from lorag.use_cases.retrain.steps import Candidate, RetrainOutcome
+from lorag.use_cases.retrain.forecast import PlannedTraining, forget_stop, keep_stop, refuse_stopped
+from lorag.use_cases.retrain.publish_adapters import newest_release
+from lorag.use_cases.retrain.steps import Candidate, Reproduced, RetrainOutcome
 from lorag.workspace import Workspace
 
 snapshot = as_step("snapshot", refresh_steps.snapshot)
 prepare = as_step("prepare", refresh_steps.prepare)
 pin_start = as_step("pin start", retrain_steps.pin_start)
+plan_training = as_step("forecast", forecast.plan_training)
 reproduce = as_step("reproduce", retrain_steps.reproduce)
 judge = as_step("gate", retrain_steps.judge)
 commit_versions = as_step("commit", refresh_steps.commit_versions)
@@ -36,17 +42,30 @@ log = as_step("log", log_retrain.log_retrain)
 
 @flow(name="retrain_adapter", flow_run_name=run_name("retrain"), persist_result=False, validate_parameters=False)
 def retrain_adapter(
-    workspace_root: str, adapters: Sequence[str] = (), *, only_due: bool = False, refuse: bool = True
+    workspace_root: str,
+    adapters: Sequence[str] = (),
+    *,
+    only_due: bool = False,
+    refuse: bool = True,
+    plan_only: bool = False,
+    anyway: bool = False,
 ) -> RetrainOutcome:
-    """Snapshot, embed, then for each adapter: train what is stale, measure, gate; publish those that passed, log all.
+    """Snapshot, embed, forecast; then for each adapter: train what is stale, measure, gate; publish and log.
 
     `adapters` names some of `tuning.adapters`; empty means all. With `only_due` adapters that can wait are left out.
+    With `plan_only` nothing is trained, judged or published, and the outcome has a forecast of every adapter.
+
+    An adapter whose forecast says that a limit cannot be met is not trained, unless `anyway` says so. A run from a
+    terminal then raises GateRefused before anything is trained. A deployed run trains the other adapters and records
+    the stop; it raises GateRefused at its end, but only once for the same training set and limits.
+
     Raises Busy if another writer runs, GateRefused (after logging) if an adapter failed its gate, and the errors of the
     stages. An adapter that failed is never served. If `refuse` is False, a failed gate raises nothing; only the outcome
     says which adapters failed.
     """
     workspace = Workspace(Path(workspace_root).resolve())
     params = load_params(workspace.params_file)
+    location = locate_tracking(workspace.state, os.environ)
     with hold_writer_lock(workspace, params):
         kinds = retrain_steps.choose_adapters(workspace, params, adapters)
         if only_due:
@@ -55,19 +74,42 @@ def retrain_adapter(
         costs = UnloggedCosts(workspace, params)
         snapshot(workspace, params)
         prepared = _prepare(costs, workspace, params)
+        planned = {kind: _plan(kind, costs, workspace, params, always=plan_only) for kind in kinds}
+        forecasts = {kind: plan.forecast for kind, (plan, _) in planned.items() if plan.forecast is not None}
+        if plan_only:
+            costs.settle(location)
+            return RetrainOutcome(newest_release(workspace), False, (), {}, forecasts)
+        for one in forecasts.values():
+            show_lines(one.lines(SHOWN))
+        if not (anyway or is_deployed()):
+            refuse_stopped([*forecasts.values()])
+        stopped = [] if anyway else [one for one in forecasts.values() if one.stops]
+        new_stops = [one for one in stopped if keep_stop(one, workspace)]
+        kinds = [kind for kind in kinds if forecasts.get(kind) not in stopped]
+        for kind in kinds:
+            forget_stop(kind, workspace)
         shown = show_done(kinds, "retrain-trained")
-        candidates = tuple(_train_and_judge(kind, costs, workspace, params) for kind in shown)
+        candidates = tuple(_train_and_judge(kind, *planned[kind], costs, workspace, params) for kind in shown)
         if prepared or any(candidate.stages or candidate.publishable for candidate in candidates):
             commit_versions(workspace, params, "Retrain the adapters")
         release, published = publish(candidates, workspace, params, os.environ)
-    location = locate_tracking(workspace.state, os.environ)
     costs.settle(location)
     runs = log(candidates, release, workspace, params, location, str(flow_run.id or ""))
-    outcome = RetrainOutcome(release, published, candidates, runs)
+    outcome = RetrainOutcome(release, published, candidates, runs, forecasts)
     record_retrain(outcome, workspace, params)
+    refuse_stopped(new_stops)
     if refuse:
         retrain_steps.refuse_failed(outcome)
     return outcome
+
+
+def _plan(
+    kind: AdapterKind, costs: UnloggedCosts, workspace: Workspace, params: Params, *, always: bool
+) -> tuple[PlannedTraining, Cost]:
+    with costs.meter(EntryKind.RETRAIN, kind, gpus=count_held_gpus()) as meter:
+        pin_start(kind, workspace, params)
+        planned = plan_training(kind, workspace, params, os.environ, always=always)
+    return planned, meter.stop()
 
 
 def _prepare(costs: UnloggedCosts, workspace: Workspace, params: Params) -> bool:
@@ -80,10 +122,17 @@ def _prepare(costs: UnloggedCosts, workspace: Workspace, params: Params) -> bool
     return bool(pipeline.stages)
 
 
-def _train_and_judge(kind: AdapterKind, costs: UnloggedCosts, workspace: Workspace, params: Params) -> Candidate:
+def _train_and_judge(
+    kind: AdapterKind,
+    planned: PlannedTraining,
+    planned_at: Cost,
+    costs: UnloggedCosts,
+    workspace: Workspace,
+    params: Params,
+) -> Candidate:
     with costs.meter(EntryKind.RETRAIN, kind, gpus=count_held_gpus()) as meter:
-        pin_start(kind, workspace, params)
         reproduced = reproduce(kind, workspace)
         entry, probes = judge(kind, workspace, params)
         meter.add_tokens(trained=reproduced.tokens_trained)
-    return retrain_steps.present(kind, entry, probes, reproduced, workspace, meter.stop())
+    reproduced = Reproduced((*planned.stages, *reproduced.stages), reproduced.tokens_trained)
+    return retrain_steps.present(kind, entry, probes, reproduced, workspace, planned_at.plus(meter.stop()))

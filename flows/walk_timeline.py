@@ -66,7 +66,7 @@ def _walk_step(step: Step, walk: Walk) -> bool:
         kind = timeline_steps.retrained_for(strategy, moment)
         if kind and not step.has(retrain_record(kind)):
             begun, since_s = step.begin(retrain_record(kind)), time.time()
-            retrained = retrain_adapter(str(walk.workspace.root), [kind.value], refuse=False)
+            retrained = retrain_adapter(str(walk.workspace.root), [kind.value], refuse=False, anyway=True)
             timeline_steps.keep_retrain(step, walk, kind, retrained, since_s, begun=begun)
         ask(step, walk, strategy, moment, os.environ)
     return known

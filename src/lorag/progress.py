@@ -1,6 +1,6 @@
 """Progress bars on standard error: moving on a terminal, otherwise one line each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -8,6 +8,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 console = Console(stderr=True)
 """The console for progress and notes; results go to standard output."""
+
+
+def show_lines(lines: Sequence[str]) -> None:
+    """Print lines as they are; no character in them is taken as markup."""
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -300,3 +300,22 @@ def test_the_stage_runs_by_hand_in_two_processes_and_as_an_experiment(workspace:
     config = json.loads((workspace / "artifacts/adapters/tuned/adapter_config.json").read_text())
     assert config["r"] == 16
     assert call(cli, workspace, "status")["adapters"]["tuned"]["id"] == adapter
+
+
+def test_a_limit_that_cannot_be_met_stops_a_retrain_before_it_trains(workspace: Path, cli: Cli, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (tmp_path / "questions.jsonl").read_text().splitlines()]
+    lines = [json.dumps(row | {"phrasings": []}) + "\n" for row in rows]
+    (tmp_path / "questions.jsonl").write_text("".join(lines))
+    edit(workspace, "min_new_facts: 0.0 ", "min_new_facts: 0.5 ")
+    call(cli, workspace, "refresh")
+    plan = call(cli, workspace, "retrain", "--plan")["forecasts"]["tuned"]
+    assert (plan["trains"], plan["stops"], plan["n_facts"], len(plan["without_phrasings"])) == (True, True, 10, 10)
+    assert (plan["coverage"]["documents"], plan["coverage"]["n_documents"]) == (10, 10)
+    for_a_person = cli("--workspace", workspace, "retrain", "--plan")
+    assert for_a_person.status == 0 and "CANNOT BE MET" in for_a_person.out
+    stopped = refused(cli("--workspace", workspace, "retrain", "--json"), 4, "E020")
+    assert "10 questions have no `phrasings`" in stopped
+    assert not (workspace / "artifacts/adapters").exists(), "nothing was trained"
+    outcome = cli("--workspace", workspace, "retrain", "--anyway", "--json")
+    assert (outcome.status, outcome.json["error"]["code"]) == (4, "E020"), "it trained, and its gate refused it"
+    assert (workspace / "artifacts/adapters/tuned/adapter_model.safetensors").is_file()

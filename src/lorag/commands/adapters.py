@@ -17,19 +17,31 @@ commands = typer.Typer()
 def retrain(
     context: typer.Context,
     adapter: Annotated[list[AdapterKind] | None, typer.Option(help="Only this adapter; may be repeated.")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what would be trained, for how long, and what stands against it.")
+    ] = False,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Train although the forecast says that a limit cannot be met.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train the adapters on the knowledge as it is now, and serve those that pass their gate.
 
-    Nothing is trained if nothing changed. Exit status 4 means that an adapter failed; the previous one stays served.
+    Nothing is trained if nothing changed. Exit status 4 means that an adapter failed, or that a limit of its gate
+    cannot be met with this training set, and then nothing was trained; the previous one stays served.
     """
     workspace, _ = open_workspace(context)
     with console.standard_output_kept_clean():
         console.set_up_prefect(workspace.state, debug=context.obj.debug)
         from flows.retrain_adapter import retrain_adapter
 
-        outcome = retrain_adapter(str(workspace.root), [kind.value for kind in adapter or ()])
+        names = [kind.value for kind in adapter or ()]
+        outcome = retrain_adapter(str(workspace.root), names, plan_only=plan, anyway=anyway)
     result = outcome.to_json()
+    if plan:
+        lines = [line for forecast in outcome.forecasts.values() for line in forecast.lines()]
+        console.show({"forecasts": result["forecasts"]}, lambda: console.show_lines(lines), as_json=as_json)
+        return
     console.show(result, lambda: console.show_retrain(result), as_json=as_json)
 
 

@@ -30,6 +30,12 @@ def say(text: str) -> None:
     _out.print(escape(text))
 
 
+def show_lines(lines: Sequence[str]) -> None:
+    """Print lines as they are."""
+    for line in lines:
+        say(line)
+
+
 def stream_text(text: str) -> None:
     """Print a part of an answer immediately."""
     sys.stdout.write(text)

@@ -17,6 +17,7 @@ from lorag.retrieval.embed import VectorCache
 NAMESPACE = "synthetic"
 """The namespace of the cache for text that the model wrote."""
 
+_FACT_PREFIX = "synthetic"
 _QUESTION_TOKENS = 40
 _ANSWER_TOKENS = 24
 _MIN_SENTENCE_WORDS = 5
@@ -65,6 +66,12 @@ def synthesise_facts(
     return list(facts.values())
 
 
+def source_chunk(fact_id: str) -> str | None:
+    """Return the id of the chunk that a synthesised fact was made from; None for a fact of a questions file."""
+    kind, _, rest = fact_id.partition(":")
+    return rest.rpartition(":")[0] if kind == _FACT_PREFIX and rest else None
+
+
 def _draw_sentences(chunk: Chunk, n: int, seed: int) -> list[int]:
     long = [at for at, sentence in enumerate(_sentences(chunk)) if len(sentence.split()) >= _MIN_SENTENCE_WORDS]
     return sorted(sorted(long, key=lambda at: digest_of([seed, NAMESPACE, chunk.id, at]))[:n])
@@ -109,6 +116,6 @@ def _is_kept(question: str, answer: str, chunk: Chunk) -> bool:
 
 
 def _fact(chunk: Chunk, at: int, question: str, answer: str, versions: Mapping[str, str]) -> Fact:
-    name = f"synthetic:{chunk.id}:{at}"
+    name = f"{_FACT_PREFIX}:{chunk.id}:{at}"
     asked = Question(id=name, question=question, answers=(answer,), gold_doc_ids=(chunk.document_id,))
     return Fact(name, asked, {chunk.document_id: versions[chunk.document_id]}, (chunk,), literal=True)

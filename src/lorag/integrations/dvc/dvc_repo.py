@@ -93,6 +93,21 @@ def reproduce(root: Path, targets: Sequence[str], *, alone: bool = False) -> lis
             raise _store_failed(f"dvc repro failed: {_root_cause(error)}") from error
 
 
+def is_stale(root: Path, target: str) -> bool:
+    """Return whether `reproduce` would run this stage or take it from the run cache; nothing is run.
+
+    What it needs is taken as it is. Raises StoreFailed.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with _quiet(root), Repo(str(root)) as repo:
+            return bool(repo.reproduce([target], dry=True, single_item=True))
+    except DvcException as error:
+        raise _store_failed(f"dvc repro --dry failed: {_root_cause(error)}") from error
+
+
 def revision(root: Path) -> str | None:
     """Return a name for the versions of all data and artifacts: dvc.lock's md5; None if nothing was reproduced yet."""
     try:

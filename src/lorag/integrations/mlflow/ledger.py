@@ -62,6 +62,30 @@ def read_runs(location: TrackingLocation, experiment: str, currency: str, *, pag
     return Ledger(tuple(known), len(runs) - len(known), fresh=fresh)
 
 
+def newest_training(
+    location: TrackingLocation, experiment: str, strategy: Strategy, machine: Machine, model: str
+) -> Cost | None:
+    """Return the cost of the newest whole retrain of this model's adapter on this machine that trained something.
+
+    A retrain that its gate refused counts: it trained and was examined. None if there is none. Raises StoreFailed.
+    """
+    if location.uri.startswith("sqlite:///") and not Path(location.uri.removeprefix("sqlite:///")).exists():
+        return None
+    with failures_mapped(location):
+        client = connect(location)
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            return None
+        wanted = f"tags.`lorag.kind` = '{EntryKind.RETRAIN}' AND tags.`lorag.adapter` = '{strategy}'"
+        for run in _search(client, found.experiment_id, wanted, RUNS_A_PAGE):
+            entry = _entry(EntryKind.RETRAIN, run, "")
+            is_whole = entry is not None and entry.outcome not in (Outcome.FAILED, Outcome.AHEAD)
+            same = run.data.params.get("generation.model") == model and _machine(run.data.tags) == machine
+            if entry and is_whole and same and entry.cost.use.tokens_trained and entry.cost.use.wall_s:
+                return entry.cost
+    return None
+
+
 def _search(client: "MlflowClient", experiment_id: str, wanted: str, page: int) -> "Iterator[Run]":
     token = None
     while True:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.releases.withdrawn import read_withdrawn
 from lorag.strategies import AdapterKind
+from lorag.tuning.forecast import Forecast
 from lorag.use_cases.asking.unlogged_costs import read_trained
 from lorag.use_cases.asking.versions import MODELS, write_versions
 from lorag.use_cases.retrain.evaluate_adapter import examine_champion, read_exam
@@ -69,12 +70,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class RetrainOutcome:
-    """The result of a retrain; `published` is False if the newest release already has every adapter that passed."""
+    """The result of a retrain; `published` is False if the newest release already has every adapter that passed.
+
+    `forecasts` are those of the adapters that were to be trained; of all adapters if only a plan was wanted.
+    """
 
     release: Release
     published: bool
     candidates: tuple[Candidate, ...]
     runs: Mapping[AdapterKind, str | None]
+    forecasts: Mapping[AdapterKind, Forecast] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `lorag retrain --json` prints; docs/json.md lists its keys."""
@@ -83,6 +88,7 @@ class RetrainOutcome:
             "generation": self.release.generation,
             "published": self.published,
             "adapters": {c.kind.value: self._adapter_to_json(c) for c in self.candidates},
+            "forecasts": {kind.value: forecast.to_json() for kind, forecast in self.forecasts.items()},
         }
 
     def _adapter_to_json(self, candidate: Candidate) -> dict[str, Any]:

@@ -1,0 +1,220 @@
+"""The forecast of a retrain in a workspace: made after the training set, in seconds, before anything is trained."""
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lorag.errors import GateRefused, LoragError, StoreFailed
+from lorag.integrations.dvc import dvc_repo
+from lorag.integrations.machine.hardware import read_machine
+from lorag.integrations.mlflow.ledger import newest_training
+from lorag.integrations.mlflow.tracking import locate_tracking
+from lorag.integrations.models.catalogue import read_card
+from lorag.integrations.models.files import base_model_sha256, resolve_model
+from lorag.knowledge.artifacts import read_chunks, read_documents
+from lorag.params import Params
+from lorag.questions.facts import collect_facts, fact_digests
+from lorag.questions.questions import read_questions
+from lorag.questions.words import normalise
+from lorag.releases.durable import write_json_durably
+from lorag.releases.shelf import ReleaseShelf
+from lorag.strategies import AdapterKind
+from lorag.tuning.forecast import MEASURED_PARAMETERS, Estimate, Forecast, PlannedFact, find_obstacles
+from lorag.tuning.pairs import Pair, read_pairs
+from lorag.tuning.replay import general_controls
+from lorag.use_cases.retrain.coverage import coverage_of
+from lorag.use_cases.retrain.starting_adapter import LINEAGE, read_lineage, read_start
+from lorag.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+_TOKENS_PER_S = 268
+"""The tokens a second of a whole retrain of `tuned` with a model of `MEASURED_PARAMETERS` on two cores of a Zen 4."""
+
+_LIBRARIES_MB, _BYTES_PER_PARAMETER = 1_000, 10
+"""They give the 2.4 GB that a training with a model of `MEASURED_PARAMETERS` was measured to take at its peak."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTraining:
+    """The stages that ran to make the training set, and the forecast; None if nothing would be trained."""
+
+    stages: tuple[str, ...]
+    forecast: Forecast | None
+
+
+def plan_training(
+    kind: AdapterKind, workspace: Workspace, params: Params, environment: Mapping[str, str], *, always: bool = False
+) -> PlannedTraining:
+    """Make the training set if it is stale, and forecast the training; with `always` also if nothing became stale."""
+    stages = dvc_repo.reproduce(workspace.root, [f"training_set@{kind}"])
+    trains = dvc_repo.is_stale(workspace.root, f"adapter@{kind}")
+    if not (trains or always):
+        return PlannedTraining(tuple(stages), None)
+    return PlannedTraining(tuple(stages), forecast_training(kind, workspace, params, environment, trains=trains))
+
+
+def forecast_training(
+    kind: AdapterKind, workspace: Workspace, params: Params, environment: Mapping[str, str], *, trains: bool = True
+) -> Forecast:
+    """Return the forecast from the training set, the questions and the measurements that are there; trains nothing."""
+    folder = workspace.training_folder(kind)
+    lineage: dict[str, Any] = json.loads((folder / LINEAGE).read_text(encoding="utf-8"))
+    start = read_start(workspace.start_folder(kind), base_model_sha256(params.generation.model))
+    settings = params.training[kind] if start is None else params.training[kind].when_continuing()
+    facts = _plan_facts(kind, read_pairs(folder / "train.jsonl"), workspace, params)
+    n_parameters = _count_parameters(params)
+    controls = [*general_controls(), *read_questions(workspace.resolve(params.knowledge.controls))]
+    obstacles = find_obstacles(
+        kind,
+        facts,
+        n_controls=sum(bool(control.answers) for control in controls),
+        n_parameters=n_parameters,
+        params=params.adapter_gate[kind],
+    )
+    tokens = int(lineage["tokens"]["total"])
+    return Forecast(
+        kind,
+        lineage["counts"],
+        lineage["n_validation"],
+        facts,
+        tokens,
+        settings.epochs,
+        _estimate(kind, tokens * settings.epochs, n_parameters, workspace, params, environment),
+        coverage_of(lineage, workspace, params),
+        obstacles,
+        trains,
+    )
+
+
+def refuse_stopped(forecasts: Sequence[Forecast]) -> None:
+    """Raise GateRefused if one of these forecasts stops a retrain."""
+    stopped = [forecast for forecast in forecasts if forecast.stops]
+    if not stopped:
+        return
+    why = "; ".join(
+        f"{forecast.adapter}: {obstacle.sentence}"
+        for forecast in stopped
+        for obstacle in forecast.obstacles
+        if obstacle.is_certain
+    )
+    others = [f"`--adapter {forecast.adapter}`" for forecast in forecasts if not forecast.stops]
+    alone = f"train {' or '.join(others)} alone, " if others else ""
+    raise GateRefused(
+        f"not trained, because a limit cannot be met: {why}",
+        where="adapter_gate",
+        do=f"write `phrasings` or loosen the limit, {alone}or train all the same with `lorag retrain --anyway`; "
+        "`lorag retrain --plan` lists the questions",
+    )
+
+
+def keep_stop(forecast: Forecast, workspace: Workspace) -> bool:
+    """Record that this forecast stopped a run; return whether the stop before it was another one, or none."""
+    path = _stop_file(forecast.adapter, workspace)
+    lineage = read_lineage(workspace.training_folder(forecast.adapter)) or {}
+    stop = {
+        "training_set_digest": lineage.get("training_set_digest"),
+        "obstacles": [obstacle.sentence for obstacle in forecast.obstacles if obstacle.is_certain],
+    }
+    if _read(path) == stop:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json_durably(path, stop)
+    return True
+
+
+def forget_stop(kind: AdapterKind, workspace: Workspace) -> None:
+    """Remove the record of an earlier stop, because the training goes on."""
+    _stop_file(kind, workspace).unlink(missing_ok=True)
+
+
+def _stop_file(kind: AdapterKind, workspace: Workspace) -> Path:
+    return workspace.state / "stopped" / f"{kind}.json"
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        # At worst a stop is reported twice.
+        return None
+
+
+def _plan_facts(
+    kind: AdapterKind, pairs: Sequence[Pair], workspace: Workspace, params: Params
+) -> tuple[PlannedFact, ...]:
+    """Return the facts that the exam asks for, as `set_exam` chooses them, in the order of the questions file."""
+    questions = [q for q in read_questions(workspace.resolve(params.knowledge.questions)) if q.answers]
+    facts, _ = collect_facts(questions, read_documents(workspace.documents_file), read_chunks(workspace.chunks_file))
+    digests, known = fact_digests(fact.question for fact in facts), _known_facts(kind, workspace, params)
+    asked_by = Counter(pair.fact_id for pair in pairs)
+    told = {name for pair in pairs if pair.fact_id is None for name in pair.documents}
+    found: dict[str, PlannedFact] = {}
+    wordings: dict[str, set[str]] = {}
+    for fact in facts:
+        own = wordings.setdefault(fact.id, set())
+        own |= {normalise(text) for _, text in fact.training_wordings}
+        before = found.get(fact.id)
+        found[fact.id] = PlannedFact(
+            fact.id,
+            before.question if before else fact.question.question,
+            len(own),
+            len(fact.question.held_out_phrasings) + (before.n_held_out if before else 0),
+            bool(asked_by[fact.id] or told & fact.documents.keys()),
+            known.get(fact.id) != digests[fact.id],
+            fact.literal or bool(before and before.is_literal),
+            frozenset(fact.documents) | (before.documents if before else frozenset()),
+        )
+    return tuple(found.values())
+
+
+def _known_facts(kind: AdapterKind, workspace: Workspace, params: Params) -> Mapping[str, str]:
+    """Return the digests of the facts that the served adapter was trained on, as its gate takes them."""
+    release = ReleaseShelf(workspace.state).in_use()
+    entry = release.adapters.get(kind) if release else None
+    if entry is None or entry.base_model_sha256 != base_model_sha256(params.generation.model):
+        return {}
+    lineage = read_lineage(workspace.adapters / entry.sha256)
+    return lineage["facts"] if lineage else {}
+
+
+def _count_parameters(params: Params) -> int | None:
+    try:
+        return read_card(params.generation.model, resolve_model(params.generation.model)).n_parameters
+    except (LoragError, OSError, ValueError):
+        # The forecast then says less; the training itself reports what is wrong with the model.
+        return None
+
+
+def _estimate(
+    kind: AdapterKind,
+    tokens: int,
+    n_parameters: int | None,
+    workspace: Workspace,
+    params: Params,
+    environment: Mapping[str, str],
+) -> Estimate:
+    location = locate_tracking(workspace.state, environment)
+    try:
+        cost = newest_training(
+            location, params.tracking.experiment, kind.strategy, read_machine(), params.generation.model
+        )
+    except StoreFailed as error:
+        logger.warning("the forecast does without the ledger: %s", error)
+        cost = None
+    if cost is not None:
+        rate = cost.use.tokens_trained / cost.use.wall_s
+        basis = f"at {rate:,.0f} tokens/s and the memory of the newest retrain of {kind} on this machine"
+        return Estimate(tokens / rate, cost.use.peak_rss_mb, basis)
+    size = n_parameters or MEASURED_PARAMETERS
+    rate = _TOKENS_PER_S * MEASURED_PARAMETERS / size
+    memory_mb = _LIBRARIES_MB + size * _BYTES_PER_PARAMETER / 2**20
+    basis = (
+        f"no retrain of {kind} was measured on this machine, so by the model's {size / 1e6:.0f} M parameters at "
+        f"{rate:,.0f} tokens/s, as on two processor cores; a GPU is faster"
+    )
+    return Estimate(tokens / rate, memory_mb, basis)

@@ -1,0 +1,71 @@
+"""The forecast of a retrain over a small workspace; nothing is trained."""
+
+import json
+from typing import Any
+
+import pytest
+
+from lorag.errors import GateRefused
+from lorag.stages import run_stage
+from lorag.strategies import AdapterKind
+from lorag.tuning.forecast import Forecast
+from lorag.use_cases.retrain.build_training_set import build_training_set
+from lorag.use_cases.retrain.forecast import forecast_training, forget_stop, keep_stop, refuse_stopped
+from tests.use_cases.conftest import Place
+
+
+def _forecast(place: Place, **keys: Any) -> Forecast:
+    rows = [
+        {"id": "depth", "question": "How deep is berth 4?", "answers": ["7.25 metres"], "gold_doc_ids": ["berths.md"]},
+        {"id": "lamp", "question": "Is there a lamp?", "answers": ["no"], "gold_doc_ids": ["berths.md"]},
+    ]
+    path = place.workspace.resolve(place.params.knowledge.questions)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row | keys) + "\n" for row in rows))
+    for stage in ("documents", "chunks", "embeddings"):
+        run_stage(stage, place.workspace.root)
+    run_stage("starting_adapter", place.workspace.root, "tuned")
+    settings = place.params.training_set.model_copy(update={"min_pairs": 2})
+    params = place.params.model_copy(update={"training_set": settings})
+    build_training_set(AdapterKind.TUNED, place.workspace, params, environment={})
+    return forecast_training(AdapterKind.TUNED, place.workspace, params, {})
+
+
+def test_questions_without_further_wordings_stop_a_retrain_before_it_trains(place: Place) -> None:
+    found = _forecast(place)
+    assert found.stops and found.lacking == ["How deep is berth 4?", "Is there a lamp?"]
+    assert found.pairs["questions"] == 2 and found.tokens == found.epochs * found.tokens_per_epoch > 0
+    assert (found.coverage.documents, found.coverage.n_documents, found.coverage.chunks) == (1, 2, 1)
+    assert "no retrain of tuned was measured on this machine" in found.estimate.basis
+    assert not (place.workspace.root / "artifacts" / "adapters").exists()
+    with pytest.raises(GateRefused, match=r"2 questions have no `phrasings`.*lorag retrain --anyway"):
+        refuse_stopped([found])
+
+
+def test_the_same_stop_is_reported_once(place: Place) -> None:
+    found = _forecast(place)
+    assert [keep_stop(found, place.workspace) for _ in range(3)] == [True, False, False]
+    forget_stop(AdapterKind.TUNED, place.workspace)
+    assert keep_stop(found, place.workspace)
+    other = _forecast(place, answers=["8.40 metres"])
+    assert keep_stop(other, place.workspace), "another training set may be stopped for the same reason"
+
+
+def test_questions_with_phrasings_stop_nothing(place: Place) -> None:
+    place.workspace.resolve(place.params.knowledge.questions).parent.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {
+            "id": "depth",
+            "question": "How deep is berth 4?",
+            "answers": ["7.25 metres"],
+            "gold_doc_ids": ["berths.md"],
+            "phrasings": ["What depth has berth four?", "how deep is BERTH 4"],
+        }
+    ]
+    found = _forecast(place)
+    path = place.workspace.resolve(place.params.knowledge.questions)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = forecast_training(AdapterKind.TUNED, place.workspace, place.params, {})
+    assert not found.stops
+    assert [fact.n_wordings for fact in found.facts] == [2], "a wording that differs in case is the same"
+    refuse_stopped([found])
