@@ -26,9 +26,9 @@ FACT = PlannedFact("f", "Where?", 1, 2, True, True, True, frozenset({"a.md"}))
 def facts(n_single: int, n_reworded: int, **changes: object) -> list[PlannedFact]:
     wordings = [1] * n_single + [3] * n_reworded
     return [
-        replace(FACT, id=f"f{at}", question=f"Question {at}?", n_wordings=n, documents=frozenset({f"{at}.md"}), **changes)
+        replace(FACT, id=f"f{at}", question=f"Question {at}?", n_wordings=n, documents=frozenset({str(at)}), **changes)
         for at, n in enumerate(wordings)
-    ]  # fmt: skip
+    ]
 
 
 def find(
