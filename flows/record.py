@@ -5,7 +5,7 @@ A server that one command starts for itself gets none of them: nobody would see 
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +59,11 @@ def record_retrain(outcome: "RetrainOutcome", workspace: Workspace, params: Para
             return
     for kind, found in outcome.to_json()["adapters"].items():
         probes = {name: f"{probe['value']:.4g} {_verdict(probe)}" for name, probe in found["probes"].items()}
+        for refusal in found["refusals"]:
+            probes[refusal["probe"]] += f": {refusal['counted']}; {', '.join(refusal['do'])}"
         tables = {"plan": {"stages": ", ".join(found["stages"]) or "none"}, "gate": probes, "costs": found["cost"]}
+        if missed := _missed(found["refusals"]):
+            tables["refused"] = missed
         report = workspace.training_folder(kind) / "validation" / DATA_DOCS
         if not _record(f"retrain-{kind}", tables, found["mlflow_run_id"], report, outcome.release, workspace):
             return
@@ -127,6 +131,16 @@ def _mlflow_page(workspace: Workspace, run_id: str | None) -> str | None:
 
     address = mlflow_address(workspace, os.environ)
     return f"{address}/{run_path(locate_tracking(workspace.state, os.environ), run_id)}" if address and run_id else None
+
+
+def _missed(refusals: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return for the first questions behind each failed probe the expected and the given answer."""
+    return {
+        f"{refusal['probe']}: {row['question']}": f"expected {' / '.join(row['expected']) or 'to be declined'}, given "
+        f"{row['given']}"
+        for refusal in refusals
+        for row in refusal["questions"]
+    }
 
 
 def _verdict(probe: Mapping[str, Any]) -> str:

@@ -132,7 +132,7 @@ def _train_and_judge(
 ) -> Candidate:
     with costs.meter(EntryKind.RETRAIN, kind, gpus=count_held_gpus()) as meter:
         reproduced = reproduce(kind, workspace)
-        entry, probes = judge(kind, workspace, params)
+        judged = judge(kind, workspace, params)
         meter.add_tokens(trained=reproduced.tokens_trained)
     reproduced = Reproduced((*planned.stages, *reproduced.stages), reproduced.tokens_trained)
-    return retrain_steps.present(kind, entry, probes, reproduced, workspace, planned_at.plus(meter.stop()))
+    return retrain_steps.present(kind, judged, reproduced, workspace, planned_at.plus(meter.stop()))

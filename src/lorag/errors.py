@@ -1,6 +1,8 @@
 """The errors that a caller treats differently, each with its code and exit status."""
 
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from typing import Any
 
 
 class ExitStatus(IntEnum):
@@ -17,16 +19,29 @@ class ExitStatus(IntEnum):
 
 
 class LoragError(Exception):
-    """An error as one line for a person: what is wrong, where, and what to do about it."""
+    """An error as one line for a person: what is wrong, where, and what to do about it.
+
+    `more` are lines that are printed below it, and `details` the same as plain values; most errors have neither.
+    """
 
     code = "E000"
     exit_status = ExitStatus.USAGE
 
-    def __init__(self, what: str, *, where: str = "", do: str = "") -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        do: str = "",
+        more: Sequence[str] = (),
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(" – ".join(part for part in (what, where, do) if part))
         self.what = what
         self.where = where
         self.do = do
+        self.more = tuple(more)
+        self.details = details
 
     def line(self) -> str:
         """Return `error[E001] what – where – what to do`, without line breaks."""

@@ -121,6 +121,10 @@ class Workspace:
         """Return the folder with every answer of an adapter's evaluation."""
         return self.root / "artifacts" / "evaluation" / adapter.value
 
+    def refusal_file(self, adapter: AdapterKind) -> Path:
+        """Return the file with every question behind the probes that the last adapter failed; none if it passed."""
+        return self.root / "artifacts" / f"refused_{adapter}.json"
+
     def adapter_report(self, adapter: AdapterKind) -> Path:
         """Return the output file of the adapter_evaluation stage."""
         return self.reports / f"adapter_{adapter}.json"

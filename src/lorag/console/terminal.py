@@ -52,10 +52,11 @@ def show(result: Mapping[str, Any], for_a_person: Callable[[], None], *, as_json
 
 
 def show_error(error: LoragError, *, as_json: bool) -> None:
-    """Print one line on standard error; with `as_json` also an object `error` on standard output."""
-    sys.stderr.write(error.line() + "\n")
+    """Print a line, and what more there is, on standard error; with `as_json` also `error` on standard output."""
+    sys.stderr.writelines([error.line() + "\n", *(f"  {line}\n" for line in error.more)])
     if as_json:
-        value = {"code": error.code, "what": error.what, "where": error.where, "do": error.do}
+        value: dict[str, Any] = {"code": error.code, "what": error.what, "where": error.where, "do": error.do}
+        value |= {"details": error.details} if error.details is not None else {}
         sys.stdout.write(json.dumps({"error": value, "exit_status": int(error.exit_status)}) + "\n")
 
 

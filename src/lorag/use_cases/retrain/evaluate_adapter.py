@@ -14,6 +14,7 @@ from lorag.answering.strategies import NOTHING_FOUND, Prompt, make_prompt, read_
 from lorag.digests import digest_of
 from lorag.evaluation.adapter_gate import Champion, Examined
 from lorag.evaluation.exam import Asked, Marks, Topic, answer_table, mark, mark_facts
+from lorag.evaluation.refusal import ExamRow
 from lorag.integrations.models.chat_encoding import open_chat_encoder
 from lorag.integrations.models.files import convert_base_model
 from lorag.integrations.models.generators import open_compared
@@ -72,6 +73,12 @@ def read_exam(adapter: AdapterKind, workspace: Workspace) -> tuple[Examined, Exa
     facts = json.loads((workspace.evaluation_folder(adapter) / "facts.json").read_text(encoding="utf-8"))
     candidate, base = (Examined(Marks(**report[who]), facts[who]) for who in ("adapter", BASELINE))
     return candidate, base, facts["digests"]
+
+
+def read_exam_rows(adapter: AdapterKind, workspace: Workspace) -> list[ExamRow]:
+    """Return every question of the exam with its answers, as `evaluate_adapter` wrote them."""
+    with (workspace.evaluation_folder(adapter) / "answers.jsonl").open(encoding="utf-8") as file:
+        return [ExamRow.from_json(json.loads(line)) for line in file]
 
 
 def examine_champion(

@@ -17,7 +17,7 @@ from lorag.integrations.models.catalogue import read_card
 from lorag.integrations.models.files import base_model_sha256, resolve_model
 from lorag.knowledge.artifacts import read_chunks, read_documents
 from lorag.params import Params
-from lorag.questions.facts import collect_facts, fact_digests
+from lorag.questions.facts import collect_facts, fact_digests, fact_of
 from lorag.questions.questions import read_questions
 from lorag.questions.words import normalise
 from lorag.releases.durable import write_json_durably
@@ -89,6 +89,15 @@ def forecast_training(
         obstacles,
         trains,
     )
+
+
+def facts_with_one_wording(workspace: Workspace, params: Params) -> set[str]:
+    """Return the ids of the facts that training asks for in one wording only."""
+    wordings: dict[str, set[str]] = {}
+    for question in read_questions(workspace.resolve(params.knowledge.questions)):
+        own = wordings.setdefault(fact_of(question), set())
+        own |= {normalise(text) for text in (question.question, *question.phrasings)}
+    return {fact for fact, own in wordings.items() if len(own) < 2}
 
 
 def refuse_stopped(forecasts: Sequence[Forecast]) -> None:

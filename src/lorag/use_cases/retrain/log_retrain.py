@@ -103,15 +103,19 @@ def _log_content(run: Run, candidate: Candidate, workspace: Workspace, params: P
     losses = {name: values for name, values in curves.items() if name.endswith("loss")}
     run.log_figure(plot_loss(losses), "plots/loss.png")
     run.log_figure(plot_probes(candidate.probes), "plots/probes.png")
+    counted = {refusal.probe.name: refusal.counted for refusal in candidate.refusals}
     run.log_table(
         {
             "probe": [probe.name for probe in candidate.probes],
             "value": [probe.value for probe in candidate.probes],
             "limit": [probe.limit for probe in candidate.probes],
             "passed": [probe.passed for probe in candidate.probes],
+            "counted": [counted.get(probe.name, "") for probe in candidate.probes],
         },
         "probes.json",
     )
+    if candidate.refusals:
+        run.log_json({"refusals": [refusal.to_json() for refusal in candidate.refusals]}, "refusal.json")
     run.log_json(dict(candidate.training), "training.json")
     training_set = workspace.training_folder(candidate.kind)
     run.log_dataset(

@@ -13,10 +13,12 @@ from lorag.digests import digest_of
 from lorag.errors import GateRefused, IntegrityFailed, ParamsError
 from lorag.evaluation.adapter_gate import Champion, judge_adapter
 from lorag.evaluation.probes import Probe
+from lorag.evaluation.refusal import SHOWN, Refusal, explain_refusals
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.models.files import base_model_sha256
 from lorag.params import Params, TrainingStart
 from lorag.releases.adapter_shelf import AdapterShelf, adapter_sha256
+from lorag.releases.durable import write_json_durably
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.releases.withdrawn import read_withdrawn
@@ -24,7 +26,8 @@ from lorag.strategies import AdapterKind
 from lorag.tuning.forecast import Forecast
 from lorag.use_cases.asking.unlogged_costs import read_trained
 from lorag.use_cases.asking.versions import MODELS, write_versions
-from lorag.use_cases.retrain.evaluate_adapter import examine_champion, read_exam
+from lorag.use_cases.retrain.evaluate_adapter import examine_champion, read_exam, read_exam_rows
+from lorag.use_cases.retrain.forecast import facts_with_one_wording
 from lorag.use_cases.retrain.last_look import write_look
 from lorag.use_cases.retrain.publish_adapters import newest_release, publish_adapters
 from lorag.use_cases.retrain.starting_adapter import LINEAGE, read_lineage, read_starts, write_starts
@@ -43,13 +46,26 @@ class Reproduced:
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """What a release would record of an adapter, the verdict of its gate, and an explanation of what failed."""
+
+    entry: AdapterEntry
+    probes: tuple[Probe, ...]
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
-    """An adapter as DVC made it, with the verdict of its gate and its cost."""
+    """An adapter as DVC made it, with the verdict of its gate and its cost.
+
+    `refusals` explain the failed probes; they are empty if none keeps it from being served.
+    """
 
     kind: AdapterKind
     entry: AdapterEntry
     training: Mapping[str, Any]
     probes: tuple[Probe, ...]
+    refusals: tuple[Refusal, ...]
     stages: tuple[str, ...]
     extent: Extent
     cost: Cost
@@ -105,6 +121,7 @@ class RetrainOutcome:
             "base_model_sha256": candidate.entry.base_model_sha256,
             "training_set_digest": candidate.entry.training_set_digest,
             "n_documents": len(candidate.entry.documents),
+            "refusals": [refusal.to_json(SHOWN) for refusal in candidate.refusals],
             "stages": list(candidate.stages),
             "extent": candidate.extent.value,
             "mlflow_run_id": self.runs.get(candidate.kind),
@@ -161,8 +178,8 @@ def reproduce(kind: AdapterKind, workspace: Workspace) -> Reproduced:
     return Reproduced(tuple(stages), trained.tokens if trained else 0)
 
 
-def judge(kind: AdapterKind, workspace: Workspace, params: Params) -> tuple[AdapterEntry, tuple[Probe, ...]]:
-    """Return what a release would record of the adapter, and the verdict of its gate.
+def judge(kind: AdapterKind, workspace: Workspace, params: Params) -> Judged:
+    """Return what a release would record of the adapter, and the verdict of its gate with an explanation.
 
     Raises IntegrityFailed if the adapter was trained on a base model other than the one that params name.
     """
@@ -189,7 +206,10 @@ def judge(kind: AdapterKind, workspace: Workspace, params: Params) -> tuple[Adap
         documents=lineage["documents"],
         gate={probe.name: probe.value for probe in probes},
     )
-    return entry, probes
+    if all(probe.passed for probe in probes):
+        return Judged(entry, probes, ())
+    rows, single = read_exam_rows(kind, workspace), facts_with_one_wording(workspace, params)
+    return Judged(entry, probes, tuple(explain_refusals(kind, probes, rows, champion, digests, single)))
 
 
 def _examine_champion(kind: AdapterKind, candidate: str, workspace: Workspace, params: Params) -> Champion | None:
@@ -206,19 +226,41 @@ def _examine_champion(kind: AdapterKind, candidate: str, workspace: Workspace, p
 
 def present(
     kind: AdapterKind,
-    entry: AdapterEntry,
-    probes: tuple[Probe, ...],
+    judged: Judged,
     reproduced: Reproduced,
     workspace: Workspace,
     cost: Cost,
 ) -> Candidate:
-    """Return the adapter as a candidate for the next release."""
+    """Return the adapter as a candidate for the next release, and write its refusal to a file if its gate failed."""
+    entry = judged.entry
     known = newest_release(workspace).adapters.get(kind)
     training = _read_json(workspace.adapter_folder(kind) / "training.json")
     is_current = known is not None and known.sha256 == entry.sha256
     extent = extent_of_retrain(reproduced.tokens_trained, training["start"])
     is_withdrawn = entry.sha256 in read_withdrawn(workspace.state)
-    return Candidate(kind, entry, training, probes, reproduced.stages, extent, cost, is_current, is_withdrawn)
+    refusals = () if is_current or is_withdrawn else judged.refusals
+    _keep_refusals(kind, entry, refusals, workspace)
+    return Candidate(
+        kind,
+        entry,
+        training,
+        judged.probes,
+        refusals,
+        reproduced.stages,
+        extent,
+        cost,
+        is_current,
+        is_withdrawn,
+    )
+
+
+def _keep_refusals(kind: AdapterKind, entry: AdapterEntry, refusals: Sequence[Refusal], workspace: Workspace) -> None:
+    path = workspace.refusal_file(kind)
+    if not refusals:
+        path.unlink(missing_ok=True)
+        return
+    value = {"adapter": entry.id, "sha256": entry.sha256, "refusals": [refusal.to_json() for refusal in refusals]}
+    write_json_durably(path, value)
 
 
 def publish(
@@ -272,13 +314,18 @@ def refuse_failed(outcome: RetrainOutcome) -> None:
     failed = [candidate for candidate in outcome.candidates if candidate.failed]
     if not failed:
         return
-    what = "; ".join(f"{c.kind}: {', '.join(probe.line() for probe in c.failed)}" for c in failed)
+    what = "; ".join(f"{c.kind}: {', '.join(refusal.line() for refusal in c.refusals)}" for c in failed)
     published = [candidate.kind.value for candidate in outcome.candidates if candidate.publishable]
     also = f" ({' and '.join(published)} passed and is served as {outcome.release.id})" if published else ""
+    files = " and ".join(f"artifacts/refused_{candidate.kind}.json" for candidate in failed)
+    do = list(dict.fromkeys(step for c in failed for refusal in c.refusals for step in refusal.do))
     raise GateRefused(
         f"{what}; the served adapter stays{also}",
         where="adapter_gate",
-        do="look at reports/ and the MLflow run; fix the training set or its params",
+        do=f"{', '.join(do)}; `lorag ask QUESTION --strategy {failed[0].kind} --adapter candidate` asks it; all "
+        f"questions are in {files}",
+        more=[f"{c.kind} {line}" for c in failed for refusal in c.refusals for line in refusal.question_lines()],
+        details={c.kind.value: [refusal.to_json(SHOWN) for refusal in c.refusals] for c in failed},
     )
 
 
