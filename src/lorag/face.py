@@ -63,12 +63,14 @@ class Workspace:
         *,
         where: Mapping[str, str] | None = None,
         as_of: str | None = None,
+        adapter: str | None = None,
         on_text: Callable[[str], None] | None = None,
         environment: Mapping[str, str] = os.environ,
     ) -> "AnswerResult":
         """Answer a question from the served release, with citations and the cost.
 
         `where` keeps to documents with these metadata values, `as_of` names a retained release by id or generation,
+        `adapter` names another adapter than the served one, by id or sha256, or `candidate` for the one trained last,
         `on_text` gets the text piece by piece. Raises ParamsError for an empty question or an unknown strategy,
         WorkspaceError if nothing is served or the strategy's adapter is not, StoreFailed if a service is down.
         """
@@ -84,6 +86,7 @@ class Workspace:
             environment,
             where=filter_on(None, where.items() if where else None),
             as_of=as_of,
+            adapter=adapter,
             on_text=on_text,
         )
 

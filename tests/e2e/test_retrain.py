@@ -204,8 +204,22 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
 def test_a_failed_gate_keeps_the_champion(workspace: Path, cli: Cli) -> None:
     refreshed = call(cli, workspace, "refresh")
     edit(workspace, "min_new_facts: 0.0 ", "min_new_facts: 0.9 ")
-    said = refused(cli("--workspace", workspace, "retrain", "--json"), 4, "E020")
-    assert "tuned: new_facts 0.000 against a limit of 0.900" in said
+    outcome = cli("--workspace", workspace, "retrain", "--json")
+    said = refused(outcome, 4, "E020")
+    assert "tuned: new_facts 0.000 against a limit of 0.900 (0 of 10 new facts right, 9 needed)" in said
+    error = outcome.json["error"]
+    assert "a loosened limit is judged again in seconds, without training" in error["do"]
+    assert "artifacts/refused_tuned.json" in error["do"]
+    (explained,) = error["details"]["tuned"]
+    assert (len(explained["questions"]), explained["n_questions"]) == (5, 10)
+    assert explained["questions"][0]["expected"] and "given" in explained["questions"][0]
+    kept = json.loads((workspace / "artifacts/refused_tuned.json").read_text())
+    assert len(kept["refusals"][0]["questions"]) == 10
+    missing = cli("--workspace", workspace, "ask", "When is the lamp of pier 3 lit?", "--strategy", "tuned", "--json")
+    assert kept["adapter"] in refused(missing, 2, "E002")
+    candidate = ["--strategy", "tuned", "--adapter", "candidate"]
+    asked = call(cli, workspace, "ask", "When is the lamp of pier 3 lit?", *candidate)
+    assert (asked["adapter"], asked["adapter_served"]) == (kept["adapter"], False)
     assert call(cli, workspace, "releases")["served"] == refreshed["release"]
     assert not (workspace / ".lorag" / "adapters").exists()
     mlflow = client(workspace)
@@ -218,6 +232,7 @@ def test_a_failed_gate_keeps_the_champion(workspace: Path, cli: Cli) -> None:
     edit(workspace, "min_new_facts: 0.9 ", "min_new_facts: 0.0 ")
     passed = call(cli, workspace, "retrain")
     assert (passed["published"], passed["adapters"]["tuned"]["stages"]) == (True, [])
+    assert not (workspace / "artifacts/refused_tuned.json").exists()
 
 
 @pytest.mark.full

@@ -31,6 +31,14 @@ def ask(
     ] = READER,
     where: Where = None,
     as_of: AsOf = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            help="With tuned or hybrid: another adapter than the served one, by id or sha256; `candidate` is the one "
+            "trained last, also if its gate refused it.",
+            metavar="ADAPTER",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Answer a question from the served release, with citations."""
@@ -39,8 +47,12 @@ def ask(
     workspace, params = open_workspace(context)
     on_text: Callable[[str], None] = _ignore if as_json else console.stream_text
     result = None
-    # An endpoint that this shell names may not be the one that the service asks.
-    if not os.environ.get("LORAG_OPENAI_BASE_URL") and (service := find_service(workspace.service_file)):
+    # An endpoint that this shell names may not be the one that the service asks, which knows no refused adapters.
+    if (
+        adapter is None
+        and not os.environ.get("LORAG_OPENAI_BASE_URL")
+        and (service := find_service(workspace.service_file))
+    ):
         asked = {"question": question, "strategy": chosen.value, "where": dict(pairs_of(where)), "as_of": as_of}
         result = service.answer(asked, on_text)
     if result is None:
@@ -48,7 +60,15 @@ def ask(
 
         with console.standard_output_kept_clean(streaming=not as_json):
             result = answer_served(
-                question, chosen, workspace, params, os.environ, where=filter_of(where), as_of=as_of, on_text=on_text
+                question,
+                chosen,
+                workspace,
+                params,
+                os.environ,
+                where=filter_of(where),
+                as_of=as_of,
+                adapter=adapter,
+                on_text=on_text,
             ).to_json()
     shown = result
     console.show(shown, lambda: console.show_answer(shown), as_json=as_json)

@@ -192,6 +192,8 @@ def show_answer(result: Mapping[str, Any]) -> None:
         say(f'    "{" ".join(citation["quote"].split())}"')
     if Strategy(result["strategy"]).profile.reads and not result["citations"] and not result["abstained"]:
         say("No passage that was found supports this answer.")
+    if result["adapter_served"] is False:
+        say(f"The adapter {result['adapter']} answered, which is not served.")
     cost = result["cost"]
     say(f"release {result['release']} · {result['strategy']} · {cost['wall_s']:.1f} s")
 

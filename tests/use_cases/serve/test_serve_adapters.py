@@ -1,12 +1,15 @@
 """Asking, refreshing, rolling back and damage, with adapters that are tiny and random but real."""
 
+import json
+import shutil
+
 import pytest
 
 from lorag.answering.strategies import NOTHING_FOUND
-from lorag.errors import IntegrityFailed, WorkspaceError
+from lorag.errors import IntegrityFailed, ParamsError, WorkspaceError
 from lorag.integrations.models.files import base_model_sha256
 from lorag.integrations.stores import open_store
-from lorag.releases.adapter_shelf import WEIGHTS
+from lorag.releases.adapter_shelf import WEIGHTS, adapter_sha256
 from lorag.releases.record import Release
 from lorag.releases.withdrawn import read_withdrawn
 from lorag.stages import run_stage
@@ -156,3 +159,49 @@ def test_another_base_model_refuses_the_adapter_and_a_refresh_leaves_it_behind(s
     assert ask(served, Strategy.TUNED, as_of="2").answer.generated_tokens > 0, (
         "what was published before is still there"
     )
+
+
+def train(place: Place, seed: int, *, refused: bool) -> str:
+    """Put a random adapter where a retrain leaves the one that it trained; return its id."""
+    folder = place.workspace.adapter_folder(AdapterKind.TUNED)
+    shutil.copytree(place.make_adapter(seed), folder, dirs_exist_ok=True)
+    sha256 = adapter_sha256(folder)
+    value = {"adapter": f"tuned-{sha256[:10]}", "sha256": sha256, "refusals": []}
+    if refused:
+        place.workspace.refusal_file(AdapterKind.TUNED).write_text(json.dumps(value))
+    return f"tuned-{sha256[:10]}"
+
+
+def test_a_refused_adapter_is_named_and_can_be_asked(served: Place) -> None:
+    refused = train(served, 1, refused=True)
+    with pytest.raises(WorkspaceError, match=rf"its gate refused {refused}.*--adapter candidate"):
+        ask(served, Strategy.TUNED)
+    for name in ("candidate", refused, refused.removeprefix("tuned-")[:4]):
+        found = answer_served(QUESTION, Strategy.TUNED, served.workspace, served.params, {}, adapter=name)
+        assert (found.adapter, found.adapter_served) == (refused, False)
+    assert found.answer.text != ask(served, Strategy.BASE).answer.text, "the adapter has no effect"
+    train(served, 2, refused=False)
+    with pytest.raises(WorkspaceError, match="run `lorag retrain --adapter tuned`"):
+        ask(served, Strategy.TUNED)
+
+
+def test_an_adapter_is_asked_by_name_beside_the_served_one(served: Place) -> None:
+    first, second = (served.publish_adapter(seed).adapters[AdapterKind.TUNED] for seed in (1, 2))
+    answers = [
+        answer_served(QUESTION, Strategy.TUNED, served.workspace, served.params, {}, adapter=entry.id)
+        for entry in (first, second)
+    ]
+    assert [(one.adapter, one.adapter_served) for one in answers] == [(first.id, False), (second.id, True)]
+    plain = ask(served, Strategy.TUNED)
+    assert (plain.adapter, plain.adapter_served, plain.answer.text) == (second.id, True, answers[1].answer.text)
+    assert answers[0].answer.text != answers[1].answer.text
+    base = ask(served, Strategy.BASE)
+    assert (base.adapter, base.adapter_served) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["candidate", "tuned-0000", "a"])
+def test_a_name_of_no_adapter_is_one_clear_error(name: str, served: Place) -> None:
+    with pytest.raises(WorkspaceError, match="no tuned adapter"):
+        answer_served(QUESTION, Strategy.TUNED, served.workspace, served.params, {}, adapter=name)
+    with pytest.raises(ParamsError, match="rag uses no adapter"):
+        answer_served(QUESTION, Strategy.RAG, served.workspace, served.params, {}, adapter=name)

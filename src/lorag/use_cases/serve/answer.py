@@ -10,7 +10,7 @@ from typing import Any
 from lorag.answering.generator import LanguageModel
 from lorag.answering.strategies import Answer
 from lorag.costs.records import Cost
-from lorag.errors import LoragError
+from lorag.errors import LoragError, ParamsError
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.models.generators import open_generator
@@ -18,13 +18,18 @@ from lorag.params import Params, RetrieverKind, Rewriting
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import Filter, Hit
 from lorag.strategies import AdapterKind, Strategy
+from lorag.use_cases.serve.candidates import FoundAdapter, find_adapter
 from lorag.use_cases.serve.serve import Served, answer_from, open_served, search_served
 from lorag.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerResult:
-    """An answer with its release and its cost, which includes opening models and index."""
+    """An answer with its release and its cost, which includes opening models and index.
+
+    `adapter` is the id of the adapter that answered, None without one. `adapter_served` says whether it is the one
+    that the release serves.
+    """
 
     question: str
     strategy: Strategy
@@ -32,6 +37,8 @@ class AnswerResult:
     release: str
     fell_back_from: str | None
     cost: Cost
+    adapter: str | None = None
+    adapter_served: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `lorag ask --json` prints."""
@@ -44,6 +51,8 @@ class AnswerResult:
             "citations": [asdict(citation) for citation in self.answer.citations],
             "release": self.release,
             "fell_back_from": self.fell_back_from,
+            "adapter": self.adapter,
+            "adapter_served": self.adapter_served,
             "cost": self.cost.to_json(),
         }
 
@@ -57,19 +66,38 @@ def answer_served(
     *,
     where: Filter = Filter(),
     as_of: str | None = None,
+    adapter: str | None = None,
     on_text: Callable[[str], None] | None = None,
 ) -> AnswerResult:
-    """Answer from the served release; raise WorkspaceError if there is none, or if it lacks the adapter."""
-    adapter = strategy.profile.adapter
+    """Answer from the served release; raise WorkspaceError if there is none, or if it lacks the adapter.
+
+    `adapter` names another adapter that answers over the same index, as `find_adapter` reads it; raises ParamsError
+    for a strategy without an adapter.
+    """
+    kind = strategy.profile.adapter
+    if adapter is not None and kind is None:
+        raise ParamsError(f"{strategy} uses no adapter", where="--adapter", do="choose the --strategy of the adapter")
+    found = find_adapter(adapter, kind, workspace, params) if adapter is not None and kind is not None else None
+    of_release = None if found else kind
     with (
         CostMeter(params.costs, gpus=count_held_gpus()) as meter,
-        _opening_ahead(workspace, params, environment, as_of, adapter) as open_model,
-        open_served(workspace, params, environment, as_of=as_of, adapter=adapter) as served,
+        _opening_ahead(workspace, params, environment, as_of, of_release, found) as open_model,
+        open_served(workspace, params, environment, as_of=as_of, adapter=of_release) as served,
     ):
-        generator = open_model(served.adapter)
+        generator = open_model(found.folder if found else served.adapter)
         answer = answer_from(question, strategy, served, generator, params, where=where, on_text=on_text)
         meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
-    return AnswerResult(question, strategy, answer, served.release.id, served.fell_back_from, meter.stop())
+    entry = served.release.adapters[of_release] if of_release else found
+    return AnswerResult(
+        question,
+        strategy,
+        answer,
+        served.release.id,
+        served.fell_back_from,
+        meter.stop(),
+        entry.id if entry else None,
+        None if entry is None else found is None or found.is_served,
+    )
 
 
 def answer_with(
@@ -86,7 +114,18 @@ def answer_with(
     with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
         answer = answer_from(question, strategy, served, model, params, where=where, on_text=on_text)
         meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
-    return AnswerResult(question, strategy, answer, served.release.id, served.fell_back_from, meter.stop())
+    kind = strategy.profile.adapter
+    entry = served.release.adapters[kind] if kind else None
+    return AnswerResult(
+        question,
+        strategy,
+        answer,
+        served.release.id,
+        served.fell_back_from,
+        meter.stop(),
+        entry.id if entry else None,
+        None if entry is None else True,
+    )
 
 
 @contextmanager
@@ -96,12 +135,14 @@ def _opening_ahead(
     environment: Mapping[str, str],
     as_of: str | None,
     adapter: AdapterKind | None,
+    named: FoundAdapter | None = None,
 ) -> Iterator[Callable[[Path | None], LanguageModel]]:
     """Yield an opener of the language model with an adapter; the likely one opens while index and embedder do."""
     try:
         shelf = ReleaseShelf(workspace.state)
         release = shelf.as_of(as_of) if as_of is not None else shelf.served()
         likely = workspace.adapters / release.adapters[adapter].sha256 if release and adapter else None
+        likely = named.folder if named else likely
     # Whatever is wrong with the release is reported when it is opened.
     except (LoragError, KeyError):
         release, likely = None, None

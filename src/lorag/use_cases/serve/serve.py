@@ -23,6 +23,7 @@ from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import Filter, Hit, IndexStore
 from lorag.retrieval.search import Searcher, SearchResult
 from lorag.strategies import AdapterKind, Strategy
+from lorag.use_cases.serve.candidates import CANDIDATE, read_refused
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def open_served(
         embedder_opening = executor.submit(open_embedder, params.embedding)
         store = open_store(params.index, workspace.state, environment)
         try:
-            opening = _Opening(store, AdapterShelf(workspace.adapters), adapter)
+            opening = _Opening(store, workspace, adapter)
             release, fell_back_from = _choose(shelf, opening, as_of)
             folder = opening.adapter_of(release)
             if adapter is not None:
@@ -102,18 +103,21 @@ def open_adapter(served: Served, kind: AdapterKind | None, workspace: Workspace,
     """
     if kind is None:
         return None
-    entry = _entry_of(served.release, kind)
+    entry = _entry_of(served.release, kind, workspace)
     refuse_other_base(entry, params)
     return AdapterShelf(workspace.adapters).open(entry.sha256)
 
 
-def _entry_of(release: Release, kind: AdapterKind) -> AdapterEntry:
+def _entry_of(release: Release, kind: AdapterKind, workspace: Workspace) -> AdapterEntry:
     if kind not in release.adapters:
-        raise _NoSuchAdapter(
-            f"the release has no {kind} adapter",
-            where=f"release {release.id}",
-            do=f"run `lorag retrain --adapter {kind}`",
-        )
+        refused = read_refused(kind, workspace)
+        what = f"the release has no {kind} adapter"
+        if refused is None:
+            do = f"run `lorag retrain --adapter {kind}`"
+        else:
+            what += f", because its gate refused {refused}"
+            do = f"ask it with `--adapter {CANDIDATE}`; artifacts/refused_{kind}.json says what it lacks"
+        raise _NoSuchAdapter(what, where=f"release {release.id}", do=do)
     return release.adapters[kind]
 
 
@@ -122,7 +126,7 @@ class _Opening:
     """The parts of a release that have to open."""
 
     store: IndexStore
-    shelf: AdapterShelf
+    workspace: Workspace
     adapter: AdapterKind | None
 
     def check(self, release: Release) -> None:
@@ -136,7 +140,7 @@ class _Opening:
     def adapter_of(self, release: Release) -> Path | None:
         if self.adapter is None:
             return None
-        return self.shelf.open(_entry_of(release, self.adapter).sha256)
+        return AdapterShelf(self.workspace.adapters).open(_entry_of(release, self.adapter, self.workspace).sha256)
 
 
 class _NoSuchAdapter(WorkspaceError):
