@@ -6,6 +6,7 @@ from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry, TimeToFre
 from lorag.costs.needs import Workload
 from lorag.costs.unit_costs import StoredBytes, measure
 from lorag.params import AdviceParams
+from lorag.questions.coverage import Coverage
 from lorag.strategies import Strategy
 from tests.costs.measured import COSTS, entry
 
@@ -78,6 +79,24 @@ def test_each_reason_carries_its_figure_and_the_run_that_holds_it() -> None:
     known = {entry.run_id for entry in ALL}
     assert {finding.run_id for finding in rag.findings} <= known
     assert all(finding.figure is not None for finding in rag.findings)
+
+
+def test_the_coverage_of_an_adapter_stands_beside_its_accuracy_wherever_it_is_quoted() -> None:
+    words = "(its training asked about 18.7% of the documents and 1.7% of the chunks)"
+    found = advise_covered(ALL)
+    assert f"78.0% of the questions right {words}, hybrid 82.0%." in said(found, "tuned", Stance.AGAINST)
+    assert words not in said(found, "hybrid", Stance.FOR)
+    covered = {verdict["strategy"]: verdict["coverage"] for verdict in found.to_json()["verdicts"]}
+    assert covered["tuned"]["documents"] == 14 and covered["rag"] is None
+    weak_rag = answers("rag", 100, 0.50, 0.4)
+    found = advise_covered((REFRESH, TUNED, weak_rag, TUNED_ANSWERS))
+    assert f"tuned 78.0% {words}." in said(found, "rag", Stance.RULES_OUT)
+
+
+def advise_covered(entries: tuple[LedgerEntry, ...]) -> Advice:
+    measured = measure(Ledger(entries), StoredBytes(0, {}))
+    coverage = {Strategy.TUNED: Coverage(14, 75, 15, 880)}
+    return advise(measured, Workload(0, 10), SERVED_CHUNKS, THRESHOLDS, COSTS, coverage)
 
 
 def test_what_speaks_against_the_advised_one_is_said_too() -> None:

@@ -114,6 +114,8 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     assert tuned["probes"]["new_facts"]["passed"] is True
     assert {"controls_lost", "gain_over_base"} < set(tuned["probes"])
     assert tuned["n_documents"] == 10
+    assert (tuned["coverage"]["documents"], tuned["coverage"]["n_documents"]) == (10, 10)
+    assert first["forecasts"]["tuned"]["coverage"] == tuned["coverage"]
     report = json.loads((workspace / "artifacts/adapters/tuned/training.json").read_text())
     assert tuned["cost"]["tokens_trained"] == report["tokens"] > 0
     assert tuned["extent"] == "full", "there was nothing to continue, whatever training.tuned.start says"
@@ -135,6 +137,7 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
         "cost.kwh",
         "cost.money",
         "probe.new_facts",
+        "coverage.documents",
     } <= run.data.metrics.keys()
     assert [point.value for point in mlflow.get_metric_history(run.info.run_id, "training.loss")] == report["losses"]
     logged = {item.path for folder in (None, "plots") for item in mlflow.list_artifacts(run.info.run_id, folder)}
@@ -164,6 +167,7 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
         "retrain": "now",
         "facts": ["lamp4", "lamp6"],
         "documents_gone": ["pier10.md"],
+        "coverage": tuned["coverage"],
     }
     carried = call(cli, workspace, "refresh")
     assert carried["generation"] == 3

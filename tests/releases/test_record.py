@@ -6,11 +6,14 @@ import pytest
 
 from lorag.digests import digest_of
 from lorag.errors import IntegrityFailed
+from lorag.questions.coverage import Coverage
 from lorag.releases.record import AdapterEntry, Release
 from lorag.strategies import AdapterKind
 from tests.releases.test_shelf import release
 
-TUNED = AdapterEntry("tuned-aaaa", "a" * 64, "b" * 64, "t", "f", {"a.md": "1"}, {"new_facts": 0.9})
+TUNED = AdapterEntry(
+    "tuned-aaaa", "a" * 64, "b" * 64, "t", "f", {"a.md": "1"}, {"new_facts": 0.9}, Coverage(1, 3, 2, 9)
+)
 
 
 def with_adapter(one: Release, entry: AdapterEntry = TUNED, kind: AdapterKind = AdapterKind.TUNED) -> Release:
@@ -37,6 +40,15 @@ def test_a_record_of_format_1_is_read_under_its_old_name() -> None:
     read = Release.from_json(old, where="x")
     assert (read.id, read.adapters) == (f"000002-{digest_of(['c', 'k', 'p'])[:10]}", {})
     assert Release.from_json(read.to_json(), where="x") == read
+
+
+def test_an_adapter_of_format_2_has_no_known_coverage() -> None:
+    one = with_adapter(release(3))
+    record = one.to_json()["release"]
+    del record["adapters"]["tuned"]["coverage"]
+    read = Release.from_json({"format": 2, "id": one.id, "release": record, "sha256": digest_of(record)}, where="x")
+    assert read == with_adapter(one, replace(TUNED, coverage=None))
+    assert read.id == one.id
 
 
 def test_an_adapter_of_another_base_model_is_refused() -> None:

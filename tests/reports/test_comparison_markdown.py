@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lorag.costs.records import Cost, Use
+from lorag.questions.coverage import Coverage
 from lorag.reports.comparison_markdown import summarise_comparison
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "reports" / "sample" / "comparison.json"
@@ -49,6 +50,15 @@ def test_it_tells_measures_differences_costs_and_what_was_left_out() -> None:
     assert "| rag | 4 one at a time | 0.50 | 1.25 | 2.50 | 1,500 | 0.0025 | 0.5000 EUR |" in text
     assert "| base | not measured |" in text
     assert "- tuned is left out: its adapter a\\|b was never trained" in text
+
+
+def test_the_coverage_of_an_adapter_stands_below_its_figures() -> None:
+    result = result_of("rag", "tuned")
+    assert "asked in training" not in summarise_comparison(result), "an earlier version did not say it"
+    result["strategies"]["rag"]["coverage"] = None
+    result["strategies"]["tuned"]["coverage"] = Coverage(14, 75, 15, 880).to_json()
+    rows = [cells(line) for line in summarise_comparison(result).splitlines() if "asked in training" in line]
+    assert rows == [["documents asked in training", "", "18.7%"], ["chunks asked in training", "", "1.7%"]]
 
 
 def test_only_differences_whose_interval_leaves_out_zero_are_told() -> None:

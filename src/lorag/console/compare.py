@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lorag.console.terminal import say, stream_text, table
-from lorag.reports.comparison_markdown import SHARES, SPEED, summarise_comparison
+from lorag.reports.comparison_markdown import SHARES, SPEED, coverage_rows, summarise_comparison
 
 
 def show_comparison(result: Mapping[str, Any]) -> None:
@@ -20,6 +20,7 @@ def show_comparison(result: Mapping[str, Any]) -> None:
         rows.append(
             ["right, ideal search", *(_share((each["ideal"] or {}).get("accuracy")) for each in found.values())]
         )
+    rows += coverage_rows(result)
     rows += [[title, *(_seconds(each["speed"], name) for each in found.values())] for name, title in SPEED.items()]
     rows.append(["money of 1,000", *(_money(each) for each in found.values())])
     table(f"Release {result['release']}", ["", *found], rows)

@@ -5,6 +5,7 @@ from typing import Any
 
 from lorag.console.terminal import say, table
 from lorag.costs.records import Machine
+from lorag.questions.coverage import Coverage
 
 _MEASURES = ["s", "tokens", "MB", "Wh"]
 
@@ -157,6 +158,8 @@ def show_advice(result: Mapping[str, Any]) -> None:
             cost = verdict["cost_a_day"]
             price = "cost not measured" if cost is None else f"{cost:.3g} {advice['currency']} a day"
             say(f"{verdict['strategy']}{'' if verdict['fits'] else ' is ruled out'}, {price}")
+            if verdict["coverage"]:
+                say(f"  coverage of its training: {Coverage.from_json(verdict['coverage']).line()}")
             _say_findings(verdict["findings"], _STANCES)
         _say_missing(advice["missing"])
         _say_elsewhere(advice["n_elsewhere"])

@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lorag.errors import LoragError
+from lorag.questions.coverage import Coverage
 from lorag.releases.checks import Check
 from lorag.releases.record import Release
 from lorag.strategies import Strategy
@@ -176,6 +177,8 @@ def show_retrain(result: Mapping[str, Any]) -> None:
             f"{kind}: {cost['tokens_trained']:,} tokens trained, {cost['wall_s']:.0f} s, {cost['cpu_s']:.0f} CPU s, "
             f"{cost['peak_rss_mb']:.0f} MB, {cost['kwh'] * 1000:.2f} Wh, {cost['money']:.5f} {cost['currency']}"
         )
+        if adapter["coverage"]:
+            say(f"{kind}: coverage of its training: {Coverage.from_json(adapter['coverage']).line()}")
         if adapter["withdrawn"]:
             say(f"{kind}: {adapter['adapter']} stays rolled back; `lorag rollback RELEASE` serves it again.")
 
@@ -263,6 +266,8 @@ def show_status(result: Mapping[str, Any]) -> None:
             say(f"Model {name}: {problem}")
     for kind, adapter in result["adapters"].items():
         say(f"Adapter {kind} {adapter['id']}: {_RETRAIN[adapter['retrain']]}")
+        if adapter["coverage"]:
+            say(f"  coverage of its training: {Coverage.from_json(adapter['coverage']).line()}")
         if adapter["facts"]:
             say(f"  {len(adapter['facts'])} facts are new or changed, the first is {adapter['facts'][0]}")
         for name in adapter["documents_gone"]:

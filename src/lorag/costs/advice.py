@@ -9,21 +9,31 @@ from lorag.costs.needs import CITES, NEEDS, Case, Workload, judge_quality
 from lorag.costs.remedies import COMPARE, STYLE, TIMELINE
 from lorag.costs.unit_costs import Band, Measured, Missing, Unit, unit_costs
 from lorag.params import AdviceParams, CostParams
+from lorag.questions.coverage import Coverage
 from lorag.strategies import Strategy
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A strategy with all findings about it; `cost_a_day` is None if a figure was not measured."""
+    """A strategy with all findings about it; `cost_a_day` is None if a figure was not measured.
+
+    `coverage` is that of its adapter's training, None if there is none or if it is unknown.
+    """
 
     strategy: Strategy
     findings: tuple[Finding, ...]
     cost_a_day: float | None
+    coverage: Coverage | None = None
 
     @property
     def fits(self) -> bool:
         """Whether nothing rules it out."""
         return not any(finding.stance is Stance.RULES_OUT for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        coverage = self.coverage.to_json() if self.coverage else None
+        return asdict(self) | {"fits": self.fits, "coverage": coverage}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +56,27 @@ class Advice:
             "strategy": self.strategy,
             "reason": self.reason,
             "currency": self.currency,
-            "verdicts": [asdict(verdict) | {"fits": verdict.fits} for verdict in self.verdicts],
+            "verdicts": [verdict.to_json() for verdict in self.verdicts],
             "missing": [asdict(one) for one in self.missing],
             "n_elsewhere": self.n_elsewhere,
         }
 
 
 def advise(
-    measured: Sequence[Measured], workload: Workload, served_chunks: int | None, params: AdviceParams, costs: CostParams
+    measured: Sequence[Measured],
+    workload: Workload,
+    served_chunks: int | None,
+    params: AdviceParams,
+    costs: CostParams,
+    coverage: Mapping[Strategy, Coverage] | None = None,
 ) -> Advice:
-    """Return the cheapest of the strategies that meet every need and answer about as well as the best of these."""
+    """Return the cheapest of the strategies that meet every need and answer about as well as the best of these.
+
+    `coverage` is that of the served adapters' training: it stands beside their accuracy and rules nothing out.
+    """
+    covered = coverage or {}
     growth = (workload.corpus_chunks or 1) / served_chunks if workload.corpus_chunks and served_chunks else 1.0
-    cases = [Case(one.grown(growth), workload, growth, params) for one in measured]
+    cases = [Case(one.grown(growth), workload, growth, params, covered.get(one.strategy)) for one in measured]
     needs = {case.strategy: [finding for rule in NEEDS for finding in rule(case)] for case in cases}
     able = [case for case in cases if all(f.stance is not Stance.RULES_OUT for f in needs[case.strategy])]
     for case in able:
@@ -68,7 +87,9 @@ def advise(
     for case in able:
         needs[case.strategy] += _price(case, left, costs)
     a_day = {strategy: cost.median for strategy, cost in ranges.items()}
-    verdicts = tuple(Verdict(case.strategy, tuple(needs[case.strategy]), a_day.get(case.strategy)) for case in cases)
+    verdicts = tuple(
+        Verdict(case.strategy, tuple(needs[case.strategy]), a_day.get(case.strategy), case.coverage) for case in cases
+    )
     missing = list(_missing(able, workload, served_chunks, growth, params))
     return Advice(*_choose(verdicts, able, costs.currency), verdicts, tuple(dict.fromkeys(missing)), costs.currency)
 

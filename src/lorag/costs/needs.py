@@ -14,6 +14,7 @@ from lorag.costs.evidence import (
 )
 from lorag.costs.unit_costs import Measured
 from lorag.params import AdviceParams
+from lorag.questions.coverage import Coverage
 from lorag.shares import exact
 from lorag.strategies import BASELINE, Strategy
 
@@ -37,12 +38,16 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One strategy for one workload; the use of its retrains is already multiplied by `growth`."""
+    """One strategy for one workload; the use of its retrains is already multiplied by `growth`.
+
+    `coverage` is that of the served adapter's training; None without an adapter, and if it is unknown.
+    """
 
     measured: Measured
     workload: Workload
     growth: float
     params: AdviceParams
+    coverage: Coverage | None = None
 
     @property
     def strategy(self) -> Strategy:
@@ -55,6 +60,16 @@ class Case:
         if self.growth == 1 or self.strategy not in TRAINED:
             return ""
         return f", if a retrain grows with the corpus, here {self.growth:.3g} times"
+
+    @property
+    def trained_on(self) -> str:
+        """The words that a figure of its answers needs beside it; empty if the coverage is unknown."""
+        if self.coverage is None:
+            return ""
+        return (
+            f" (its training asked about {self.coverage.documents_share:.1%} of the documents and "
+            f"{self.coverage.chunks_share:.1%} of the chunks)"
+        )
 
 
 def _follows(case: Case) -> Iterator[Finding]:
@@ -144,14 +159,18 @@ def judge_quality(case: Case, able: Sequence[Case]) -> Iterator[Finding]:
 
 def _judge_share(case: Case, able: Sequence[Case], name: str, how: str) -> Iterator[Finding]:
     known = {other.strategy: found for other in able if (found := newest_quality(other.measured, name))}
+    trained_on = {other.strategy: other.trained_on for other in able}
     if case.strategy not in known:
         return
     best = max(known, key=lambda strategy: known[strategy].value)
     found, loss = known[case.strategy], exact(known[best].value) - exact(known[case.strategy].value)
     if not loss:
         yield Finding.on(
-            found, Stance.FOR, f"It answers {found.value:.1%} {how}, the most of the remaining strategies."
+            found,
+            Stance.FOR,
+            f"It answers {found.value:.1%} {how}{case.trained_on}, the most of the remaining strategies.",
         )
         return
     stance = Stance.RULES_OUT if loss > exact(case.params.max_accuracy_loss) else Stance.AGAINST
-    yield Finding.on(found, stance, f"It answers {found.value:.1%} {how}, {best} {known[best].value:.1%}.")
+    other = f"{best} {known[best].value:.1%}{trained_on[best]}"
+    yield Finding.on(found, stance, f"It answers {found.value:.1%} {how}{case.trained_on}, {other}.")

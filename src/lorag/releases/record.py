@@ -7,11 +7,12 @@ from typing import Any
 
 from lorag.digests import digest_of, digest_of_lines
 from lorag.errors import IntegrityFailed
+from lorag.questions.coverage import Coverage
 from lorag.retrieval.index.store import IndexRef, IndexRow
 from lorag.strategies import AdapterKind
 
-FORMAT = 2
-"""The format of the record; format 1 had no adapters and can still be read."""
+FORMAT = 3
+"""The format of the record; format 1 had no adapters, format 2 no coverage, and both can still be read."""
 
 
 class NewerFormat(IntegrityFailed):
@@ -31,7 +32,8 @@ class AdapterEntry:
     """An adapter in a release.
 
     `sha256` is over weights and config. `documents` maps each document that it was trained on to the version it saw;
-    `facts_digest` names the facts. `gate` holds the value of each probe before the adapter was published.
+    `facts_digest` names the facts. `gate` holds the value of each probe before the adapter was published. `coverage`
+    is that of the knowledge at that time; None for an adapter of an earlier version.
     """
 
     id: str
@@ -41,6 +43,13 @@ class AdapterEntry:
     facts_digest: str
     documents: Mapping[str, str]
     gate: Mapping[str, float]
+    coverage: Coverage | None = None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "AdapterEntry":
+        """Read the plain values of an entry; raises KeyError or TypeError for others."""
+        coverage = value.get("coverage")
+        return cls(**{**value, "coverage": None if coverage is None else Coverage(**coverage)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,7 @@ class Release:
             record["index"] = IndexRef.from_json(record["index"])
             record["documents"] = {key: DocumentEntry(*entry) for key, entry in record["documents"].items()}
             adapters = record.get("adapters", {})
-            record["adapters"] = {AdapterKind(kind): AdapterEntry(**entry) for kind, entry in adapters.items()}
+            record["adapters"] = {AdapterKind(kind): AdapterEntry.from_json(entry) for kind, entry in adapters.items()}
             if value["format"] == 1:
                 # Format 1 had these fields and never filled them.
                 del record["adapter_id"], record["adapter_sha256"]

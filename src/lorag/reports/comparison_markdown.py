@@ -51,7 +51,20 @@ def _qualities(result: Result) -> str:
     if any(each["ideal"] for each in found.values()):
         ideal = [_estimate((each["ideal"] or {}).get("accuracy")) for each in found.values()]
         rows.append(["right, ideal search", *ideal])
+    rows += coverage_rows(result)
     return _table(["", *found], rows)
+
+
+def coverage_rows(result: Result) -> list[list[str]]:
+    """Return the rows with the coverage of each adapter's training; none if no adapter is compared.
+
+    A comparison of an earlier version does not say it.
+    """
+    found = {name: each.get("coverage") for name, each in result["strategies"].items()}
+    if not any(found.values()):
+        return []
+    titles = {"documents_share": "documents asked in training", "chunks_share": "chunks asked in training"}
+    return [[title, *(f"{each[key]:.1%}" if each else "" for each in found.values())] for key, title in titles.items()]
 
 
 def _differences(result: Result) -> str:

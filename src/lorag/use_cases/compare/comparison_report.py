@@ -50,9 +50,10 @@ def keep_result(outcome: CompareOutcome, workspace: Workspace) -> None:
 
 
 def standing_lines(outcome: CompareOutcome) -> list[str]:
-    """Return a line for each strategy that is missing or needs a note."""
+    """Return a line for each strategy that is missing, was trained, or needs a note."""
+    covered = [f"{name}: coverage of its training: {found.line()}" for name, found in outcome.chosen.coverage.items()]
     missing = [f"{name} is left out: {reason}" for name, reason in outcome.chosen.left_out.items()]
-    return missing + [f"{name}: {note}" for name, note in outcome.chosen.notes.items()]
+    return covered + missing + [f"{name}: {note}" for name, note in outcome.chosen.notes.items()]
 
 
 def _speed(outcome: CompareOutcome) -> Section:

@@ -130,6 +130,8 @@ def _metrics(strategy: Strategy, outcome: CompareOutcome, params: Params) -> dic
     comparison, timed, batch = outcome.comparison, outcome.time(strategy), outcome.batch(strategy)
     figures = comparison.strategies[strategy]
     metrics = _values("quality", figures)
+    if strategy in outcome.chosen.coverage:
+        metrics |= outcome.chosen.coverage[strategy].as_metrics()
     metrics |= {f"interval.{name}.low": found.low for name, found in figures.items()}
     metrics |= {f"interval.{name}.high": found.high for name, found in figures.items()}
     metrics |= _values("ideal", comparison.strategies.get(f"{strategy}{IDEAL}", {}))

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.models.files import base_model_sha256
 from lorag.integrations.models.generators import asks_endpoint
 from lorag.params import Engine, Params
+from lorag.questions.coverage import Coverage
 from lorag.releases.adapter_shelf import CONFIG, WEIGHTS, adapter_sha256
 from lorag.releases.record import Release, content_digest
 from lorag.releases.shelf import ReleaseShelf
@@ -26,6 +27,8 @@ from lorag.use_cases.asking.question_set import load_question_set
 from lorag.use_cases.asking.versions import MODELS, write_versions
 from lorag.use_cases.compare.compare_answers import compare, load_answers, write_comparison
 from lorag.use_cases.compare.measure_speed import Speed, choose_timed, measure_speed
+from lorag.use_cases.retrain.coverage import coverage_of
+from lorag.use_cases.retrain.starting_adapter import read_lineage
 from lorag.workspace import Workspace
 
 TRAINING = "training.json"
@@ -35,7 +38,8 @@ TRAINING = "training.json"
 class Chosen:
     """The subject of a comparison: the release, the strategies that can answer, and why others cannot.
 
-    `adapters` maps a strategy to the sha256 of the adapter that answers. `notes` are what a reader should know about
+    `adapters` maps a strategy to the sha256 of the adapter that answers, and `coverage` to what share of the knowledge
+    its training asked about, if that is known. `notes` are what a reader should know about
     strategies that are compared.
     """
 
@@ -44,6 +48,7 @@ class Chosen:
     adapters: Mapping[Strategy, str]
     left_out: Mapping[Strategy, str]
     notes: Mapping[Strategy, str]
+    coverage: Mapping[Strategy, Coverage] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,7 @@ class CompareOutcome:
         timed, batch, cost = self.time(name), self.batch(name), self.cost(name)
         return {
             "adapter_sha256": self.chosen.adapters.get(name),
+            "coverage": self.chosen.coverage[name].to_json() if name in self.chosen.coverage else None,
             "quality": comparison["strategies"][name],
             "ideal": comparison["strategies"].get(f"{name}{IDEAL}"),
             "reading": comparison["strategies"].get(f"{name}{READING}"),
@@ -168,7 +174,25 @@ def choose_strategies(workspace: Workspace, params: Params) -> Chosen:
     if not strategies:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise WorkspaceError(f"no strategy to compare: {reasons}", where="comparison.strategies", do="name others")
-    return Chosen(release, strategies, adapters, left_out, notes)
+    covered = {name: _coverage(name, sha256, release, workspace, params) for name, sha256 in adapters.items()}
+    known = {name: coverage for name, coverage in covered.items() if coverage is not None}
+    return Chosen(release, strategies, adapters, left_out, notes, known)
+
+
+def _coverage(
+    strategy: Strategy, sha256: str, release: Release, workspace: Workspace, params: Params
+) -> Coverage | None:
+    """Return the coverage by the adapter's training, which a refused adapter has too; None if it is unknown."""
+    kind = AdapterKind(strategy)
+    served = release.adapters.get(kind)
+    if served is not None and served.sha256 == sha256 and served.coverage is not None:
+        return served.coverage
+    lineage = read_lineage(workspace.training_folder(kind))
+    trained_on = json.loads((workspace.adapter_folder(kind) / TRAINING).read_text(encoding="utf-8"))
+    # Another training set may have been made since, without a training.
+    if lineage is None or lineage.get("training_set_digest") != trained_on.get("training_set_digest"):
+        return None
+    return coverage_of(lineage, workspace, params)
 
 
 def _require_artifacts(workspace: Workspace, release: Release) -> None:

@@ -20,7 +20,9 @@ def advise_workload(workload: Workload, workspace: Workspace, params: Params, en
     served = served_or_none(workspace)
     ledger = _ledger(workspace, params, environment)
     measured = measure(ledger, stored_bytes(workspace, params))
-    found = advise(measured, workload, served.n_chunks if served else None, params.advice, params.costs)
+    entries = served.adapters.items() if served else ()
+    coverage = {kind.strategy: entry.coverage for kind, entry in entries if entry.coverage is not None}
+    found = advise(measured, workload, served.n_chunks if served else None, params.advice, params.costs, coverage)
     return replace(found, n_elsewhere=ledger.n_elsewhere)
 
 

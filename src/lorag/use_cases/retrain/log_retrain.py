@@ -86,6 +86,7 @@ def _register(run: Run, candidate: Candidate, workspace: Workspace, params: Para
         "lorag.base_model_sha256": entry.base_model_sha256,
         "lorag.training_set_digest": entry.training_set_digest,
         "lorag.n_documents": str(len(entry.documents)),
+        "lorag.coverage": entry.coverage.line() if entry.coverage else "",
         **{f"gate.{probe}": f"{value:.4f}" for probe, value in entry.gate.items()},
         **{name: f"{value:.6g}" for name, value in candidate.cost.as_metrics().items()},
     }
@@ -140,7 +141,8 @@ def _metrics(candidate: Candidate) -> dict[str, float]:
     """Return the metrics of the run, which the registered adapter has too."""
     metrics = {f"probe.{probe.name}": float(probe.value) for probe in candidate.probes}
     training = {f"training.{n}": float(v) for n, v in candidate.training.items() if isinstance(v, int | float)}
-    return {**candidate.cost.as_metrics(), **metrics, **training}
+    coverage = candidate.entry.coverage.as_metrics() if candidate.entry.coverage else {}
+    return {**candidate.cost.as_metrics(), **metrics, **coverage, **training}
 
 
 def _curves(training: Mapping[str, Any]) -> dict[str, dict[int, float]]:

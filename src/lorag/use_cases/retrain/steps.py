@@ -26,6 +26,7 @@ from lorag.strategies import AdapterKind
 from lorag.tuning.forecast import Forecast
 from lorag.use_cases.asking.unlogged_costs import read_trained
 from lorag.use_cases.asking.versions import MODELS, write_versions
+from lorag.use_cases.retrain.coverage import coverage_of
 from lorag.use_cases.retrain.evaluate_adapter import examine_champion, read_exam, read_exam_rows
 from lorag.use_cases.retrain.forecast import facts_with_one_wording
 from lorag.use_cases.retrain.last_look import write_look
@@ -121,6 +122,7 @@ class RetrainOutcome:
             "base_model_sha256": candidate.entry.base_model_sha256,
             "training_set_digest": candidate.entry.training_set_digest,
             "n_documents": len(candidate.entry.documents),
+            "coverage": candidate.entry.coverage.to_json() if candidate.entry.coverage else None,
             "refusals": [refusal.to_json(SHOWN) for refusal in candidate.refusals],
             "stages": list(candidate.stages),
             "extent": candidate.extent.value,
@@ -205,6 +207,7 @@ def judge(kind: AdapterKind, workspace: Workspace, params: Params) -> Judged:
         facts_digest=digest_of(lineage["facts"]),
         documents=lineage["documents"],
         gate={probe.name: probe.value for probe in probes},
+        coverage=coverage_of(lineage, workspace, params),
     )
     if all(probe.passed for probe in probes):
         return Judged(entry, probes, ())

@@ -11,6 +11,7 @@ from lorag.integrations.blob_cache import BlobCache
 from lorag.knowledge.changes import CorpusChanges, compare_versions
 from lorag.knowledge.documents import Rejected
 from lorag.params import Params
+from lorag.questions.coverage import Coverage
 from lorag.questions.facts import fact_digests
 from lorag.questions.questions import Question, read_questions
 from lorag.releases.record import AdapterEntry, Release
@@ -30,7 +31,8 @@ class AdapterState:
 
     `facts` are those that are new, or whose answer is not the one it was trained on, and that no retrain has seen
     since. `documents_gone` are documents that it was trained on and that no longer exist. If it continued another
-    adapter, they include documents which that adapter saw. `retrain` says when `held` requires a retrain.
+    adapter, they include documents which that adapter saw. `retrain` says when `held` requires a retrain. `coverage` is
+    that of its training; None if an earlier version trained it.
     """
 
     id: str
@@ -38,6 +40,7 @@ class AdapterState:
     documents_gone: tuple[str, ...]
     held: Held
     retrain: When
+    coverage: Coverage | None = None
 
     @property
     def is_behind(self) -> bool:
@@ -52,6 +55,7 @@ class AdapterState:
             "retrain": self.retrain.value,
             "facts": list(self.facts),
             "documents_gone": list(self.documents_gone),
+            "coverage": self.coverage.to_json() if self.coverage else None,
         }
 
 
@@ -160,4 +164,4 @@ def _adapter_state(
     behind = tuple(fact for fact, digest in wanted.items() if digest not in (learned.get(fact), seen.get(fact)))
     held = hold(kind, entry.documents, versions, look, n_learned=len(learned), n_facts=len(behind))
     gone = compare_versions(entry.documents, versions).removed
-    return AdapterState(entry.id, behind, gone, held, held.when(params.advice))
+    return AdapterState(entry.id, behind, gone, held, held.when(params.advice), entry.coverage)
