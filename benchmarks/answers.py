@@ -15,7 +15,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,14 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "benchmarks/peers"))
+sys.path += [str(ROOT / "benchmarks"), str(ROOT / "benchmarks/peers")]
 
 from corpus import knowledge_params, read_params
+from pairs import PairKind, Source, make_pairs
 
+from lorag.answering.citations import spans_of
 from lorag.answering.sentence_choice import EmbedTexts, choose_quote, rank_sentences
+from lorag.answering.support import Verdict, judge_claim
 from lorag.digests import sha256_hex
 from lorag.evaluation.answers import contains_answer
 from lorag.evaluation.bootstrap import Bootstrap, Part
@@ -45,6 +48,10 @@ from lorag.use_cases.refresh.pipeline import chunk_corpus, read_source
 
 KEDA_VERSION = "2.14"
 BOOTSTRAP = Bootstrap(samples=1000, confidence=0.95, seed=7)
+PAIRS_EACH = 75
+"""Pairs of each kind, for each set and split: 300 for tuning and 300 for the test of each set."""
+
+SEED = 7
 SPLITS = ("tuning", "test")
 
 _PARAMETER = re.compile(r"`([^`]+)` parameter")
@@ -91,6 +98,7 @@ def main() -> None:
             found = search(cases, source, Path(folder) / name, params, embed, cache)
             results += measure_choice(name, found, embed)
             results.append(measure_time(name, found, embedder.embed_batch))
+            results += measure_support(name, found, params.answering.min_support)
     show(results)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
@@ -177,6 +185,49 @@ def measure_time(name: str, cases: Sequence[Case], embed: EmbedTexts) -> dict[st
         choose_quote(case.question, case.chunks, embed)
         seconds.append(time.perf_counter() - begun)
     return {"set": name, "split": "", "measure": "ms for a choice", "value": float(np.median(seconds)) * 1000, "n": 40}
+
+
+def measure_support(name: str, cases: Sequence[Case], min_share: float) -> list[dict[str, Any]]:
+    """Return for each split the AUROC of the judge on pairs of one set, and the share of each kind that it passes."""
+    results = []
+    for split in SPLITS:
+        sources = [source for case in cases if case.split == split for source in sources_of(case)]
+        pairs = make_pairs(sources, PAIRS_EACH, SEED)
+        judged = [
+            (pair, judge_claim(pair.answer, pair.question, pair.sentence, pair.headings, min_share)) for pair in pairs
+        ]
+        scores = [(pair.kind is PairKind.RIGHT, judgement.share) for pair, judgement in judged]
+        results.append(
+            {"set": name, "split": split, "measure": "AUROC of support", "value": auroc(scores), "n": len(pairs)}
+        )
+        kinds: dict[str, list[Part]] = {}
+        for pair, judgement in judged:
+            passed = Part(pair.group, float(judgement.verdict is Verdict.STATED))
+            kinds.setdefault(f"passed: {pair.kind}", []).append(passed)
+            if pair.kind is not PairKind.RIGHT:
+                kinds.setdefault("passed: all wrong ones", []).append(passed)
+        for how, parts in kinds.items():
+            estimate = BOOTSTRAP.estimate(parts)
+            results.append({"set": name, "split": split, "measure": how} | (asdict(estimate) if estimate else {}))
+    return results
+
+
+def sources_of(case: Case) -> Iterator[Source]:
+    """Yield the sentence that states the answer, with the others of its chunk; nothing if none was found."""
+    for chunk in case.chunks:
+        texts = [chunk.text[start:end] for start, end in spans_of(chunk.text)]
+        for at, text in enumerate(texts):
+            if case.is_answered_by(text) and (answer := next(a for a in case.answers if contains_answer(text, [a]))):
+                others = (*texts[:at], *texts[at + 1 :])
+                yield Source(case.question, answer, text, chunk.context, others, case.group)
+                return
+
+
+def auroc(scores: Sequence[tuple[bool, float]]) -> float:
+    """Return the probability that a right pair scores above a wrong one; a tie counts half."""
+    right = np.array([score for is_right, score in scores if is_right])[:, None]
+    wrong = np.array([score for is_right, score in scores if not is_right])[None, :]
+    return float(np.mean((right > wrong) + 0.5 * (right == wrong)))
 
 
 def show(results: Sequence[dict[str, Any]]) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lorag.answering.sentence_choice import choose_quote, quotable_spans, rank_sentences
+from lorag.answering.citations import quotable_spans
+from lorag.answering.sentence_choice import choose_quote, rank_sentences
 from lorag.knowledge.documents import Chunk
 
 HARBOUR = Chunk(

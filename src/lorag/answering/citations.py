@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from lorag.answering.links import links_in
 from lorag.answering.passages import Passage
-from lorag.answering.words import content_words, numbers
+from lorag.answering.support import Verdict, is_claim, judge_claim
+from lorag.answering.words import content_words
 from lorag.knowledge.documents import Chunk
 
 _LINE_ITEM = re.compile(r"\s*(?:[-*+\u2022]\s|\(?\w{1,3}[.)]\s)|.*\S \| \S")
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 _SENTENCE_END = re.compile(r"(?<=[.!?\u2026])[\"'\u201d\u2019)\]]{0,3}\s+(?=[^\sa-z])|(?<=[\u3002\uff01\uff1f])")
 
 
@@ -38,33 +40,35 @@ def find_support(
 ) -> Support:
     """Find the best citation for each sentence of the answer, in their order, without repeats.
 
-    A span is a sentence, a list item or a table row that the model read. Its support is the share of the sentence's
-    words that the span and its headings contain; a span that lacks a number of the sentence is ruled out. Ties go to
-    the span that shares more with the question, then to the better chunk, then to the shorter span. A link in the
-    answer is always cited. `passages` come best first. `versions` maps document ids to document versions.
+    A span is a sentence, a list item, a table row or a block of code that the model read; `judge_claim` says whether it
+    states a sentence of the answer. Of several that do, the one that shares more with the question is cited, then the
+    one of the better chunk, then the shorter one. A link in the answer is always cited. `passages` come best first.
+    `versions` maps document ids to document versions.
     """
     spans = [
         (rank, passage.chunk, start, end)
         for rank, passage in enumerate(passages)
-        for start, end in spans_of(passage.chunk.text)
+        for start, end in quotable_spans(passage.chunk.text)
         if passage.holds(start, end)
     ]
+    asked = content_words(question)
+
+    def merit(claim: str, place: tuple[int, Chunk, int, int]) -> tuple[float, int, int, int]:
+        rank, chunk, start, end = place
+        judged = judge_claim(claim, question, chunk.text[start:end], chunk.context, min_support)
+        share = judged.share if judged.verdict is Verdict.STATED else 0.0
+        return share, len(asked & content_words(f"{chunk.context}\n{chunk.text[start:end]}")), -rank, start - end
+
     found: list[Citation] = []
     complete = True
-    claims = [answer[start:end] for start, end in spans_of(answer) if content_words(answer[start:end])]
+    claims = [answer[start:end] for start, end in quotable_spans(answer) if is_claim(answer[start:end], question)]
     for claim in claims:
-        best = max(
-            (
-                (_merit(claim, question, chunk, start, end, rank), chunk, start, end)
-                for rank, chunk, start, end in spans
-            ),
-            key=lambda candidate: candidate[0],
-            default=None,
-        )
-        if best is None or best[0][0] <= 0 or best[0][0] < min_support:
+        best = max(((merit(claim, place), place) for place in spans), key=lambda each: each[0], default=None)
+        if best is None or not best[0][0]:
             complete = False
             continue
-        found.append(_cite(*best[1:], versions))
+        _, chunk, start, end = best[1]
+        found.append(_cite(chunk, start, end, versions))
     for link in sorted(links_in([answer])):
         holding = [(chunk, start, end) for _, chunk, start, end in spans if link in chunk.text[start:end]]
         if holding and not any(link in citation.quote for citation in found):
@@ -89,6 +93,18 @@ def spans_of(text: str) -> Iterator[tuple[int, int]]:
         block_start += len(block)
 
 
+def quotable_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each sentence, list item, table row and whole block of code."""
+    fences = [match.start() for match in _FENCE.finditer(text)]
+    ends = [_line_end(text, at) for at in fences[1::2]] + [len(text)] * (len(fences) % 2)
+    position = 0
+    for start, end in zip(fences[::2], ends, strict=True):
+        yield from _moved(text[position:start], position)
+        yield start, end
+        position = end
+    yield from _moved(text[position:], position)
+
+
 def _cite(chunk: Chunk, start: int, end: int, versions: Mapping[str, str]) -> Citation:
     return Citation(chunk.document_id, versions[chunk.document_id], chunk.id, chunk.text[start:end], start, end)
 
@@ -107,11 +123,11 @@ def _spans_of_block(block: str, offset: int) -> Iterator[tuple[int, int]]:
         position += len(part)
 
 
-def _merit(claim: str, question: str, chunk: Chunk, start: int, end: int, rank: int) -> tuple[float, int, int, int]:
-    quote = chunk.text[start:end]
-    own = content_words(quote)
-    known = own | content_words(chunk.context)
-    said, asked = content_words(claim), content_words(question)
-    if not said & own or not numbers(claim) <= known:
-        return 0.0, 0, -rank, start - end
-    return len(said & known) / len(said), len(asked & known), -rank, start - end
+def _moved(text: str, by: int) -> Iterator[tuple[int, int]]:
+    for start, end in spans_of(text):
+        yield by + start, by + end
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end

@@ -3,13 +3,13 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lorag.answering.citations import spans_of
+from lorag.answering.citations import quotable_spans
 from lorag.answering.words import content_words
 from lorag.knowledge.documents import Chunk
 
@@ -30,7 +30,6 @@ _NEARLY_AS_GOOD = 0.2
 """How much less the second sentence may score to be quoted too."""
 
 _IDENTIFIER = re.compile(r"`([^`]+)`|\b(\w*[a-z\d][A-Z_]\w*)")
-_FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +86,6 @@ def rank_sentences(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) ->
     return sorted(found, key=lambda sentence: -sentence.score)
 
 
-def quotable_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield start and end of each sentence, list item, table row and whole block of code."""
-    fences = [match.start() for match in _FENCE.finditer(text)]
-    ends = [_line_end(text, at) for at in fences[1::2]] + [len(text)] * (len(fences) % 2)
-    position = 0
-    for start, end in zip(fences[::2], ends, strict=True):
-        yield from _moved(text[position:start], position)
-        yield start, end
-        position = end
-    yield from _moved(text[position:], position)
-
-
 def _weights(question: str, sentences: Sequence[frozenset[str]]) -> dict[str, float]:
     """Return a weight for each content word of the question; all together are 1."""
     frequency = Counter(word for words in sentences for word in words)
@@ -109,13 +96,3 @@ def _weights(question: str, sentences: Sequence[frozenset[str]]) -> dict[str, fl
     }
     total = sum(raw.values())
     return {word: weight / total for word, weight in raw.items()}
-
-
-def _moved(text: str, by: int) -> Iterator[tuple[int, int]]:
-    for start, end in spans_of(text):
-        yield by + start, by + end
-
-
-def _line_end(text: str, at: int) -> int:
-    end = text.find("\n", at)
-    return len(text) if end < 0 else end
