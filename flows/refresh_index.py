@@ -18,6 +18,7 @@ from lorag.params_file import load_params
 from lorag.use_cases.asking.unlogged_costs import UnloggedCosts
 from lorag.use_cases.refresh import log_refresh
 from lorag.use_cases.refresh import steps as refresh_steps
+from lorag.use_cases.refresh.pending_work import read_knowledge, settle, skip_refresh
 from lorag.use_cases.refresh.steps import RefreshOutcome
 from lorag.workspace import Workspace
 
@@ -33,7 +34,7 @@ log = as_step("log", log_refresh.log_refresh)
 
 @flow(name="refresh_index", flow_run_name=run_name("refresh"), persist_result=False, validate_parameters=False)
 def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: bool = False) -> RefreshOutcome:
-    """Snapshot, reproduce what is stale, plan, apply, gate, publish, log.
+    """Snapshot, reproduce what is stale, plan, apply, gate, publish, log; do and log nothing if nothing changed.
 
     Raises Busy if another writer runs, GateRefused if a check failed, and the errors of the stages. After any of these
     errors the served release is unchanged.
@@ -41,8 +42,12 @@ def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: b
     workspace = Workspace(Path(workspace_root).resolve())
     params = load_params(workspace.params_file)
     with hold_writer_lock(workspace, params):
+        if settled := skip_refresh(workspace, params, os.environ, rebuild=rebuild):
+            return settled
+        knowledge = read_knowledge(workspace, params)
         costs = UnloggedCosts(workspace, params)
         outcome = _refresh(costs, workspace, params, rebuild=rebuild, allow_shrink=allow_shrink)
+        settle(knowledge, workspace, params, os.environ)
     location = locate_tracking(workspace.state, os.environ)
     costs.settle(location)
     run_id = log(outcome, workspace, params, location, str(flow_run.id or ""))

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from lorag.commands.options import Settings
 from lorag.console import terminal as console
 from lorag.errors import ExitStatus, LoragError, ParamsError
 from lorag.extras import explain_missing
+from lorag.integrations.machine.process_tree import process_began_s
 
 app = typer.Typer(
     name="lorag",
@@ -31,7 +33,7 @@ def main_options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and log lines.")] = False,
 ) -> None:
     """Keep a language model's knowledge current, and measure what each update costs."""
-    context.obj = Settings(workspace, debug)
+    context.obj = Settings(workspace, debug, context.obj)
     console.set_up_logging(debug=debug)
     if not workspace.is_dir():
         raise ParamsError("no such folder", where=str(workspace), do="give --workspace a folder")
@@ -39,14 +41,18 @@ def main_options(
 
 def main() -> None:
     """Run the command; every failure is one line and a fixed exit status."""
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], begun_s=process_began_s()))
 
 
-def run(arguments: list[str], environment: Mapping[str, str] = os.environ) -> int:
-    """Run `lorag ARGUMENTS` and return its exit status."""
+def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, begun_s: float | None = None) -> int:
+    """Run `lorag ARGUMENTS` and return its exit status.
+
+    Somebody has waited for it since `begun_s` on the clock of `time.monotonic`; since now if that is None.
+    """
+    begun_s = time.monotonic() if begun_s is None else begun_s
     debug, as_json = "--debug" in arguments, "--json" in arguments
     try:
-        status = app(arguments or ["--help"], prog_name="lorag", standalone_mode=False)
+        status = app(arguments or ["--help"], prog_name="lorag", standalone_mode=False, obj=begun_s)
         return int(status or 0)
     except LoragError as error:
         if debug:

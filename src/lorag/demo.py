@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lorag.console.terminal import set_up_logging, set_up_prefect, show_refresh
+from lorag import face
+from lorag.console.terminal import set_up_logging, show_refresh
 from lorag.errors import LoragError, WorkspaceError
 from lorag.strategies import READER
 
@@ -79,11 +80,9 @@ def _refresh_and_ask(title: str, workspace: Path) -> Step:
 
     _console.rule(title)
     _say("lorag refresh")
-    set_up_prefect(workspace.resolve() / ".lorag", debug=False)
-    from flows.refresh_index import refresh_index
-
-    refresh = refresh_index(str(workspace)).to_json()
-    show_refresh(refresh)
+    begun_s = time.monotonic()
+    refresh = face.Workspace.open(workspace).refresh().to_json()
+    show_refresh({**refresh, "waited_s": time.monotonic() - begun_s})
     _say(f'lorag ask "{QUESTION}"')
     place = Workspace(workspace.resolve())
     result = answer_served(QUESTION, READER, place, load_params(place.params_file), os.environ)

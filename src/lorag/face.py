@@ -129,7 +129,7 @@ class Workspace:
         return read_status(self.paths, self.params)
 
     def refresh(self, *, rebuild: bool = False, allow_shrink: bool = False) -> "RefreshOutcome":
-        """Bring the index up to date with the source; only changes cost anything.
+        """Bring the index up to date with the source; only changes cost anything, and without any no flow runs.
 
         It runs the flow, which reads addresses and secrets from `os.environ`, because its stages are separate
         processes. `rebuild` writes the whole index again, `allow_shrink` allows most of it to be removed. `rejected` of
@@ -137,8 +137,11 @@ class Workspace:
         failed, InputRejected for a source that cannot be used; the served release then stays as it was.
         """
         from lorag.console.terminal import set_up_prefect, standard_output_kept_clean
+        from lorag.use_cases.refresh.pending_work import skip_idle_refresh
 
         with standard_output_kept_clean():
+            if settled := skip_idle_refresh(self.paths, self.params, os.environ, rebuild=rebuild):
+                return settled
             # Before the import of Prefect, which reads its settings during the import.
             set_up_prefect(self.paths.state, debug=False)
             from flows.refresh_index import refresh_index

@@ -52,6 +52,11 @@ class Workspace:
         return self.state / "run" / "service.json"
 
     @property
+    def settled_file(self) -> Path:
+        """What the last complete refresh read and left, as digests; without it the next one looks at everything."""
+        return self.state / "settled.json"
+
+    @property
     def cache_file(self) -> Path:
         """The cache of parsed documents, chunks and embeddings by content; it may be deleted at any time."""
         return self.state / "cache.sqlite"

@@ -95,6 +95,9 @@ def test_the_life_of_a_workspace(place: Place, cli: Cli, monkeypatch: pytest.Mon
     again = place.refresh(cli)
     assert (again["release"], again["published"], again["stages"]) == (first["release"], False, [])
     assert again["plan"] == {"added": 0, "changed": 0, "removed": 0, "kept": 3, "embedded": 0}
+    assert again["mlflow_run_id"] is None, "nothing ran that would be worth a record"
+    assert 0 < again["waited_s"] < 60
+    assert place.call(cli, "status").json["pending"] == []
 
     answer = place.call(cli, "ask", "How deep is berth 4 of the Quellwick basin?").json
     assert "7.25" in answer["answer"]
@@ -134,6 +137,27 @@ def test_the_life_of_a_workspace(place: Place, cli: Cli, monkeypatch: pytest.Mon
     assert "7.25" in place.call(cli, "search", "berth 4 depth").json["hits"][0]["text"]
     assert place.refresh(cli)["release"] == second["release"], "the next refresh follows the source again"
     assert [each["generation"] for each in place.call(cli, "releases").json["releases"]] == [2, 1]
+
+
+def test_a_refresh_repairs_what_somebody_changed_in_the_workspace(place: Place, cli: Cli) -> None:
+    copy = place.workspace / "data" / "source" / "berths.md"
+    copy.write_text("# Somebody else's\n")
+    (place.workspace / "reports" / "index.json").unlink()
+    status = place.call(cli, "status").json
+    assert status["up_to_date"] and status["pending"] == ["files of the pipeline changed"]
+    again = place.refresh(cli)
+    assert (again["release"], again["published"]) == (place.first["release"], False)
+    assert copy.read_text() == BERTHS
+    assert (place.workspace / "reports" / "index.json").is_file()
+    assert place.call(cli, "status").json["pending"] == []
+
+
+def test_changed_questions_are_seen_by_status_and_refresh(place: Place, cli: Cli) -> None:
+    (place.source.parent / "questions.jsonl").write_text(QUESTIONS.replace("How deep is", "How deep, in metres, is"))
+    status = place.call(cli, "status").json
+    assert status["questions_changed"] and not status["up_to_date"]
+    assert place.refresh(cli)["stages"] == ["retrieval_evaluation"]
+    assert place.call(cli, "status").json["up_to_date"]
 
 
 def test_bad_sources_leave_the_served_release_alone(place: Place, cli: Cli) -> None:

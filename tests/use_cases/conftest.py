@@ -71,12 +71,17 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    source = tmp_path / "docs"
+    return make_place(tmp_path)
+
+
+def make_place(folder: Path) -> Place:
+    """A workspace that serves nothing yet."""
+    source = folder / "docs"
     source.mkdir()
     for name, text in PAGES.items():
         (source / name).write_text(text)
-    workspace = init_workspace(tmp_path / "w", source, None)
-    model = make_tiny_model(tmp_path / "model")
+    workspace = init_workspace(folder / "w", source, None)
+    model = make_tiny_model(folder / "model")
     text = workspace.params_file.read_text().replace(BASE_MODEL, str(model)).replace("data/source", str(source))
     workspace.params_file.write_text(text.replace("max_new_tokens: 64", "max_new_tokens: 8"))
     workspace.state.mkdir()

@@ -54,19 +54,24 @@ def refresh(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring the index up to date with the source, at the cost of what changed.
+    """Bring the index up to date with the source, at the cost of what changed; no flow runs if nothing did.
 
     Exit status 3 means that some documents were quarantined; the others are served.
     """
-    workspace, _ = open_workspace(context)
-    with console.standard_output_kept_clean():
-        console.set_up_prefect(workspace.state, debug=context.obj.debug)
-        from flows.refresh_index import refresh_index
-        from lorag.integrations.prefect.import_ahead import import_ahead
+    from lorag.use_cases.refresh.pending_work import skip_idle_refresh
 
-        import_ahead()
-        outcome = refresh_index(str(workspace.root), rebuild=rebuild, allow_shrink=allow_shrink)
-    result = outcome.to_json()
+    workspace, params = open_workspace(context)
+    with console.standard_output_kept_clean():
+        # Everything else costs seconds before the first line of work: a look first.
+        outcome = skip_idle_refresh(workspace, params, os.environ, rebuild=rebuild)
+        if outcome is None:
+            console.set_up_prefect(workspace.state, debug=context.obj.debug)
+            from flows.refresh_index import refresh_index
+            from lorag.integrations.prefect.import_ahead import import_ahead
+
+            import_ahead()
+            outcome = refresh_index(str(workspace.root), rebuild=rebuild, allow_shrink=allow_shrink)
+    result = {**outcome.to_json(), "waited_s": round(context.obj.waited_s, 3)}
     console.show(result, lambda: console.show_refresh(result), as_json=as_json)
     if outcome.rejected:
         raise typer.Exit(ExitStatus.REJECTED)

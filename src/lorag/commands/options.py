@@ -1,5 +1,6 @@
 """The options that several commands share, and their parsing."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +32,13 @@ class Settings:
 
     start: Path
     debug: bool = False
+    begun_s: float = 0.0
+    """When the command was started, on the clock of `time.monotonic`."""
+
+    @property
+    def waited_s(self) -> float:
+        """The seconds since then, with all imports and servers that were started."""
+        return time.monotonic() - self.begun_s
 
 
 def open_workspace(context: typer.Context) -> tuple[Workspace, Params]:

@@ -152,8 +152,9 @@ def show_refresh(result: Mapping[str, Any]) -> None:
         [[result["n_chunks"], *(plan[key] for key in ("added", "changed", "removed", "kept", "embedded"))]],
     )
     say(
-        f"{result['n_documents']} documents, {cost['wall_s']:.1f} s, {cost['cpu_s']:.1f} CPU s, "
-        f"{cost['peak_rss_mb']:.0f} MB, {cost['kwh'] * 1000:.2f} Wh, {cost['money']:.5f} {cost['currency']}"
+        f"{result['n_documents']} documents in {result['waited_s']:.1f} s; the work itself: {cost['wall_s']:.1f} s, "
+        f"{cost['cpu_s']:.1f} CPU s, {cost['peak_rss_mb']:.0f} MB, {cost['kwh'] * 1000:.2f} Wh, "
+        f"{cost['money']:.5f} {cost['currency']}"
     )
     if result["rejected"]:
         say(f"{result['rejected']} documents were quarantined; see artifacts/rejected.jsonl")

@@ -126,10 +126,15 @@ def advise_change(
     params: AdviceParams,
     *,
     params_changed: bool,
+    reasons: Sequence[str] = (),
 ) -> PendingAdvice:
-    """Advise on a change: the index follows every change, an adapter only if `Held.when` says so."""
-    index = params_changed or not changes.is_empty
+    """Advise on a change: the index follows every change, an adapter only if `Held.when` says so.
+
+    `reasons` are further ones for a refresh, such as changed questions, in words.
+    """
+    index = params_changed or bool(reasons) or not changes.is_empty
     findings: list[Finding] = list(_index_reasons(changes, params_changed=params_changed))
+    findings += [Finding(Stance.FOR, f"A refresh has something to do: {reason}.") for reason in reasons]
     retrain: dict[AdapterKind, When] = {}
     for one in held:
         retrain[one.kind] = one.when(params)

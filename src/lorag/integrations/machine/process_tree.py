@@ -5,6 +5,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -48,6 +49,18 @@ def read_tree_rss_mb() -> float:
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
     return total / 2**20
+
+
+def process_began_s() -> float:
+    """Return when this process was started, on the clock of `time.monotonic`, to a hundredth of a second."""
+    try:
+        # The field after the name, which may contain anything but a closing bracket; psutil rounds to whole seconds.
+        ticks = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+        age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError):
+        # Systems without /proc.
+        age_s = time.time() - psutil.Process().create_time()
+    return time.monotonic() - max(0.0, age_s)
 
 
 def end_with(pid: int) -> None:

@@ -30,7 +30,7 @@ def read_versions(workspace: Workspace, params: Params, *, fetch: Collection[str
     A model that cannot be found keeps its entry in versions.json: nothing shows that it changed, and the stages that
     need it report what is wrong. A model of the hub that is not on this machine is fetched if `fetch` names it.
     """
-    before = _read(workspace)
+    before = kept_versions(workspace)
     models = {
         name: _fingerprint(reference, before.get(name), fetch=name in fetch)
         for name, reference in model_references(params).items()
@@ -63,12 +63,13 @@ def model_references(params: Params) -> dict[str, str | None]:
 def write_versions(workspace: Workspace, params: Params, *, fetch: Collection[str] = ()) -> dict[str, Any]:
     """Update versions.json and return its content; a file that is up to date is not touched."""
     versions = read_versions(workspace, params, fetch=fetch)
-    if versions != _read(workspace):
+    if versions != kept_versions(workspace):
         write_json_durably(workspace.versions_file, versions)
     return versions
 
 
-def _read(workspace: Workspace) -> Mapping[str, Any]:
+def kept_versions(workspace: Workspace) -> Mapping[str, Any]:
+    """Return the content of versions.json; empty if there is none that can be read."""
     try:
         value = json.loads(workspace.versions_file.read_text(encoding="utf-8"))
     except (OSError, ValueError):

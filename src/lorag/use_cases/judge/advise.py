@@ -11,6 +11,7 @@ from lorag.costs.unit_costs import measure
 from lorag.params import Params
 from lorag.use_cases.judge.read_ledger import read_ledger
 from lorag.use_cases.judge.weigh_costs import served_or_none, stored_bytes
+from lorag.use_cases.refresh.pending_work import Why
 from lorag.use_cases.serve.status import read_status
 from lorag.workspace import Workspace
 
@@ -30,9 +31,11 @@ def advise_pending(workspace: Workspace, params: Params, environment: Mapping[st
     """Return what the changes since the served release require; the source is read as by `lorag status`."""
     status = read_status(workspace, params)
     held = [state.held for state in status.adapters.values()]
+    reasons = [why.value for why in status.pending if why in (Why.QUESTIONS, Why.ROLLED_BACK)]
     ledger = _ledger(workspace, params, environment)
     measured = measure(ledger, stored_bytes(workspace, params))
-    found = advise_change(status.changes, held, measured, params.advice, params_changed=status.params_changed)
+    changed = status.params_changed
+    found = advise_change(status.changes, held, measured, params.advice, params_changed=changed, reasons=reasons)
     return replace(found, n_elsewhere=ledger.n_elsewhere)
 
 

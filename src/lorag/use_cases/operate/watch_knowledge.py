@@ -8,14 +8,14 @@ from pathlib import Path
 from tenacity import retry, retry_if_exception_type, wait_exponential
 from watchfiles import watch
 
-from lorag.digests import digest_of, sha256_hex
-from lorag.errors import InputRejected, StoreFailed
-from lorag.integrations.parsing.source_folder import SourceFile, list_source, read_file
+from lorag.errors import Busy, StoreFailed
 from lorag.integrations.prefect.events import EventName, emit_event
 from lorag.integrations.prefect.runs import cancel_runs
 from lorag.integrations.prefect.server import workspace_name
-from lorag.knowledge.formats import Quarantine
-from lorag.params import KnowledgeParams, Params, SchedulesParams
+from lorag.params import Params, SchedulesParams
+from lorag.releases.durable import writer_lock
+from lorag.use_cases.refresh.knowledge_digest import KnowledgeDigest, stamp_of
+from lorag.use_cases.refresh.pending_work import find_work
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -23,57 +23,15 @@ logger = logging.getLogger(__name__)
 LOOK_AT_FILES_S = 2.0
 """The interval between checks of single files: editors replace such a file, so it cannot be watched."""
 
-Stamp = tuple[int, int, int]
-
-
-class KnowledgeDigest:
-    """A digest of the source and the questions; it reads only files whose time, size or inode changed."""
-
-    def __init__(self, workspace: Workspace, params: KnowledgeParams) -> None:
-        self.source = workspace.resolve(params.origin or params.source)
-        self.questions = workspace.resolve(params.questions_origin or params.questions)
-        self._max_file_bytes = params.max_file_bytes
-        self._known: dict[Path, tuple[Stamp, str]] = {}
-
-    def read(self) -> str | None:
-        """Return the digest; None if the source is missing, for example while a folder is being replaced."""
-        try:
-            listing = list_source(self.source, max_file_bytes=self._max_file_bytes)
-        except InputRejected:
-            return None
-        files = [[file.id, self._of(listing.root, file)] for file in listing.files]
-        return digest_of([files, [rejected.name for rejected in listing.rejected], self._of_questions()])
-
-    def stamps(self) -> tuple[Stamp | None, Stamp | None]:
-        """Return cheap stamps that show whether the questions file, or a source that is one file, was replaced."""
-        return _stamp(self.questions), None if self.source.is_dir() else _stamp(self.source)
-
-    def _of(self, root: Path, file: SourceFile) -> str:
-        path = root.joinpath(*file.parts)
-        stamp = _stamp(path)
-        known = self._known.get(path)
-        if stamp is not None and known is not None and known[0] == stamp:
-            return known[1]
-        try:
-            digest = sha256_hex(read_file(root, file, max_file_bytes=self._max_file_bytes))
-        except Quarantine as verdict:
-            return str(verdict.reason)
-        if stamp is not None:
-            self._known[path] = (stamp, digest)
-        return digest
-
-    def _of_questions(self) -> str:
-        try:
-            return sha256_hex(self.questions.read_bytes())
-        except OSError:
-            return ""
-
 
 class Watch:
-    """A watch with the last reported digest; at first None, so that unwatched or lost changes are reported too."""
+    """A watch with the last reported digest; at first None, so that unwatched or lost changes are reported too.
+
+    The first look reports nothing if a refresh would find nothing to do.
+    """
 
     def __init__(self, workspace: Workspace, params: Params) -> None:
-        self._workspace = workspace
+        self._workspace, self._params = workspace, params
         self._quiet_s = params.schedules.quiet_s
         self._longest_burst_s = params.schedules.longest_burst_s
         self._told: str | None = None
@@ -83,7 +41,8 @@ class Watch:
         """Report to the server if the knowledge differs from the last report; wait for a server that is unreachable."""
         found = self.digest.read()
         if found is not None and found != self._told:
-            _tell(self._workspace, found)
+            if self._told is not None or not _is_settled(self._workspace, self._params):
+                _tell(self._workspace, found)
             self._told = found
 
     def look_when_quiet(self) -> None:
@@ -151,14 +110,15 @@ def _tell(workspace: Workspace, digest: str) -> None:
     logger.info("reported the change: %s", digest[:12])
 
 
-def _inode(path: Path) -> int | None:
-    stamp = _stamp(path)
-    return stamp[2] if stamp else None
-
-
-def _stamp(path: Path) -> Stamp | None:
+def _is_settled(workspace: Workspace, params: Params) -> bool:
     try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+        # A refresh that is running may have read what has been edited since.
+        with writer_lock(workspace.lock_file):
+            return not find_work(workspace, params).reasons
+    except Busy:
+        return False
+
+
+def _inode(path: Path) -> int | None:
+    stamp = stamp_of(path)
+    return stamp[2] if stamp else None

@@ -238,14 +238,18 @@ def summarise(
     release: Release, report: GateReport | None, planned: Planned, pipeline: Pipeline, workspace: Workspace, cost: Cost
 ) -> RefreshOutcome:
     """Return the result of the refresh; `report` is None if nothing had to be published."""
-    rejected = [item for item in read_rejected(workspace.rejected_file) if item.reason is not Reason.UNSUPPORTED]
     return RefreshOutcome(
         release=release,
         published=report is not None,
         counts=planned.plan.counts,
         embedding=pipeline.embedding,
         stages=pipeline.stages,
-        rejected=len(rejected),
+        rejected=count_rejected(workspace),
         mended=report.mended if report else 0,
         cost=cost,
     )
+
+
+def count_rejected(workspace: Workspace) -> int:
+    """Return how many documents the last documents stage quarantined; files of other formats do not count."""
+    return sum(item.reason is not Reason.UNSUPPORTED for item in read_rejected(workspace.rejected_file))

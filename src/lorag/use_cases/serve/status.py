@@ -18,6 +18,7 @@ from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import AdapterKind
 from lorag.use_cases.asking.versions import read_versions
+from lorag.use_cases.refresh.pending_work import Why, find_work
 from lorag.use_cases.refresh.pipeline import read_source
 from lorag.use_cases.retrain.last_look import read_look
 from lorag.use_cases.retrain.starting_adapter import read_lineage
@@ -64,8 +65,9 @@ class Status:
     """The served release compared with the current source, questions and models.
 
     `params_changed` means that settings, code or models that change an answer differ from those of the release.
-    `questions_changed` means that a refresh would copy different questions from their origin. `models` maps each model
-    that params name to what is wrong with it; None if nothing is.
+    `questions_changed` means that a refresh would read other questions than the last one. `pending` are the reasons for
+    which a refresh would do anything at all. `models` maps each model that params name to what is wrong with it; None
+    if nothing is.
     """
 
     served: Release | None
@@ -74,14 +76,15 @@ class Status:
     rejected: Sequence[Rejected]
     params_changed: bool
     questions_changed: bool
+    pending: tuple[Why, ...]
     adapters: Mapping[AdapterKind, AdapterState]
     models: Mapping[str, str | None]
 
     @property
     def is_up_to_date(self) -> bool:
-        """Return whether a refresh would find nothing to do."""
-        changed = self.params_changed or self.questions_changed
-        return self.served is not None and self.changes.is_empty and not changed
+        """Return whether a refresh would change nothing that an answer depends on."""
+        concerned = any(why.concerns_answers for why in self.pending)
+        return self.served is not None and self.changes.is_empty and not self.params_changed and not concerned
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `lorag status --json` prints."""
@@ -92,6 +95,7 @@ class Status:
             "up_to_date": self.is_up_to_date,
             "params_changed": self.params_changed,
             "questions_changed": self.questions_changed,
+            "pending": [why.value for why in self.pending],
             "changes": asdict(self.changes),
             "adapters": {kind.value: state.to_json() for kind, state in self.adapters.items()},
             "models": dict(self.models),
@@ -112,25 +116,18 @@ def read_status(workspace: Workspace, params: Params) -> Status:
         corpus = read_source(origin, params.knowledge, cache)
     versions = {document.id: document.version for document in corpus.documents}
     before = {key: entry.version for key, entry in served.documents.items()} if served else {}
-    newest = next(iter(shelf.releases()), None)
+    work = find_work(workspace, params)
     return Status(
         served,
-        newest.id if newest else None,
+        work.newest.id if work.newest else None,
         compare_versions(before, versions),
         corpus.rejected,
         served is not None and served.params_digest != params.answers_digest(read_versions(workspace, params)),
-        _questions_changed(workspace, params),
+        Why.QUESTIONS in work.reasons,
+        work.reasons,
         _adapter_states(served, workspace, params, versions),
         find_model_problems(workspace, params, served),
     )
-
-
-def _questions_changed(workspace: Workspace, params: Params) -> bool:
-    if params.knowledge.questions_origin is None:
-        return False
-    paths = (workspace.resolve(path) for path in (params.knowledge.questions_origin, params.knowledge.questions))
-    origin, copy = (path.read_bytes() if path.is_file() else None for path in paths)
-    return origin != copy
 
 
 def _adapter_states(
