@@ -1,7 +1,7 @@
 """The judgement whether a sentence states a claim: by its numbers, units, names and negations, then by its words."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
@@ -30,7 +30,7 @@ class Judgement:
     share: float
 
 
-_UNITS = {
+_UNITS: Mapping[str, Mapping[float, str]] = {
     "time": {
         0.001: "ms millisecond milliseconds msec",
         1: "s sec secs second seconds",
