@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from lorag.console.terminal import say, stream_text, table
-from lorag.reports.comparison_markdown import SHARES, SPEED, coverage_rows, summarise_comparison
 
 
 def show_comparison(result: Mapping[str, Any]) -> None:
     """Print a column for each strategy, and what is missing and why."""
+    # It imports numpy, which every command would wait for.
+    from lorag.reports.comparison_markdown import SHARES, SPEED, coverage_rows
+
     found = result["strategies"]
     asked = result["questions"]
     rows = [
@@ -39,6 +41,8 @@ def show_comparison(result: Mapping[str, Any]) -> None:
 
 def show_markdown(result: Mapping[str, Any]) -> None:
     """Print the same as Markdown."""
+    from lorag.reports.comparison_markdown import summarise_comparison
+
     stream_text(summarise_comparison(result))
 
 

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -17,9 +17,12 @@ from rich.table import Table
 
 from lorag.errors import LoragError
 from lorag.questions.coverage import Coverage
-from lorag.releases.checks import Check
-from lorag.releases.record import Release
 from lorag.strategies import Strategy
+
+if TYPE_CHECKING:
+    # They import numpy, which every command would wait for.
+    from lorag.releases.checks import Check
+    from lorag.releases.record import Release
 
 _MANY_COLUMNS = 8
 
@@ -282,7 +285,7 @@ _RETRAIN = {
 }
 
 
-def release_row(release: Release, *, is_served: bool) -> dict[str, Any]:
+def release_row(release: "Release", *, is_served: bool) -> dict[str, Any]:
     """Return a release as `lorag releases --json` lists it."""
     return {
         "id": release.id,
@@ -340,7 +343,7 @@ def show_models(result: Mapping[str, Any]) -> None:
         say("`lorag models --measure` measures the speed.")
 
 
-def show_checks(checks: Sequence[Check]) -> None:
+def show_checks(checks: Sequence["Check"]) -> None:
     """Print a line for each check."""
     for check in checks:
         say(f"{'FAILED' if check.problem else 'ok':6} {check.name}: {check.problem or check.detail}")
