@@ -81,16 +81,18 @@ def retrain_adapter(
             return RetrainOutcome(newest_release(workspace), False, (), {}, forecasts)
         for one in forecasts.values():
             show_lines(one.lines(SHOWN))
-        if not (anyway or is_deployed()):
-            refuse_stopped([*forecasts.values()])
         stopped = [] if anyway else [one for one in forecasts.values() if one.stops]
+        if stopped and not is_deployed():
+            costs.settle(location)
+            refuse_stopped([*forecasts.values()])
         new_stops = [one for one in stopped if keep_stop(one, workspace)]
         kinds = [kind for kind in kinds if forecasts.get(kind) not in stopped]
         for kind in kinds:
             forget_stop(kind, workspace)
         shown = show_done(kinds, "retrain-trained")
         candidates = tuple(_train_and_judge(kind, *planned[kind], costs, workspace, params) for kind in shown)
-        if prepared or any(candidate.stages or candidate.publishable for candidate in candidates):
+        made = [*candidates, *(plan for plan, _ in planned.values())]
+        if prepared or any(one.stages for one in made) or any(one.publishable for one in candidates):
             commit_versions(workspace, params, "Retrain the adapters")
         release, published = publish(candidates, workspace, params, os.environ)
     costs.settle(location)
@@ -106,7 +108,7 @@ def retrain_adapter(
 def _plan(
     kind: AdapterKind, costs: UnloggedCosts, workspace: Workspace, params: Params, *, always: bool
 ) -> tuple[PlannedTraining, Cost]:
-    with costs.meter(EntryKind.RETRAIN, kind, gpus=count_held_gpus()) as meter:
+    with costs.meter(EntryKind.RETRAIN, kind, gpus=count_held_gpus(), is_part=True) as meter:
         pin_start(kind, workspace, params)
         planned = plan_training(kind, workspace, params, os.environ, always=always)
     return planned, meter.stop()

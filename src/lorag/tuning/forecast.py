@@ -18,9 +18,12 @@ RIGHT_WITH_ONE_WORDING = Fraction(106, 215)
 MEASURED_PARAMETERS = 135_000_000
 """The size of the model that `RIGHT_WITH_ONE_WORDING` was measured with; it proves nothing about much larger ones."""
 
+FEW_FACTS = 5
+"""With fewer new facts one right answer more or less decides, so a measured share proves nothing."""
+
 _EVIDENCE = (
-    "with one wording for each fact at most 49 % were right (215 facts), with two phrasings more 77 to 81 % (269 "
-    "facts), both with SmolLM2-135M, see docs/figures.md and docs/experiments.md"
+    "with one wording for each fact at most 49 % were right (106 of 215 facts, in a small set 2 of 15), with two "
+    "phrasings more 77 to 81 % of 269 facts; all with SmolLM2-135M, see docs/figures.md and docs/experiments.md"
 )
 SHOWN = 5
 """The number of questions that are listed before a training; a plan lists all."""
@@ -117,7 +120,7 @@ class Forecast:
         if not self.trains:
             lines.append("  nothing became stale, so nothing would be trained")
         for obstacle in self.obstacles:
-            lines.append(f"  {'CANNOT BE MET' if obstacle.is_certain else 'hard to meet'}: {obstacle.sentence}")
+            lines.append(f"  {'cannot be met' if obstacle.is_certain else 'hard to meet'}: {obstacle.sentence}")
             if obstacle.evidence:
                 lines.append(f"    measured: {obstacle.evidence}")
             listed = obstacle.questions[:shown]
@@ -160,9 +163,10 @@ def find_obstacles(
 ) -> list[Obstacle]:
     """Return the limits that cannot be met, then those that are hard to meet.
 
-    What follows from counts alone is certain. That facts with one wording are not learned is a measurement: it is
-    certain only for models of about the measured size, or of an unknown one. `n_controls` are control questions with
-    an answer. Not covered: what depends on the answers of the base model or of the served adapter.
+    What follows from counts alone is certain. That facts with one wording are not learned is a measurement: it counts
+    as certain only for models of about the measured size, or of an unknown one, and for `FEW_FACTS` or more.
+    `n_controls` are control questions with an answer. Not covered: what depends on the answers of the base model or of
+    the served adapter.
     """
     found = [
         *_unmeasured(adapter, facts, params),
@@ -206,13 +210,14 @@ def _new_facts(
     most = math.floor(len(reworded) + RIGHT_WITH_ONE_WORDING * (len(taught) - len(reworded)))
     if len(reworded) >= needed:
         return
-    is_small = n_parameters is None or n_parameters < 2 * MEASURED_PARAMETERS
+    is_like_measured = n_parameters is None or n_parameters < 2 * MEASURED_PARAMETERS
+    is_proved = is_like_measured and len(new) >= FEW_FACTS
     lacking = tuple(fact.question for fact in new if fact not in reworded)
     yield Obstacle(
         "new_facts",
         f"new_facts needs {needed} of {len(new)} right, at most {most} can be expected, because "
         f"{len(lacking)} questions have no `phrasings` to learn from",
-        len(taught) < needed or (most < needed and is_small),
+        len(taught) < needed or (most < needed and is_proved),
         lacking,
         _EVIDENCE,
     )

@@ -42,6 +42,16 @@ def test_what_failed_is_an_entry_at_once(workspace: Workspace, error: Exception,
     assert entry.cost.use.wall_s > 0
 
 
+def test_a_part_whose_cost_another_record_takes_is_an_entry_only_if_it_fails(workspace: Workspace) -> None:
+    costs = UnloggedCosts(workspace, PARAMS)
+    with costs.meter(EntryKind.RETRAIN, TUNED, is_part=True) as meter:
+        pass
+    assert read_notes(workspace) == [] and meter.stop().use.wall_s > 0
+    with pytest.raises(GateRefused), costs.meter(EntryKind.RETRAIN, TUNED, is_part=True):
+        raise GateRefused("no")
+    assert [note.outcome for note in read_notes(workspace)] == [Outcome.REFUSED]
+
+
 def test_a_killed_training_is_an_entry_with_the_tokens_that_it_read(workspace: Workspace) -> None:
     path = workspace.unlogged_costs / "retrain-1.json"
     cost = Cost(Use(wall_s=50.0, cpu_s=80.0), 0.01, "EUR")

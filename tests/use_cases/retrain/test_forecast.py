@@ -13,11 +13,20 @@ from lorag.use_cases.retrain.build_training_set import build_training_set
 from lorag.use_cases.retrain.forecast import forecast_training, forget_stop, keep_stop, refuse_stopped
 from tests.use_cases.conftest import Place
 
+PIERS = range(1, 7)
+PAGE = "# Piers\n\n" + "\n\n".join(f"The lamp of pier {pier} is lit at {pier + 5}:30 every evening." for pier in PIERS)
+
 
 def _forecast(place: Place, **keys: Any) -> Forecast:
+    (place.source / "piers.md").write_text(PAGE)
     rows = [
-        {"id": "depth", "question": "How deep is berth 4?", "answers": ["7.25 metres"], "gold_doc_ids": ["berths.md"]},
-        {"id": "lamp", "question": "Is there a lamp?", "answers": ["no"], "gold_doc_ids": ["berths.md"]},
+        {
+            "id": f"lamp{pier}",
+            "question": f"When is the lamp of pier {pier} lit?",
+            "answers": [f"{pier + 5}:30"],
+            "gold_doc_ids": ["piers.md"],
+        }
+        for pier in PIERS
     ]
     path = place.workspace.resolve(place.params.knowledge.questions)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,12 +42,12 @@ def _forecast(place: Place, **keys: Any) -> Forecast:
 
 def test_questions_without_further_wordings_stop_a_retrain_before_it_trains(place: Place) -> None:
     found = _forecast(place)
-    assert found.stops and found.lacking == ["How deep is berth 4?", "Is there a lamp?"]
-    assert found.pairs["questions"] == 2 and found.tokens == found.epochs * found.tokens_per_epoch > 0
-    assert (found.coverage.documents, found.coverage.n_documents, found.coverage.chunks) == (1, 2, 1)
+    assert found.stops and found.lacking == [f"When is the lamp of pier {pier} lit?" for pier in PIERS]
+    assert found.pairs["questions"] == 6 and found.tokens == found.epochs * found.tokens_per_epoch > 0
+    assert (found.coverage.documents, found.coverage.n_documents, found.coverage.chunks) == (1, 3, 1)
     assert "no retrain of tuned was measured on this machine" in found.estimate.basis
     assert not (place.workspace.root / "artifacts" / "adapters").exists()
-    with pytest.raises(GateRefused, match=r"2 questions have no `phrasings`.*lorag retrain --anyway"):
+    with pytest.raises(GateRefused, match=r"6 questions have no `phrasings`.*lorag retrain --anyway"):
         refuse_stopped([found])
 
 
@@ -47,25 +56,18 @@ def test_the_same_stop_is_reported_once(place: Place) -> None:
     assert [keep_stop(found, place.workspace) for _ in range(3)] == [True, False, False]
     forget_stop(AdapterKind.TUNED, place.workspace)
     assert keep_stop(found, place.workspace)
-    other = _forecast(place, answers=["8.40 metres"])
+    other = _forecast(place, answers=["8:30"])
     assert keep_stop(other, place.workspace), "another training set may be stopped for the same reason"
 
 
 def test_questions_with_phrasings_stop_nothing(place: Place) -> None:
-    place.workspace.resolve(place.params.knowledge.questions).parent.mkdir(parents=True, exist_ok=True)
-    rows = [
-        {
-            "id": "depth",
-            "question": "How deep is berth 4?",
-            "answers": ["7.25 metres"],
-            "gold_doc_ids": ["berths.md"],
-            "phrasings": ["What depth has berth four?", "how deep is BERTH 4"],
-        }
-    ]
-    found = _forecast(place)
+    assert _forecast(place).stops
     path = place.workspace.resolve(place.params.knowledge.questions)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        row["phrasings"] = [f"{row['question'][:-1]} every day?", row["question"].upper()]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = forecast_training(AdapterKind.TUNED, place.workspace, place.params, {})
     assert not found.stops
-    assert [fact.n_wordings for fact in found.facts] == [2], "a wording that differs in case is the same"
+    assert {fact.n_wordings for fact in found.facts} == {2}, "a wording that differs in case is the same"
     refuse_stopped([found])

@@ -101,8 +101,13 @@ class UnloggedCosts:
             left.write()
 
     @contextmanager
-    def meter(self, kind: EntryKind, adapter: AdapterKind | None = None, *, gpus: int = 0) -> Iterator[CostMeter]:
-        """Yield a meter that records the use so far as failed, or as refused if a gate refused, until `settle`."""
+    def meter(
+        self, kind: EntryKind, adapter: AdapterKind | None = None, *, gpus: int = 0, is_part: bool = False
+    ) -> Iterator[CostMeter]:
+        """Yield a meter that records the use so far as failed, or as refused if a gate refused, until `settle`.
+
+        With `is_part` the record lasts only until the work is done, because the caller adds its cost to another one.
+        """
         path, started_s = self._new_file(kind), time.time()
         self._own.append(path)
 
@@ -117,6 +122,8 @@ class UnloggedCosts:
             note(meter.stop(), Outcome.REFUSED if isinstance(error, GateRefused) else Outcome.FAILED)
             raise
         note(meter.stop())
+        if is_part:
+            path.unlink(missing_ok=True)
 
     def keep_ahead(self, kind: EntryKind, cost: Cost) -> None:
         """Let `settle` log the cost of work that this update did for a later one."""
