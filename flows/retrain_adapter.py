@@ -91,8 +91,8 @@ def retrain_adapter(
             forget_stop(kind, workspace)
         shown = show_done(kinds, "retrain-trained")
         candidates = tuple(_train_and_judge(kind, *planned[kind], costs, workspace, params) for kind in shown)
-        made = [*candidates, *(plan for plan, _ in planned.values())]
-        if prepared or any(one.stages for one in made) or any(one.publishable for one in candidates):
+        prepared = prepared or any(plan.stages for plan, _ in planned.values())
+        if prepared or any(candidate.stages or candidate.publishable for candidate in candidates):
             commit_versions(workspace, params, "Retrain the adapters")
         release, published = publish(candidates, workspace, params, os.environ)
     costs.settle(location)

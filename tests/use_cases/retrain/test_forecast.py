@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
+from lorag.costs.records import Cost, Machine, Use
 from lorag.errors import GateRefused
+from lorag.integrations.machine.hardware import read_machine
+from lorag.integrations.mlflow.ledger import machine_tag
+from lorag.integrations.mlflow.tracking import locate_tracking, start_run
 from lorag.stages import run_stage
 from lorag.strategies import AdapterKind
 from lorag.tuning.forecast import Forecast
@@ -46,9 +50,31 @@ def test_questions_without_further_wordings_stop_a_retrain_before_it_trains(plac
     assert found.pairs["questions"] == 6 and found.tokens == found.epochs * found.tokens_per_epoch > 0
     assert (found.coverage.documents, found.coverage.n_documents, found.coverage.chunks) == (1, 3, 1)
     assert "no retrain of tuned was measured on this machine" in found.estimate.basis
+    assert found.estimate.seconds > 60 and found.estimate.memory_mb > 1_000
     assert not (place.workspace.root / "artifacts" / "adapters").exists()
     with pytest.raises(GateRefused, match=r"6 questions have no `phrasings`.*lorag retrain --anyway"):
         refuse_stopped([found])
+
+
+def test_the_newest_retrain_on_this_machine_gives_seconds_and_memory(place: Place) -> None:
+    location = locate_tracking(place.workspace.state, {})
+    costs = [  # The newest last: others' models and machines, and what trained nothing, do not count.
+        (100.0, 700.0, 40_000, str(place.model), read_machine()),
+        (200.0, 800.0, 40_000, str(place.model), read_machine()),
+        (900.0, 900.0, 0, str(place.model), read_machine()),
+        (900.0, 900.0, 40_000, "another model", read_machine()),
+        (900.0, 900.0, 40_000, str(place.model), Machine("another", 64)),
+    ]
+    for wall_s, memory_mb, tokens, model, machine in costs:
+        cost = Cost(Use(wall_s=wall_s, peak_rss_mb=memory_mb, tokens_trained=tokens), 0.0, "EUR", machine)
+        tags = {"lorag.kind": "retrain", "lorag.adapter": "tuned", "lorag.published": "true", **machine_tag(cost)}
+        with start_run(location, place.params.tracking.experiment, "retrain", tags) as run:
+            run.log_params({"generation": {"model": model}})
+            run.log_metrics(cost.as_metrics())
+    found = _forecast(place)
+    assert found.estimate.memory_mb == 800.0
+    assert found.estimate.basis.startswith("from the newest retrain of tuned")
+    assert 0 < found.estimate.seconds < 200.0, "fewer tokens, and the same exam"
 
 
 def test_the_same_stop_is_reported_once(place: Place) -> None:
