@@ -136,14 +136,16 @@ class Workspace:
         the outcome counts the documents that were set aside. Raises Busy if another update runs, GateRefused if a check
         failed, InputRejected for a source that cannot be used; the served release then stays as it was.
         """
-        from lorag.console.terminal import set_up_prefect, standard_output_kept_clean
+        from lorag.console.terminal import standard_output_kept_clean, start_prefect
         from lorag.use_cases.refresh.pending_work import skip_idle_refresh
 
         with standard_output_kept_clean():
             if settled := skip_idle_refresh(self.paths, self.params, os.environ, rebuild=rebuild):
                 return settled
             # Before the import of Prefect, which reads its settings during the import.
-            set_up_prefect(self.paths.state, debug=False)
+            start_prefect(self.paths.state, debug=False)
             from flows.refresh_index import refresh_index
+            from lorag.integrations.prefect.own_server import wait_for_own_server
 
+            wait_for_own_server()
             return refresh_index(str(self.root), rebuild=rebuild, allow_shrink=allow_shrink)

@@ -8,6 +8,7 @@ import typer
 from lorag.commands.options import Json, open_workspace
 from lorag.console import compare as console_compare
 from lorag.console import terminal as console
+from lorag.integrations.prefect.own_server import wait_for_own_server
 from lorag.strategies import CLOSED_BOOK_ADAPTER, AdapterKind
 
 commands = typer.Typer()
@@ -32,9 +33,10 @@ def retrain(
     """
     workspace, _ = open_workspace(context)
     with console.standard_output_kept_clean():
-        console.set_up_prefect(workspace.state, debug=context.obj.debug)
+        console.start_prefect(workspace.state, debug=context.obj.debug)
         from flows.retrain_adapter import retrain_adapter
 
+        wait_for_own_server()
         names = [kind.value for kind in adapter or ()]
         outcome = retrain_adapter(str(workspace.root), names, plan_only=plan, anyway=anyway)
     result = outcome.to_json()

@@ -12,6 +12,7 @@ from lorag.console import compare as console_compare
 from lorag.console import terminal as console
 from lorag.console import timeline as console_timeline
 from lorag.errors import ParamsError, WorkspaceError
+from lorag.integrations.prefect.own_server import wait_for_own_server
 from lorag.strategies import AdapterKind
 from lorag.workspace import Workspace
 
@@ -44,9 +45,10 @@ def compare(
 
 def _compare(workspace: Workspace, limit: int | None, *, debug: bool) -> dict[str, Any]:
     with console.standard_output_kept_clean():
-        console.set_up_prefect(workspace.state, debug=debug)
+        console.start_prefect(workspace.state, debug=debug)
         from flows.compare_strategies import compare_strategies
 
+        wait_for_own_server()
         return compare_strategies(str(workspace.root), limit=limit).to_json()
 
 
@@ -94,9 +96,10 @@ def timeline(
         given = split_snapshots(*snapshot_files(snapshots), into.with_name(f"{into.name}_versions"))
     adapters = () if no_retrain else tuple(adapter or params.tuning.adapters)
     with console.standard_output_kept_clean():
-        console.set_up_prefect(workspace.state, debug=context.obj.debug)
+        console.start_prefect(workspace.state, debug=context.obj.debug)
         from flows.walk_timeline import walk_timeline
 
+        wait_for_own_server()
         outcome = walk_timeline(str(workspace.root), given, str(into), adapters, limit)
     result = outcome.to_json()
     console.show(result, lambda: console_timeline.show_timeline(result), as_json=as_json)

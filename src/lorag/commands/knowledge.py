@@ -10,6 +10,7 @@ import typer
 from lorag.commands.options import Json, open_workspace
 from lorag.console import terminal as console
 from lorag.errors import ExitStatus
+from lorag.integrations.prefect.own_server import wait_for_own_server
 from lorag.workspace import find_workspace
 
 commands = typer.Typer()
@@ -65,11 +66,12 @@ def refresh(
         # Everything else costs seconds before the first line of work: a look first.
         outcome = skip_idle_refresh(workspace, params, os.environ, rebuild=rebuild)
         if outcome is None:
-            console.set_up_prefect(workspace.state, debug=context.obj.debug)
+            console.start_prefect(workspace.state, debug=context.obj.debug)
             from flows.refresh_index import refresh_index
             from lorag.integrations.prefect.import_ahead import import_ahead
 
             import_ahead()
+            wait_for_own_server()
             outcome = refresh_index(str(workspace.root), rebuild=rebuild, allow_shrink=allow_shrink)
     result = {**outcome.to_json(), "waited_s": round(context.obj.waited_s, 3)}
     console.show(result, lambda: console.show_refresh(result), as_json=as_json)

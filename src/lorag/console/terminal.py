@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lorag.errors import LoragError
+from lorag.integrations.prefect.own_server import start_own_server
 from lorag.questions.coverage import Coverage
 from lorag.strategies import Strategy
 
@@ -104,6 +105,15 @@ def set_up_prefect(state: Path, *, debug: bool) -> None:
         os.environ.setdefault(name, value)
     # Prefect's server does not create the folder, and then waits in vain for its own database.
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
+
+
+def start_prefect(state: Path, *, debug: bool) -> None:
+    """Call `set_up_prefect`, then start the server that a flow of this process needs if none is named.
+
+    It is called before Prefect is imported: the server starts in another process meanwhile.
+    """
+    set_up_prefect(state, debug=debug)
+    start_own_server()
 
 
 @contextmanager

@@ -1,13 +1,16 @@
 """The slow imports of a refresh, done while it waits for Prefect's server to start."""
 
+import gc
 import importlib
 import logging
+import os
 import threading
 from collections.abc import Callable
 from functools import partial
 
 from lorag.integrations.lancedb.files import import_lancedb
 from lorag.integrations.mlflow.tracking import set_up_mlflow
+from lorag.integrations.prefect.own_server import OWN_API
 from lorag.integrations.prefect.server import server_api
 
 _LOG = logging.getLogger(__name__)
@@ -42,12 +45,12 @@ FORKABLE = (
 def import_ahead() -> threading.Thread:
     """Import DVC, MLflow and LanceDB in a thread of its own, and return the thread.
 
-    Together they take seconds of one core, and the server takes longer in its own process. Prefect imports its server
-    before it starts one. That import is done first, because two threads that import are no faster than one. A failed
-    import is reported where the module is used.
+    Together they take seconds of one core, and the server takes longer in its own process. If Prefect itself has to
+    start one, it imports its server before. That import is done first, because two threads that import are no faster
+    than one. A failed import is reported where the module is used.
     """
     set_up_mlflow()
-    if server_api() is None:
+    if server_api() is None and OWN_API not in os.environ:
         importlib.import_module("prefect.server.api.server")
     thread = threading.Thread(target=_import_all, name="import-ahead", daemon=True)
     thread.start()
@@ -55,9 +58,12 @@ def import_ahead() -> threading.Thread:
 
 
 def _import_all() -> None:
+    # Almost nothing of what an import creates is garbage, and looking for it takes a fifth of the time.
+    gc.disable()
     imports: list[Callable[[], object]] = [partial(importlib.import_module, name) for name in FORKABLE]
     for load in (*imports, import_lancedb):
         try:
             load()
         except ImportError as error:
             _LOG.debug("not imported ahead: %s", error)
+    gc.enable()

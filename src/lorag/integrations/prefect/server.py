@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lorag.errors import StoreFailed, WorkspaceError
+from lorag.integrations.prefect.own_server import is_own
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -21,7 +22,8 @@ def server_api() -> str | None:
     """Return the address that Prefect's settings name in this process; None if each command starts its own server."""
     from prefect.settings import PREFECT_API_URL
 
-    return PREFECT_API_URL.value() or None
+    api = PREFECT_API_URL.value() or None
+    return None if is_own(api) else api
 
 
 def require_server() -> str:
