@@ -1,17 +1,22 @@
 """The stages of dvc.yaml: `python -m lorag.stages NAME [ADAPTER|STRATEGY]`, run in the root of a workspace."""
 
 import csv
+import gc
+import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from lorag.console.terminal import set_up_logging, set_up_prefect
 from lorag.errors import InputRejected, LoragError
 from lorag.extras import explain_missing
 from lorag.integrations.dvc.dvc_repo import end_with_caller, report_stage_error
+from lorag.integrations.dvc.stage_process import SERVE, serve_stages
 from lorag.knowledge.artifacts import (
     read_chunks,
     read_documents,
@@ -223,6 +228,15 @@ ADAPTER_STAGES: dict[str, Callable[[AdapterKind, Workspace, Params], None]] = {
 }
 
 
+AHEAD = (
+    "lorag.use_cases.refresh.pipeline",
+    "lorag.integrations.models.embedders",
+    "lorag.integrations.great_expectations.suites",
+    "great_expectations.expectations",
+    "lorag.use_cases.asking.golden",
+)
+"""The modules that the stages of a refresh import, in their order."""
+
 STRATEGY_STAGES: dict[str, Callable[[Strategy, Workspace, Params], None]] = {"answers": make_answers}
 
 
@@ -259,24 +273,58 @@ def _write_report(path: Path, report: Mapping[str, Any]) -> None:
 
 
 def main() -> None:
-    """Run the stage named on the command line; on an error print one line and exit with its status."""
-    end_with_caller()
+    """Run the stage named on the command line; on an error print one line and exit with its status.
+
+    With `--serve` and the ends of a connection, run the stages that its caller asks for.
+    """
     set_up_logging(debug=False)
+    if sys.argv[1:2] == [SERVE]:
+        import_ahead()
+        serve_stages(int(sys.argv[2]), int(sys.argv[3]), run_here)
+        return
+    end_with_caller()
+    sys.exit(_status_of(sys.argv[1:]))
+
+
+def import_ahead() -> None:
+    """Import what the stages of a refresh need; a failed import is reported by the stage that needs it."""
+    # Great Expectations reads this when it is imported.
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    # Almost nothing of what an import creates is garbage, and looking for it takes a fifth of the time.
+    gc.disable()
+    for name in AHEAD:
+        with suppress(ImportError):
+            importlib.import_module(name)
+    gc.freeze()
+    gc.enable()
+
+
+def run_here(arguments: Sequence[str]) -> int:
+    """Run the stage of these arguments in the working directory; return its exit status, 1 for a defect of lorag."""
     try:
-        name, variant, *_ = [*sys.argv[1:], "", ""]
+        return _status_of(arguments)
+    except Exception:
+        traceback.print_exc()
+        return 1
+
+
+def _status_of(arguments: Sequence[str]) -> int:
+    try:
+        name, variant, *_ = [*arguments, "", ""]
         run_stage(name, Path.cwd(), variant or None)
     except LoragError as error:
-        _end_with(error)
+        return _report(error)
     except ImportError as error:
         if (missing := explain_missing(error)) is None:
             raise
-        _end_with(missing)
+        return _report(missing)
+    return 0
 
 
-def _end_with(error: LoragError) -> NoReturn:
+def _report(error: LoragError) -> int:
     report_stage_error(error)
     sys.stderr.write(error.line() + "\n")
-    sys.exit(error.exit_status)
+    return int(error.exit_status)
 
 
 if __name__ == "__main__":

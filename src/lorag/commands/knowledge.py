@@ -10,6 +10,7 @@ import typer
 from lorag.commands.options import Json, open_workspace
 from lorag.console import terminal as console
 from lorag.errors import ExitStatus
+from lorag.integrations.dvc.stage_process import start_stage_process
 from lorag.integrations.prefect.own_server import wait_for_own_server
 from lorag.workspace import find_workspace
 
@@ -67,6 +68,7 @@ def refresh(
         outcome = skip_idle_refresh(workspace, params, os.environ, rebuild=rebuild)
         if outcome is None:
             console.start_prefect(workspace.state, debug=context.obj.debug)
+            start_stage_process()
             from flows.refresh_index import refresh_index
             from lorag.integrations.prefect.import_ahead import import_ahead
 

@@ -6,12 +6,13 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import chdir, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lorag import errors
+from lorag.integrations.dvc.stage_process import stages_run_by_process
 from lorag.integrations.machine.process_tree import end_with
 
 if TYPE_CHECKING:
@@ -69,18 +70,19 @@ def track(root: Path, path: Path) -> str:
         raise _store_failed(f"DVC cannot version {path.name}: {error}") from error
 
 
-def reproduce(root: Path, targets: Sequence[str], *, alone: bool = False) -> list[str]:
+def reproduce(root: Path, targets: Sequence[str], *, alone: bool = False, light: Collection[str] = ()) -> list[str]:
     """Run the stale stages among the targets and all that they need, in order; return the names of those that ran.
 
-    With `alone` only the targets run, and what they need is taken as it lies there, as versions.json always is. A
-    stage's own error is raised as it is; whatever else goes wrong in DVC raises StoreFailed.
+    With `alone` only the targets run, and what they need is taken as it lies there, as versions.json always is. The
+    `light` stages share a process, if one was started for them. A stage's own error is raised as it is; whatever else
+    goes wrong in DVC raises StoreFailed.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo, lock_repo
 
     with tempfile.TemporaryDirectory(prefix="lorag-") as folder, _stage_environment(Path(folder)) as error_file:
         try:
-            with _quiet(root), Repo(str(root)) as repo:
+            with _quiet(root), stages_run_by_process(light), Repo(str(root)) as repo:
                 _drop_torn_files(repo)
                 # What DVC knows of the stages lasts as long as its lock.
                 with lock_repo(repo):

@@ -27,11 +27,8 @@ from lorag.use_cases.asking.unlogged_costs import read_notes
 from lorag.use_cases.asking.versions import EMBEDDER, RERANKER, kept_versions, model_references, read_versions
 from lorag.use_cases.refresh.knowledge_digest import KnowledgeDigest
 from lorag.use_cases.refresh.snapshot_source import refuse_overlaps
-from lorag.use_cases.refresh.steps import EmbeddingCounts, RefreshOutcome, count_rejected
+from lorag.use_cases.refresh.steps import LIGHT_STAGES, EmbeddingCounts, RefreshOutcome, count_rejected
 from lorag.workspace import Workspace
-
-STAGES = ("documents", "chunks", "embeddings", "validation", "index_report", "retrieval_evaluation")
-"""The stages that a refresh reproduces."""
 
 
 class Why(StrEnum):
@@ -226,7 +223,7 @@ def _pipeline(workspace: Workspace, params: Params) -> str:
         *(workspace.reports / name for name in ("index.json", "chunk_tokens.csv", "retrieval.json")),
     ]
     texts = [_text(path) for path in pointers]
-    locked = locked_stages(root, STAGES)
+    locked = locked_stages(root, LIGHT_STAGES)
     return digest_of(
         [
             version("lorag"),

@@ -12,7 +12,7 @@ from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.models.files import model_sha256, resolve_model
 from lorag.knowledge.artifacts import read_rejected
 from lorag.knowledge.documents import Corpus, Reason
-from lorag.params import Params
+from lorag.params import Params, TaskRunnerKind
 from lorag.progress import show_progress
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.index_gate import refuse_shrinking
@@ -40,6 +40,9 @@ from lorag.workspace import COMMITTED, Workspace
 
 INDEX_STAGES = ("validation", "index_report", "retrieval_evaluation")
 """The stages that, with their dependencies, make an index. Only a retrain trains adapters."""
+
+LIGHT_STAGES = ("documents", "chunks", "embeddings", *INDEX_STAGES)
+"""All stages of an index. They share a process: none of them needs the memory of a language model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,9 @@ def prepare(workspace: Workspace, params: Params) -> Pipeline:
 def _reproduce(workspace: Workspace, params: Params, targets: Sequence[str]) -> Pipeline:
     write_versions(workspace, params, fetch=[EMBEDDER, RERANKER])
     workspace.embedding_counts_file.unlink(missing_ok=True)
-    stages = dvc_repo.reproduce(workspace.root, targets)
+    # A cluster is served by a flow of its own, in a process of its own.
+    light = LIGHT_STAGES if params.compute.task_runner is TaskRunnerKind.THREADS else ()
+    stages = dvc_repo.reproduce(workspace.root, targets, light=light)
     counts = EmbeddingCounts()
     if workspace.embedding_counts_file.exists():
         counts = EmbeddingCounts(**json.loads(workspace.embedding_counts_file.read_text(encoding="utf-8")))
