@@ -16,7 +16,7 @@ from lorag.console.terminal import set_up_logging, set_up_prefect
 from lorag.errors import InputRejected, LoragError
 from lorag.extras import explain_missing
 from lorag.integrations.dvc.dvc_repo import end_with_caller, report_stage_error
-from lorag.integrations.dvc.stage_process import SERVE, serve_stages
+from lorag.integrations.dvc.stage_process import FORKABLE_FOR_STAGES, SERVE, serve_stages
 from lorag.knowledge.artifacts import (
     read_chunks,
     read_documents,
@@ -228,15 +228,6 @@ ADAPTER_STAGES: dict[str, Callable[[AdapterKind, Workspace, Params], None]] = {
 }
 
 
-AHEAD = (
-    "lorag.use_cases.refresh.pipeline",
-    "lorag.integrations.models.embedders",
-    "lorag.integrations.great_expectations.suites",
-    "great_expectations.expectations",
-    "lorag.use_cases.asking.golden",
-)
-"""The modules that the stages of a refresh import, in their order."""
-
 STRATEGY_STAGES: dict[str, Callable[[Strategy, Workspace, Params], None]] = {"answers": make_answers}
 
 
@@ -292,7 +283,7 @@ def import_ahead() -> None:
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     # Almost nothing of what an import creates is garbage, and looking for it takes a fifth of the time.
     gc.disable()
-    for name in AHEAD:
+    for name in FORKABLE_FOR_STAGES:
         with suppress(ImportError):
             importlib.import_module(name)
     gc.freeze()

@@ -22,6 +22,15 @@ from lorag.integrations.machine.process_tree import end_with
 STAGES_MODULE = "lorag.stages"
 """The module that the commands of dvc.yaml run."""
 
+FORKABLE_FOR_STAGES = (
+    "lorag.use_cases.refresh.pipeline",
+    "lorag.integrations.models.embedders",
+    "lorag.integrations.great_expectations.suites",
+    "great_expectations.expectations",
+    "lorag.use_cases.asking.golden",
+)
+"""What the stages of a refresh import, in their order. They start no thread: a process may be forked afterwards."""
+
 SERVE = "--serve"
 _COMMAND = re.compile(rf"python -m {re.escape(STAGES_MODULE)} (?P<stage>\w+)(?: (?P<variant>\w+))?")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import importlib
 import multiprocessing
 import os
 import runpy
@@ -17,12 +18,21 @@ import anyio.abc
 from prefect.runner import _starter_engine
 from prefect.workers.process import ProcessWorker
 
+from lorag.integrations.dvc.stage_process import FORKABLE_FOR_STAGES, STAGES_MODULE, fork_stage_process
 from lorag.integrations.mlflow.tracking import set_up_mlflow
 from lorag.integrations.prefect.import_ahead import FORKABLE, import_ahead
 from lorag.integrations.prefect.runs import settle_leftovers
 
 _ENGINE = ["-m", "prefect.engine"]
-_IMPORTED = (__name__, "prefect.flow_engine", "prefect.client.orchestration", "prefect.runtime", *FORKABLE)
+_IMPORTED = (
+    __name__,
+    "prefect.flow_engine",
+    "prefect.client.orchestration",
+    "prefect.runtime",
+    *FORKABLE,
+    STAGES_MODULE,
+    *FORKABLE_FOR_STAGES,
+)
 _FORKED = multiprocessing.get_context("forkserver")
 # The module in which Prefect starts its engine; it says that its name `run_process` may be replaced.
 _STARTER: Any = _starter_engine
@@ -38,6 +48,8 @@ def run_worker(pool: str, flows: Sequence[str], started: Callable[[], None]) -> 
     """
     settle_leftovers(pool)
     set_up_mlflow()
+    # Great Expectations reads it when it is imported.
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
     forkserver.set_forkserver_preload([*_IMPORTED, *flows])
     forkserver.ensure_running()
     _STARTER.run_process = _run_engine_or_process
@@ -79,6 +91,8 @@ def _run_engine(environment: Mapping[str, str], folder: str | None) -> None:
     os.environ.update(environment)
     if folder:
         os.chdir(folder)
+    # While this process has no other thread.
+    fork_stage_process(importlib.import_module(STAGES_MODULE).run_here)
     # The engine takes the run from the environment where it has no argument.
     sys.argv = _ENGINE[1:]
     import_ahead()
