@@ -286,8 +286,17 @@ def import_ahead() -> None:
     for name in FORKABLE_FOR_STAGES:
         with suppress(ImportError):
             importlib.import_module(name)
+    import_threaded()
     gc.freeze()
     gc.enable()
+
+
+def import_threaded() -> None:
+    """Import what stages need and a process cannot be forked after: it starts threads."""
+    with suppress(ImportError):
+        from lorag.integrations.models.openvino_import import import_openvino
+
+        import_openvino()
 
 
 def run_here(arguments: Sequence[str]) -> int:

@@ -82,8 +82,11 @@ def start_stage_process() -> None:
     _started.append(StageProcess(ours, process.wait))
 
 
-def fork_stage_process(run: RunStage) -> None:
-    """Fork the process from this one, which has imported what stages need and must not have any other thread yet."""
+def fork_stage_process(run: RunStage, prepare: Callable[[], object] = lambda: None) -> None:
+    """Fork the process from this one, which has imported what stages need and must not have any other thread yet.
+
+    The new process calls `prepare` first, for what starts threads.
+    """
     ours, theirs = socket.socketpair()
     caller = os.getpid()
     if pid := os.fork():
@@ -92,6 +95,7 @@ def fork_stage_process(run: RunStage) -> None:
         return
     ours.close()
     try:
+        prepare()
         serve_stages(theirs.detach(), caller, run)
     finally:
         # Nothing that the caller has prepared for its own end is done here.

@@ -1,4 +1,4 @@
-"""A Prefect worker whose runs begin at once: it forks them from a process that has imported what flows need."""
+"""A Prefect worker whose runs begin at once: a process that has imported what flows need waits for the next run."""
 
 import asyncio
 import atexit
@@ -8,8 +8,12 @@ import os
 import runpy
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +60,8 @@ def run_worker(pool: str, flows: Sequence[str], started: Callable[[], None]) -> 
     # An interrupt cancels the worker's task, whose contexts end its runs; a shell may have made it ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # The process to fork from is still importing.
+    threading.Thread(target=_prepare_next, name="prepares-a-run", daemon=True).start()
     worker = ProcessWorker(work_pool_name=pool, name=f"{pool} {os.getpid()}", limit=1)
     try:
         asyncio.run(worker.start(printer=lambda _: started()))
@@ -77,30 +83,75 @@ async def _run_engine_or_process(
             command, env=env, cwd=cwd, task_status=task_status, task_status_handler=task_status_handler, **other
         )
     wanted = {name: value for name, value in (env or {}).items() if value is not None}
-    process = _FORKED.Process(target=_run_engine, args=(wanted, str(cwd) if cwd else None))
-    process.start()
+    waiting = await anyio.to_thread.run_sync(_take_waiting)
+    waiting.order.send((wanted, str(cwd) if cwd else None))
+    process = waiting.process
     task_status.started(task_status_handler(process) if task_status_handler else process.pid)
     await anyio.to_thread.run_sync(process.join, abandon_on_cancel=True)
+    # After the run and not during it, because both would want the same processors.
+    await anyio.to_thread.run_sync(_prepare_next)
     return process
 
 
-def _run_engine(environment: Mapping[str, str], folder: str | None) -> None:
-    """Do in the new process what `python -m prefect.engine` does, and then end what it may have left running."""
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A process that waits for the environment and the folder of a run."""
+
+    process: BaseProcess
+    order: Connection
+
+
+_waiting: list[_Waiting] = []
+
+
+def _take_waiting() -> _Waiting:
+    while _waiting:
+        if (found := _waiting.pop()).process.is_alive():
+            return found
+    _prepare_next()
+    return _waiting.pop()
+
+
+def _prepare_next() -> None:
+    if _waiting:
+        return
+    given, order = _FORKED.Pipe(duplex=False)
+    process = _FORKED.Process(target=_run_engine, args=(given,))
+    process.start()
+    given.close()
+    _waiting.append(_Waiting(process, order))
+
+
+def _run_engine(given: Connection) -> None:
+    """Import what is left, wait for a run, do what `python -m prefect.engine` does, end what it may have left running.
+
+    If the worker ends before there is a run, so does this process.
+    """
     os.setsid()
+    # While this process has no other thread.
+    stages = importlib.import_module(STAGES_MODULE)
+    fork_stage_process(stages.run_here, stages.import_threaded)
+    import_ahead()
+    try:
+        environment, folder = given.recv()
+    except EOFError:
+        _end_group()
+        return
     os.environ.clear()
     os.environ.update(environment)
     if folder:
         os.chdir(folder)
-    # While this process has no other thread.
-    fork_stage_process(importlib.import_module(STAGES_MODULE).run_here)
     # The engine takes the run from the environment where it has no argument.
     sys.argv = _ENGINE[1:]
-    import_ahead()
     try:
         runpy.run_module(_ENGINE[1], run_name="__main__", alter_sys=True)
     finally:
         # A forked process ends without its exit functions, and Prefect sends the last log lines in one of them.
         atexit._run_exitfuncs()
-        # A cancelled run's stages are processes of their own, and would continue.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        os.killpg(0, signal.SIGTERM)
+        _end_group()
+
+
+def _end_group() -> None:
+    # A cancelled run's stages are processes of their own, and would continue.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)
