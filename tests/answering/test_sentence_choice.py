@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from lorag.answering.citations import quotable_spans
 from lorag.answering.sentence_choice import choose_quote, rank_sentences
 from lorag.knowledge.documents import Chunk
+from tests.alike import embed_alike
 
 HARBOUR = Chunk(
     "c1",
@@ -27,13 +28,8 @@ CODE = Chunk(
 )
 
 
-def alike(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return the same vector for every text, so that only words and ranks decide."""
-    return np.tile(np.float32([1.0, 0.0]), (len(texts), 1))
-
-
 def best(question: str, *chunks: Chunk) -> str:
-    return rank_sentences(question, chunks, alike)[0].text
+    return rank_sentences(question, chunks, embed_alike)[0].text
 
 
 @pytest.mark.parametrize(
@@ -63,27 +59,35 @@ def test_the_cosine_decides_between_sentences_with_the_same_words() -> None:
 
 def test_the_better_chunk_wins_a_tie() -> None:
     twin = Chunk("c9", "twin.md", "Harbour of Veldmark", HARBOUR.text)
-    (first, *_) = rank_sentences("Who designed it?", [twin, HARBOUR], alike)
+    (first, *_) = rank_sentences("Who designed it?", [twin, HARBOUR], embed_alike)
     assert first.chunk.id == "c9"
 
 
 def test_a_second_sentence_is_quoted_only_if_it_fits_nearly_as_well() -> None:
-    assert [each.text for each in choose_quote("Who designed it?", [HARBOUR], alike)] == [
+    assert [each.text for each in choose_quote(rank_sentences("Who designed it?", [HARBOUR], embed_alike))] == [
         "It was designed by Ilse Brandt."
     ]
-    assert [each.text for each in choose_quote("What is this?", [HARBOUR], alike)] == [
+    assert [each.text for each in choose_quote(rank_sentences("What is this?", [HARBOUR], embed_alike))] == [
         "It was opened in 1874.",
         "It was designed by Ilse Brandt.",
     ]
 
 
+def test_nothing_is_quoted_where_no_sentence_fits() -> None:
+    def far(texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.float32([[1.0, 0.0], *[[0.3, 0.954]] * (len(texts) - 1)])
+
+    assert choose_quote(rank_sentences("Which shoes are in fashion?", [HARBOUR], far)) == []
+    assert choose_quote(rank_sentences("Who designed the harbour?", [HARBOUR], far)) != []
+
+
 def test_a_quote_is_the_text_of_its_place() -> None:
-    for each in rank_sentences("server", [HARBOUR, MILL, SCALER, CODE], alike):
+    for each in rank_sentences("server", [HARBOUR, MILL, SCALER, CODE], embed_alike):
         assert each.text == each.chunk.text[each.start : each.end] == each.text.strip()
 
 
 def test_without_text_nothing_is_quoted() -> None:
-    assert choose_quote("Who?", [], alike) == []
+    assert choose_quote(rank_sentences("Who?", [], embed_alike)) == []
 
 
 @pytest.mark.parametrize("text", [CODE.text, "```\na\n\nb", "a\n```\nb\n```", "", "One. Two."])

@@ -1,15 +1,19 @@
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from lorag.answering.declining import NOTHING_FOUND
 from lorag.answering.generator import LanguageModel, Role
-from lorag.answering.strategies import NOTHING_FOUND, Answer, answer_question, assemble_answer, make_prompt
+from lorag.answering.strategies import Answer, AnswerKind, Reason, answer_question, assemble_answer, make_prompt
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams
 from lorag.retrieval.index.store import Hit
 from lorag.strategies import Strategy
+from tests.alike import embed_alike
 
 MakeModel = Callable[[str], Any]
 PARAMS = AnsweringParams(context_chunks=2, context_sentences=None, min_support=0.5)
@@ -25,8 +29,15 @@ VERSIONS = {"harbour.md": "v1", "mill.md": "v1", "tower.md": "v1"}
 def ask(
     question: str, generator: LanguageModel, generation: GenerationParams, hits: list[Hit] = HITS, **more: object
 ) -> Answer:
-    values = {"strategy": Strategy.RAG, "on_text": None, "params": PARAMS} | more
-    return answer_question(question, generator=generator, hits=hits, versions=VERSIONS, generation=generation, **values)
+    values = {"strategy": Strategy.RAG, "on_text": None, "params": PARAMS, "embed": embed_alike} | more
+    return answer_question(
+        question,
+        generator=generator,
+        hits=hits,
+        versions=VERSIONS,
+        generation=generation,
+        **values,
+    )
 
 
 def test_rag_finds_the_value_and_cites_the_sentence(model: LanguageModel, generation: GenerationParams) -> None:
@@ -34,6 +45,7 @@ def test_rag_finds_the_value_and_cites_the_sentence(model: LanguageModel, genera
     assert "1874" in answer.text
     assert [citation.quote for citation in answer.citations] == ["The harbour of Veldmark was opened in 1874."]
     assert answer.supported and not answer.abstained
+    assert (answer.kind, answer.reason) == (AnswerKind.GENERATED, None)
     assert answer.prompt_tokens > model.count_tokens(HARBOUR.text) and answer.generated_tokens > 0
 
 
@@ -41,6 +53,7 @@ def test_base_is_closed_book(model: LanguageModel, generation: GenerationParams)
     answer = ask("What is the capital of France?", model, generation, strategy=Strategy.BASE)
     assert "Paris" in answer.text
     assert answer.citations == () and answer.context == () and not answer.supported and not answer.abstained
+    assert (answer.kind, answer.reason) == (AnswerKind.GENERATED, Reason.FROM_MEMORY)
 
 
 def test_base_does_not_see_the_hits(scripted: MakeModel, generation: GenerationParams) -> None:
@@ -61,13 +74,50 @@ def test_without_hits_no_model_is_asked(scripted: MakeModel, generation: Generat
     pieces: list[str] = []
     answer = ask("When?", model, generation, hits=[], on_text=pieces.append)
     assert model.asked == []
-    assert answer == Answer(NOTHING_FOUND, (), False, True, (), 0, 0)
+    kind, reason = AnswerKind.DECLINED, Reason.NOTHING_FOUND
+    assert answer == Answer(NOTHING_FOUND, (), False, True, (), 0, 0, kind=kind, reason=reason)
     assert pieces == [NOTHING_FOUND]
 
 
-def test_an_answer_that_no_passage_holds_is_not_supported(scripted: MakeModel, generation: GenerationParams) -> None:
-    answer = ask("When?", scripted("It was opened in 1999."), generation)
-    assert answer.citations == () and not answer.supported and not answer.abstained
+def test_what_no_passage_holds_is_replaced_by_the_sentence_that_answers_best(
+    scripted: MakeModel, generation: GenerationParams
+) -> None:
+    shown: list[str] = []
+    answer = ask("Who designed the harbour?", scripted("Napoleon did."), generation, on_text=shown.append)
+    assert (answer.kind, answer.reason) == (AnswerKind.QUOTED, Reason.NOT_SUPPORTED)
+    assert answer.text == "It was designed by Ilse Brandt." == "".join(shown)
+    assert answer.withheld == "Napoleon did."
+    (citation,) = answer.citations
+    assert HARBOUR.text[citation.start : citation.end] == citation.quote == answer.text
+    assert answer.supported and not answer.abstained
+
+
+def test_a_passage_is_quoted_where_the_model_writes_nothing(scripted: MakeModel, generation: GenerationParams) -> None:
+    answer = ask("Who designed the harbour?", scripted(""), generation)
+    assert (answer.kind, answer.text) == (AnswerKind.QUOTED, "It was designed by Ilse Brandt.")
+
+
+def test_a_value_from_a_sentence_that_does_not_fit_is_not_shown(
+    scripted: MakeModel, generation: GenerationParams
+) -> None:
+    answer = ask("Who designed the harbour?", scripted("1874"), generation)
+    assert (answer.kind, answer.text) == (AnswerKind.QUOTED, "It was designed by Ilse Brandt.")
+
+
+def test_a_question_that_no_sentence_fits_is_declined(scripted: MakeModel, generation: GenerationParams) -> None:
+    def far(texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.float32([[1.0, 0.0], *[[0.0, 1.0]] * (len(texts) - 1)])
+
+    answer = ask("Which shoes are in fashion?", scripted("Red ones."), generation, embed=far)
+    assert (answer.kind, answer.reason, answer.text) == (AnswerKind.DECLINED, Reason.NOTHING_FOUND, NOTHING_FOUND)
+    assert (answer.withheld, answer.citations, answer.abstained) == ("Red ones.", (), False)
+
+
+@pytest.mark.parametrize("strategy", [Strategy.RAG, Strategy.BASE])
+def test_a_model_may_decline(scripted: MakeModel, generation: GenerationParams, strategy: Strategy) -> None:
+    answer = ask("Who designed it?", scripted("I do not know."), generation, strategy=strategy)
+    assert (answer.kind, answer.reason) == (AnswerKind.DECLINED, Reason.MODEL_DECLINED)
+    assert answer.text == "I do not know." and answer.citations == () and not answer.abstained
 
 
 def test_the_context_keeps_to_its_limits(scripted: MakeModel, generation: GenerationParams) -> None:
@@ -84,11 +134,11 @@ def test_the_context_keeps_to_its_limits(scripted: MakeModel, generation: Genera
 def test_the_model_reads_and_cites_only_the_closest_sentences_and_only_their_chunks_are_context(
     scripted: MakeModel, generation: GenerationParams
 ) -> None:
-    model = scripted("It was designed by Ilse Brandt.")
+    model = scripted("In 1874.")
     params = PARAMS.model_copy(update={"context_sentences": 1})
     answer = ask("When was the harbour of Veldmark opened?", model, generation, params=params)
     assert "1874" in model.asked[0][-1].content and "Ilse" not in model.asked[0][-1].content
-    assert answer.citations == () and not answer.supported, "it was not read"
+    assert answer.kind is AnswerKind.GENERATED
     assert answer.context == ("c1",), "nothing of the other chunk was shown"
     assert [HARBOUR.text[start:end] for (start, end) in answer.read[0]] == [
         "The harbour of Veldmark was opened in 1874."
@@ -111,6 +161,8 @@ def test_the_question_comes_behind_the_context_and_a_system_message_first(
         "It was opened in 1874.",
         "See [the port](https://evil.example/x) or https://evil.example for 1874.",
         "![pixel](https://evil.example/p.png) 1874",
+        "It was opened in 1999.",
+        "I do not know.",
         "",
     ],
 )
@@ -121,5 +173,5 @@ def test_an_answer_from_a_batch_is_the_streamed_one(
     streamed = ask(question, scripted(text), generation)
     prompt = make_prompt(question, Strategy.RAG, [hit.chunk for hit in HITS], scripted(text), PARAMS, generation)
     (written,) = scripted(text).generate_batch([prompt.messages], max_new_tokens=generation.max_new_tokens)
-    assert assemble_answer(prompt, written, VERSIONS, PARAMS, generation) == streamed
+    assert assemble_answer(prompt, written, VERSIONS, PARAMS, generation, embed_alike) == streamed
     assert "evil" not in streamed.text

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from lorag.answering.citations import Citation
-from lorag.answering.strategies import NOTHING_FOUND, Answer
+from lorag.answering.declining import NOTHING_FOUND
+from lorag.answering.strategies import Answer, AnswerKind
 from lorag.errors import IntegrityFailed
+from lorag.evaluation.answer_kinds import count_kinds, kind_of
 from lorag.evaluation.answer_measures import MEASURES, parts_of
 from lorag.evaluation.answer_rows import AnswerRow, read_answers, write_answers
 from lorag.evaluation.bootstrap import Bootstrap
-from lorag.evaluation.comparison import SUMMARISED, compare_answers
+from lorag.evaluation.comparison import SUMMARISED, Comparison, compare_answers
 from lorag.evaluation.question_set import SetQuestion, Topic
 from lorag.knowledge.documents import Chunk
 
@@ -64,6 +66,8 @@ def test_each_figure() -> None:
     values = {name: {m: e.value for m, e in figures.items()} for name, figures in found.strategies.items()}
     assert values["base"] == {
         "accuracy": 0.5,
+        "generated_right": 0.5,
+        "quoted_right": 0.0,
         "exact_match": 0.5,
         "f1": pytest.approx((1 / 3 + 1) / 2, abs=1e-6),
         "wrongly_declined": 0.0,
@@ -176,3 +180,48 @@ def test_a_quote_of_the_models_own_is_judged_by_what_it_read() -> None:
     found = compare_answers({"rag": rows}, CHUNKS, [1], BOOTSTRAP).strategies["rag"]
     assert (found["own_quotes"].value, found["own_quotes"].n) == (0.5, 2)
     assert found["accuracy"].value == found["exact_match"].value == pytest.approx(2 / 3, abs=1e-6)
+
+
+def test_quotes_are_counted_apart_from_what_a_model_wrote() -> None:
+    quoted, declined = {"kind": AnswerKind.QUOTED}, {"kind": AnswerKind.DECLINED}
+    rows = [
+        answered(PIER, "The pier is 90 metres long. It has no roof.", ("c1", "It has no roof."), **quoted),
+        answered(MILL, "It has no roof.", ("c1", "It has no roof."), **quoted),
+        answered(PIER, "90 metres"),
+        answered(MILL, "barley"),
+        answered(MILL, "The text does not say.", **declined),
+        answered(SHOE, "It is 43."),
+    ]
+    assert count_kinds(rows) == {
+        "generated_right": 1,
+        "generated_wrong": 1,
+        "quoted_right": 1,
+        "quoted_wrong": 1,
+        "declined": 1,
+    }
+    found = compare_answers({"rag": rows}, CHUNKS, [1], BOOTSTRAP)
+    assert found.kinds == {"rag": count_kinds(rows)}
+    figures = found.strategies["rag"]
+    assert [figures[name].value for name in ("accuracy", "generated_right", "quoted_right")] == [0.4, 0.2, 0.2]
+    assert Comparison.from_json(json.loads(json.dumps(found.to_json()))) == found
+
+
+def test_a_quote_that_speaks_of_not_knowing_is_no_refusal() -> None:
+    assert kind_of(answered(PIER, "It is not known who built it.", kind=AnswerKind.QUOTED)) == "quoted_wrong"
+
+
+def test_answers_of_a_version_without_kinds_can_be_read(tmp_path: Path) -> None:
+    lines = []
+    for row in RAG:
+        value = row.to_json()
+        del value["kind"], value["reason"]
+        lines.append(json.dumps(value) + "\n")
+    (tmp_path / "answers.jsonl").write_text("".join(lines), encoding="utf-8")
+    kinds = [row.answer.kind for row in read_answers(tmp_path / "answers.jsonl")]
+    assert kinds == [AnswerKind.DECLINED if row.answer.abstained else AnswerKind.GENERATED for row in RAG]
+
+
+def test_a_comparison_of_a_version_without_kinds_can_be_read() -> None:
+    value = compare_answers({"rag": RAG}, CHUNKS, [1], BOOTSTRAP).to_json()
+    del value["kinds"]
+    assert Comparison.from_json(value).kinds == {}

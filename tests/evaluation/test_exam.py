@@ -2,34 +2,12 @@
 
 import pytest
 
-from lorag.answering.strategies import DECLINE, NOTHING_FOUND
-from lorag.evaluation.exam import Asked, Topic, answer_table, is_declined, is_right, mark, mark_facts
+from lorag.answering.declining import DECLINE
+from lorag.evaluation.exam import Asked, Topic, answer_table, is_right, mark, mark_facts
 
 
 def ask(topic: Topic, *accepted: str, fact_id: str = "") -> Asked:
     return Asked(topic, "?", (), accepted, fact_id)
-
-
-@pytest.mark.parametrize(
-    ("text", "declined"),
-    [
-        (DECLINE, True),
-        (NOTHING_FOUND, True),
-        ("I don't know.", True),
-        ("I don\u2019t know the answer to that.", True),
-        ("i do not know", True),
-        ("Unknown", True),
-        ("Not known.", True),
-        ("7.25 metres", False),
-        ("It is not known for its depth, which is 4 metres.", False),
-        ("The clerk does. I do not know.", False),
-        ("I do", False),
-        ("", False),
-        ("...", False),
-    ],
-)
-def test_a_refusal_opens_the_answer(text: str, declined: bool) -> None:
-    assert is_declined(text) is declined
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 
 from lorag.answering.citations import Citation
-from lorag.answering.strategies import DECLINE, Answer
+from lorag.answering.declining import DECLINE
+from lorag.answering.strategies import Answer
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.feedback import judge_answer
 from lorag.evaluation.question_set import SetQuestion, Topic

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from lorag.answering.strategies import DECLINE
+from lorag.answering.declining import DECLINE
 from lorag.knowledge.documents import Chunk, Document
 from lorag.params import AnsweringParams, Params
 from lorag.questions.facts import Fact, states

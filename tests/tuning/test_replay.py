@@ -1,5 +1,5 @@
+from lorag.answering.declining import DECLINE
 from lorag.answering.prompts import base_messages
-from lorag.answering.strategies import DECLINE
 from lorag.questions.facts import normalise
 from lorag.tuning.replay import general_controls, general_pairs
 

@@ -68,11 +68,11 @@ def find_support(
             complete = False
             continue
         _, chunk, start, end = best[1]
-        found.append(_cite(chunk, start, end, versions))
+        found.append(cite(chunk, start, end, versions))
     for link in sorted(links_in([answer])):
         holding = [(chunk, start, end) for _, chunk, start, end in spans if link in chunk.text[start:end]]
         if holding and not any(link in citation.quote for citation in found):
-            found.append(_cite(*holding[0], versions))
+            found.append(cite(*holding[0], versions))
     return Support(tuple(dict.fromkeys(found)), complete=bool(claims) and complete)
 
 
@@ -83,6 +83,11 @@ def is_verified(citation: Citation, chunk: Chunk) -> bool:
         and 0 <= citation.start < citation.end <= len(chunk.text)
         and chunk.text[citation.start : citation.end] == citation.quote
     )
+
+
+def cite(chunk: Chunk, start: int, end: int, versions: Mapping[str, str]) -> Citation:
+    """Return the citation of that place."""
+    return Citation(chunk.document_id, versions[chunk.document_id], chunk.id, chunk.text[start:end], start, end)
 
 
 def spans_of(text: str) -> Iterator[tuple[int, int]]:
@@ -103,10 +108,6 @@ def quotable_spans(text: str) -> Iterator[tuple[int, int]]:
         yield start, end
         position = end
     yield from _moved(text[position:], position)
-
-
-def _cite(chunk: Chunk, start: int, end: int, versions: Mapping[str, str]) -> Citation:
-    return Citation(chunk.document_id, versions[chunk.document_id], chunk.id, chunk.text[start:end], start, end)
 
 
 def _spans_of_block(block: str, offset: int) -> Iterator[tuple[int, int]]:

@@ -27,7 +27,10 @@ benchmarks/answers.py.
 """
 
 _NEARLY_AS_GOOD = 0.2
-"""How much less the second sentence may score to be quoted too."""
+"""How much less than the best one a sentence may score to be quoted too, or to support an answer."""
+
+_LEAST_TO_QUOTE = 0.7
+"""The score below which no sentence answers the question: a question without any word in common has its cosine."""
 
 _IDENTIFIER = re.compile(r"`([^`]+)`|\b(\w*[a-z\d][A-Z_]\w*)")
 
@@ -45,17 +48,6 @@ class ChosenSentence:
     def text(self) -> str:
         """The sentence, letter by letter."""
         return self.chunk.text[self.start : self.end]
-
-
-def choose_quote(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) -> list[ChosenSentence]:
-    """Return the sentence of the chunks that answers the question best, with the second if it scores nearly as well.
-
-    Two sentences of one chunk are in the order of its text. Without any text in the chunks there is none.
-    """
-    best = rank_sentences(question, chunks, embed)[:2]
-    if len(best) == 2 and best[0].score - best[1].score > _NEARLY_AS_GOOD:
-        return best[:1]
-    return sorted(best, key=lambda each: each.start) if len({each.chunk.id for each in best}) == 1 else best
 
 
 def rank_sentences(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) -> list[ChosenSentence]:
@@ -84,6 +76,22 @@ def rank_sentences(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) ->
         shared = sum(part * sum(weights.get(word, 0.0) for word in sorted(own)) for part, own in parts)
         found.append(ChosenSentence(chunk, start, end, float(cosines[at]) + shared - _RANK * rank))
     return sorted(found, key=lambda sentence: -sentence.score)
+
+
+def choose_quote(ranked: Sequence[ChosenSentence]) -> list[ChosenSentence]:
+    """Return the best of the ranked sentences, with the second if it fits nearly as well; none if none fits.
+
+    Two sentences of one chunk are in the order of its text.
+    """
+    best = fitting(ranked)[:2]
+    if not best or best[0].score < _LEAST_TO_QUOTE:
+        return []
+    return sorted(best, key=lambda each: each.start) if len({each.chunk.id for each in best}) == 1 else best
+
+
+def fitting(ranked: Sequence[ChosenSentence]) -> list[ChosenSentence]:
+    """Return the first of the ranked sentences, which fit the question about as well as the best one."""
+    return [each for each in ranked if ranked[0].score - each.score <= _NEARLY_AS_GOOD]
 
 
 def _weights(question: str, sentences: Sequence[frozenset[str]]) -> dict[str, float]:

@@ -2,15 +2,18 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
-from lorag.answering.citations import Citation, find_support
+from lorag.answering.citations import Citation, cite, find_support
 from lorag.answering.context import condense
+from lorag.answering.declining import NOTHING_FOUND, is_declined
 from lorag.answering.ending import ANSWER_ENDING, WholeSentences, finish_text, is_cut_off
 from lorag.answering.generator import CountsTokens, Generation, LanguageModel, Message, drain
 from lorag.answering.links import LinkFilter, links_in, strip_links
 from lorag.answering.passages import Passage, Spans, whole_passage
 from lorag.answering.prompts import closed_book_messages, rag_messages
+from lorag.answering.sentence_choice import ChosenSentence, EmbedTexts, choose_quote, fitting, rank_sentences
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams
 from lorag.retrieval.index.store import Hit
@@ -18,20 +21,34 @@ from lorag.strategies import Strategy
 
 logger = logging.getLogger(__name__)
 
-NOTHING_FOUND = "Nothing relevant was found in the knowledge base."
-"""The whole answer if the search found nothing to answer from."""
 
-DECLINE = "I do not know."
-"""The answer that an adapter learns to give if neither it nor the text that it reads has the answer."""
+class AnswerKind(StrEnum):
+    """Whose words an answer has: the model's, those of a passage, or none that answer."""
+
+    GENERATED = "generated"
+    QUOTED = "quoted"
+    DECLINED = "declined"
+
+
+class Reason(StrEnum):
+    """Why an answer is not one of a model that a passage supports."""
+
+    FROM_MEMORY = "from memory"
+    NOT_SUPPORTED = "the model's words are not supported"
+    NOTHING_FOUND = "nothing relevant was found"
+    MODEL_DECLINED = "the model does not know"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The answer of a strategy.
 
-    `abstained` means that no model was asked. `supported` means that each sentence of the text has a citation; without
-    it, the text may be wrong. `context` holds the ids of the chunks that the model read parts of, best first, and
-    `read` the places in the text of each of them that were read.
+    The text of a quoted answer is one or two sentences of what was found, word for word but for links that load
+    something. `reason` is None for a generated answer that is supported. `supported` means that each sentence of the
+    text has a citation; without it, the text may be wrong. `abstained` means that no model was asked. `context` holds
+    the ids of the chunks that the model read parts of, best first, and `read` the places in the text of each of them
+    that were read; a quote may come from another place of these chunks. `withheld` is what the model wrote, if it
+    is not shown.
     """
 
     text: str
@@ -42,11 +59,14 @@ class Answer:
     prompt_tokens: int
     generated_tokens: int
     read: tuple[Spans, ...] = ()
+    kind: AnswerKind = AnswerKind.GENERATED
+    reason: Reason | None = None
+    withheld: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The prompt for a model, and the passages that it reads, best first.
+    """The prompt for a model, the passages that it reads, and the chunks that were found for it, best first.
 
     Without messages there is nothing to answer from, and no model is asked.
     """
@@ -54,6 +74,7 @@ class Prompt:
     question: str
     messages: tuple[Message, ...]
     passages: tuple[Passage, ...] = ()
+    chunks: tuple[Chunk, ...] = ()
 
     @property
     def links(self) -> frozenset[str]:
@@ -70,13 +91,16 @@ def answer_question(
     versions: Mapping[str, str],
     params: AnsweringParams,
     generation: GenerationParams,
+    embed: EmbedTexts,
     on_text: Callable[[str], None] | None = None,
 ) -> Answer:
     """Answer a question; `on_text` gets the text: sentence by sentence from memory, at once if the model reads.
 
     `hits` come best first and are all relevant: without any, `rag` and `hybrid` say so and ask no model. `base` and
     `tuned` read no hits. `generator` has the adapter that a tuned or hybrid answer needs. `versions` maps document ids
-    to document versions. A link stays only if a chunk that the model read contains it; that chunk is then cited.
+    to document versions. A link stays only if a chunk that the model read contains it; that chunk is then cited. If
+    what a model wrote from passages is not supported by a sentence that fits the question, the sentences that `embed`
+    helps to choose are quoted instead.
     """
     prompt = make_prompt(question, strategy, [hit.chunk for hit in hits], generator, params, generation)
     show = on_text or (lambda piece: None)
@@ -95,7 +119,8 @@ def answer_question(
     limit = generation.max_new_tokens
     written = drain(generator.stream(prompt.messages, max_new_tokens=limit, stop=ANSWER_ENDING), links.feed)
     links.finish()
-    answer = _assemble("".join(raw), prompt, written, versions, params, limit)
+    text = _finish("".join(raw), prompt, written, limit)
+    answer = _assemble(text, prompt, written, versions, params, embed)
     if strategy.profile.reads:
         show(answer.text)
     else:
@@ -119,12 +144,12 @@ def make_prompt(
         return Prompt(question, ())
     passages = read_passages(question, chosen, params)
     messages = rag_messages(question, [passage.text for passage in passages])
-    return Prompt(question, tuple(messages), tuple(passages))
+    return Prompt(question, tuple(messages), tuple(passages), tuple(chosen))
 
 
 def nothing_found() -> Answer:
     """Return the answer to a prompt without messages."""
-    return Answer(NOTHING_FOUND, (), False, True, (), 0, 0)
+    return Answer(NOTHING_FOUND, (), False, True, (), 0, 0, kind=AnswerKind.DECLINED, reason=Reason.NOTHING_FOUND)
 
 
 def assemble_answer(
@@ -133,10 +158,11 @@ def assemble_answer(
     versions: Mapping[str, str],
     params: AnsweringParams,
     generation: GenerationParams,
+    embed: EmbedTexts,
 ) -> Answer:
     """Return the answer that streaming the same text would have given."""
-    raw = strip_links(written.text, prompt.links)
-    return _assemble(raw, prompt, written, versions, params, generation.max_new_tokens)
+    text = _finish(strip_links(written.text, prompt.links), prompt, written, generation.max_new_tokens)
+    return _assemble(text, prompt, written, versions, params, embed)
 
 
 def select_context(
@@ -165,19 +191,58 @@ def read_passages(question: str, chunks: Sequence[Chunk], params: AnsweringParam
     return condense(question, chunks, params.context_sentences)
 
 
-def _assemble(
-    raw: str, prompt: Prompt, written: Generation, versions: Mapping[str, str], params: AnsweringParams, limit: int
-) -> Answer:
+def _finish(raw: str, prompt: Prompt, written: Generation, limit: int) -> str:
     contexts = [passage.chunk.context for passage in prompt.passages]
-    text = finish_text(raw, cut_off=is_cut_off(written, limit), contexts=contexts)
-    support = find_support(text, prompt.question, prompt.passages, versions, params.min_support)
-    return Answer(
+    return finish_text(raw, cut_off=is_cut_off(written, limit), contexts=contexts)
+
+
+def _assemble(
+    text: str,
+    prompt: Prompt,
+    written: Generation,
+    versions: Mapping[str, str],
+    params: AnsweringParams,
+    embed: EmbedTexts,
+) -> Answer:
+    said = Answer(
         text=text,
-        citations=support.citations,
-        supported=support.complete,
+        citations=(),
+        supported=False,
         abstained=False,
         context=tuple(passage.chunk.id for passage in prompt.passages),
         prompt_tokens=written.prompt_tokens,
         generated_tokens=written.generated_tokens,
         read=tuple(passage.spans for passage in prompt.passages),
+    )
+    if is_declined(text):
+        return replace(said, kind=AnswerKind.DECLINED, reason=Reason.MODEL_DECLINED)
+    if not prompt.passages:
+        return replace(said, reason=Reason.FROM_MEMORY)
+    support = find_support(text, prompt.question, prompt.passages, versions, params.min_support)
+    ranked = rank_sentences(prompt.question, prompt.chunks, embed)
+    if support.complete and _fits(support.citations, ranked):
+        return replace(said, citations=support.citations, supported=True)
+    if quote := choose_quote(ranked):
+        return _quote(said, quote, versions)
+    reason = Reason.NOTHING_FOUND
+    return replace(said, text=NOTHING_FOUND, kind=AnswerKind.DECLINED, reason=reason, withheld=text)
+
+
+def _fits(citations: Sequence[Citation], ranked: Sequence[ChosenSentence]) -> bool:
+    """Whether one of the citations is among the sentences that fit the question; the others may add to it."""
+    places = {(each.chunk.id, each.start) for each in fitting(ranked)}
+    return any((citation.chunk_id, citation.start) in places for citation in citations)
+
+
+def _quote(said: Answer, chosen: Sequence[ChosenSentence], versions: Mapping[str, str]) -> Answer:
+    # The words of a document load nothing either: images and tags are left out of the text, not of the citation.
+    texts = [strip_links(each.text, links_in([each.text])) for each in chosen]
+    return replace(
+        said,
+        text=("\n" if any("\n" in text or text.startswith(("-", "*", "|")) for text in texts) else " ").join(texts),
+        citations=tuple(cite(each.chunk, each.start, each.end, versions) for each in chosen),
+        supported=True,
+        kind=AnswerKind.QUOTED,
+        reason=Reason.NOT_SUPPORTED,
+        withheld=said.text,
     )

@@ -91,7 +91,11 @@ _QUANTITY = re.compile(
     r"(?!\d)(?:[\s-]?(?P<unit>%|\u20ac|\u00b0?[A-Za-z]+))?(?:[\s-](?P<second>[A-Za-z]+))?"
 )
 _COMPOUND = re.compile(r"\d[:/.-]\d+[:/.-]|\d[:/-]\d")
-_MARKERS = re.compile(r"^\s*(?:[-*+\u2022]|\(?\d{1,3}[.)])\s+|\s*\[\d{1,3}\]|^\s*(?:The answer is|Answer:)\s*", re.I)
+_MARKERS = re.compile(
+    r"^\s*(?:[-*+\u2022]|\(?\d{1,3}[.)])\s+|\s*\[\d{1,3}\]"
+    r"|^\s*(?:(?:the )?answer(?: to (?:the|this|your) question)? is:?|answer:)\s*",
+    re.I,
+)
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nor|neither|nobody|nothing|nowhere|without|cannot|unable)\b|n['\u2019]t\b", re.I
 )
@@ -101,6 +105,7 @@ _CLAUSE = re.compile(
 _NAME = re.compile(r"(?<![\w'])[^\W\d_a-z]\w*(?:['\u2019-]\w+)*")
 _IDENTIFIER = re.compile(r"`([^`]+)`|\b(\w*[a-z\d][A-Z_]\w*)")
 _YES_NO = re.compile(r"\s*(?P<word>yes|no)\b[\s,.!:;-]*(?P<rest>.*)", re.I | re.DOTALL)
+_CHOICE = re.compile(r"\bor\b|^\s*$", re.I)
 _ASKS_YES_NO = re.compile(
     r"\s*(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|shall|should|may|must)\b", re.I
 )
@@ -115,7 +120,9 @@ _LIGHT = frozenset("start begin began call called name named known locate found 
 """Verbs that a claim may add without saying more than the sentence; in the form that `_stems` gives."""
 
 _STEM = 6
-"""Longer words that are equal in this many letters count as equal: opened and opening."""
+"""Longer words that are equal in this many letters count as equal: designer and designing."""
+
+_ENDING = re.compile(r"(?<=\w{4})(?:ing|ed)$")
 
 
 def is_claim(sentence: str, question: str) -> bool:
@@ -137,8 +144,11 @@ def judge_claim(claim: str, question: str, sentence: str, headings: str, min_sha
     if yes is not None:
         return _judge_yes_no(yes, question, sentence, headings)
     known = f"{headings}\n{sentence}"
-    # Words of the question are granted to a claim that adds others; one that adds none has to be in the sentence.
     added = _stems(claim) - _stems(question) - _LIGHT
+    if not added and not _CHOICE.search(question):
+        # An echo of the question answers nothing.
+        return Judgement(Verdict.UNSTATED, 0.0)
+    # Words of the question are granted to a claim that adds others; one that adds none has to be in the sentence.
     granted = question if added else ""
     for judged in (_judge_quantities, _judge_names, _judge_wording):
         verdict = judged(claim, granted, sentence, known)
@@ -196,9 +206,8 @@ def _judge_quantities(claim: str, question: str, sentence: str, known: str) -> V
 
 
 def _judge_names(claim: str, question: str, sentence: str, known: str) -> Verdict:
-    asked, there = _stems(question), _stems(known)
     wanted = {stem for name in [*_names(claim), *_identifiers(claim)] for stem in _stems(name)}
-    if wanted <= asked | there:
+    if wanted <= _stems(known):
         return Verdict.STATED
     return Verdict.CONTRADICTED if set(_names(sentence)) - set(_names(question)) else Verdict.UNSTATED
 
@@ -299,17 +308,22 @@ def _counted(claim: str, text: str) -> frozenset[str]:
     for bare, wanted in quantities(claim):
         if any(_same(bare, wanted, *other) for other in there):
             found |= {f"{bare / scale:.12g}" for scale in (1.0, *_SCALES.values())}
-            found |= {name[:_STEM] for name in _SCALES}
+            found |= {_stem(name) for name in _SCALES}
             if wanted.kind in kinds:
-                found |= {name[:_STEM] for name, (kind, _) in _UNIT.items() if kind == wanted.kind}
-                found |= {name.removesuffix("s")[:_STEM] for name, (kind, _) in _UNIT.items() if kind == wanted.kind}
+                found |= {_stem(name) for name, (kind, _) in _UNIT.items() if kind == wanted.kind}
+                found |= {_stem(name.removesuffix("s")) for name, (kind, _) in _UNIT.items() if kind == wanted.kind}
     return frozenset(found)
+
+
+def _stem(word: str) -> str:
+    ending = _ENDING.search(word)
+    return word[: ending.start() if ending else len(word)][:_STEM]
 
 
 @lru_cache(maxsize=4_096)
 def _stems(text: str) -> frozenset[str]:
     """Return the content words by their first letters, and number words as numbers."""
     return frozenset(
-        word if any(letter.isdigit() for letter in word) else str(_NUMBER_WORDS.get(word, word[:_STEM]))
+        word if any(letter.isdigit() for letter in word) else str(_NUMBER_WORDS.get(word, _stem(word)))
         for word in content_words(text)
     )

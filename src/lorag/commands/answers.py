@@ -45,7 +45,9 @@ def ask(
     chosen = strategy_named(strategy)
     refuse_empty(question, "question")
     workspace, params = open_workspace(context)
-    on_text: Callable[[str], None] = _ignore if as_json else console.stream_text
+    # What a model wrote from passages is shown once it is judged: nothing that is printed is taken back.
+    streams = not as_json and not chosen.profile.reads
+    on_text: Callable[[str], None] = console.stream_text if streams else _ignore
     result = None
     # An endpoint that this shell names may not be the one that the service asks, which knows no refused adapters.
     if (
@@ -58,7 +60,7 @@ def ask(
     if result is None:
         from lorag.use_cases.serve.answer import answer_served
 
-        with console.standard_output_kept_clean(streaming=not as_json):
+        with console.standard_output_kept_clean(streaming=streams):
             result = answer_served(
                 question,
                 chosen,

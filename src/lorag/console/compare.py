@@ -8,7 +8,8 @@ from lorag.console.terminal import say, stream_text, table
 
 def show_comparison(result: Mapping[str, Any]) -> None:
     """Print a column for each strategy, and what is missing and why."""
-    # It imports numpy, which every command would wait for.
+    # They import numpy, which every command would wait for.
+    from lorag.evaluation.answer_kinds import KINDS
     from lorag.reports.comparison_markdown import SHARES, SPEED, coverage_rows
 
     found = result["strategies"]
@@ -26,6 +27,11 @@ def show_comparison(result: Mapping[str, Any]) -> None:
     rows += [[title, *(_seconds(each["speed"], name) for each in found.values())] for name, title in SPEED.items()]
     rows.append(["money of 1,000", *(_money(each) for each in found.values())])
     table(f"Release {result['release']}", ["", *found], rows)
+    # A comparison that an earlier version kept has no counts.
+    kinds = {name: each["kinds"] for name, each in found.items() if each.get("kinds")}
+    if kinds:
+        counted = [[label, *(counts[key] for counts in kinds.values())] for key, label in KINDS.items()]
+        table("Answers to facts by kind", ["", *kinds], counted)
     styled = f", {asked['style']} for style" if asked["style"] else ""
     say(
         f"{asked['fact']} questions on facts, {asked['control']} controls, {asked['unanswerable']} without an answer"

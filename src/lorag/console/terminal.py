@@ -202,13 +202,20 @@ def _limit(value: float | None) -> str:
 
 
 def show_answer(result: Mapping[str, Any]) -> None:
-    """Print what follows the streamed text: citations and release."""
-    sys.stdout.write("\n")
+    """Print an answer from passages with its citations; of one from memory, which was streamed, what follows it."""
+    quoted = result["kind"] == "quoted"
+    if quoted:
+        say("Quoted, since what the model wrote is not supported by what was found:")
+    if Strategy(result["strategy"]).profile.reads:
+        say(result["answer"])
+    else:
+        sys.stdout.write("\n")
     for number, citation in enumerate(result["citations"], start=1):
         say(f"[{number}] {citation['document_id']} (version {citation['document_version'][:12]})")
-        say(f'    "{" ".join(citation["quote"].split())}"')
-    if Strategy(result["strategy"]).profile.reads and not result["citations"] and not result["abstained"]:
-        say("No passage that was found supports this answer.")
+        if not quoted:
+            say(f'    "{" ".join(citation["quote"].split())}"')
+    if result["kind"] == "generated" and not result["supported"]:
+        say("From the model's memory: no passage supports this answer.")
     if result["adapter_served"] is False:
         say(f"The adapter {result['adapter']} answered, which is not served.")
     cost = result["cost"]

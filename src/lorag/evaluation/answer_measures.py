@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from lorag.answering.citations import Citation, is_verified
+from lorag.answering.declining import is_declined
 from lorag.answering.passages import Passage
 from lorag.answering.quotes import split_quote
+from lorag.answering.strategies import AnswerKind
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.answers import contains_answer, exact_match, token_f1
 from lorag.evaluation.bootstrap import Part
-from lorag.evaluation.exam import is_declined
 from lorag.evaluation.question_set import Topic
 from lorag.knowledge.documents import Chunk
 from lorag.questions.style import matches_style
@@ -26,13 +27,18 @@ def value_of(row: AnswerRow) -> str:
 
 
 def is_right(row: AnswerRow) -> bool:
-    """Whether the answer, without its own quote, contains an accepted one."""
+    """Whether the answer, without the quote that the model put behind it, contains an accepted one.
+
+    A quoted answer, of two sentences at most, is right if they state an accepted one.
+    """
     return contains_answer(value_of(row), row.question.accepted)
 
 
 def has_declined(row: AnswerRow) -> bool:
-    """Whether there was nothing to answer from, or the model said that it does not know."""
-    return row.answer.abstained or is_declined(row.answer.text)
+    """Whether there was nothing to answer from, or the model said that it does not know; a quote never declines."""
+    if row.answer.kind is AnswerKind.QUOTED:
+        return False
+    return row.answer.kind is AnswerKind.DECLINED or is_declined(row.answer.text)
 
 
 def has_style(row: AnswerRow) -> bool:
@@ -109,8 +115,14 @@ def _read_passages(row: AnswerRow, chunks: Chunks) -> list[Passage]:
     return [Passage(chunks[name], spans) for name, spans in read if name in chunks]
 
 
+def _right_as(kind: AnswerKind) -> Callable[[AnswerRow], float]:
+    return lambda row: float(row.answer.kind is kind and is_right(row))
+
+
 MEASURES: Mapping[str, Measure] = {
     "accuracy": _of_topic(Topic.FACT, is_right),
+    "generated_right": _of_topic(Topic.FACT, _right_as(AnswerKind.GENERATED)),
+    "quoted_right": _of_topic(Topic.FACT, _right_as(AnswerKind.QUOTED)),
     "exact_match": _of_topic(Topic.FACT, lambda row: exact_match(value_of(row), row.question.accepted)),
     "f1": _of_topic(Topic.FACT, lambda row: token_f1(value_of(row), row.question.accepted)),
     "wrongly_declined": _of_topic(Topic.FACT, has_declined),
@@ -127,7 +139,9 @@ MEASURES: Mapping[str, Measure] = {
 """The measures, each a share; `DESCRIPTIONS` says of what."""
 
 DESCRIPTIONS: Mapping[str, str] = {
-    "accuracy": "of facts: the answer holds an accepted one (answer recall)",
+    "accuracy": "of facts: the answer, generated or quoted, holds an accepted one (answer recall)",
+    "generated_right": "of facts: the model's own words were shown, and hold an accepted answer",
+    "quoted_right": "of facts: one or two sentences were quoted instead, and hold an accepted answer",
     "exact_match": "of facts: the answer is an accepted one and nothing else",
     "f1": "of facts: the overlap in words with an accepted answer",
     "wrongly_declined": "of facts: declined, although the documents hold the answer",

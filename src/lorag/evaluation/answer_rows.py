@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lorag.answering.citations import Citation
-from lorag.answering.strategies import Answer
+from lorag.answering.strategies import Answer, AnswerKind, Reason
 from lorag.digests import canonical_json
 from lorag.errors import IntegrityFailed
 from lorag.evaluation.question_set import SetQuestion, Topic
@@ -55,9 +55,17 @@ class AnswerRow:
                 prompt_tokens=value["prompt_tokens"],
                 generated_tokens=value["generated_tokens"],
                 read=tuple(tuple((start, end) for start, end in spans) for spans in value["read"]),
+                # A file of an earlier version has none of these: no answer was quoted then.
+                kind=AnswerKind(value.get("kind", _earlier_kind(value["abstained"]))),
+                reason=Reason(reason) if (reason := value.get("reason")) else None,
+                withheld=value.get("withheld"),
             ),
             None if value["retrieved"] is None else tuple(value["retrieved"]),
         )
+
+
+def _earlier_kind(abstained: bool) -> AnswerKind:
+    return AnswerKind.DECLINED if abstained else AnswerKind.GENERATED
 
 
 def write_answers(path: Path, rows: Sequence[AnswerRow]) -> None:

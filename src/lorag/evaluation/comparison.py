@@ -1,10 +1,11 @@
 """The comparison of the strategies, each figure with an interval."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any, Self
 
+from lorag.evaluation.answer_kinds import count_kinds
 from lorag.evaluation.answer_measures import BY_STRATUM, MEASURES, Chunks, parts_of
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.bootstrap import Bootstrap, Estimate, Part
@@ -36,7 +37,8 @@ class Comparison:
     """The questions asked, and the figures of each strategy.
 
     `strata` maps a strategy to figures by stratum; `differences` maps `"rag - base"` to the first less the second,
-    on the same questions. `retrieval` has the figures of the search itself, None if no strategy searched.
+    on the same questions. `retrieval` has the figures of the search itself, None if no strategy searched. `kinds` maps
+    a strategy to its number of answers to facts by kind (see `KINDS`); empty in a comparison of an earlier version.
     """
 
     questions: Mapping[str, int]
@@ -46,6 +48,7 @@ class Comparison:
     strata: Mapping[str, Mapping[str, Figures]]
     differences: Mapping[str, Figures]
     retrieval: Figures | None
+    kinds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, the content of reports/comparison.json."""
@@ -108,6 +111,7 @@ def compare_answers(
             for first, second in combinations(parts, 2)
         },
         retrieval=_retrieval(answers, cutoffs, bootstrap),
+        kinds={strategy: count_kinds(given) for strategy, given in answers.items()},
     )
 
 

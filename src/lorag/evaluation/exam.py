@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from lorag.answering.declining import is_declined
 from lorag.answering.generator import Message
 from lorag.answering.quotes import split_quote
-from lorag.answering.strategies import DECLINE, NOTHING_FOUND
 from lorag.evaluation.answers import contains_answer, exact_match, token_f1
-from lorag.questions.words import words
 
 
 class Topic(StrEnum):
@@ -50,13 +49,6 @@ class Marks:
     refusal: float | None
     context_reading: float | None
     irrelevant_answered: float | None
-
-
-def is_declined(text: str) -> bool:
-    """Whether the model said that it does not know, in the words it was taught or in common words of other models."""
-    said = words(text)
-    openings = [words(opening) for opening in (DECLINE, NOTHING_FOUND, "I don't know", "not known", "unknown")]
-    return any(said[: len(opening)] == opening for opening in openings)
 
 
 def is_right(asked: Asked, text: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from lorag.costs.records import Cost
 from lorag.digests import digest_of
+from lorag.evaluation.answer_kinds import KINDS
 from lorag.evaluation.answer_measures import DESCRIPTIONS, has_declined, has_style, is_right
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.bootstrap import Estimate
@@ -28,9 +29,12 @@ def quality_section(comparison: Comparison, notes: Sequence[str]) -> Section:
         f"{comparison.confidence:.0%} interval, by bootstrap over facts; it does not cover the effect of the training "
         "seed."
     )
-    return Section(
-        "Quality", [said, *notes], [plot_quality(comparison)], [_figures_table(_real(comparison), list(DESCRIPTIONS))]
-    )
+    tables = [_figures_table(_real(comparison), list(DESCRIPTIONS))]
+    kinds = {name: counts for name, counts in comparison.kinds.items() if not is_variant(name)}
+    if kinds:
+        rows = [[label, *(str(counts[key]) for counts in kinds.values())] for key, label in KINDS.items()]
+        tables.append(Table(["", *kinds], rows, "Answers to facts by kind: the model's own words, or quoted sentences"))
+    return Section("Quality", [said, *notes], [plot_quality(comparison)], tables)
 
 
 def strata_section(comparison: Comparison) -> Section | None:

@@ -10,9 +10,10 @@ from typing import Protocol
 
 from lorag.answering.citations import spans_of
 from lorag.answering.context import condense
+from lorag.answering.declining import DECLINE
 from lorag.answering.prompts import rag_messages
 from lorag.answering.quotes import join_quote
-from lorag.answering.strategies import DECLINE, read_passages
+from lorag.answering.strategies import read_passages
 from lorag.digests import digest_of
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, TrainingSetParams

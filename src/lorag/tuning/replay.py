@@ -4,7 +4,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
-from lorag.answering.strategies import DECLINE
+from lorag.answering.declining import DECLINE
 from lorag.digests import digest_of
 from lorag.questions.questions import Question, read_questions
 from lorag.tuning.pairs import Pair, PairSource

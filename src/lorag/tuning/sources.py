@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from lorag.answering.strategies import DECLINE
+from lorag.answering.declining import DECLINE
 from lorag.knowledge.documents import Chunk, Document
 from lorag.params import TrainingSetParams
 from lorag.questions.facts import Fact

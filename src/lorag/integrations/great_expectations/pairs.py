@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from lorag.answering.strategies import DECLINE
+from lorag.answering.declining import DECLINE
 from lorag.evaluation.validation import ValidationReport
 from lorag.integrations.great_expectations.frames import booleans, count_control, frame, integers
 from lorag.integrations.great_expectations.suites import expect_ids, run_suites

@@ -69,7 +69,7 @@ def openvino_form(
     `exact` keeps float16 weights, `int8` blocks of 32 weights with one scale (Q8_0). The least recently used forms of
     adapters are deleted. Raises IntegrityFailed for an adapter that is damaged or does not fit the model.
     """
-    kind = "base" if adapter is None else "adapters"
+    kind = "models" if adapter is None else "adapters"
     folder = home_folder() / "openvino" / kind / openvino_form_sha256(base, adapter, precision)
 
     def build(target: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lorag.answering.ending import ANSWER_ENDING
 from lorag.answering.generator import Generation, LanguageModel
+from lorag.answering.sentence_choice import EmbedTexts
 from lorag.answering.strategies import Answer, Prompt, assemble_answer, make_prompt, nothing_found
 from lorag.costs.records import Cost
 from lorag.evaluation.answer_rows import AnswerRow, write_answers
@@ -21,7 +22,7 @@ from lorag.use_cases.asking.batch_answers import Batched, generate_batched
 from lorag.use_cases.asking.evaluate_retrieval import widen
 from lorag.use_cases.asking.question_set import load_question_set
 from lorag.use_cases.asking.rewrite_questions import rewrite_questions
-from lorag.use_cases.asking.search_contexts import open_search
+from lorag.use_cases.asking.search_contexts import open_embedding, open_search
 from lorag.workspace import Workspace
 
 ANSWERS, IDEAL_ANSWERS = "answers.jsonl", "answers_ideal.jsonl"
@@ -121,10 +122,11 @@ class _Asker:
         title = f"Asking {self.strategy}"
         batched = generate_batched(prompts, self.generator, self.workspace, self.params, title, stop=ANSWER_ENDING)
         versions = {document.id: document.version for document in self.wanted.documents}
-        answers = [
-            self._answer(prompt, written, versions)
-            for prompt, written in zip(prompts, batched.generations, strict=True)
-        ]
+        with open_embedding(self.workspace, self.params) as embed:
+            answers = [
+                self._answer(prompt, written, versions, embed)
+                for prompt, written in zip(prompts, batched.generations, strict=True)
+            ]
         rows = [
             AnswerRow(question, answer, each.documents)
             for question, answer, each in zip(questions, answers, given, strict=True)
@@ -134,10 +136,12 @@ class _Asker:
     def _prompt(self, text: str, chunks: Sequence[Chunk]) -> Prompt:
         return make_prompt(text, self.strategy, chunks, self.generator, self.params.answering, self.params.generation)
 
-    def _answer(self, prompt: Prompt, written: Generation | None, versions: Mapping[str, str]) -> Answer:
+    def _answer(
+        self, prompt: Prompt, written: Generation | None, versions: Mapping[str, str], embed: EmbedTexts
+    ) -> Answer:
         if written is None:
             return nothing_found()
-        return assemble_answer(prompt, written, versions, self.params.answering, self.params.generation)
+        return assemble_answer(prompt, written, versions, self.params.answering, self.params.generation, embed)
 
 
 def _search(

@@ -1,12 +1,15 @@
 """The search of serving for many wordings, without a served index."""
 
+import functools
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lorag.answering.sentence_choice import EmbedTexts
 from lorag.errors import WorkspaceError
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.lancedb.index import LanceDbIndex
@@ -15,7 +18,7 @@ from lorag.integrations.models.reranker import open_reranker
 from lorag.knowledge.documents import Chunk
 from lorag.params import Params, SearchParams
 from lorag.progress import show_progress
-from lorag.retrieval.embed import embed_texts
+from lorag.retrieval.embed import Embedder, embed_texts
 from lorag.retrieval.index.store import IndexRow
 from lorag.retrieval.search import Searcher, SearchResult
 from lorag.use_cases.asking.artifacts import Wanted
@@ -48,6 +51,21 @@ def search_wordings(
     search = params.search.model_copy(update={"top_k": top_k, "candidates": max(top_k, params.search.candidates)})
     with open_search(wanted, workspace, params) as find:
         return find(queries, search)
+
+
+@contextmanager
+def open_embedding(workspace: Workspace, params: Params) -> Iterator[EmbedTexts]:
+    """Yield a function that embeds texts as serving does, through the cache; its first call opens the embedder."""
+    with BlobCache(workspace.cache_file) as cache:
+
+        @functools.cache
+        def embedder() -> Embedder:
+            return open_embedder(params.embedding)
+
+        def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+            return embed_texts(texts, embedder(), cache, batch_tokens=params.embedding.batch_tokens)[0]
+
+        yield embed
 
 
 @contextmanager

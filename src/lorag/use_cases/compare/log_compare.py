@@ -76,6 +76,7 @@ def _log_strategy(
                 "question": [row.question.text for row in outcome.rows[strategy]],
                 "accepted": [" / ".join(row.question.accepted) for row in outcome.rows[strategy]],
                 "answer": [row.answer.text for row in outcome.rows[strategy]],
+                "kind": [row.answer.kind.value for row in outcome.rows[strategy]],
                 "stratum": [row.question.stratum for row in outcome.rows[strategy]],
                 "citations": [len(row.answer.citations) for row in outcome.rows[strategy]],
             },
@@ -132,6 +133,7 @@ def _metrics(strategy: Strategy, outcome: CompareOutcome, params: Params) -> dic
     metrics = _values("quality", figures)
     if strategy in outcome.chosen.coverage:
         metrics |= outcome.chosen.coverage[strategy].as_metrics()
+    metrics |= {f"kinds.{name}": float(n) for name, n in comparison.kinds.get(strategy, {}).items()}
     metrics |= {f"interval.{name}.low": found.low for name, found in figures.items()}
     metrics |= {f"interval.{name}.high": found.high for name, found in figures.items()}
     metrics |= _values("ideal", comparison.strategies.get(f"{strategy}{IDEAL}", {}))

@@ -134,6 +134,7 @@ class CompareOutcome:
             "adapter_sha256": self.chosen.adapters.get(name),
             "coverage": self.chosen.coverage[name].to_json() if name in self.chosen.coverage else None,
             "quality": comparison["strategies"][name],
+            "kinds": comparison["kinds"].get(name),
             "ideal": comparison["strategies"].get(f"{name}{IDEAL}"),
             "reading": comparison["strategies"].get(f"{name}{READING}"),
             "beside": comparison["strategies"].get(f"{name}{BESIDE}"),

@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lorag.answering.declining import NOTHING_FOUND
 from lorag.answering.ending import ANSWER_ENDING, finish_text, is_cut_off
 from lorag.answering.generator import LanguageModel
 from lorag.answering.prompts import base_messages, rag_messages
-from lorag.answering.strategies import NOTHING_FOUND, Prompt, make_prompt, read_passages, select_context
+from lorag.answering.strategies import Prompt, make_prompt, read_passages, select_context
 from lorag.digests import digest_of
 from lorag.evaluation.adapter_gate import Champion, Examined
 from lorag.evaluation.exam import Asked, Marks, Topic, answer_table, mark, mark_facts

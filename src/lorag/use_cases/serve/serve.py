@@ -221,5 +221,6 @@ def answer_from(
         versions={key: entry.version for key, entry in served.release.documents.items()},
         params=params.answering,
         generation=params.generation,
+        embed=served.searcher.embed,
         on_text=on_text,
     )

@@ -1,0 +1,47 @@
+"""The printed answer."""
+
+from typing import Any
+
+import pytest
+
+from lorag.console.terminal import show_answer
+
+CITATION = {"document_id": "harbour.md", "document_version": "0123456789abcdef", "quote": "It was opened\nin 1874."}
+
+
+def result(strategy: str, kind: str, **more: Any) -> dict[str, Any]:
+    values = {"answer": "In 1874.", "supported": True, "citations": [], "release": "r1", "cost": {"wall_s": 1.25}}
+    return {"strategy": strategy, "kind": kind, **values, **more}
+
+
+def printed(capsys: pytest.CaptureFixture[str], answer: dict[str, Any]) -> list[str]:
+    show_answer(answer)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_supported_answer_is_followed_by_its_citation(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, result("rag", "generated", citations=[CITATION])) == [
+        "In 1874.",
+        "[1] harbour.md (version 0123456789ab)",
+        '    "It was opened in 1874."',
+        "release r1 · rag · 1.2 s",
+    ]
+
+
+def test_a_quote_is_announced_before_it_and_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, result("rag", "quoted", answer="It was opened in 1874.", citations=[CITATION])) == [
+        "Quoted, since what the model wrote is not supported by what was found:",
+        "It was opened in 1874.",
+        "[1] harbour.md (version 0123456789ab)",
+        "release r1 · rag · 1.2 s",
+    ]
+
+
+def test_an_answer_from_memory_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, result("base", "generated", supported=False))
+    assert lines == ["", "From the model's memory: no passage supports this answer.", "release r1 · base · 1.2 s"]
+
+
+def test_a_declined_answer_needs_no_remark(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, result("rag", "declined", answer="Nothing relevant was found.", supported=False))
+    assert lines == ["Nothing relevant was found.", "release r1 · rag · 1.2 s"]
