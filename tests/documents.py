@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 SHOWN = (ROOT / "README.md", ROOT / "docs" / "guide.md")
 """The pages whose `console` blocks are run or checked line by line."""
 
-RUN = ("cd", "lorag (init|refresh|ask|status|rollback|releases|search|doctor|claims|costs|break-even|advise)")
+RUN = ("cd", "lorag (init|refresh|ask|models|status|rollback|releases|search|doctor|claims|costs|break-even|advise)")
 """What tests/e2e/test_documents.py runs, on a tiny folder."""
 
 NOT_RUN = {
@@ -18,6 +18,7 @@ NOT_RUN = {
     "lorag (retrain|seeds|search-params)": "trains",
     "lorag ask .* --strategy hybrid": "needs an adapter, which is trained",
     "lorag (compare|timeline)": "takes minutes",
+    "lorag models --measure": "takes a minute for each model",
     "accelerate launch": "trains on several GPUs",
     "torchrun": "trains on two processes",
 }
