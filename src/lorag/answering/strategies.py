@@ -239,10 +239,15 @@ def _quote(said: Answer, chosen: Sequence[ChosenSentence], versions: Mapping[str
     texts = [strip_links(each.text, links_in([each.text])) for each in chosen]
     return replace(
         said,
-        text=("\n" if any("\n" in text or text.startswith(("-", "*", "|")) for text in texts) else " ").join(texts),
+        text=("\n" if any(_stands_on_a_line(text) for text in texts) else " ").join(texts),
         citations=tuple(cite(each.chunk, each.start, each.end, versions) for each in chosen),
         supported=True,
         kind=AnswerKind.QUOTED,
         reason=Reason.NOT_SUPPORTED,
         withheld=said.text,
     )
+
+
+def _stands_on_a_line(text: str) -> bool:
+    """Whether a quoted text is a list item, a table row or a block of code."""
+    return "\n" in text or " | " in text or text.startswith(("-", "*", "|"))
