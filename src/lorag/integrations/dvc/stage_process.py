@@ -8,11 +8,12 @@ import atexit
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -43,6 +44,7 @@ class StageProcess:
     """A process that runs stages; the other end of `connection` is in it, and `wait` returns once it has ended."""
 
     connection: socket.socket
+    pid: int
     wait: Callable[[], object]
 
     def run(self, arguments: Sequence[str], folder: str, environment: Mapping[str, str]) -> int:
@@ -61,8 +63,10 @@ class StageProcess:
         return int(json.loads(answer))
 
     def end(self) -> None:
-        """Let the process end, and return once it has."""
+        """End the process, and return once it has ended. It may still be importing what nobody needs any more."""
         self.connection.close()
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
         self.wait()
 
 
@@ -79,7 +83,7 @@ def start_stage_process() -> None:
             [sys.executable, "-m", STAGES_MODULE, SERVE, str(theirs.fileno()), str(os.getpid())],
             pass_fds=[theirs.fileno()],
         )
-    _started.append(StageProcess(ours, process.wait))
+    _started.append(StageProcess(ours, process.pid, process.wait))
 
 
 def fork_stage_process(run: RunStage, prepare: Callable[[], object] = lambda: None) -> None:
@@ -91,7 +95,7 @@ def fork_stage_process(run: RunStage, prepare: Callable[[], object] = lambda: No
     caller = os.getpid()
     if pid := os.fork():
         theirs.close()
-        _started.append(StageProcess(ours, partial(os.waitpid, pid, 0)))
+        _started.append(StageProcess(ours, pid, partial(os.waitpid, pid, 0)))
         return
     ours.close()
     try:
@@ -127,7 +131,7 @@ def serve_stages(descriptor: int, caller: int, run: RunStage) -> None:
 def stages_run_by_process(names: Collection[str]) -> Iterator[None]:
     """Let DVC have these stages run by the process, if one was started; it starts a process for each other stage.
 
-    The process ends with the context.
+    The process ends with the context, or before it if it has no stage to run: other stages need the memory.
     """
     from dvc.stage import run as dvc_run
     from dvc.stage.exceptions import StageCmdFailedError
@@ -145,10 +149,11 @@ def stages_run_by_process(names: Collection[str]) -> Iterator[None]:
         if status := _started[0].run(arguments, options["cwd"], options["env"]):
             raise StageCmdFailedError(cmd, status)
 
+    if not names:
+        end_stage_process()
     module._run = run
     try:
         yield
     finally:
         module._run = by_shell
-        if names:
-            end_stage_process()
+        end_stage_process()

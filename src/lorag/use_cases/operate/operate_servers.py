@@ -65,7 +65,7 @@ def child_environment(workspace: Workspace, environment: Mapping[str, str], api:
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "lorag",
         # Each poll is a request of a few milliseconds to this machine; by default a run only begins after up to 10 s.
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
+        "PREFECT_WORKER_QUERY_SECONDS": "0.5",
         "PREFECT_WORKER_PREFETCH_SECONDS": "1",
     }
     return {**defaults, **environment}
