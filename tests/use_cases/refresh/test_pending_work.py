@@ -11,6 +11,8 @@ from lorag.costs.records import Cost, Use
 from lorag.errors import Busy
 from lorag.releases.durable import writer_lock
 from lorag.use_cases.change_params import change_params
+from lorag.use_cases.operate import watch_knowledge
+from lorag.use_cases.operate.watch_knowledge import Watch
 from lorag.use_cases.refresh.pending_work import (
     Why,
     find_work,
@@ -161,3 +163,18 @@ def test_an_edit_while_a_refresh_runs_is_a_reason_for_the_next(settled: Place) -
     (settled.source / "berths.md").write_text("# Berths\n\nEdited meanwhile.\n")
     settle(knowledge, settled.workspace, settled.params, {})
     assert reasons(settled) == {Why.SOURCE}
+
+
+def test_the_watcher_asks_the_same_rule_at_its_start(settled: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(watch_knowledge, "_tell", lambda _, digest: told.append(digest))
+    watcher = Watch(settled.workspace, settled.params)
+    watcher.look()
+    assert told == []
+    with writer_lock(settled.workspace.lock_file):
+        Watch(settled.workspace, settled.params).look()
+    assert len(told) == 1, "a refresh that is running may have read what was there before"
+    (settled.source / "berths.md").write_text("# Berths\n\nEdited.\n")
+    watcher.look()
+    Watch(settled.workspace, settled.params).look()
+    assert len(told) == 3
