@@ -150,7 +150,7 @@ def test_each_command_has_help_with_an_example(names: list[str], capsys: pytest.
     assert ("--json" in shown) == (names[0] not in RUN_UNTIL_STOPPED)
 
 
-RUN_UNTIL_STOPPED = ("watch", "worker")
+RUN_UNTIL_STOPPED = ("serve", "watch", "worker")
 """They have no result, and so no `--json`."""
 
 

@@ -2,6 +2,7 @@ import pytest
 
 from lorag.answering.ending import ANSWER_ENDING, WholeSentences, finish_text
 from lorag.answering.generator import LanguageModel, Message, Role, drain
+from lorag.answering.sentence_choice import EmbedTexts
 from lorag.answering.strategies import assemble_answer, make_prompt
 from lorag.integrations.models.text_writer import TextWriter
 from lorag.params import AnsweringParams, GenerationParams
@@ -118,12 +119,14 @@ def test_the_real_model_stops_where_it_would_repeat_itself(model: LanguageModel,
     assert len({normalise(line) for line in lines}) == len(lines)
 
 
-def test_streamed_and_batched_answers_end_alike(model: LanguageModel, generation: GenerationParams) -> None:
+def test_streamed_and_batched_answers_end_alike(
+    model: LanguageModel, generation: GenerationParams, embed: EmbedTexts
+) -> None:
     params = AnsweringParams(context_chunks=2, context_sentences=None, min_support=0.5)
     prompt = make_prompt("Why is the sky blue?", Strategy.BASE, [], model, params, generation)
     streamed = drain(model.stream(prompt.messages, max_new_tokens=48, stop=ANSWER_ENDING))
     (batched,) = model.generate_batch([prompt.messages], max_new_tokens=48, stop=ANSWER_ENDING)
     assert streamed.text == batched.text
     limits = generation.model_copy(update={"max_new_tokens": 48})
-    answer = assemble_answer(prompt, batched, {}, params, limits)
+    answer = assemble_answer(prompt, batched, {}, params, limits, embed)
     assert answer.text.endswith("."), "half a sentence is not shown"

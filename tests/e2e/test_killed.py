@@ -39,9 +39,12 @@ def running_refresh(workspace: Path, tmp_path: Path) -> Iterator[subprocess.Pope
     command = [sys.executable, "-m", "lorag.cli", "--workspace", str(workspace), "refresh"]
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until = time.monotonic() + 120
-    while not is_locked(workspace / ".lorag" / "writer.lock"):
+    held = 0
+    # Before its flow it holds the lock for a moment, to look whether there is anything to do.
+    while held < 20:
         assert process.poll() is None, "it ended before it held the lock"
         assert time.monotonic() < until
+        held = held + 1 if is_locked(workspace / ".lorag" / "writer.lock") else 0
         time.sleep(0.05)
     yield process
     if process.poll() is None:

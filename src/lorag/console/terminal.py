@@ -216,7 +216,7 @@ def show_answer(result: Mapping[str, Any]) -> None:
             say(f'    "{" ".join(citation["quote"].split())}"')
     if result["kind"] == "generated" and not result["supported"]:
         say("From the model's memory: no passage supports this answer.")
-    if result["adapter_served"] is False:
+    if result.get("adapter_served") is False:
         say(f"The adapter {result['adapter']} answered, which is not served.")
     cost = result["cost"]
     say(f"release {result['release']} · {result['strategy']} · {cost['wall_s']:.1f} s")

@@ -230,9 +230,7 @@ def _about_endpoint(params: Params, environment: Mapping[str, str]) -> str | Non
     if params.generation.engine is Engine.ENDPOINT:
         return f"answered by {params.generation.endpoint_model} at the endpoint in LORAG_OPENAI_BASE_URL"
     if asks_endpoint(environment):
-        return (
-            "answered by generation.model; for the endpoint in LORAG_OPENAI_BASE_URL set generation.engine to endpoint"
-        )
+        return "answered by generation.model here; the endpoint is compared if generation.engine is endpoint"
     return None
 
 

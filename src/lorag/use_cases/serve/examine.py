@@ -74,5 +74,7 @@ def check_converted_models() -> Check:
         try:
             verify_folder(folder)
         except LoragError as error:
-            problems.append(str(error))
+            # Another command may have deleted it meanwhile, as one that was not used for long.
+            if folder.exists():
+                problems.append(str(error))
     return Check("converted models", "; ".join(problems) or None, f"{len(folders)}, their digests match")
