@@ -5,6 +5,7 @@ import gc
 import importlib
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -270,6 +271,8 @@ def main() -> None:
     """
     set_up_logging(debug=False)
     if sys.argv[1:2] == [SERVE]:
+        # Ctrl-C reaches the whole group; the command that asks for the stages ends this process.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         import_ahead()
         serve_stages(int(sys.argv[2]), int(sys.argv[3]), run_here)
         return

@@ -1,6 +1,6 @@
 import pytest
 
-from lorag.answering.citations import Citation, find_support, is_verified, spans_of
+from lorag.answering.citations import Citation, Support, find_support, is_verified, spans_of
 from lorag.answering.passages import Passage, whole_passage
 from lorag.knowledge.documents import Chunk
 
@@ -120,3 +120,12 @@ def test_only_what_was_read_is_cited() -> None:
     assert find_support("12 euros", "", [read], VERSIONS, 0.5).citations == ()
     (citation,) = find_support("11:30", "", [read], VERSIONS, 0.5).citations
     assert citation.quote == "On Sunday it opens at 11:30 and closes early."
+
+
+def test_a_path_of_headings_is_no_answer() -> None:
+    limits = Chunk(
+        "c7", "limits.md", "Datadog > REST API > Polling intervals", "The scaler polls the API every 30 seconds."
+    )
+    assert find_support(
+        limits.context + ".", "How often is it polled?", whole(limits), {"limits.md": "1"}, 0.5
+    ) == Support((), complete=False)

@@ -96,3 +96,17 @@ def test_a_block_of_code_is_one_span_and_no_letter_is_lost(text: str) -> None:
     assert all(left[1] <= right[0] for left, right in zip(spans, spans[1:], strict=False))
     assert "".join("".join(text[start:end] for start, end in spans).split()) == "".join(text.split())
     assert sum("```" in text[start:end] for start, end in spans) == (1 if "```" in text else 0)
+
+
+def test_a_sentence_that_announces_something_is_quoted_with_it() -> None:
+    page = Chunk(
+        "c8", "pause.md", "Pausing", "You pause scaling by this annotation:\n\n```\npaused: true\n```\n\nDone."
+    )
+    chosen = choose_quote(rank_sentences("How do you pause scaling?", [page], embed_alike))
+    assert [each.text for each in chosen] == ["You pause scaling by this annotation:", "```\npaused: true\n```"]
+
+
+def test_the_same_words_are_not_quoted_twice() -> None:
+    twin = Chunk("c9", "twin.md", "Harbour of Veldmark", HARBOUR.text)
+    texts = [each.text for each in choose_quote(rank_sentences("What is this?", [twin, HARBOUR], embed_alike))]
+    assert len(texts) == len(set(texts)) == 2

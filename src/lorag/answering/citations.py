@@ -63,6 +63,10 @@ def find_support(
     complete = True
     claims = [answer[start:end] for start, end in quotable_spans(answer) if is_claim(answer[start:end], question)]
     for claim in claims:
+        # A path of headings is where something stands, and states nothing itself.
+        if " > " in claim and any(claim.strip(" .") in passage.chunk.context for passage in passages):
+            complete = False
+            continue
         best = max(((merit(claim, place), place) for place in spans), key=lambda each: each[0], default=None)
         if best is None or not best[0][0]:
             complete = False

@@ -81,11 +81,16 @@ def rank_sentences(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) ->
 def choose_quote(ranked: Sequence[ChosenSentence]) -> list[ChosenSentence]:
     """Return the best of the ranked sentences, with the second if it fits nearly as well; none if none fits.
 
-    Two sentences of one chunk are in the order of its text.
+    One that ends in a colon comes with what it announces: the next item, row, block or sentence of its chunk. The same
+    words are not quoted twice. Two sentences of one chunk are in the order of its text.
     """
-    best = fitting(ranked)[:2]
-    if not best or best[0].score < _LEAST_TO_QUOTE:
+    if not ranked or ranked[0].score < _LEAST_TO_QUOTE:
         return []
+    first = ranked[0]
+    behind = [each for each in ranked if each.chunk.id == first.chunk.id and each.start >= first.end]
+    if first.text.endswith(":") and behind:
+        return [first, min(behind, key=lambda each: each.start)]
+    best = [first, *(each for each in fitting(ranked)[1:] if each.text != first.text)][:2]
     return sorted(best, key=lambda each: each.start) if len({each.chunk.id for each in best}) == 1 else best
 
 

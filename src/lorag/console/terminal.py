@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -151,7 +152,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], 
 def show_init(root: Path) -> None:
     """Print what to do next in a new workspace."""
     say(f"Made the workspace {root}. Next:")
-    say(f"  cd {root}")
+    say(f"  cd {shlex.quote(str(root))}")
     say("  lorag refresh")
     say('  lorag ask "..."')
 

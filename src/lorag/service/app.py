@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
-from lorag.errors import ExitStatus, LoragError
+from lorag.errors import ExitStatus, LoragError, ParamsError
 from lorag.retrieval.index.store import Filter
 from lorag.strategies import READER, Strategy
 from lorag.use_cases.serve.answer import answer_served, answer_with
@@ -58,6 +59,17 @@ def make_app(
     @app.exception_handler(LoragError)
     def explain(request: Request, error: LoragError) -> JSONResponse:
         return JSONResponse({"error": _explain(error)}, _HTTP_STATUS.get(error.exit_status, 500))
+
+    @app.exception_handler(RequestValidationError)
+    def explain_request(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        return JSONResponse({"error": _explain(ParamsError(first["msg"], where=where, do="correct the request"))}, 422)
+
+    @app.exception_handler(HTTPException)
+    def explain_refusal(request: Request, error: HTTPException) -> JSONResponse:
+        refused = ParamsError(error.detail, where=request.url.path, do="send it as `Authorization: Bearer KEY`")
+        return JSONResponse({"error": _explain(refused)}, error.status_code, error.headers)
 
     @app.get("/healthz")
     def health() -> dict[str, str]:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from lorag.errors import StoreFailed
-from lorag.integrations.machine.local_http import is_free
+from lorag.integrations.machine.local_http import answers, is_free
 from lorag.service.app import make_app
+from lorag.service.client import find_service
 from lorag.workspace import Workspace
 
 KEY_VARIABLE = "LORAG_SERVE_KEY"
@@ -34,13 +35,22 @@ def serve(
     # It takes half a second, and no other command needs it.
     import uvicorn
 
+    running = find_service(workspace.service_file)
+    if running is not None and answers(f"http://{running.host}:{running.port}/healthz"):
+        raise StoreFailed(
+            f"this workspace is served already, at http://{running.host}:{running.port}",
+            where="lorag serve",
+            do="use that one, or stop it first",
+        )
     chosen = _choose_port(port)
     key = environment.get(KEY_VARIABLE) or secrets.token_urlsafe(32)
     local = "127.0.0.1" if host in ("0.0.0.0", "::") else host
 
     def ready() -> None:
-        _write_private(workspace.service_file, {"host": local, "port": chosen, "key": key, "pid": os.getpid()})
-        on_ready(f"http://{local}:{chosen}")
+        address = f"http://{local}:{chosen}"
+        record = {"address": address, "host": local, "port": chosen, "key": key, "pid": os.getpid()}
+        _write_private(workspace.service_file, record)
+        on_ready(address)
 
     try:
         app = make_app(workspace, environment, key, ready)

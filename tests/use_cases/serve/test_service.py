@@ -13,10 +13,10 @@ import pytest
 import uvicorn
 from fastapi.testclient import TestClient
 
-from lorag.errors import WorkspaceError
+from lorag.errors import StoreFailed, WorkspaceError
 from lorag.service.app import make_app
 from lorag.service.client import RunningService, find_service
-from lorag.service.run import _write_private
+from lorag.service.run import _write_private, serve
 from lorag.strategies import Strategy
 from lorag.use_cases.serve.answer import answer_served
 from lorag.use_cases.serve.live import LiveRelease
@@ -64,7 +64,8 @@ def test_a_filter_and_an_older_release_are_obeyed(served: Place, client: TestCli
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer other"}])
 def test_without_the_key_nothing_is_answered(client: TestClient, headers: dict[str, str]) -> None:
-    assert client.post("/v1/answers", json={"question": QUESTION}, headers=headers).status_code == 401
+    refused = client.post("/v1/answers", json={"question": QUESTION}, headers=headers)
+    assert (refused.status_code, refused.json()["error"]["what"]) == (401, "a key is needed")
     assert client.get("/healthz").json() == {"status": "ok"}
 
 
@@ -72,7 +73,8 @@ def test_errors_say_what_to_do(client: TestClient) -> None:
     missing = ask(client, strategy="tuned")
     assert missing.status_code == 400
     assert missing.json()["error"]["do"] == "run `lorag retrain --adapter tuned`"
-    assert ask(client, strategy="best").status_code == 422
+    other = ask(client, strategy="best")
+    assert (other.status_code, other.json()["error"]["where"]) == (422, "strategy")
     assert ask(client, questoin="x").status_code == 422
 
 
@@ -126,6 +128,8 @@ def test_a_command_finds_the_service_and_gets_its_errors(served: Place) -> None:
     assert stat.S_IMODE(os.stat(served.workspace.service_file).st_mode) == 0o600
     found = find_service(served.workspace.service_file)
     assert found is not None
+    with pytest.raises(StoreFailed, match="served already"):
+        serve(served.workspace, {}, "127.0.0.1", None)
     pieces: list[str] = []
     answer = found.answer({"question": QUESTION, "strategy": "base"}, pieces.append)
     assert answer is not None and "".join(pieces).strip() == answer["answer"]
