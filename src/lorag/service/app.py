@@ -37,9 +37,16 @@ class Ask(BaseModel):
 
 
 def make_app(
-    workspace: Workspace, environment: Mapping[str, str], key: str, on_ready: Callable[[], None] = lambda: None
+    workspace: Workspace,
+    environment: Mapping[str, str],
+    key: str,
+    on_ready: Callable[[], None] = lambda: None,
+    on_end: Callable[[], None] = lambda: None,
 ) -> FastAPI:
-    """Return the application; every path but the health checks asks for `key` as a bearer token."""
+    """Return the application; every path but the health checks asks for `key` as a bearer token.
+
+    `on_ready` is called before the first request, `on_end` after the last one.
+    """
     live = LiveRelease(workspace, environment)
     threading.Thread(target=_warm_up, args=(live,), name="warm-up", daemon=True).start()
     bearer = HTTPBearer(auto_error=False)
@@ -52,6 +59,7 @@ def make_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         on_ready()
         yield
+        on_end()
         live.close()
 
     app = FastAPI(title="lorag", docs_url=None, redoc_url=None, lifespan=lifespan)

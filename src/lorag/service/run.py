@@ -5,7 +5,6 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +51,9 @@ def serve(
         _write_private(workspace.service_file, record)
         on_ready(address)
 
-    try:
-        app = make_app(workspace, environment, key, ready)
-        uvicorn.run(app, host=host, port=chosen, log_level="warning", access_log=False)
-    finally:
-        with suppress(FileNotFoundError):
-            workspace.service_file.unlink()
+    # The server ends the process itself when it is told to, so nothing behind it would run.
+    app = make_app(workspace, environment, key, ready, lambda: workspace.service_file.unlink(missing_ok=True))
+    uvicorn.run(app, host=host, port=chosen, log_level="warning", access_log=False)
 
 
 def _choose_port(port: int | None) -> int:
