@@ -146,3 +146,12 @@ def test_no_record_or_a_damaged_one_is_no_service(served: Place) -> None:
     served.workspace.service_file.write_text('{"host": 1')
     assert find_service(served.workspace.service_file) is None
     assert RunningService("127.0.0.1", free_port(), "key").answer({"question": "x"}, print) is None
+
+
+def test_a_service_says_when_it_is_ready_and_when_it_ends(served: Place) -> None:
+    said: list[str] = []
+    app = make_app(served.workspace, {}, "secret", lambda: said.append("ready"), lambda: said.append("ended"))
+    with TestClient(app) as opened:
+        assert opened.get("/readyz").json()["release"] == served.shelf.served_id()
+        assert said == ["ready"]
+    assert said == ["ready", "ended"]
