@@ -43,6 +43,11 @@ class LoragError(Exception):
         self.more = tuple(more)
         self.details = details
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the object `error` of any command with `--json`, and of the service."""
+        value: dict[str, Any] = {"code": self.code, "what": self.what, "where": self.where, "do": self.do}
+        return value | ({"details": self.details} if self.details is not None else {})
+
     def line(self) -> str:
         """Return `error[E001] what – where – what to do`, without line breaks."""
         return f"error[{self.code}] {' '.join(str(self).split())}"
@@ -97,7 +102,7 @@ class IntegrityFailed(LoragError):
     exit_status = ExitStatus.INTEGRITY
 
 
-def error_of(code: str, what: str, where: str, do: str) -> LoragError:
+def error_of(code: str, what: str, where: str, do: str, details: Mapping[str, Any] | None = None) -> LoragError:
     """Return the error with that code, as another process reported it."""
     kinds: dict[str, type[LoragError]] = {kind.code: kind for kind in LoragError.__subclasses__()}
-    return kinds.get(code, LoragError)(what, where=where, do=do)
+    return kinds.get(code, LoragError)(what, where=where, do=do, details=details)

@@ -61,9 +61,7 @@ def show_error(error: LoragError, *, as_json: bool) -> None:
     """Print a line, and what more there is, on standard error; with `as_json` also `error` on standard output."""
     sys.stderr.writelines([error.line() + "\n", *(f"  {line}\n" for line in error.more)])
     if as_json:
-        value: dict[str, Any] = {"code": error.code, "what": error.what, "where": error.where, "do": error.do}
-        value |= {"details": error.details} if error.details is not None else {}
-        sys.stdout.write(json.dumps({"error": value, "exit_status": int(error.exit_status)}) + "\n")
+        sys.stdout.write(json.dumps({"error": error.to_json(), "exit_status": int(error.exit_status)}) + "\n")
 
 
 def set_up_logging(*, debug: bool) -> None:

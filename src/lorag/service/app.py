@@ -2,6 +2,7 @@
 
 import hmac
 import json
+import logging
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -19,7 +20,10 @@ from lorag.retrieval.index.store import Filter
 from lorag.strategies import READER, Strategy
 from lorag.use_cases.serve.answer import answer_served, answer_with
 from lorag.use_cases.serve.live import LiveRelease
+from lorag.use_cases.serve.request import refuse_empty
 from lorag.workspace import Workspace
+
+logger = logging.getLogger(__name__)
 
 _HTTP_STATUS = {ExitStatus.USAGE: 400, ExitStatus.BUSY: 503, ExitStatus.STORE: 503}
 
@@ -66,18 +70,18 @@ def make_app(
 
     @app.exception_handler(LoragError)
     def explain(request: Request, error: LoragError) -> JSONResponse:
-        return JSONResponse({"error": _explain(error)}, _HTTP_STATUS.get(error.exit_status, 500))
+        return JSONResponse({"error": error.to_json()}, _HTTP_STATUS.get(error.exit_status, 500))
 
     @app.exception_handler(RequestValidationError)
     def explain_request(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:])
-        return JSONResponse({"error": _explain(ParamsError(first["msg"], where=where, do="correct the request"))}, 422)
+        return JSONResponse({"error": ParamsError(first["msg"], where=where, do="correct the request").to_json()}, 422)
 
     @app.exception_handler(HTTPException)
     def explain_refusal(request: Request, error: HTTPException) -> JSONResponse:
         refused = ParamsError(error.detail, where=request.url.path, do="send it as `Authorization: Bearer KEY`")
-        return JSONResponse({"error": _explain(refused)}, error.status_code, error.headers)
+        return JSONResponse({"error": refused.to_json()}, error.status_code, error.headers)
 
     @app.get("/healthz")
     def health() -> dict[str, str]:
@@ -104,6 +108,7 @@ def _warm_up(live: LiveRelease) -> None:
 
 
 def _answer(ask: Ask, live: LiveRelease, environment: Mapping[str, str], on_text: Any) -> dict[str, Any]:
+    refuse_empty(ask.question, "question")
     where = Filter(metadata=tuple(ask.where.items()))
     if ask.as_of is not None:
         with live.use(None) as current:
@@ -132,14 +137,15 @@ def _stream(ask: Ask, live: LiveRelease, environment: Mapping[str, str]) -> Iter
         try:
             lines.put({"result": _answer(ask, live, environment, lambda piece: lines.put({"text": piece}))})
         except LoragError as error:
-            lines.put({"error": _explain(error)})
+            lines.put({"error": error.to_json()})
+        # A stream that ends without either would look like an answer without words.
+        except Exception as error:
+            logger.exception("a question was not answered")
+            what = f"unexpected {type(error).__name__}: {error}"[:500]
+            lines.put({"error": LoragError(what, do="see the log of the service and report it").to_json()})
         finally:
             lines.put(None)
 
     threading.Thread(target=work, name="answer", daemon=True).start()
     while (line := lines.get()) is not None:
         yield json.dumps(line) + "\n"
-
-
-def _explain(error: LoragError) -> dict[str, str]:
-    return {"code": error.code, "what": error.what, "where": error.where, "do": error.do}

@@ -73,6 +73,8 @@ def test_errors_say_what_to_do(client: TestClient) -> None:
     missing = ask(client, strategy="tuned")
     assert missing.status_code == 400
     assert missing.json()["error"]["do"] == "run `lorag retrain --adapter tuned`"
+    blank = client.post("/v1/answers", json={"question": " \n"}, headers=KEY)
+    assert (blank.status_code, blank.json()["error"]["what"]) == (400, "the question is empty")
     other = ask(client, strategy="best")
     assert (other.status_code, other.json()["error"]["where"]) == (422, "strategy")
     assert ask(client, questoin="x").status_code == 422

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import distributions
 from pathlib import Path
@@ -15,12 +15,12 @@ from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.models.cache import home_folder
 from lorag.integrations.models.files import model_sha256, resolve_model
 from lorag.integrations.models.gguf_file import unreadable_gguf_reason
-from lorag.integrations.models.openvino_model import unreadable_reason
+from lorag.integrations.models.openvino_model import CACHE_TOKENS, unreadable_reason
+from lorag.integrations.models.tensors import read_header
 from lorag.params import GenerationPrecision
 
 _CARDS, _CARD_VERSION = "model_cards", 1
 _LICENCE = re.compile(r"(?m)^license:\s*[\"']?([\w.+-]+)")
-_CACHE_TOKENS = 16_384
 _WEIGHT_BYTES = {GenerationPrecision.EXACT: 4.0, GenerationPrecision.INT8: 34 / 32}
 _CACHE_BYTES = {GenerationPrecision.EXACT: 4.0, GenerationPrecision.INT8: 1.1}
 
@@ -45,7 +45,7 @@ class ModelCard:
         """Return an estimate of what OpenVINO holds: the weights, and keys and values of as many tokens as it keeps."""
         if self.n_parameters is None or self.cache_values_per_token is None:
             return None
-        cache = _CACHE_TOKENS * self.cache_values_per_token * _CACHE_BYTES[precision]
+        cache = CACHE_TOKENS * self.cache_values_per_token * _CACHE_BYTES[precision]
         return int(self.n_parameters * _WEIGHT_BYTES[precision] + cache)
 
 
@@ -123,9 +123,7 @@ def _read_folder(reference: str, folder: Path) -> ModelCard:
 
 
 def _count_values(path: Path) -> int:
-    with path.open("rb") as file:
-        header: Mapping[str, Any] = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    return sum(math.prod(entry["shape"]) for entry in read_header(path)[0].values())
 
 
 def _licence_of(folder: Path) -> str | None:

@@ -13,14 +13,11 @@ from lorag.errors import IntegrityFailed, ParamsError
 from lorag.integrations.models.chat_encoding import ChatEncoder
 from lorag.integrations.models.model_text import ModelText
 from lorag.integrations.models.openvino_import import import_openvino, import_openvino_genai
-from lorag.integrations.models.openvino_model import openvino_form, openvino_form_sha256
+from lorag.integrations.models.openvino_model import CACHE_TOKENS, openvino_form, openvino_form_sha256
 from lorag.integrations.models.text_writer import TokenWriter
 from lorag.params import GenerationPrecision
 
 openvino, openvino_genai = import_openvino(), import_openvino_genai()
-
-CACHE_TOKENS = 16_384
-"""The tokens, prompts and answers together, whose keys and values are held in memory: what is generated at once."""
 
 _BLOCK_TOKENS = 32
 

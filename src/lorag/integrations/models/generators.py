@@ -59,7 +59,7 @@ def choose_engine(params: GenerationParams, environment: Mapping[str, str]) -> E
 
     Raises ParamsError if OpenVINO is asked to run a model that it cannot run.
     """
-    if params.engine is Engine.ENDPOINT or (params.engine is Engine.AUTO and asks_endpoint(environment)):
+    if answers_at_endpoint(params, environment):
         return Engine.ENDPOINT
     if params.engine is Engine.TRANSFORMERS or (params.engine is Engine.AUTO and count_held_gpus()):
         return Engine.TRANSFORMERS
@@ -84,6 +84,11 @@ def prepare_generator(params: GenerationParams, environment: Mapping[str, str], 
         if engine is Engine.OPENVINO:
             openvino_form(folder, adapter, params.precision)
     return engine
+
+
+def answers_at_endpoint(params: GenerationParams, environment: Mapping[str, str]) -> bool:
+    """Return whether `choose_engine` takes the endpoint; no model is looked at."""
+    return params.engine is Engine.ENDPOINT or (params.engine is Engine.AUTO and asks_endpoint(environment))
 
 
 def asks_endpoint(environment: Mapping[str, str]) -> bool:

@@ -5,7 +5,7 @@ lorag itself, so the form has no tokenizer.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from lorag.releases.adapter_shelf import adapter_sha256
 FORM_VERSION = 1
 """Rises when the same model and adapter give another form."""
 
-MODEL = "openvino_model.xml"
+CACHE_TOKENS = 16_384
+"""The tokens, prompts and answers together, whose keys and values are held in memory: what is generated at once."""
+
 _KEPT_ADAPTERS = 12
 
 
@@ -57,13 +59,7 @@ def openvino_form_sha256(base: Path, adapter: Path | None, precision: Generation
     return digest_of([FORM_VERSION, model_sha256(base), merged, precision])
 
 
-def openvino_form(
-    base: Path,
-    adapter: Path | None,
-    precision: GenerationPrecision,
-    *,
-    tell: Callable[[str], None] = lambda words: None,
-) -> Path:
+def openvino_form(base: Path, adapter: Path | None, precision: GenerationPrecision) -> Path:
     """Return the folder with the form, which is made the first time (about ten seconds for 135M parameters).
 
     `exact` keeps float16 weights, `int8` blocks of 32 weights with one scale (Q8_0). The least recently used forms of
@@ -71,12 +67,7 @@ def openvino_form(
     """
     kind = "models" if adapter is None else "adapters"
     folder = home_folder() / "openvino" / kind / openvino_form_sha256(base, adapter, precision)
-
-    def build(target: Path) -> None:
-        tell("Preparing the language model")
-        _build(base, adapter, precision, target)
-
-    kept = keep_folder(folder, build)
+    kept = keep_folder(folder, lambda target: _build(base, adapter, precision, target))
     if adapter is not None:
         prune_folders(folder.parent, _KEPT_ADAPTERS, keep=kept)
     return kept

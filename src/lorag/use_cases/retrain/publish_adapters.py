@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from lorag.errors import IntegrityFailed, WorkspaceError
 from lorag.integrations import git_repo
-from lorag.integrations.models.generators import asks_endpoint, prepare_generator
+from lorag.integrations.models.generators import prepare_generator
 from lorag.integrations.stores import open_store
 from lorag.params import Params
 from lorag.releases.adapter_shelf import AdapterShelf
@@ -53,9 +53,7 @@ def publish_adapters(
     )
     release.check_base_model()
     for entry in release.adapters.values():
-        folder = adapters.open(entry.sha256)
-        if not asks_endpoint(environment):
-            prepare_generator(params.generation, environment, folder)
+        prepare_generator(params.generation, environment, adapters.open(entry.sha256))
     store = open_store(params.index, workspace.state, environment)
     try:
         if store.count(release.index, expected=release.n_chunks) != release.n_chunks:

@@ -87,20 +87,9 @@ def answer_served(
         _opening_ahead(workspace, params, environment, as_of, of_release, found) as open_model,
         open_served(workspace, params, environment, as_of=as_of, adapter=of_release) as served,
     ):
-        generator = open_model(found.folder if found else served.adapter)
-        answer = answer_from(question, strategy, served, generator, params, where=where, on_text=on_text)
-        meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
-    entry = served.release.adapters[of_release] if of_release else found
-    return AnswerResult(
-        question,
-        strategy,
-        answer,
-        served.release.id,
-        served.fell_back_from,
-        meter.stop(),
-        entry.id if entry else None,
-        None if entry is None else found is None or found.is_served,
-    )
+        model = open_model(found.folder if found else served.adapter)
+        answer = _ask(question, strategy, served, model, params, meter, where, on_text)
+    return _result(question, strategy, answer, served, found, meter.stop())
 
 
 def answer_with(
@@ -115,20 +104,34 @@ def answer_with(
 ) -> AnswerResult:
     """Answer from a release and a model that are open; the cost is that of searching and generating."""
     with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
-        answer = answer_from(question, strategy, served, model, params, where=where, on_text=on_text)
-        meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
+        answer = _ask(question, strategy, served, model, params, meter, where, on_text)
+    return _result(question, strategy, answer, served, None, meter.stop())
+
+
+def _ask(
+    question: str,
+    strategy: Strategy,
+    served: Served,
+    model: LanguageModel,
+    params: Params,
+    meter: CostMeter,
+    where: Filter,
+    on_text: Callable[[str], None] | None,
+) -> Answer:
+    answer = answer_from(question, strategy, served, model, params, where=where, on_text=on_text)
+    meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
+    return answer
+
+
+def _result(
+    question: str, strategy: Strategy, answer: Answer, served: Served, named: FoundAdapter | None, cost: Cost
+) -> AnswerResult:
+    """Return the answer with the adapter that gave it: the named one, else that of the release."""
     kind = strategy.profile.adapter
-    entry = served.release.adapters[kind] if kind else None
-    return AnswerResult(
-        question,
-        strategy,
-        answer,
-        served.release.id,
-        served.fell_back_from,
-        meter.stop(),
-        entry.id if entry else None,
-        None if entry is None else True,
-    )
+    entry = served.release.adapters[kind] if kind and named is None else named
+    is_served = None if entry is None else named is None or named.is_served
+    release, before = served.release.id, served.fell_back_from
+    return AnswerResult(question, strategy, answer, release, before, cost, entry.id if entry else None, is_served)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from lorag.digests import digest_of
 from lorag.integrations.machine.hardware import read_machine
 from lorag.integrations.models.cache import home_folder
 from lorag.integrations.models.catalogue import ModelCard, find_models
-from lorag.integrations.models.generators import choose_engine, open_generator
+from lorag.integrations.models.generators import answers_at_endpoint, open_generator
 from lorag.params import Engine, GenerationParams, GenerationPrecision, Params
 from lorag.progress import show_progress
 from lorag.releases.durable import write_json_durably
@@ -81,7 +81,7 @@ def list_models(workspace: Workspace, params: Params, environment: Mapping[str, 
     model at an endpoint is not among them: nothing is known of it here.
     """
     generation = params.generation
-    at_endpoint = choose_engine(generation, environment) is Engine.ENDPOINT
+    at_endpoint = answers_at_endpoint(generation, environment)
     cards = find_models(generation.model, workspace.root)
     listed = []
     with show_progress("Measuring the models", len(cards)) if measure else nullcontext(_ignore) as advance:
