@@ -47,10 +47,11 @@ def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: b
         knowledge = read_knowledge(workspace, params)
         costs = UnloggedCosts(workspace, params)
         outcome = _refresh(costs, workspace, params, rebuild=rebuild, allow_shrink=allow_shrink)
+        costs.end(outcome.outcome, outcome.extent)
         settle(knowledge, workspace, params, os.environ)
     location = locate_tracking(workspace.state, os.environ)
-    costs.settle(location)
     run_id = log(outcome, workspace, params, location, str(flow_run.id or ""))
+    costs.settle(location, unlogged=() if run_id else (None,))
     outcome = replace(outcome, mlflow_run_id=run_id)
     record_refresh(outcome, workspace, params)
     return outcome

@@ -95,8 +95,10 @@ def retrain_adapter(
         if prepared or any(candidate.stages or candidate.publishable for candidate in candidates):
             commit_versions(workspace, params, "Retrain the adapters")
         release, published = publish(candidates, workspace, params, os.environ)
-    costs.settle(location)
+        for candidate in candidates:
+            costs.end(candidate.outcome, candidate.extent, candidate.kind)
     runs = log(candidates, release, workspace, params, location, str(flow_run.id or ""))
+    costs.settle(location, unlogged=[kind for kind, run_id in runs.items() if run_id is None])
     outcome = RetrainOutcome(release, published, candidates, runs, forecasts)
     record_retrain(outcome, workspace, params)
     refuse_stopped(new_stops)

@@ -9,7 +9,7 @@ import pytest
 from lorag.costs.ledger import EntryKind, Extent, Outcome
 from lorag.costs.records import Cost, Use
 from lorag.errors import GateRefused, InputRejected
-from lorag.integrations.mlflow.tracking import locate_tracking
+from lorag.integrations.mlflow.tracking import Period, connect, locate_tracking, start_run
 from lorag.params_file import load_params
 from lorag.strategies import AdapterKind, Strategy
 from lorag.use_cases.asking.unlogged_costs import Note, Trained, UnloggedCosts, read_notes
@@ -83,3 +83,23 @@ def test_an_update_that_ended_logs_what_others_left_and_forgets_its_own(workspac
     ahead, refused = read_ledger(workspace, PARAMS, {}).entries
     assert (ahead.outcome, ahead.cost.use.tokens_embedded) == (Outcome.AHEAD, 900)
     assert (refused.outcome, refused.kind) == (Outcome.REFUSED, EntryKind.REFRESH)
+
+
+def test_what_was_published_and_could_not_be_logged_is_an_entry_of_the_next_update(workspace: Workspace) -> None:
+    costs = UnloggedCosts(workspace, PARAMS)
+    with costs.meter(EntryKind.REFRESH):
+        pass
+    costs.end(Outcome.PUBLISHED, Extent.INCREMENTAL)
+    costs.settle(locate_tracking(workspace.state, {}), unlogged=[None])
+    assert [note.outcome for note in read_notes(workspace)] == [Outcome.PUBLISHED]
+    UnloggedCosts(workspace, PARAMS).settle(locate_tracking(workspace.state, {}))
+    (entry,) = read_ledger(workspace, PARAMS, {}).entries
+    assert (entry.outcome, entry.extent) == (Outcome.PUBLISHED, Extent.INCREMENTAL)
+
+
+def test_a_run_lasts_as_long_as_the_work_that_it_stands_for(workspace: Workspace) -> None:
+    location = locate_tracking(workspace.state, {})
+    with start_run(location, "work", "retrain", {}, Period(took_s=420.0, ended_s=1_700_000_420.0)) as run:
+        pass
+    info = connect(location).get_run(run.run_id).info
+    assert (info.start_time, info.end_time) == (1_700_000_000_000, 1_700_000_420_000)

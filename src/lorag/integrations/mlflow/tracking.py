@@ -160,18 +160,36 @@ def set_up_mlflow() -> None:
         os.environ.setdefault(name, value)
 
 
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The time that the work behind a run took; `ended_s` is in seconds since the epoch."""
+
+    took_s: float
+    ended_s: float
+
+    @classmethod
+    def until_now(cls, took_s: float) -> "Period":
+        """Return the period of work that has just ended."""
+        return cls(took_s, time.time())
+
+
 @contextmanager
-def start_run(location: TrackingLocation, experiment: str, run_name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+def start_run(
+    location: TrackingLocation, experiment: str, run_name: str, tags: Mapping[str, str], period: Period | None = None
+) -> Iterator[Run]:
     """Start a run and yield it; end it as FINISHED, or as FAILED if the body raises.
 
-    The experiment is created if it does not exist. Raises StoreFailed if MLflow cannot be reached or written; the
-    caller decides what follows.
+    With a `period`, the UI shows that as start and duration of the run, and otherwise those of the body. The experiment
+    is created if it does not exist. Raises StoreFailed if MLflow cannot be reached or written; the caller decides what
+    follows.
     """
+    began_ms = int((period.ended_s - period.took_s) * 1000) if period else None
+    ended_ms = int(period.ended_s * 1000) if period else None
     with failures_mapped(location):
         client = connect(location)
         experiment_id = _find_experiment(client, experiment, location)
         cut = {name: _cut(value, MAX_TAG_CHARS) for name, value in tags.items()}
-        run_id = client.create_run(experiment_id, run_name=run_name, tags=cut).info.run_id
+        run_id = client.create_run(experiment_id, start_time=began_ms, run_name=run_name, tags=cut).info.run_id
     try:
         yield Run(run_id, client, location)
     except BaseException:
@@ -180,7 +198,7 @@ def start_run(location: TrackingLocation, experiment: str, run_name: str, tags: 
             client.set_terminated(run_id, "FAILED")
         raise
     with failures_mapped(location):
-        client.set_terminated(run_id, "FINISHED")
+        client.set_terminated(run_id, "FINISHED", end_time=ended_ms)
 
 
 def run_path(location: TrackingLocation, run_id: str) -> str:

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from lorag.costs.records import Cost
 from lorag.errors import GateRefused, StoreFailed
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.mlflow.ledger import machine_tag
-from lorag.integrations.mlflow.tracking import TrackingLocation, start_run
+from lorag.integrations.mlflow.tracking import Period, TrackingLocation, start_run
 from lorag.params import Params
 from lorag.strategies import AdapterKind
 from lorag.workspace import Workspace
@@ -131,19 +131,30 @@ class UnloggedCosts:
         note.write()
         self._waiting.append(note)
 
-    def settle(self, location: TrackingLocation) -> None:
+    def end(self, outcome: Outcome, extent: Extent | None = None, adapter: AdapterKind | None = None) -> None:
+        """Record how this update ended, in case that it cannot be logged any more."""
+        for note in self._own_notes():
+            if note.adapter == adapter:
+                replace(note, outcome=outcome, extent=extent, pid=_ENDED).write()
+
+    def settle(self, location: TrackingLocation, unlogged: Collection[AdapterKind | None] = ()) -> None:
         """Log the costs of updates without their own run, oldest first, and forget what this update metered.
 
-        If MLflow cannot be reached, these costs are left for the next update.
+        What it metered is kept for the next update if it belongs to one of `unlogged`: these could not be logged. If
+        MLflow cannot be reached, all costs are left for the next update.
         """
-        for path in self._own:
-            path.unlink(missing_ok=True)
+        for note in self._own_notes():
+            if note.adapter not in unlogged:
+                note.path.unlink(missing_ok=True)
         try:
             for note in self._waiting:
                 _log(note, self._params, location)
                 note.path.unlink(missing_ok=True)
         except StoreFailed as error:
             logger.warning("the costs of earlier updates are not logged yet: %s", error)
+
+    def _own_notes(self) -> list[Note]:
+        return [note for note in read_notes(self._workspace) if note.path in self._own]
 
     def _new_file(self, kind: EntryKind) -> Path:
         return self._workspace.unlogged_costs / f"{kind}-{uuid4().hex[:12]}.json"
@@ -182,7 +193,9 @@ def _log(note: Note, params: Params, location: TrackingLocation) -> None:
         "lorag.extent": note.extent or "",
         **machine_tag(note.cost),
     }
-    with start_run(location, params.tracking.experiment, f"{note.kind} {note.outcome}", tags) as run:
+    took_s = note.cost.use.wall_s
+    period = Period(took_s, note.started_s + took_s)
+    with start_run(location, params.tracking.experiment, f"{note.kind} {note.outcome}", tags, period) as run:
         run.log_params(params.model_dump(mode="json"))
         run.log_metrics(note.cost.as_metrics())
 

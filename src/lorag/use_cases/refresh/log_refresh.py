@@ -9,7 +9,7 @@ from typing import Any
 from lorag.errors import StoreFailed
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.mlflow.ledger import machine_tag
-from lorag.integrations.mlflow.tracking import Run, TrackingLocation, start_run
+from lorag.integrations.mlflow.tracking import Period, Run, TrackingLocation, start_run
 from lorag.params import Params
 from lorag.use_cases.refresh.steps import RefreshOutcome
 from lorag.workspace import Workspace
@@ -37,7 +37,8 @@ def log_refresh(
         **machine_tag(outcome.cost),
     }
     try:
-        with start_run(location, params.tracking.experiment, f"refresh {release.id}", tags) as run:
+        period = Period.until_now(outcome.cost.use.wall_s)
+        with start_run(location, params.tracking.experiment, f"refresh {release.id}", tags, period) as run:
             _log_content(run, outcome, workspace, params)
             return run.run_id
     except StoreFailed as error:

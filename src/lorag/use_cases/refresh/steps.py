@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from lorag.costs.ledger import Extent, Outcome, extent_of_refresh
 from lorag.costs.records import Cost
 from lorag.integrations import git_repo
 from lorag.integrations.dvc import dvc_repo
@@ -94,6 +95,17 @@ class RefreshOutcome:
     mended: int
     cost: Cost
     mlflow_run_id: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the refresh ended, as the ledger counts it."""
+        return Outcome.PUBLISHED if self.published else Outcome.CURRENT
+
+    @property
+    def extent(self) -> Extent:
+        """How much of the index the refresh had to change, as the ledger counts it."""
+        counts = self.counts
+        return extent_of_refresh(added=counts.added, changed=counts.changed, removed=counts.removed, kept=counts.kept)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `lorag refresh --json` prints; docs/json.md lists its keys."""

@@ -9,7 +9,7 @@ from lorag.errors import StoreFailed
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.mlflow.ledger import machine_tag
 from lorag.integrations.mlflow.registry import AdapterSource, point_champion_at, register_adapter, registered_name
-from lorag.integrations.mlflow.tracking import Run, TrackingLocation, start_run
+from lorag.integrations.mlflow.tracking import Period, Run, TrackingLocation, start_run
 from lorag.params import Params
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.record import Release
@@ -70,7 +70,10 @@ def _log_candidate(
         "prefect.flow_run_id": flow_run_id,
         **machine_tag(candidate.cost),
     }
-    with start_run(location, params.tracking.experiment, f"retrain {entry.id}", tags) as run:
+    # The list of runs shows no tag, and a refused adapter has the same tick as a served one.
+    name = f"retrain {entry.id}{' (refused)' if candidate.failed else ''}"
+    period = Period.until_now(candidate.cost.use.wall_s)
+    with start_run(location, params.tracking.experiment, name, tags, period) as run:
         _log_content(run, candidate, workspace, params)
         if not (candidate.failed or candidate.is_withdrawn):
             _register(run, candidate, workspace, params, location)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lorag.costs.ledger import Extent, extent_of_retrain
+from lorag.costs.ledger import Extent, Outcome, extent_of_retrain
 from lorag.costs.records import Cost
 from lorag.digests import digest_of
 from lorag.errors import GateRefused, IntegrityFailed, ParamsError
@@ -83,6 +83,13 @@ class Candidate:
     def publishable(self) -> bool:
         """Return whether it is new and passed; a retrain that makes a rolled-back adapter does not serve it again."""
         return not (self.is_current or self.is_withdrawn or self.failed)
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the retrain ended, as the ledger counts it."""
+        if self.failed:
+            return Outcome.REFUSED
+        return Outcome.PUBLISHED if self.publishable else Outcome.CURRENT
 
 
 @dataclass(frozen=True, slots=True)
