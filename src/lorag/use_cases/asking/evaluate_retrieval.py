@@ -12,7 +12,7 @@ from lorag.evaluation.retrieval import measure_retrieval, rank_documents
 from lorag.integrations.lancedb.index import LanceDbIndex
 from lorag.params import IndexParams, RetrieverKind, SearchParams
 from lorag.questions.questions import GoldenQuestion
-from lorag.retrieval.index.store import IndexRef, IndexRow, IndexStore
+from lorag.retrieval.index.store import Filter, Hit, IndexRef, IndexRow, IndexStore
 from lorag.retrieval.rerank import Reranker
 from lorag.retrieval.search import Searcher
 
@@ -42,21 +42,23 @@ def evaluate_retrieval(
     `question_vectors` [n_questions, dimension] float32 belong to `questions` by position.
     """
     with tempfile.TemporaryDirectory(prefix="lorag-") as folder:
-        store = LanceDbIndex(Path(folder), index.ann_from_rows)
+        store = _RepeatedSearches(Path(folder), index.ann_from_rows)
         ref = store.write_generation(None, "evaluation", 1, rows, ())
+        variants = _variants(search, reranker)
+        rankings: dict[str, dict[str, list[str]]] = {kind: {} for kind in variants}
         try:
-            return {
-                kind: measure_retrieval(
-                    questions,
-                    rank_questions(store, ref, questions, question_vectors, params, with_reranker, advance),
-                    cutoffs,
-                )
-                if params is not None
-                else None
-                for kind, (params, with_reranker) in _variants(search, reranker).items()
-            }
+            for at in range(len(questions)):
+                one = slice(at, at + 1)
+                for kind, (params, uses) in variants.items():
+                    if params is not None:
+                        found = rank_questions(store, ref, questions[one], question_vectors[one], params, uses, advance)
+                        rankings[kind].update(found)
         finally:
             store.close()
+    return {
+        kind: measure_retrieval(questions, rankings[kind], cutoffs) if params is not None else None
+        for kind, (params, _) in variants.items()
+    }
 
 
 def widen(search: SearchParams) -> SearchParams:
@@ -92,6 +94,31 @@ def rank_questions(
         rankings[question.id] = rank_documents(searcher.search([question.question], params).hits)
         advance(1)
     return rankings
+
+
+class _RepeatedSearches(LanceDbIndex):
+    """An index that keeps its last results, because fusion asks for what the two other retrievers have just found."""
+
+    def __init__(self, root: Path, ann_from_rows: int) -> None:
+        super().__init__(root, ann_from_rows)
+        self._last: dict[str, tuple[object, list[Hit]]] = {}
+
+    def search_vector(
+        self, ref: IndexRef, vector: NDArray[np.float32], k: int, *, where: Filter = Filter(), exact: bool = False
+    ) -> list[Hit]:
+        """See `IndexStore`."""
+        asked = (ref, vector.tobytes(), k, where, exact)
+        return self._search("dense", asked, partial(super().search_vector, ref, vector, k, where=where, exact=exact))
+
+    def search_text(self, ref: IndexRef, query: str, k: int, *, where: Filter = Filter()) -> list[Hit]:
+        """See `IndexStore`."""
+        return self._search("words", (ref, query, k, where), partial(super().search_text, ref, query, k, where=where))
+
+    def _search(self, kind: str, asked: object, search: Callable[[], list[Hit]]) -> list[Hit]:
+        before = self._last.get(kind)
+        if before is None or before[0] != asked:
+            self._last[kind] = before = (asked, search())
+        return list(before[1])
 
 
 def _known_vector(vector: NDArray[np.float32], queries: Sequence[str]) -> NDArray[np.float32]:
