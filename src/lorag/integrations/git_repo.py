@@ -43,6 +43,14 @@ def commit(root: Path, paths: Sequence[str], message: str) -> bool:
     return True
 
 
+def user_name(root: Path) -> str | None:
+    """Return the user's name as git knows it; None if it knows none."""
+    try:
+        return _git(root, "config", "user.name").strip() or None
+    except StoreFailed:
+        return None
+
+
 def _identity(root: Path) -> list[str]:
     # A fresh machine has no git identity; the workspace's own commits must not fail because of that.
     try:

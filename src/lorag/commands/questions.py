@@ -1,0 +1,108 @@
+"""Commands that draft questions and review the drafts."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lorag.commands.options import Json, open_workspace
+from lorag.console import questions as console_questions
+from lorag.console import terminal as console
+from lorag.errors import ParamsError
+
+commands = typer.Typer()
+questions_app = typer.Typer(help="Draft questions about the served documents, and review the drafts.")
+commands.add_typer(questions_app, name="questions")
+
+
+@questions_app.command(epilog="Example: lorag questions draft --count 15")
+def draft(
+    context: typer.Context,
+    count: Annotated[int, typer.Option(min=1, max=100_000, help="How many to draft.")] = 15,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file that drafts are added to; if left out, drafts.jsonl in the workspace.", metavar="FILE"
+        ),
+    ] = None,
+    document: Annotated[list[str] | None, typer.Option(help="Only about this document; may be repeated.")] = None,
+    writer: Annotated[
+        str,
+        typer.Option(
+            help="Who forms the questions: fixed `forms` of English, the `model`, or `both`: the model only where no "
+            "form fits.",
+        ),
+    ] = "both",
+    as_json: Json = False,
+) -> None:
+    """Draft questions with answers and other wordings from the served documents, new passages first.
+
+    Kept is what the search finds the passage for, what the reader answers from it, and what no other passage answers.
+    Each draft is in the file as soon as it is kept. Nothing uses a draft before `lorag questions review` accepts it.
+    """
+    workspace, params = open_workspace(context)
+    from lorag.use_cases.draft.draft_questions import draft_questions
+    from lorag.use_cases.draft.write_draft import Writers
+
+    if writer not in list(Writers):
+        raise ParamsError(f"no writer {writer!r}", where="--writer", do=f"choose one of {', '.join(Writers)}")
+    with console.standard_output_kept_clean():
+        result = draft_questions(
+            workspace,
+            params,
+            os.environ,
+            count=count,
+            output=output,
+            documents=document or (),
+            writers=Writers(writer),
+            on_draft=console_questions.report_draft,
+        ).to_json()
+    console.show(result, lambda: console_questions.show_drafted(result), as_json=as_json)
+
+
+@questions_app.command(epilog="Example: lorag questions review --accept draft-0a1b2c3d4e")
+def review(
+    context: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="A drafts file; if left out, drafts.jsonl in the workspace.", metavar="[FILE]"),
+    ] = None,
+    accept: Annotated[list[str] | None, typer.Option(help="Accept this draft; may be repeated.", metavar="ID")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="Drop this draft; may be repeated.", metavar="ID")] = None,
+    question: Annotated[
+        str | None, typer.Option(help="With one --accept: the question to write instead.", metavar="TEXT")
+    ] = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(help="With one --accept: an accepted answer to write instead; may be repeated.", metavar="TEXT"),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Who reviews; if left out, git's user.name or yours.", metavar="NAME")
+    ] = None,
+    list_all: Annotated[bool, typer.Option("--list", help="List the drafts and what was decided.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Accept, edit or drop drafts, one key for each; accepted ones move into the questions file.
+
+    Each decision is on disk at once, with who made it and when. Without a terminal, give --accept, --drop or --list.
+    """
+    workspace, params = open_workspace(context)
+    from lorag.use_cases.draft.review_drafts import Edit, open_review, review_drafts, review_to_json
+
+    opened = open_review(workspace, params, file, by)
+    edit = Edit(question, tuple(answer) if answer else None) if question or answer else None
+    if accept or drop or edit:
+        decided = review_drafts(opened, accept or (), drop or (), edit)
+    elif list_all or as_json:
+        decided = []
+    elif sys.stdin.isatty() and sys.stdout.isatty():
+        decided = console_questions.review_by_key(opened)
+    else:
+        raise ParamsError(
+            "no terminal to review in", where="lorag questions review", do="give --accept, --drop or --list"
+        )
+    result = review_to_json(opened, opened.read(), decided)
+    show = console_questions.show_list if list_all else console_questions.show_reviewed
+    console.show(result, lambda: show(result), as_json=as_json)

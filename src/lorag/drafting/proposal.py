@@ -1,0 +1,21 @@
+"""A question that is offered for a candidate, and what its forms share."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A question for a candidate, and other wordings of it, which are still to be checked."""
+
+    question: str
+    wordings: tuple[str, ...] = ()
+
+
+def is_name(word: str) -> bool:
+    """Whether a word keeps its capital: an acronym or an identifier."""
+    return any(letter.isupper() for letter in word[1:]) or "_" in word
+
+
+def capital(text: str) -> str:
+    """Return the text with a capital at its start."""
+    return text[:1].upper() + text[1:]

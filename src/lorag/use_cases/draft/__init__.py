@@ -1,0 +1,1 @@
+"""Questions drafted from the served documents, and their review by a person."""
