@@ -18,6 +18,7 @@ NOT_RUN = {
     "lorag (retrain|seeds|search-params)": "trains",
     "lorag ask .* --strategy hybrid": "needs an adapter, which is trained",
     "lorag (compare|timeline)": "takes minutes",
+    "lorag questions (draft|review)": "asks a language model, and then a person",
     "lorag models --measure": "takes a minute for each model",
     "accelerate launch": "trains on several GPUs",
     "torchrun": "trains on two processes",

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from lorag.answering.citations import quotable_spans
 from lorag.answering.strategies import Answer, AnswerKind
-from lorag.answering.words import content_words
+from lorag.answering.words import content_words, numbers
 from lorag.drafting.candidates import Candidate
 from lorag.drafting.values import ValueKind, same_kind
 from lorag.evaluation.answers import contains_answer
@@ -58,7 +58,8 @@ def check_wording(text: str, candidate: Candidate) -> DropReason | None:
     if not _FORM.fullmatch(text) or not _LEAST_WORDS <= len(text.split()) <= _MOST_WORDS or not _WH.search(text):
         return DropReason.BAD_FORM
     value = candidate.value.text
-    if states(text, value) or content_words(value) & content_words(text):
+    # The unit of a number may be asked for: `How many days?`.
+    if states(text, value) or (numbers(value) or content_words(value)) & content_words(text):
         return DropReason.SAYS_ANSWER
     known = f"{candidate.chunk.context}\n{candidate.sentence}"
     asked, there = content_words(text), content_words(known)

@@ -47,7 +47,7 @@ _TAIL_END = re.compile(r"[,;.(]| to \d|\s(?:and|or|but|because|so that|which|unl
 _BAD_SUBJECT = re.compile(
     r"^(?:there|he|she|we|i|while|as|for|in|on|at|by|with|since|because|although|unless|once|both|such|here|not|now|then|"
     r"from|of|please|name|number|value)\b|\b(?:that|which|who|if|when|where|and|or|but|this|these|those|its|their|his|her|"
-    r"it|they|to|before|after|while|you|we)\b|\.",
+    r"it|they|before|after|while|you|we)\b|\bto (?-i:[a-z])|\.",
     re.I,
 )
 _DO = {"has": "does", "have": "do", "had": "did"}

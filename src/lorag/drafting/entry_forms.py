@@ -40,7 +40,7 @@ def forms_of_entry(candidate: Candidate) -> Iterator[Proposal]:
                     f"Which value does {name} have for {title} by default?",
                     f"What does {name} default to in {title}?",
                     f"If I leave out {name} for {title}, what value is used?",
-                    f"Which {name} does {title} use when none is set?",
+                    f"Which {name} does {title} use by default?",
                 ),
             )
 
@@ -52,7 +52,9 @@ def _ask_for_name(text: str, title: str, noun: str) -> Iterator[Proposal]:
         return
     first = words[0].lower()
     second = words[1].lower()
-    if first in _TO_THIRD or first in _THIRD:
+    if (first, second) == ("set", "to"):
+        says = f"is {first} {' '.join(words[1:])}"
+    elif first in _TO_THIRD or first in _THIRD:
         says = " ".join([_TO_THIRD.get(first, first), *words[1:]])
     elif first in ("which", "how", "what", "where"):
         says = f"says {first} {' '.join(words[1:])}"
@@ -62,7 +64,7 @@ def _ask_for_name(text: str, title: str, noun: str) -> Iterator[Proposal]:
     elif first in ("if", "when", "whether", "this", "to", "can", "must", "should", "only", "not", "same", "please"):
         return
     else:
-        keeps = is_name(words[0]) or words[1][:1].isupper() or words[0] in title.split()
+        keeps = first not in _DETERMINERS and (is_name(words[0]) or words[1][:1].isupper() or words[0] in title.split())
         whole = description if keeps else words[0].lower() + description[len(words[0]) :]
         says = f"gives {whole}" if first in _DETERMINERS else f"gives the {whole}"
     yield Proposal(
@@ -71,7 +73,7 @@ def _ask_for_name(text: str, title: str, noun: str) -> Iterator[Proposal]:
             f"What is the {noun} of {title} called that {says}?",
             f"I am working with {title}: which {noun} {says}?",
             f"For {title}, what is the name of the {noun} that {says}?",
-            f"Can you name the {title} {noun} that {says}?",
+            f"What is the {title} {noun} that {says} called?",
         ),
     )
 
@@ -93,7 +95,7 @@ def forms_of_role(candidate: Candidate) -> Iterator[Proposal]:
             (
                 f"What is the name of {who}?",
                 f"Do you know who {who} is?",
-                f"Can you tell me the name of {who}?",
+                f"What is {who} called?",
                 f"By whom is the post of {who} held?",
             ),
         )

@@ -51,7 +51,7 @@ _PATTERNS: tuple[tuple[ValueKind, re.Pattern[str]], ...] = (
         re.compile(r"(?<![\w:.])(?:\d{1,2}:\d\d(?: ?[ap]\.?m\b)?|\d{1,2}\.\d\d ?[ap]\.?m\b)(?![\w:]|\.\d)"),
     ),
     (ValueKind.VERSION, re.compile(r"(?<![\w.])v\d+(?:\.\d+)+(?:-\w+)?\b|(?<=[Vv]ersion )\d+(?:\.\d+)+\b")),
-    (ValueKind.QUANTITY, re.compile(rf"{_NUMBER}(?:[ -]?(?:{_UNIT}))?(?![\w/])")),
+    (ValueKind.QUANTITY, re.compile(rf"{_NUMBER}(?:[ -]?(?:{_UNIT}))?(?![\w/])(?! ?[A-Za-z]+/\w)")),
     (ValueKind.QUOTED, re.compile(r"[\"\u201c](?P<value>[^\"\u201c\u201d]{2,40})[\"\u201d]")),
     (ValueKind.QUOTED, re.compile(r"(?<!\w)'(?P<value>[^']{2,40})'(?!\w)")),
     (
@@ -116,4 +116,5 @@ def _is_worth(value: Value, sentence: str, context: str) -> bool:
         inside = re.search(r"[\w,'\u2019] $", sentence[: value.start])
         lone = len(words) == 1
         return bool(inside) and words[0].text not in _NO_NAMES and not (lone and len(value.text) < 4)
-    return value.text not in _ABBREVIATIONS
+    # Two letters on each side of a slash are a unit or a pair.
+    return value.text not in _ABBREVIATIONS and not re.fullmatch(r"\w{1,2}/\w{1,2}", value.text)

@@ -70,7 +70,8 @@ def assemble_training_set(
         raise InputRejected(
             f"{len(pairs)} training pairs, at least {params.min_pairs} are needed",
             where="training_set",
-            do="add questions or sources, or lower training_set.min_pairs; the served adapter stays",
+            do="add questions (`lorag questions draft` offers some) or sources, or lower training_set.min_pairs; "
+            "the served adapter stays",
         )
     n_general = round(len(pairs) * params.general_share / (1 - params.general_share))
     general, _ = _fitting(general_pairs(n_general, ask, seed=params.seed), count, params)

@@ -19,6 +19,7 @@ from lorag.integrations.models.generators import open_compared
 from lorag.params import Params
 from lorag.progress import show_progress
 from lorag.strategies import Strategy
+from lorag.use_cases.asking.question_set import WRITE_SOME
 from lorag.use_cases.serve.serve import Served, answer_from, open_served
 from lorag.workspace import Workspace
 
@@ -85,7 +86,7 @@ def measure_speed(
     Raises WorkspaceError if there are no questions, and the errors of `open_served` if the release has no such adapter.
     """
     if not questions:
-        raise WorkspaceError("no question to measure speed with", where="knowledge.questions", do="write some")
+        raise WorkspaceError("no question to measure speed with", where="knowledge.questions", do=WRITE_SOME)
     with open_served(workspace, params, environment, adapter=strategy.profile.adapter) as served:
         clock = _Clock(open_compared(params.generation, served.adapter))
         answer_from(questions[0].text, strategy, served, clock, params)

@@ -23,7 +23,7 @@ from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import AdapterKind, Strategy
 from lorag.use_cases.asking.answer_questions import Batch, answer_questions, forget_batch, read_batch
 from lorag.use_cases.asking.artifacts import load_wanted
-from lorag.use_cases.asking.question_set import load_question_set
+from lorag.use_cases.asking.question_set import load_question_set, require_questions
 from lorag.use_cases.asking.versions import MODELS, write_versions
 from lorag.use_cases.compare.compare_answers import compare, load_answers, write_comparison
 from lorag.use_cases.compare.measure_speed import Speed, choose_timed, measure_speed
@@ -151,12 +151,13 @@ class CompareOutcome:
 def choose_strategies(workspace: Workspace, params: Params) -> Chosen:
     """Return the strategies of params that can answer from the served release as it is; nothing is trained for it.
 
-    Raises WorkspaceError if nothing is served, if the pipeline's artifacts are not those of the served release, and if
-    no strategy is left.
+    Raises WorkspaceError if nothing is served, if there are no questions, if the pipeline's artifacts are not those of
+    the served release, and if no strategy is left.
     """
     release = ReleaseShelf(workspace.state).served()
     if release is None:
         raise WorkspaceError("nothing is served yet", do="run `lorag refresh`")
+    require_questions(workspace, params, "compare with")
     write_versions(workspace, params, fetch=MODELS)
     _require_artifacts(workspace, release)
     adapters: dict[Strategy, str] = {}

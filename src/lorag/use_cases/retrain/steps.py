@@ -16,7 +16,7 @@ from lorag.evaluation.probes import Probe
 from lorag.evaluation.refusal import SHOWN, Refusal, explain_refusals
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.models.files import base_model_sha256
-from lorag.params import Params, TrainingStart
+from lorag.params import Params, TrainingSetParams, TrainingStart
 from lorag.releases.adapter_shelf import AdapterShelf, adapter_sha256
 from lorag.releases.durable import write_json_durably
 from lorag.releases.record import AdapterEntry, Release
@@ -24,6 +24,7 @@ from lorag.releases.shelf import ReleaseShelf
 from lorag.releases.withdrawn import read_withdrawn
 from lorag.strategies import AdapterKind
 from lorag.tuning.forecast import Forecast
+from lorag.use_cases.asking.question_set import require_questions
 from lorag.use_cases.asking.unlogged_costs import read_trained
 from lorag.use_cases.asking.versions import MODELS, write_versions
 from lorag.use_cases.retrain.coverage import coverage_of
@@ -148,7 +149,15 @@ def choose_adapters(workspace: Workspace, params: Params, names: Sequence[str]) 
         raise ParamsError(
             f"no adapter {unknown[0]!r} is trained here", where="tuning.adapters", do=f"choose from {known}"
         )
+    if not _trains_without_questions(params.training_set):
+        require_questions(workspace, params, "train and examine an adapter with")
     return [kind for kind in params.tuning.adapters if not names or kind in names]
+
+
+def _trains_without_questions(params: TrainingSetParams) -> bool:
+    """Whether another source is switched on; the gate then says what it lacks, and `--anyway` trains all the same."""
+    others = (params.text, params.summarisation, params.classification, params.extraction, params.style)
+    return any(others) or params.synthetic_per_chunk > 0
 
 
 def pin_start(kind: AdapterKind, workspace: Workspace, params: Params) -> None:
