@@ -22,6 +22,7 @@ BAD_FLAGS = {
     "out of range": (["search", "x", "-k", "0"], 2, "greater than or equal to 1"),
     "unknown retriever": (["search", "x", "--retriever", "sparse"], 2, "'dense', 'bm25', 'fused'"),
     "unknown strategy": (["ask", "x", "--strategy", "magic"], 2, "choose one of base, rag, tuned, hybrid"),
+    "a writer that is none": (["questions", "draft", "--writer", "me"], 2, "'forms', 'model', 'both'"),
     "empty question": (["ask", " "], 2, "the question is empty"),
     "a walk without versions": (["timeline"], 2, "no versions, or versions twice"),
     "a walk with versions twice": (["timeline", "v1", "--snapshots", "x"], 2, "no versions, or versions twice"),

@@ -10,6 +10,7 @@ import typer
 from lorag.commands.options import Json, open_workspace
 from lorag.console import questions as console_questions
 from lorag.console import terminal as console
+from lorag.drafting.proposal import Writers
 from lorag.errors import ParamsError
 
 commands = typer.Typer()
@@ -29,12 +30,11 @@ def draft(
     ] = None,
     document: Annotated[list[str] | None, typer.Option(help="Only about this document; may be repeated.")] = None,
     writer: Annotated[
-        str,
+        Writers,
         typer.Option(
-            help="Who forms the questions: fixed `forms` of English, the `model`, or `both`: the model only where no "
-            "form fits.",
+            help="Who forms the questions: fixed forms of English, the language model, or the model where no form fits."
         ),
-    ] = "both",
+    ] = Writers.BOTH,
     as_json: Json = False,
 ) -> None:
     """Draft questions with answers and other wordings from the served documents, new passages first.
@@ -44,10 +44,7 @@ def draft(
     """
     workspace, params = open_workspace(context)
     from lorag.use_cases.draft.draft_questions import draft_questions
-    from lorag.use_cases.draft.write_draft import Writers
 
-    if writer not in list(Writers):
-        raise ParamsError(f"no writer {writer!r}", where="--writer", do=f"choose one of {', '.join(Writers)}")
     with console.standard_output_kept_clean():
         result = draft_questions(
             workspace,
@@ -56,7 +53,7 @@ def draft(
             count=count,
             output=output,
             documents=document or (),
-            writers=Writers(writer),
+            writers=writer,
             on_draft=console_questions.report_draft,
         ).to_json()
     console.show(result, lambda: console_questions.show_drafted(result), as_json=as_json)

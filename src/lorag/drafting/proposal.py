@@ -1,6 +1,15 @@
-"""A question that is offered for a candidate, and what its forms share."""
+"""Who forms questions, the question that is offered for a candidate, and what forms share."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Writers(StrEnum):
+    """Who may form questions: fixed forms alone, the model alone, or the model where no form gives a good one."""
+
+    FORMS = "forms"
+    MODEL = "model"
+    BOTH = "both"
 
 
 @dataclass(frozen=True, slots=True)

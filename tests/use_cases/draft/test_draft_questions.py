@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from lorag.drafting.proposal import Writers
 from lorag.drafting.records import Draft, DraftStatus, read_drafts
 from lorag.errors import InputRejected, WorkspaceError
 from lorag.questions.questions import read_questions
@@ -12,19 +13,20 @@ from lorag.stages import run_stage
 from lorag.strategies import AdapterKind
 from lorag.use_cases.asking.artifacts import load_wanted
 from lorag.use_cases.asking.question_set import load_question_set
+from lorag.use_cases.change_params import change_params
 from lorag.use_cases.compare.steps import choose_strategies
 from lorag.use_cases.draft.draft_questions import DraftOutcome, draft_questions
 from lorag.use_cases.draft.review_drafts import open_review, review_drafts
-from lorag.use_cases.draft.write_draft import Writers
 from lorag.use_cases.retrain.build_training_set import build_training_set
 from lorag.use_cases.retrain.forecast import forecast_training
 from lorag.use_cases.retrain.steps import choose_adapters
 from lorag.use_cases.serve.serve import open_served
+from tests.tiny import BASE_MODEL
 from tests.use_cases.conftest import Place
 
 SENTENCES = (
     "The crossing to Orrasay takes 74 minutes at service speed.",
-    "Manifests of the ferry are deleted after 60 days.",
+    "The manifests of the ferry are deleted after 60 days.",
     "The lead crane driver is Orla Petheram.",
     "The lamp of the Stavrum pier is lit at 18:30 every evening.",
     "The yearly retainer of the tug is \u00a327,800 for the harbour.",
@@ -46,7 +48,7 @@ def test_drafts_are_found_answered_and_only_about_their_passage(place: Place) ->
     found = _draft(_served(place))
     drafts = {draft.answers[0]: draft for draft in found.drafts}
     assert {"74 minutes", "60 days", "Orla Petheram", "18:30", "7.25 metres"} <= drafts.keys()
-    assert drafts["60 days"].question == "After how many days are manifests of the ferry deleted?"
+    assert drafts["60 days"].question == "After how many days are the manifests of the ferry deleted?"
     assert found.output == place.workspace.root / "drafts.jsonl"
     assert read_drafts(found.output) == list(found.drafts)
     assert found.tried == len(found.drafts) + sum(found.dropped.values())
@@ -132,3 +134,12 @@ def test_accepted_drafts_are_trained_on_and_compared(place: Place) -> None:
     assert not forecast.stops and len(forecast.facts) == len(drafts)
     assert all(fact.n_wordings > 1 and fact.n_held_out for fact in forecast.facts)
     assert {draft.status for draft in read_drafts(workspace.root / "drafts.jsonl")} == {DraftStatus.ACCEPTED}
+
+
+@pytest.mark.slow
+def test_the_real_model_keeps_only_what_it_answers_from_the_sentence(place: Place) -> None:
+    change_params(place.workspace.params_file, {"generation": {"model": BASE_MODEL, "max_new_tokens": 32}})
+    found = draft_questions(_served(place).workspace, place.params, {}, count=3)
+    assert len(found.drafts) == 3 and found.kept == {"form": 3}
+    assert found.cost.use.tokens_prompt > 0 and "SmolLM2" in found.model
+    assert all(draft.phrasings and draft.answered_by in ("generated", "quoted") for draft in found.drafts)

@@ -14,6 +14,7 @@ from lorag.drafting import DRAFTING_VERSION
 from lorag.drafting.candidates import Candidate, order_candidates
 from lorag.drafting.checks import DropReason, Knowledge, gist
 from lorag.drafting.forms import ordinary_words, propose_by_form
+from lorag.drafting.proposal import Writers
 from lorag.drafting.records import Draft, Origin
 from lorag.errors import InputRejected, IntegrityFailed, LoragError
 from lorag.integrations.machine.cost_meter import CostMeter
@@ -27,7 +28,7 @@ from lorag.questions.words import normalise
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.use_cases.draft.drafts_file import DraftsFile
-from lorag.use_cases.draft.write_draft import Drafter, Writers
+from lorag.use_cases.draft.write_draft import Drafter
 from lorag.use_cases.serve.serve import Served, open_served
 from lorag.workspace import Workspace
 
@@ -136,7 +137,7 @@ def draft_questions(
                     if isinstance(result, DropReason):
                         outcome.dropped[result] += 1
                         log.add(candidate.id, result)
-                    elif len(drafts) < count:
+                    else:
                         file.append(result)
                         drafts.append(result)
                         outcome.kept[result.origin.value] += 1
@@ -169,7 +170,7 @@ def _rounds(
     others = [each for each in candidates if writers is not Writers.FORMS and each.id not in names]
     for origin, group in ((Origin.FORM, formed), (Origin.MODEL, others)):
         left = iter(group)
-        while len(drafts) < count and (tried := list(islice(left, ROUND))):
+        while len(drafts) < count and (tried := list(islice(left, min(ROUND, count - len(drafts))))):
             yield origin, tried
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from lorag.answering.ending import ANSWER_ENDING
 from lorag.answering.generator import NEVER, Generation, LanguageModel, Message, StopRule
@@ -31,14 +30,6 @@ from lorag.use_cases.serve.serve import Served, search_served
 
 _MOST_WORDINGS = 4
 """Half of them to train on, half held out: the first held-out one decides when training stops."""
-
-
-class Writers(StrEnum):
-    """Who may form questions: fixed forms alone, the model alone, or the model where no form gives a good one."""
-
-    FORMS = "forms"
-    MODEL = "model"
-    BOTH = "both"
 
 
 @dataclass(frozen=True, slots=True)
