@@ -20,6 +20,7 @@ _TO_THIRD = {
 _THIRD = frozenset(_TO_THIRD.values()) | {"supports", "names", "skips", "limits", "turns", "tells", "says", "chooses"}
 _DETERMINERS = frozenset("the a an all each every most any no some one its their our your which whether how if".split())
 _ARTICLES = frozenset("the a an any all this your".split())
+_LIST = re.compile(r"\b(?:and|or)\b")
 _LEAST_DESCRIPTION, _MOST_DESCRIPTION = 4, 22
 
 
@@ -47,6 +48,10 @@ def forms_of_entry(candidate: Candidate) -> Iterator[Proposal]:
 
 def _ask_for_name(text: str, title: str, noun: str) -> Iterator[Proposal]:
     description = _FIRST_SENTENCE.split(_BRACKETS.sub("", text).strip())[0].strip(" .;")
+    # What follows a comma mostly adds another thing, unless it is a list.
+    main, _, more = description.partition(", ")
+    if more and len(main.split()) >= _LEAST_DESCRIPTION and not _LIST.search(more):
+        description = main
     words = description.split()
     if not _LEAST_DESCRIPTION <= len(words) <= _MOST_DESCRIPTION or _POINTS_ELSEWHERE.search(description):
         return
@@ -61,7 +66,21 @@ def _ask_for_name(text: str, title: str, noun: str) -> Iterator[Proposal]:
     elif second in _ARTICLES and first not in _DETERMINERS and first.isalpha():
         # An article follows a verb here: `Ignore any errors`.
         says = " ".join([first if first.endswith("s") else first + "s", *words[1:]])
-    elif first in ("if", "when", "whether", "this", "to", "can", "must", "should", "only", "not", "same", "please"):
+    elif first in (
+        "if",
+        "when",
+        "whether",
+        "this",
+        "to",
+        "can",
+        "must",
+        "should",
+        "only",
+        "not",
+        "deprecated",
+        "same",
+        "please",
+    ):
         return
     else:
         keeps = first not in _DETERMINERS and (is_name(words[0]) or words[1][:1].isupper() or words[0] in title.split())
