@@ -75,6 +75,24 @@ CASES = {
         "47 metres",
         None,
     ),
+    "a thing that is counted beside the subject": (
+        "Typical speeds are 3600 revolutions per minute in the plants with steam.",
+        "3600",
+        None,
+    ),
+    "a preposition of the object": ("The state has a written constitution enacted in 1975 by all.", "1975", None),
+    "a tolerance": ("The forests are estimated to hold 0.62 \u00b1 0.37 tons of carbon each year.", "0.37", None),
+    "a year": (
+        "The club was relegated from the league in 2013.",
+        "2013",
+        "In which year was the club relegated from the league?",
+    ),
+    "a splice behind the description": (
+        "- vhostName - Vhost to use for the connection, overrides any vhost set elsewhere.",
+        "vhostName",
+        "Which setting of Print server gives the vhost to use for the connection?",
+    ),
+    "a setting that is out of use": ("- minValue - Deprecated in favour of the other value of it.", "minValue", None),
     "a number of an unknown unit": ("Bolts are tightened to 640 Nm in three passes of the wrench.", "640", None),
     "a subject that points elsewhere": ("If they agree, the pilot has 5 days to report to the board.", "5 days", None),
     "a setting whose description points elsewhere": (

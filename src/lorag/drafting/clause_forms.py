@@ -38,18 +38,28 @@ _PREPOSITION = re.compile(
     r"after|within|for|at|on|in|by|every|until|since|from|before|to|over|under|only|below|above|than|of|with|version)"
     r"(?: (?:a|an|the) (?:maximum|minimum|total) of)?)$"
 )
+_CURRENCIES = "$\u20ac\u00a3"
+_NOT_TURNED = ("than", "of", "with", "version")
+_AMOUNTS = ("at least", "at most", "up to", "more than", "less than", "no more than", "about", "around", "only", "over")
+_BEFORE_YEARS = ("in", "since", "until", "from", "before", "after")
+_TOLERANCE = re.compile(r"\u00b1 ?$|^ ?\u00b1")
+_PRODUCT = re.compile(
+    r"(?:^|\s)(?P<preposition>in|on|since|from|with|until|of|to) "
+    r"(?P<name>(?:[A-Z]\w*\s?){0,2}version|[A-Z]\w+|version)$"
+)
 _QUANTITY = re.compile(r"(?P<number>[$\u20ac\u00a3]?[\d.,]+)[ -]?(?P<unit>\D*)$")
 _ADJECTIVE = re.compile(r"^ (deep|long|wide|high|tall|old|thick|heavy|away)\b")
 _COUNTED = re.compile(r"^ (?P<noun>(?:[a-z]+ )?(?:[a-z]{3,}s|people|men|women|children))\b")
 _UNKNOWN_UNIT = re.compile(r"^ ?(?!(?:by|in|for|at|on|per|during|when|and|or|unless|from|until|after|before)\b)[\w/%]")
 _OF = re.compile(r"^ of (?P<what>(?!the\b|a\b|an\b|each\b|this\b|our\b|their\b)[a-z]+)\b")
-_TAIL_END = re.compile(r"[,;.(]| to \d|\s(?:and|or|but|because|so that|which|unless|where|instead)\b")
+_TAIL_END = re.compile(r"[,;.(]| to \d| between\b|\s(?:and|or|but|because|so that|which|unless|where|instead)\b")
 _BAD_SUBJECT = re.compile(
     r"^(?:there|he|she|we|i|while|as|for|in|on|at|by|with|since|because|although|unless|once|both|such|here|not|now|then|"
     r"from|of|please|name|number|value)\b|\b(?:that|which|who|if|when|where|and|or|but|this|these|those|its|their|his|her|"
     r"it|they|before|after|while|you|we)\b|\bto (?-i:[a-z])|\.",
     re.I,
 )
+_COPULA = ("is", "are", "was", "were")
 _DO = {"has": "does", "have": "do", "had": "did"}
 _MOST_SUBJECT, _MOST_QUESTION = 10, 26
 _UNITS = {
@@ -80,7 +90,13 @@ def forms_of_clause(candidate: Candidate, ordinary: Collection[str]) -> Iterator
     if re.search(r"[,]|\b(?:and|or|but|if|when|that|which|it|this|these)\b", middle):
         return
     verb = parts.get("verb") or parts["aux"]
-    if verb in ("has", "have", "had") and not re.match(r"(?:been|to|\w+ed)\b", middle):
+    if asked.is_counted and verb in _COPULA and not middle:
+        # `Typical speeds are 3600 revolutions a minute`: what is counted is not the subject.
+        return
+    if verb in _DO and asked.has_preposition and not re.match(r"(?:been|to|\w+ed)\b", middle):
+        # `The state has a law enacted in 1975`: the preposition belongs to the object.
+        return
+    if verb in _DO and not re.match(r"(?:been|to|\w+ed)\b", middle):
         turned, straight = f"{_DO[verb]} {subject} have {middle}", f"{subject} {verb} {middle}"
     elif "aux" in parts:
         turned, straight = f"{verb} {subject} {middle}", f"{subject} {verb} {middle}"
@@ -105,58 +121,75 @@ def forms_of_clause(candidate: Candidate, ordinary: Collection[str]) -> Iterator
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The words that ask for a value, and what stands before and behind those of the sentence that they replace."""
+    """The words that ask for a value, and what stands before and behind those of the sentence that they replace.
+
+    `is_counted` means that they count things which have no unit, and `has_preposition` that a preposition leads them.
+    """
 
     wh: str
     before: str
     tail: str
+    is_counted: bool = False
+    has_preposition: bool = False
 
 
 def _wh_phrase(kind: ValueKind, value: str, before: str, behind: str) -> _Asked | None:
+    """Return the words that ask for a value between `before` and `behind`, with the preposition that leads it."""
+    if kind is ValueKind.VERSION:
+        return _ask_for_version(before, behind)
     preposition = _PREPOSITION.search(before)
     words = preposition["words"].strip() if preposition else ""
     rest = before[: preposition.start()] if preposition else before
     if kind is ValueKind.DATE:
-        what = (
-            "time" if re.match(r"\d{1,2}[:.]\d\d", value) else "date" if re.search(r"\b\d{1,2}\b", value) else "month"
-        )
-        question = f"{words} {'what' if what == 'time' else 'which'} {what}".strip()
-        return _Asked(capital(question), rest, _tail(behind)) if words else None
-    if kind is ValueKind.VERSION:
-        product = re.search(
-            r"(?:^|\s)(?P<p>in|on|since|from|with|until|of|to) (?P<name>(?:[A-Z]\w*\s?){0,2}version|[A-Z]\w+|version)$",
-            before,
-        )
-        if product is None:
-            return None
-        name = product["name"].replace("version", "").strip()
-        question = f"{product['p']} which version{' of ' + name if name else ''}"
-        return _Asked(capital(question), before[: product.start()], _tail(behind))
-    quantity = _QUANTITY.match(value)
-    if quantity is None:
-        return None
-    unit = quantity["unit"].strip()
+        asked = _ask_for_date(value, words)
+        return _Asked(asked, rest, _tail(behind), has_preposition=True) if asked else None
     if adjective := _ADJECTIVE.match(behind):
         return _Asked(f"How {adjective[1]}", before, _tail(behind[adjective.end() :]))
-    if words in ("than", "of", "with", "version"):
+    quantity = _QUANTITY.match(value)
+    if quantity is None or words in _NOT_TURNED or _TOLERANCE.search(before) or _TOLERANCE.match(behind):
         return None
-    if not unit and (noun := _COUNTED.match(behind)):
+    unit = quantity["unit"].strip()
+    is_counted = not unit and value[0] not in _CURRENCIES
+    if is_counted and (noun := _COUNTED.match(behind)):
         unit, behind = noun["noun"], behind[noun.end() :]
-    if quantity["number"][0] in "$\u20ac\u00a3" or unit in ("euros", "dollars", "pounds"):
-        return _Asked(capital(f"{words} how much".strip()), rest, _tail(behind))
-    if re.fullmatch(r"(?:19|20)\d\d", value) and words in ("in", "since", "until", "from", "before", "after"):
-        return _Asked(capital(f"{words} which year"), rest, _tail(behind))
-    if not unit:
-        plain = words in ("to", "at") and not _UNKNOWN_UNIT.match(behind)
-        return _Asked(capital(f"{words} what value"), rest, _tail(behind)) if plain else None
-    if of := _OF.match(behind):
+    elif is_counted and re.fullmatch(r"(?:19|20)\d\d", value) and words in _BEFORE_YEARS:
+        unit = "year"
+    elif is_counted and (words not in ("to", "at") or _UNKNOWN_UNIT.match(behind)):
+        return None
+    if unit and unit != "year" and (of := _OF.match(behind)):
         unit, behind = f"{_plural(unit)} of {of['what']}", behind[of.end() :]
+    how = _how_much(quantity["number"], unit, is_year=is_counted and unit == "year")
+    wh = "How often" if words == "every" else capital(f"{words} {how}".strip())
+    return _Asked(wh, rest, _tail(behind), is_counted, bool(words) and words not in _AMOUNTS)
+
+
+def _ask_for_version(before: str, behind: str) -> _Asked | None:
+    product = _PRODUCT.search(before)
+    if product is None:
+        return None
+    name = product["name"].replace("version", "").strip()
+    wh = f"{product['preposition']} which version{' of ' + name if name else ''}"
+    return _Asked(capital(wh), before[: product.start()], _tail(behind), has_preposition=True)
+
+
+def _ask_for_date(value: str, words: str) -> str | None:
+    if not words:
+        return None
+    if re.match(r"\d{1,2}[:.]\d\d", value):
+        return capital(f"{words} what time")
+    has_day = re.search(r"\b\d{1,2}\b", value)
+    return capital(f"{words} which {'date' if has_day else 'month'}")
+
+
+def _how_much(number: str, unit: str, *, is_year: bool) -> str:
+    if is_year:
+        return "which year"
+    if number[0] in _CURRENCIES or unit in ("euros", "dollars", "pounds"):
+        return "how much"
+    if not unit:
+        return "what value"
     many = _plural(unit)
-    if many == "percent":
-        return _Asked(capital(f"{words} what percentage".strip()), rest, _tail(behind))
-    if words == "every":
-        return _Asked("How often", rest, _tail(behind))
-    return _Asked(capital(f"{words} how many {many}".strip()), rest, _tail(behind))
+    return "what percentage" if many == "percent" else f"how many {many}"
 
 
 def _plural(unit: str) -> str:
