@@ -6,7 +6,7 @@ from lorag.answering.citations import Citation
 from lorag.answering.strategies import Answer, AnswerKind
 from lorag.drafting.candidates import Candidate, find_candidates
 from lorag.drafting.checks import DropReason, Knowledge, answers, check_wording, gist, is_repeated, keeps_words
-from lorag.drafting.prompts import ask_for_question, read_question
+from lorag.drafting.prompts import ask_for_question, proposal_of, read_question
 from lorag.knowledge.documents import Chunk
 
 SENTENCE = "The lamp of the Quellwick pier is lit at 18:30 every evening."
@@ -92,3 +92,6 @@ def test_a_model_is_shown_sentence_and_value_and_read_up_to_its_question_mark() 
     assert SENTENCE in asked and "Answer: 18:30" in asked and "Page: Piers" in asked
     assert read_question("Question: When is it lit?\nAnswer: at night?") == "When is it lit?"
     assert read_question("It is lit at night.") is None
+    proposal = proposal_of("When is the lamp of the Quellwick pier lit?", _candidate())
+    assert proposal is not None
+    assert [check_wording(text, _candidate()) for text in proposal.wordings] == [None, None]

@@ -52,7 +52,7 @@ _ADJECTIVE = re.compile(r"^ (deep|long|wide|high|tall|old|thick|heavy|away)\b")
 _COUNTED = re.compile(r"^ (?P<noun>(?:[a-z]+ )?(?:[a-z]{3,}s|people|men|women|children))\b")
 _UNKNOWN_UNIT = re.compile(r"^ ?(?!(?:by|in|for|at|on|per|during|when|and|or|unless|from|until|after|before)\b)[\w/%]")
 _OF = re.compile(r"^ of (?P<what>(?!the\b|a\b|an\b|each\b|this\b|our\b|their\b)[a-z]+)\b")
-_TAIL_END = re.compile(r"[,;.(]| to \d| between\b|\s(?:and|or|but|because|so that|which|unless|where|instead)\b")
+_TAIL_END = re.compile(r"[,;:.(]| to \d| between\b|\s(?:and|or|but|because|so that|which|unless|where|instead)\b")
 _BAD_SUBJECT = re.compile(
     r"^(?:there|he|she|we|i|while|as|for|in|on|at|by|with|since|because|although|unless|once|both|such|here|not|now|then|"
     r"from|of|please|name|number|value)\b|\b(?:that|which|who|if|when|where|and|or|but|this|these|those|its|their|his|her|"

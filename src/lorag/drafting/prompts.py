@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from lorag.answering.generator import Message, Role
 from lorag.drafting.candidates import Candidate
+from lorag.drafting.proposal import Proposal, is_name
 
 QUESTION_TOKENS = 40
 
@@ -78,6 +79,20 @@ def read_question(text: str) -> str | None:
     """Return the first question in what a model wrote; None without one."""
     found = _LINE.search(text)
     return " ".join(found["question"].split()).strip('"') if found else None
+
+
+def proposal_of(text: str, candidate: Candidate) -> Proposal | None:
+    """Return the first question in what a model wrote, with two wordings that put words before it; None without one.
+
+    Small models seldom write another wording that asks the same.
+    """
+    question = read_question(text)
+    title = candidate.chunk.context.split(" > ")[0]
+    if question is None or len(question) < 2:
+        return None
+    begun = question if is_name(question.split()[0]) else question[0].lower() + question[1:]
+    before = ["I would like to know", *([f"I have a question about {title}"] if title else [])]
+    return Proposal(question, tuple(f"{words}: {begun}" for words in before))
 
 
 def _reword(question: str, examples: Sequence[tuple[str, str]]) -> list[Message]:

@@ -19,7 +19,7 @@ from lorag.drafting.checks import (
     keeps_words,
 )
 from lorag.drafting.forms import propose_by_form
-from lorag.drafting.prompts import QUESTION_TOKENS, ask_for_question, ask_for_rewordings, read_question
+from lorag.drafting.prompts import QUESTION_TOKENS, ask_for_question, ask_for_rewordings, proposal_of, read_question
 from lorag.drafting.proposal import Proposal
 from lorag.drafting.records import Draft, Origin
 from lorag.params import Params
@@ -86,7 +86,8 @@ class Drafter:
         if origin is Origin.FORM:
             return [propose_by_form(each, self.ordinary) for each in candidates]
         written = self._generate([ask_for_question(each) for each in candidates], QUESTION_TOKENS)
-        return [[Proposal(question)] if (question := read_question(text)) else [] for text in written]
+        offered = [proposal_of(text, each) for each, text in zip(candidates, written, strict=True)]
+        return [[proposal] if proposal else [] for proposal in offered]
 
     def _choose(self, candidate: Candidate, proposals: Sequence[Proposal], origin: Origin) -> _Chosen | DropReason:
         """Return the first proposal that passes the checks without the model, else the last check that one reached."""
