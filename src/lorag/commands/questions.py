@@ -35,11 +35,14 @@ def draft(
             help="Who forms the questions: fixed forms of English, the language model, or the model where no form fits."
         ),
     ] = Writers.BOTH,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.01, max=100_000, help="Try no further sentences after this many minutes.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Draft questions with answers and other wordings from the served documents, new passages first.
 
-    Kept is what the search finds the passage for, what the reader answers from it, and what no other passage answers.
+    A question is kept if the search finds its passage, the reader answers it from there, and no other passage does.
     Each draft is in the file as soon as it is kept. Nothing uses a draft before `lorag questions review` accepts it.
     """
     workspace, params = open_workspace(context)
@@ -54,6 +57,7 @@ def draft(
             output=output,
             documents=document or (),
             writers=writer,
+            minutes=minutes,
             on_draft=console_questions.report_draft,
         ).to_json()
     console.show(result, lambda: console_questions.show_drafted(result), as_json=as_json)

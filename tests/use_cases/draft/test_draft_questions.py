@@ -110,6 +110,11 @@ def test_a_question_that_exists_is_not_drafted_again(place: Place) -> None:
     assert "Orla Petheram" not in {draft.answers[0] for draft in _draft(place).drafts}
 
 
+def test_after_its_minutes_a_run_tries_no_further_sentence(place: Place) -> None:
+    found = _draft(_served(place), minutes=0.0)
+    assert (found.drafts, found.tried) == ((), 0) and found.n_candidates > 0
+
+
 def test_without_a_release_nothing_is_drafted(place: Place) -> None:
     with pytest.raises(WorkspaceError, match="nothing is served yet"):
         _draft(place)

@@ -1,5 +1,7 @@
 """The command `lorag questions draft`: questions with answers from the served documents, a line of a file each."""
 
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,14 +92,15 @@ def draft_questions(
     output: Path | None = None,
     documents: Collection[str] = (),
     writers: Writers = Writers.BOTH,
+    minutes: float | None = None,
     on_draft: Callable[[Draft], None] | None = None,
 ) -> DraftOutcome:
     """Draft up to `count` questions about the served release, and append each to `output` as soon as it is kept.
 
-    Without `output` that is drafts.jsonl in the workspace.
-    Sentences that are new since the release before come first. `documents`, if there are any, are the only ones asked
-    about. What an earlier run drafted or tried in vain on the same release is left out. Raises WorkspaceError if
-    nothing is served, and InputRejected for an unknown document and for an output file that holds something else.
+    Without `output` that is drafts.jsonl in the workspace. Sentences that are new since the release before come first.
+    `documents`, if there are any, are the only ones asked about. After `minutes` no further sentences are tried. What
+    an earlier run drafted or tried in vain on the same release is left out. Raises WorkspaceError if nothing is served,
+    and InputRejected for an unknown document and for an output file that holds something else.
     """
     file = DraftsFile.of(workspace, output)
     before = file.read()
@@ -128,10 +131,13 @@ def draft_questions(
             {(draft.chunk_id, draft.sentence) for draft in before},
             ordinary,
         )
+        end_s = math.inf if minutes is None else time.monotonic() + 60 * minutes
         drafts: list[Draft] = []
         outcome = Yield()
         with show_progress("Drafting questions", count) as advance:
             for origin, tried in _rounds(fresh, ordinary, writers, count, drafts):
+                if time.monotonic() > end_s:
+                    break
                 for candidate, result in drafter.draft(tried, origin):
                     outcome.tried += 1
                     if isinstance(result, DropReason):
