@@ -5,7 +5,8 @@
 
 The second form drafts from the served release of a workspace, from one third of its documents (`test`) or from the
 other two (`tuning`), drawn by a hash of their ids. Forms, prompts and checks were chosen on the `tuning` part of KEDA
-2.15 and on the sample knowledge base, so only the `test` part and other documents show how good drafts are.
+2.15 and on the sample knowledge base. Some flaws were found in early drafts of the `test` part and corrected too, so it
+is not wholly unseen.
 
 A draft was judged good if a person could ask the question, if it is clear without the page, and if its answer is right
 and complete. The wordings were not judged.
