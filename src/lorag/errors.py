@@ -67,6 +67,14 @@ class WorkspaceError(LoragError):
     exit_status = ExitStatus.USAGE
 
 
+class NothingServed(WorkspaceError):
+    """No release was published yet."""
+
+
+class NotThere(WorkspaceError):
+    """The release, document or answer that a caller names does not exist, or this caller may not read it."""
+
+
 class InputRejected(LoragError):
     """The input as a whole cannot be used: missing, empty, or too much of it unreadable."""
 
@@ -93,6 +101,27 @@ class Busy(LoragError):
 
     code = "E040"
     exit_status = ExitStatus.BUSY
+
+
+class Overloaded(LoragError):
+    """The service has as many requests as it may hold, or this key has asked too often."""
+
+    code = "E041"
+    exit_status = ExitStatus.BUSY
+
+
+class TimedOut(LoragError):
+    """The answer was not ready in time."""
+
+    code = "E042"
+    exit_status = ExitStatus.BUSY
+
+
+class NotAllowed(LoragError):
+    """The caller has no key, or a key that does not allow this."""
+
+    code = "E060"
+    exit_status = ExitStatus.USAGE
 
 
 class IntegrityFailed(LoragError):

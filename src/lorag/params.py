@@ -545,6 +545,18 @@ class SchedulesParams(Section):
         return self
 
 
+class ServiceParams(Section):
+    """The service of `lorag serve`: where its keys are, what it refuses, and how long it keeps what was asked."""
+
+    keys_file: str = Field(min_length=1, max_length=500)
+    answers_at_once: int = Field(ge=1, le=1_000)
+    queue: int = Field(ge=0, le=100_000)
+    deadline_s: float = Field(gt=0, le=3_600)
+    max_body_bytes: int = Field(ge=1_024, le=100_000_000)
+    requests_per_minute: int = Field(ge=1, le=1_000_000)
+    keep_questions_days: float = Field(ge=0, le=3_650)
+
+
 class TrackingParams(Section):
     """The place where runs are logged."""
 
@@ -573,7 +585,7 @@ _ANSWERS: Any = {
     # `index` and `embedding` say where work is done, how many copies are kept and how exactly numbers are computed. The
     # adapters' sha256 covers `tuning`, `training_set` and `training`. `gate`, `adapter_gate`, `evaluation`,
     # `comparison`, `timeline` and `parameter_search` judge answers. `costs`, `break_even` and `advice` compute costs.
-    # `schedules` and `tracking` say when flows run and where they are logged.
+    # `schedules` and `tracking` say when flows run and where they are logged, `service` who may ask and how often.
 }
 _ANSWER_VERSIONS = (
     # The documents' digest covers `parser`; the adapters' sha256 covers `loop` and `training_set`.
@@ -612,6 +624,7 @@ class Params(Section):
     break_even: BreakEvenParams
     advice: AdviceParams
     schedules: SchedulesParams
+    service: ServiceParams
     tracking: TrackingParams
 
     @model_validator(mode="after")

@@ -91,6 +91,24 @@ def test_rows_of_some_ids_are_sorted_and_unknown_ids_left_out(store: IndexStore)
     assert list(store.rows(ref, [])) == []
 
 
+def test_chunks_are_all_that_the_filter_selects(store: IndexStore) -> None:
+    rows = [
+        row(f"{team}{n:02}", document=f"{team}{n % 3}.md", metadata={"team": team, "level": str(n % 2)})
+        for team in ("it's", "harbour")
+        for n in range(30)
+    ]
+    first = store.write_generation(None, "chunks", 1, rows, ())
+    second = store.write_generation(first, "chunks", 2, [], ["harbour00"])
+    assert store.chunks(first, Filter()) == sorted((r.chunk for r in rows), key=lambda chunk: chunk.id)
+    harbour = [r.chunk for r in rows if r.chunk.metadata["team"] == "harbour"]
+    assert store.chunks(first, Filter(metadata=(("team", "harbour"),))) == harbour
+    assert store.chunks(second, Filter(metadata=(("team", "harbour"),))) == harbour[1:]
+    both = Filter(("harbour1.md", "it's1.md", "nowhere"), (("team", "harbour"), ("level", "1")))
+    expected = [c for c in harbour if c.document_id == "harbour1.md" and c.metadata["level"] == "1"]
+    assert store.chunks(second, both) == expected
+    assert store.chunks(second, Filter(metadata=(("team", "harbour"), ("team", "it's")))) == []
+
+
 def test_an_update_replaces_adds_removes_and_leaves_the_rest(store: IndexStore) -> None:
     first = store.write_generation(None, "update", 1, rows_of("kept", "changed", "removed"), ())
     changed, new = row("changed", "another text"), row("new")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lorag.errors import Busy, IntegrityFailed, WorkspaceError
+from lorag.errors import Busy, IntegrityFailed, NotThere, WorkspaceError
 from lorag.releases.durable import fsync_folder, write_json_durably
 from lorag.releases.record import Release
 
@@ -59,19 +59,19 @@ class ReleaseShelf:
             return next(iter(self.releases()), None)
 
     def read(self, release_id: str) -> Release:
-        """Return the release of that id; raises WorkspaceError for an unknown one."""
+        """Return the release of that id; raises NotThere for an unknown one."""
         known = {path.stem: path for path in self._paths()}
         if release_id not in known:
-            raise WorkspaceError(f"no release {release_id!r}", do="`lorag releases` lists the retained ones")
+            raise NotThere(f"no release {release_id!r}", do="`lorag releases` lists the retained ones")
         path = known[release_id]
         return Release.from_json(_read_json(path), where=path.name)
 
     def as_of(self, name: str) -> Release:
-        """Return a release by its id or its generation number; raises WorkspaceError for an unknown one."""
+        """Return a release by its id or its generation number; raises NotThere for an unknown one."""
         for release in self.releases():
             if name in (release.id, str(release.generation)):
                 return release
-        raise WorkspaceError(f"no release {name!r}", do="`lorag releases` lists the retained ones")
+        raise NotThere(f"no release {name!r}", do="`lorag releases` lists the retained ones")
 
     def publish(self, release: Release, *, expected_served: str | None) -> None:
         """Write the record, then move the pointer; raises Busy if another release than `expected_served` is served."""

@@ -24,6 +24,7 @@ from lorag.integrations.lancedb.rows import (
     rows_from,
     schema_of,
 )
+from lorag.knowledge.documents import Chunk
 from lorag.params import StoreKind
 from lorag.retrieval.index.store import Filter, Hit, IndexEntry, IndexRef, IndexRow, Progress, Vector
 
@@ -91,6 +92,14 @@ class LanceDbIndex:
                 part = table.take_row_ids(row_ids[start : start + _SLICE_ROWS]).select(ROW_COLUMNS).to_arrow()
                 slice_ = sorted(rows_from(part), key=lambda row: row.chunk.id)
             yield from slice_
+
+    def chunks(self, ref: IndexRef, where: Filter) -> list[Chunk]:
+        """See `IndexStore`."""
+        with self._errors(ref.name, IntegrityFailed):
+            search = self._pin(ref).search()
+            predicate = predicate_of(where)
+            search = search.where(predicate) if predicate else search
+            return sorted(chunks_from(search.select(CHUNK_COLUMNS).to_arrow()), key=lambda chunk: chunk.id)
 
     def count(self, ref: IndexRef, *, expected: int | None = None) -> int:
         """See `IndexStore`."""

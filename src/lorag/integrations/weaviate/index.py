@@ -1,8 +1,10 @@
 """The vector store for more than one machine: a Weaviate collection for each index name, generations as filters."""
 
+import itertools
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,12 +30,14 @@ from lorag.integrations.weaviate.schema import (
     visible_at,
 )
 from lorag.integrations.weaviate.writer import WeaviateWriter, object_id
+from lorag.knowledge.documents import Chunk
 from lorag.params import IndexParams, StoreKind
 from lorag.retrieval.ahead import compute_ahead
 from lorag.retrieval.index.store import Filter, Hit, IndexEntry, IndexRef, IndexRow, Progress, Vector
 
 _PAGE_ROWS = 500
 _SCAN_ROWS = 2_000
+_PART_ROWS = 4_000
 _FETCH_THREADS = 2
 _PROBE_THREADS = 8
 _PROBE_HITS = 16
@@ -140,6 +144,30 @@ class WeaviateIndex:
         # The server fetches a page while the one before it is unpacked and the one before that is read.
         for rows in compute_ahead(fetch, _slices(uuids), threads=_FETCH_THREADS):
             yield from rows
+
+    def chunks(self, ref: IndexRef, where: Filter) -> list[Chunk]:
+        """See `IndexStore`; a cursor takes no filter, and a server counts only so far, so it goes by buckets."""
+        collection = self._collection(ref)
+        parts = max(1, min(BUCKETS, -(-self.count(ref) // _PART_ROWS)))
+        edges = np.linspace(0, BUCKETS, parts + 1).astype(int).tolist()
+        found: dict[str, Chunk] = {}
+        for documents in _slices(where.document_ids) if where.document_ids else [()]:
+            condition = matching(replace(where, document_ids=tuple(documents)), ref.generation)
+            for start, end in zip(edges, edges[1:], strict=False):
+                found |= self._matching(collection, condition & in_buckets(start, end))
+        return [found[chunk_id] for chunk_id in sorted(found)]
+
+    def _matching(self, collection: Any, condition: Any) -> dict[str, Chunk]:
+        found: dict[str, Chunk] = {}
+        with self._nodes.errors():
+            for offset in itertools.count(0, _PAGE_ROWS):
+                page = collection.query.fetch_objects(
+                    filters=condition, limit=_PAGE_ROWS, offset=offset, return_properties=CHUNK_PROPERTIES
+                ).objects
+                found |= {chunk.id: chunk for chunk in (chunk_from(item.properties) for item in page)}
+                if len(page) < _PAGE_ROWS:
+                    return found
+        raise AssertionError("a count has no end")
 
     def count(self, ref: IndexRef, *, expected: int | None = None) -> int:
         """See `IndexStore`; the node that is asked counts in its own copy."""

@@ -115,6 +115,9 @@ class IndexStore(Protocol):
     def rows(self, ref: IndexRef, ids: Sequence[str] | None = None) -> Iterator[IndexRow]:
         """Yield all rows of the generation, or those of `ids` that exist, sorted by chunk id; vectors bit for bit."""
 
+    def chunks(self, ref: IndexRef, where: Filter) -> list[Chunk]:
+        """Return every chunk of the generation that the filter selects, sorted by id."""
+
     def count(self, ref: IndexRef, *, expected: int | None = None) -> int:
         """Return the number of rows of the generation.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from lorag.answering.generator import LanguageModel
 from lorag.answering.rewrite import rewrite_question
 from lorag.answering.strategies import Answer, answer_question
-from lorag.errors import IntegrityFailed, LoragError, WorkspaceError
+from lorag.errors import IntegrityFailed, LoragError, NothingServed, WorkspaceError
 from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.files import base_model_sha256
 from lorag.integrations.models.reranker import open_reranker
@@ -154,7 +154,7 @@ def _choose(shelf: ReleaseShelf, opening: _Opening, as_of: str | None) -> tuple[
         return release, None
     served_id = shelf.served_id()
     if served_id is None:
-        raise WorkspaceError("nothing is served yet", do="run `lorag refresh`")
+        raise NothingServed("nothing is served yet", do="run `lorag refresh`")
     try:
         release = shelf.read(served_id)
         opening.check(release)
