@@ -52,6 +52,16 @@ class Workspace:
         return self.state / "run" / "service.json"
 
     @property
+    def queries_file(self) -> Path:
+        """What the service was asked, a JSON object a line; for this user alone."""
+        return self.state / "queries.jsonl"
+
+    @property
+    def question_candidates_file(self) -> Path:
+        """Questions that were declined or marked, a JSON object a line; for this user alone."""
+        return self.state / "candidates.jsonl"
+
+    @property
     def settled_file(self) -> Path:
         """What the last complete refresh read and left, as digests; without it the next one looks at everything."""
         return self.state / "settled.json"

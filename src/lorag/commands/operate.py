@@ -76,10 +76,15 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=1, max=65_535, help="8400 if left out, or another one if that is taken.")
     ] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name under which other machines ask; may be repeated. Also LORAG_SERVE_HOSTS."),
+    ] = None,
 ) -> None:
     """Answer questions over HTTP from the current release, until stopped; `lorag up` runs this.
 
-    `lorag ask` then asks the service, and waits for no model to load. The key is LORAG_SERVE_KEY, else a new one.
+    It speaks its own API, OpenAI's and MCP (docs/service.md). `lorag ask` then asks the service, and waits for no model
+    to load. The key is LORAG_SERVE_KEY, else a new one; `lorag keys add` makes more.
     """
     from lorag.service.run import serve as run
     from lorag.use_cases.operate.operate import say_ready
@@ -88,9 +93,9 @@ def serve(
 
     def ready(address: str) -> None:
         say_ready(workspace, "serve", os.getpid())
-        console.say(f"{address}/v1/answers; the key is in {workspace.service_file}")
+        console.say(f"{address}/v1; the key is in {workspace.service_file}")
 
-    run(workspace, dict(os.environ), host, port, ready)
+    run(workspace, dict(os.environ), host, port, ready, allowed_hosts=allowed_host or ())
 
 
 @commands.command(epilog="Example: lorag worker")

@@ -1,43 +1,34 @@
-"""The endpoints: questions in, answers from the current release out."""
+"""The application of `lorag serve`: the guard, the routes, and errors as problems."""
 
-import hmac
-import json
-import logging
-import queue
+import importlib.util
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, StreamingResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
 
-from lorag.errors import ExitStatus, LoragError, ParamsError
-from lorag.retrieval.index.store import Filter
-from lorag.strategies import READER, Strategy
-from lorag.use_cases.serve.answer import answer_served, answer_with
+from lorag.errors import LoragError, ParamsError
+from lorag.params_file import load_params
+from lorag.service import answers, documents, feedback, health, openai_chat, openai_models, openai_responses
+from lorag.service.desk import Desk
+from lorag.service.guard import OPEN_PATHS, Guard, Rates
+from lorag.service.keys import KeyRing
+from lorag.service.metrics import Metrics
+from lorag.service.problems import Refused, problem_of, refusal
+from lorag.service.routing import Problem, Service, unexpected
+from lorag.service.work import Queue
 from lorag.use_cases.serve.live import LiveRelease
-from lorag.use_cases.serve.request import refuse_empty
+from lorag.use_cases.serve.query_log import QueryLog
 from lorag.workspace import Workspace
 
-logger = logging.getLogger(__name__)
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
-_HTTP_STATUS = {ExitStatus.USAGE: 400, ExitStatus.BUSY: 503, ExitStatus.STORE: 503}
-
-
-class Ask(BaseModel):
-    """A question; `as_of` names a retained release, `where` maps metadata to the value that a chunk must have."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    question: Annotated[str, Field(min_length=1, max_length=20_000)]
-    strategy: Strategy = READER
-    as_of: str | None = None
-    where: dict[str, str] = {}
-    stream: bool = False
+_ROUTERS = (health, answers, documents, feedback, openai_models, openai_chat, openai_responses)
+_OPENAI = ("/v1/chat/", "/v1/responses", "/v1/models")
 
 
 def make_app(
@@ -46,106 +37,108 @@ def make_app(
     key: str,
     on_ready: Callable[[], None] = lambda: None,
     on_end: Callable[[], None] = lambda: None,
+    *,
+    hosts: Iterable[str] = (),
 ) -> FastAPI:
-    """Return the application; every path but the health checks asks for `key` as a bearer token.
+    """Return the application; every path but the health checks asks for `key`, or a key of the file, as bearer token.
 
-    `on_ready` is called before the first request, `on_end` after the last one.
+    `hosts` are names under which it may be asked, besides those of this machine itself. `on_ready` is called before the
+    first request, `on_end` after the last one.
     """
+    params = load_params(workspace.params_file).service
+    metrics = Metrics()
     live = LiveRelease(workspace, environment)
-    threading.Thread(target=_warm_up, args=(live,), name="warm-up", daemon=True).start()
-    bearer = HTTPBearer(auto_error=False)
-
-    def require_key(given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> None:
-        if given is None or not hmac.compare_digest(given.credentials.encode(), key.encode()):
-            raise HTTPException(401, "a key is needed", {"WWW-Authenticate": "Bearer"})
+    desk = Desk(workspace, environment, live, QueryLog(workspace, params.keep_questions_days), metrics)
+    service = Service(
+        desk,
+        Queue(params.answers_at_once, params.queue, params.deadline_s, metrics),
+        Queue(2 * params.answers_at_once, params.queue, params.deadline_s, metrics),
+    )
+    threading.Thread(target=desk.warm_up, name="warm-up", daemon=True).start()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        on_ready()
-        yield
-        on_end()
+        async with AsyncExitStack() as stack:
+            for enter in entering:
+                await stack.enter_async_context(enter())
+            on_ready()
+            yield
+            on_end()
+        for queue in (service.answers, service.reads):
+            queue.close()
         live.close()
 
-    app = FastAPI(title="lorag", docs_url=None, redoc_url=None, lifespan=lifespan)
+    entering: list[Callable[[], Any]] = []
+    app = FastAPI(
+        title="lorag",
+        version="1",
+        description="Answers from the current release. Errors are problem JSON (RFC 9457).",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
+    )
+    for each in _ROUTERS:
+        app.include_router(each.make_router(service))
+    if importlib.util.find_spec("mcp") is not None:
+        from lorag.service.mcp_http import mount_mcp
 
-    @app.exception_handler(LoragError)
-    def explain(request: Request, error: LoragError) -> JSONResponse:
-        return JSONResponse({"error": error.to_json()}, _HTTP_STATUS.get(error.exit_status, 500))
-
-    @app.exception_handler(RequestValidationError)
-    def explain_request(request: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:])
-        return JSONResponse({"error": ParamsError(first["msg"], where=where, do="correct the request").to_json()}, 422)
-
-    @app.exception_handler(HTTPException)
-    def explain_refusal(request: Request, error: HTTPException) -> JSONResponse:
-        refused = ParamsError(error.detail, where=request.url.path, do="send it as `Authorization: Bearer KEY`")
-        return JSONResponse({"error": refused.to_json()}, error.status_code, error.headers)
-
-    @app.get("/healthz")
-    def health() -> dict[str, str]:
-        return {"status": "ok"}
-
-    @app.get("/readyz")
-    def ready() -> dict[str, str]:
-        return {"status": "ok", "release": live.release_id()}
-
-    @app.post("/v1/answers", dependencies=[Depends(require_key)], response_model=None)
-    def answer(ask: Ask) -> dict[str, Any] | StreamingResponse:
-        if ask.stream:
-            return StreamingResponse(_stream(ask, live, environment), media_type="application/x-ndjson")
-        return _answer(ask, live, environment, lambda piece: None)
-
+        entering.append(mount_mcp(app, service))
+    _explain_errors(app)
+    _describe_keys(app)
+    app.add_middleware(
+        Guard,
+        keys=KeyRing(key, workspace.resolve(params.keys_file)),
+        rates=Rates(params.requests_per_minute),
+        hosts=LOOPBACK | {host.lower() for host in hosts},
+        max_body_bytes=params.max_body_bytes,
+        metrics=metrics,
+    )
     return app
 
 
-def _warm_up(live: LiveRelease) -> None:
-    """Open the release and the model that reads, so that the first question does not wait."""
-    # Without a release yet, or with a damaged one, the first question reports it.
-    with suppress(LoragError), live.use(READER.profile.adapter):
-        pass
+def _explain_errors(app: FastAPI) -> None:
+    def respond(request: Request, error: LoragError | Refused) -> Response:
+        return problem_of(error, request.url.path, request.state.request_id)
+
+    def explain(request: Request, error: Exception) -> Response:
+        return respond(request, error if isinstance(error, LoragError | Refused) else unexpected(error))
+
+    def explain_request(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        # OpenAI's clients know 400 for a request that cannot be used.
+        status = 400 if request.url.path.startswith(_OPENAI) else 422
+        refused = ParamsError(first["msg"][:500], where=where[:200], do="correct the request; see /openapi.json")
+        return respond(request, Refused(status, "bad-request", refused))
+
+    def explain_path(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        what = {404: "there is no such path", 405: "the path knows no such method"}.get(error.status_code, error.detail)
+        slug = {404: "not-there", 405: "wrong-method"}.get(error.status_code, "bad-request")
+        headers = {name.replace("-", "_"): value for name, value in (error.headers or {}).items()}
+        return respond(request, refusal(error.status_code, slug, what, do="see /openapi.json", **headers))
+
+    app.add_exception_handler(LoragError, explain)
+    app.add_exception_handler(Refused, explain)
+    app.add_exception_handler(RequestValidationError, explain_request)
+    app.add_exception_handler(HTTPException, explain_path)
+    app.add_exception_handler(Exception, explain)
 
 
-def _answer(ask: Ask, live: LiveRelease, environment: Mapping[str, str], on_text: Any) -> dict[str, Any]:
-    refuse_empty(ask.question, "question")
-    where = Filter(metadata=tuple(ask.where.items()))
-    if ask.as_of is not None:
-        with live.use(None) as current:
-            params = current.params
-        return answer_served(
-            ask.question,
-            ask.strategy,
-            live.workspace,
-            params,
-            environment,
-            where=where,
-            as_of=ask.as_of,
-            on_text=on_text,
-        ).to_json()
-    with live.use(ask.strategy.profile.adapter) as current:
-        return answer_with(
-            ask.question, ask.strategy, current.served, current.model, current.params, where=where, on_text=on_text
-        ).to_json()
+def _describe_keys(app: FastAPI) -> None:
+    """Make the OpenAPI document say that a bearer token is needed."""
+    describe = app.openapi
 
+    def with_keys() -> dict[str, Any]:
+        described = describe()
+        schemes = described.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["key"] = {"type": "http", "scheme": "bearer"}
+        for path, methods in described["paths"].items():
+            for method in methods.values():
+                method["security"] = [] if path in OPEN_PATHS else [{"key": []}]
+        return described
 
-def _stream(ask: Ask, live: LiveRelease, environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield lines of JSON: `text` for each piece, at last `result` or `error`."""
-    lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
-
-    def work() -> None:
-        try:
-            lines.put({"result": _answer(ask, live, environment, lambda piece: lines.put({"text": piece}))})
-        except LoragError as error:
-            lines.put({"error": error.to_json()})
-        # A stream that ends without either would look like an answer without words.
-        except Exception as error:
-            logger.exception("a question was not answered")
-            what = f"unexpected {type(error).__name__}: {error}"[:500]
-            lines.put({"error": LoragError(what, do="see the log of the service and report it").to_json()})
-        finally:
-            lines.put(None)
-
-    threading.Thread(target=work, name="answer", daemon=True).start()
-    while (line := lines.get()) is not None:
-        yield json.dumps(line) + "\n"
+    app.openapi = with_keys  # type: ignore[method-assign]

@@ -36,7 +36,12 @@ class RunningService:
             headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
             connection.request("POST", "/v1/answers", json.dumps({**ask, "stream": True}), headers)
             response = connection.getresponse()
-            return _read(response, on_text) if response.status == 200 else None
+            if response.status == 200:
+                return _read(response, on_text)
+            # With another key, or an older service, the command answers by itself.
+            if response.status in (400, 403, 404, 422, 429, 503, 504):
+                _raise_problem(response.read())
+            return None
         except (OSError, http.client.HTTPException):
             return None
         finally:
@@ -70,3 +75,13 @@ def _read(response: http.client.HTTPResponse, on_text: Callable[[str], None]) ->
     if shown:
         raise StoreFailed("the answer broke off", where="the service of this workspace", do="ask again")
     return None
+
+
+def _raise_problem(body: bytes) -> None:
+    """Raise the error that a problem describes, as if the command had met it itself."""
+    try:
+        value = json.loads(body)
+        error = error_of(value["code"], value["detail"], value["where"], value["do"], value.get("details"))
+    except (ValueError, KeyError, TypeError):
+        return
+    raise error

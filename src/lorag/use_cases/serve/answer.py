@@ -1,6 +1,6 @@
 """The commands `lorag ask` and `lorag search` in a workspace."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -101,10 +101,14 @@ def answer_with(
     *,
     where: Filter = Filter(),
     on_text: Callable[[str], None] | None = None,
+    on_hits: Callable[[Sequence[Hit]], None] = lambda hits: None,
 ) -> AnswerResult:
-    """Answer from a release and a model that are open; the cost is that of searching and generating."""
+    """Answer from a release and a model that are open; the cost is that of searching and generating.
+
+    `on_hits` is called with the chunks that were found, as `answer_from` does.
+    """
     with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
-        answer = _ask(question, strategy, served, model, params, meter, where, on_text)
+        answer = _ask(question, strategy, served, model, params, meter, where, on_text, on_hits)
     return _result(question, strategy, answer, served, None, meter.stop())
 
 
@@ -117,8 +121,9 @@ def _ask(
     meter: CostMeter,
     where: Filter,
     on_text: Callable[[str], None] | None,
+    on_hits: Callable[[Sequence[Hit]], None] = lambda hits: None,
 ) -> Answer:
-    answer = answer_from(question, strategy, served, model, params, where=where, on_text=on_text)
+    answer = answer_from(question, strategy, served, model, params, where=where, on_text=on_text, on_hits=on_hits)
     meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
     return answer
 
@@ -219,12 +224,29 @@ def search_workspace(
     `top_k` and `retriever` replace those of params; `exact` compares with every vector. Raises the same errors as
     `open_served`.
     """
-    params = _searching(params, top_k, retriever)
     with open_served(workspace, params, environment, as_of=as_of) as served:
         rewrites = params.search.rewriting is not Rewriting.NONE
         generator = open_generator(params.generation, environment) if rewrites else None
-        found = search_served(query, served, params, generator=generator, where=where, exact=exact)
-        documents = served.release.documents
+        return search_with(
+            query, served, generator, params, top_k=top_k, retriever=retriever, where=where, exact=exact
+        )
+
+
+def search_with(
+    query: str,
+    served: Served,
+    generator: LanguageModel | None,
+    params: Params,
+    *,
+    top_k: int | None = None,
+    retriever: RetrieverKind | None = None,
+    where: Filter = Filter(),
+    exact: bool = False,
+) -> SearchOutcome:
+    """Search a release that is open, as `search_workspace` does; `generator` rewrites the query if params ask for it."""
+    params = _searching(params, top_k, retriever)
+    found = search_served(query, served, params, generator=generator, where=where, exact=exact)
+    documents = served.release.documents
     names = {hit.chunk.document_id for hit in found.hits}
     versions = {name: documents[name].version for name in names}
     return SearchOutcome(query, params.search.retriever, found.hits, versions, found.best_similarity, served.release.id)

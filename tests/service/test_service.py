@@ -16,7 +16,8 @@ from fastapi.testclient import TestClient
 from lorag.errors import StoreFailed, WorkspaceError
 from lorag.service.app import make_app
 from lorag.service.client import RunningService, find_service
-from lorag.service.run import _write_private, serve
+from lorag.service.keys import write_private
+from lorag.service.run import serve
 from lorag.strategies import Strategy
 from lorag.use_cases.serve.answer import answer_served
 from lorag.use_cases.serve.live import LiveRelease
@@ -29,8 +30,14 @@ KEY = {"Authorization": "Bearer secret"}
 
 
 @pytest.fixture
+def served(place: Place) -> Place:
+    place.refresh()
+    return place
+
+
+@pytest.fixture
 def client(served: Place) -> Iterator[TestClient]:
-    with TestClient(make_app(served.workspace, {}, "secret")) as opened:
+    with TestClient(make_app(served.workspace, {}, "secret"), base_url="http://127.0.0.1") as opened:
         yield opened
 
 
@@ -39,7 +46,10 @@ def ask(client: TestClient, **values: Any) -> Any:
 
 
 def without_cost(answer: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in answer.items() if key != "cost"}
+    """What both give: the service adds an id, seconds and more of each citation."""
+    cited = [{n: c[n] for n in ("document_id", "chunk_id", "quote", "start", "end")} for c in answer["citations"]]
+    left_out = {"cost", "id", "seconds", "asked_as", "citations"}
+    return {key: value for key, value in answer.items() if key not in left_out} | {"citations": cited}
 
 
 def test_it_answers_as_the_command_does(served: Place, client: TestClient) -> None:
@@ -65,18 +75,18 @@ def test_a_filter_and_an_older_release_are_obeyed(served: Place, client: TestCli
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer other"}])
 def test_without_the_key_nothing_is_answered(client: TestClient, headers: dict[str, str]) -> None:
     refused = client.post("/v1/answers", json={"question": QUESTION}, headers=headers)
-    assert (refused.status_code, refused.json()["error"]["what"]) == (401, "a key is needed")
+    assert (refused.status_code, refused.json()["detail"]) == (401, "a key is needed")
     assert client.get("/healthz").json() == {"status": "ok"}
 
 
 def test_errors_say_what_to_do(client: TestClient) -> None:
     missing = ask(client, strategy="tuned")
     assert missing.status_code == 400
-    assert missing.json()["error"]["do"] == "run `lorag retrain --adapter tuned`"
+    assert missing.json()["do"] == "run `lorag retrain --adapter tuned`"
     blank = client.post("/v1/answers", json={"question": " \n"}, headers=KEY)
-    assert (blank.status_code, blank.json()["error"]["what"]) == (400, "the question is empty")
+    assert (blank.status_code, blank.json()["detail"]) == (400, "the question is empty")
     other = ask(client, strategy="best")
-    assert (other.status_code, other.json()["error"]["where"]) == (422, "strategy")
+    assert (other.status_code, other.json()["where"]) == (422, "strategy")
     assert ask(client, questoin="x").status_code == 422
 
 
@@ -126,7 +136,7 @@ def test_a_command_finds_the_service_and_gets_its_errors(served: Place) -> None:
     thread.start()
     while not server.started:
         time.sleep(0.05)
-    _write_private(served.workspace.service_file, {"host": "127.0.0.1", "port": port, "key": "secret"})
+    write_private(served.workspace.service_file, {"host": "127.0.0.1", "port": port, "key": "secret"})
     assert stat.S_IMODE(os.stat(served.workspace.service_file).st_mode) == 0o600
     found = find_service(served.workspace.service_file)
     assert found is not None
@@ -153,7 +163,7 @@ def test_no_record_or_a_damaged_one_is_no_service(served: Place) -> None:
 def test_a_service_says_when_it_is_ready_and_when_it_ends(served: Place) -> None:
     said: list[str] = []
     app = make_app(served.workspace, {}, "secret", lambda: said.append("ready"), lambda: said.append("ended"))
-    with TestClient(app) as opened:
+    with TestClient(app, base_url="http://127.0.0.1") as opened:
         assert opened.get("/readyz").json()["release"] == served.shelf.served_id()
         assert said == ["ready"]
     assert said == ["ready", "ended"]

@@ -1,0 +1,131 @@
+"""The keys of the service: one from the environment or new at each start, and those of a file that holds hashes only."""
+
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lorag.errors import IntegrityFailed, NotThere, ParamsError
+from lorag.use_cases.serve.access import EVERYTHING, Access
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_PREFIX = "lorag-"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A key by the sha256 of its 256 random bits, which nobody can guess or reverse, and what it may read."""
+
+    name: str
+    sha256: str
+    where: tuple[tuple[str, str], ...]
+    created_utc: str
+
+    @property
+    def access(self) -> Access:
+        """What the caller with this key may read."""
+        return Access(self.name, self.where)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, without the hash."""
+        return {"name": self.name, "where": dict(self.where), "created_utc": self.created_utc}
+
+
+def read_keys(file: Path) -> list[StoredKey]:
+    """Return the keys of the file, none if it does not exist; raises IntegrityFailed if it is damaged."""
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))["keys"]
+        return [StoredKey(v["name"], v["sha256"], tuple(sorted(v["where"].items())), v["created_utc"]) for v in values]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IntegrityFailed(
+            f"the keys cannot be read: {error!r}", where=str(file), do="remove the file and add the keys again"
+        ) from error
+
+
+def add_key(file: Path, name: str, where: Mapping[str, str]) -> str:
+    """Store the hash of a new key and return the key, which nothing can show a second time.
+
+    Raises ParamsError for a name that is taken or not made of letters, digits, dots, hyphens and underscores.
+    """
+    if not _NAME.fullmatch(name):
+        raise ParamsError(f"{name!r} is no name for a key", where="NAME", do="use letters, digits, . _ and -")
+    known = read_keys(file)
+    if name == EVERYTHING.name or any(key.name == name for key in known):
+        raise ParamsError(f"there is a key {name!r} already", where="NAME", do="remove it first, or take another name")
+    key = _PREFIX + secrets.token_urlsafe(32)
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    _write(file, [*known, StoredKey(name, _hash(key), tuple(sorted(where.items())), created)])
+    return key
+
+
+def remove_key(file: Path, name: str) -> StoredKey:
+    """Remove a key, from now on; raises NotThere for an unknown name."""
+    known = read_keys(file)
+    for key in known:
+        if key.name == name:
+            _write(file, [other for other in known if other is not key])
+            return key
+    raise NotThere(f"no key {name!r}", where=file.name, do="`lorag keys list` lists them")
+
+
+@dataclass(slots=True)
+class KeyRing:
+    """The keys that are valid now: `owner`, which reads everything, and those of `file`, read again when it changes."""
+
+    owner: str
+    file: Path
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _read_at: tuple[int, int] | None = None
+    _keys: list[StoredKey] = field(default_factory=list)
+
+    def find(self, key: str) -> Access | None:
+        """Return the access of a key, None for an unknown one; it takes equally long whichever it is."""
+        given = _hash(key)
+        found: Access | None = None
+        for stored in self._current():
+            if hmac.compare_digest(given, stored.sha256):
+                found = stored.access
+        return EVERYTHING if hmac.compare_digest(given, _hash(self.owner)) else found
+
+    def _current(self) -> list[StoredKey]:
+        with self._lock:
+            try:
+                status = self.file.stat()
+                read_at = (status.st_mtime_ns, status.st_ino)
+            except OSError:
+                read_at = None
+            if read_at != self._read_at:
+                # A file that cannot be read gives no access to anybody but the owner.
+                self._keys = []
+                self._keys = read_keys(self.file)
+                self._read_at = read_at
+            return self._keys
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _write(file: Path, keys: list[StoredKey]) -> None:
+    values = [{**key.to_json(), "sha256": key.sha256} for key in keys]
+    write_private(file, {"keys": values})
+
+
+def write_private(path: Path, value: Mapping[str, Any]) -> None:
+    """Replace `path` by a file that nobody else can read, not even while it is written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+        json.dump(value, file)
+    temporary.replace(path)

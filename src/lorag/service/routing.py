@@ -1,0 +1,77 @@
+"""What the routes share: who asks, the models of requests, and streams of lines."""
+
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from lorag.errors import LoragError
+from lorag.service.desk import Desk
+from lorag.service.work import Ended, Queue
+from lorag.use_cases.serve.access import Access
+
+logger = logging.getLogger(__name__)
+
+MAX_QUESTION = 8_000
+"""The most characters of a question, about 2,000 tokens."""
+
+Text = Annotated[str, Field(min_length=1, max_length=MAX_QUESTION)]
+Where = Annotated[dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=1_000)]],
+    Field(max_length=20, description="Metadata that a document must have, all of it.")]
+AsOf = Annotated[str | None, Field(max_length=100, description="A retained release, by id or generation.")]
+
+
+class Body(BaseModel):
+    """A request that refuses unknown fields and values of other types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    where: str
+    do: str
+    request_id: str
+
+
+def access_of(request: Request) -> Access:
+    """Return who asks; the guard has looked at the key."""
+    access: Access = request.state.access
+    return access
+
+
+Caller = Annotated[Access, Depends(access_of)]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The desk with the queue in front of the language model, and one for requests that only read."""
+
+    desk: Desk
+    answers: Queue
+    reads: Queue
+
+
+def unexpected(error: Exception) -> LoragError:
+    """Return the error that a client sees of a defect: nothing of its inside; the log has it."""
+    logger.error("a request failed", exc_info=error)
+    return LoragError("the service failed to answer", do="see the log of the service and report it")
+
+
+async def first_of(events: AsyncIterator[str | Ended]) -> str | Ended:
+    """Return the first event of a stream, so that an error before it still has a status of its own."""
+    return await anext(events)
+
+
+def example(value: Any) -> dict[int | str, dict[str, Any]]:
+    """Return a successful response's example for the OpenAPI document."""
+    return {200: {"content": {"application/json": {"example": value}}}}

@@ -1,0 +1,61 @@
+"""What a caller may read: the condition that goes into every search, and the adapters that saw more than that."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from lorag.errors import NotAllowed
+from lorag.releases.record import Release
+from lorag.retrieval.index.store import Filter, IndexStore
+from lorag.strategies import AdapterKind
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A caller by name; only documents with all of the metadata values in `where` are there for it, all without any."""
+
+    name: str
+    where: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def reads_all(self) -> bool:
+        """Whether nothing is hidden from this caller."""
+        return not self.where
+
+    def narrow(self, where: Mapping[str, str] | None = None, documents: Iterable[str] = ()) -> Filter:
+        """Return the filter of a request, which can only take away from what the caller may read."""
+        asked = tuple((where or {}).items())
+        return Filter(tuple(documents), self.where + tuple(pair for pair in asked if pair not in self.where))
+
+
+EVERYTHING = Access("owner")
+"""The access of somebody who can read the workspace's files anyway."""
+
+
+def readable_documents(access: Access, release: Release, store: IndexStore, among: Iterable[str] = ()) -> frozenset[str]:
+    """Return the ids of the documents of a release that the caller may read, of those in `among` if it names any."""
+    if access.reads_all:
+        named = frozenset(among)
+        return named & release.documents.keys() if named else frozenset(release.documents)
+    return frozenset(chunk.document_id for chunk in store.chunks(release.index, access.narrow(documents=among)))
+
+
+def refuse_adapter(kind: AdapterKind | None, access: Access, release: Release, store: IndexStore) -> None:
+    """Raise NotAllowed if the adapter learned from a document that the caller may not read.
+
+    A document that is gone or has changed since the training counts as one: nobody can say any more who might read it.
+    """
+    entry = release.adapters.get(kind) if kind else None
+    if entry is None or access.reads_all:
+        return
+    current = {
+        name for name, version in entry.documents.items() if (now := release.documents.get(name)) and now.version == version
+    }
+    readable = readable_documents(access, release, store, current) if current else frozenset()
+    hidden = len(entry.documents) - len(readable)
+    if hidden or not entry.documents:
+        share = f"{hidden} of its {len(entry.documents)} documents" if entry.documents else "nobody knows what"
+        raise NotAllowed(
+            f"the {kind} adapter was trained on {share} that this key may not read, or that have changed since",
+            where=f"strategy {kind.strategy if kind else ''}",
+            do="ask by rag, or with a key that reads everything",
+        )
