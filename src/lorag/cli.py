@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lorag.commands import adapters, answers, comparison, costs, knowledge, operate, questions
+from lorag.commands import adapters, answers, comparison, costs, knowledge, operate, questions, service
 from lorag.commands.options import Settings
 from lorag.console import terminal as console
 from lorag.errors import ExitStatus, LoragError, ParamsError
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for group in (knowledge, questions, answers, adapters, comparison, costs, operate):
+for group in (knowledge, questions, answers, adapters, comparison, costs, operate, service):
     app.add_typer(group.commands)
 
 

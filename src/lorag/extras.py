@@ -8,6 +8,7 @@ _EXTRA_OF = {
         "train",
     ),
     "weaviate": "weaviate",
+    **dict.fromkeys(("mcp", "mcp_types"), "mcp"),
     **dict.fromkeys(("dask", "distributed", "prefect_dask", "prefect_ray", "ray"), "clusters"),
 }
 

@@ -10,8 +10,8 @@ MAX_NEW_TOKENS = 48
 
 # Not among the templates: no stage depends on the wording, so that a change of it makes no adapter stale.
 _SYSTEM = (
-    "You rewrite the last question of a conversation so that it can be understood alone. Replace words such as it, they "
-    "or there by what they mean. Write the question only."
+    "You rewrite the last question of a conversation so that it can be understood alone. Replace words such as it, "
+    "they or there by what they mean. Write the question only."
 )
 _USER = "Conversation:\n{before}\n\nLast question: {question}\n\nThe last question, to be understood alone:"
 
@@ -55,7 +55,9 @@ def _is_usable(line: str, question: str, told: str) -> bool:
     new = said - content_words(question)
     is_question = line.endswith(("?", "\uff1f")) and 0 < len(line) <= _MAX_CHARACTERS
     # Words that nobody said would be searched for, and a rewriting that adds nothing still refers back.
-    return is_question and bool(new) and new <= content_words(told) and _kept(question) <= said and not refers_back(line)
+    return (
+        is_question and bool(new) and new <= content_words(told) and _kept(question) <= said and not refers_back(line)
+    )
 
 
 def _kept(question: str) -> frozenset[str]:

@@ -52,7 +52,9 @@ class Ask(Body):
     strategy: Annotated[Strategy, Field(strict=False)] = READER
     as_of: AsOf = None
     where: Where = {}
-    stream: Annotated[bool, Field(description="Lines of JSON: `text` as it comes, at last `result` or `error`.")] = False
+    stream: Annotated[bool, Field(description="Lines of JSON: `text` as it comes, at last `result` or `error`.")] = (
+        False
+    )
 
 
 class SearchFor(Body):

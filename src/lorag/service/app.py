@@ -1,7 +1,6 @@
 """The application of `lorag serve`: the guard, the routes, and errors as problems."""
 
 import importlib.util
-import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -14,15 +13,10 @@ from starlette.exceptions import HTTPException
 from lorag.errors import LoragError, ParamsError
 from lorag.params_file import load_params
 from lorag.service import answers, documents, feedback, health, openai_chat, openai_models, openai_responses
-from lorag.service.desk import Desk
 from lorag.service.guard import OPEN_PATHS, Guard, Rates
 from lorag.service.keys import KeyRing
-from lorag.service.metrics import Metrics
 from lorag.service.problems import Refused, problem_of, refusal
 from lorag.service.routing import Problem, Service, unexpected
-from lorag.service.work import Queue
-from lorag.use_cases.serve.live import LiveRelease
-from lorag.use_cases.serve.query_log import QueryLog
 from lorag.workspace import Workspace
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -46,15 +40,7 @@ def make_app(
     first request, `on_end` after the last one.
     """
     params = load_params(workspace.params_file).service
-    metrics = Metrics()
-    live = LiveRelease(workspace, environment)
-    desk = Desk(workspace, environment, live, QueryLog(workspace, params.keep_questions_days), metrics)
-    service = Service(
-        desk,
-        Queue(params.answers_at_once, params.queue, params.deadline_s, metrics),
-        Queue(2 * params.answers_at_once, params.queue, params.deadline_s, metrics),
-    )
-    threading.Thread(target=desk.warm_up, name="warm-up", daemon=True).start()
+    service = Service.open(workspace, environment, params)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -64,9 +50,7 @@ def make_app(
             on_ready()
             yield
             on_end()
-        for queue in (service.answers, service.reads):
-            queue.close()
-        live.close()
+        service.close()
 
     entering: list[Callable[[], Any]] = []
     app = FastAPI(
@@ -93,7 +77,7 @@ def make_app(
         rates=Rates(params.requests_per_minute),
         hosts=LOOPBACK | {host.lower() for host in hosts},
         max_body_bytes=params.max_body_bytes,
-        metrics=metrics,
+        metrics=service.desk.metrics,
     )
     return app
 

@@ -92,7 +92,7 @@ class Desk:
     def answer(
         self, asked: Asked, access: Access, watch: Watch, on_text: Callable[[str], None] = lambda piece: None
     ) -> Given:
-        """Answer from exactly one release; raises NotAllowed for a strategy whose adapter saw more than the caller may."""
+        """Answer from exactly one release; raises NotAllowed if the strategy's adapter saw more than that."""
         refuse_empty(asked.question, "question")
         began = time.perf_counter()
         hits: list[Hit] = []

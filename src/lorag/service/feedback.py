@@ -21,7 +21,9 @@ def make_router(service: Service) -> APIRouter:
     """Return the route for feedback."""
     router = APIRouter(prefix="/v1", tags=["feedback"])
 
-    @router.post("/feedback", responses=example({"candidate": "cand_9a…", "answer_id": "ans_3c1f…", "verdict": "wrong"}))
+    @router.post(
+        "/feedback", responses=example({"candidate": "cand_9a…", "answer_id": "ans_3c1f…", "verdict": "wrong"})
+    )
     async def feedback(said: Feedback, request: Request, caller: Caller) -> dict[str, Any]:
         """Note a verdict as a candidate for a test question; a person decides later what becomes of it."""
         noted = await service.reads.run(

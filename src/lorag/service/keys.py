@@ -1,4 +1,4 @@
-"""The keys of the service: one from the environment or new at each start, and those of a file that holds hashes only."""
+"""The keys of the service: the owner's, and those of a file that holds hashes only."""
 
 import hashlib
 import hmac

@@ -19,7 +19,9 @@ def mount_mcp(app: FastAPI, service: Service) -> Callable[[], AbstractAsyncConte
     """Add the tools to the application; return what has to be entered while it runs."""
 
     def access_of(context: Context) -> Access:
-        access: Access = context.request_context.request.state.access
+        request = context.request_context.request
+        assert request is not None, "over HTTP each message comes with its request"
+        access: Access = request.state.access
         return access
 
     server = make_server(service, access_of)

@@ -20,7 +20,9 @@ class Metrics:
         self._tokens = Counter("lorag_tokens", "Tokens of answers.", ["direction"], registry=self.registry)
         self.running = Gauge("lorag_answers_running", "Requests that compute now.", registry=self.registry)
         self.waiting = Gauge("lorag_answers_waiting", "Requests that wait for a place.", registry=self.registry)
-        self.generation = Gauge("lorag_release_generation", "The generation of the served release.", registry=self.registry)
+        self.generation = Gauge(
+            "lorag_release_generation", "The generation of the served release.", registry=self.registry
+        )
 
     def count_request(self, path: str, method: str, status: int, seconds: float) -> None:
         """Count a request that has ended; `path` is that of its route, so that there are only a few."""

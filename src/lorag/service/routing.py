@@ -1,17 +1,23 @@
 """What the routes share: who asks, the models of requests, and streams of lines."""
 
 import logging
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from lorag.errors import LoragError
+from lorag.params import ServiceParams
 from lorag.service.desk import Desk
+from lorag.service.metrics import Metrics
 from lorag.service.work import Ended, Queue
 from lorag.use_cases.serve.access import Access
+from lorag.use_cases.serve.live import LiveRelease
+from lorag.use_cases.serve.query_log import QueryLog
+from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +25,10 @@ MAX_QUESTION = 8_000
 """The most characters of a question, about 2,000 tokens."""
 
 Text = Annotated[str, Field(min_length=1, max_length=MAX_QUESTION)]
-Where = Annotated[dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=1_000)]],
-    Field(max_length=20, description="Metadata that a document must have, all of it.")]
+Where = Annotated[
+    dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=1_000)]],
+    Field(max_length=20, description="Metadata that a document must have, all of it."),
+]
 AsOf = Annotated[str | None, Field(max_length=100, description="A retained release, by id or generation.")]
 
 
@@ -59,6 +67,23 @@ class Service:
     desk: Desk
     answers: Queue
     reads: Queue
+
+    @classmethod
+    def open(cls, workspace: Workspace, environment: Mapping[str, str], params: ServiceParams) -> Self:
+        """Return the service of a workspace, and begin to open its release and model in a thread."""
+        metrics = Metrics()
+        log = QueryLog(workspace, params.keep_questions_days)
+        desk = Desk(workspace, environment, LiveRelease(workspace, environment), log, metrics)
+        places = params.answers_at_once
+        queues = [Queue(n, params.queue, params.deadline_s, metrics) for n in (places, 2 * places)]
+        threading.Thread(target=desk.warm_up, name="warm-up", daemon=True).start()
+        return cls(desk, *queues)
+
+    def close(self) -> None:
+        """Take no more questions, and close the release after the last one."""
+        self.answers.close()
+        self.reads.close()
+        self.desk.live.close()
 
 
 def unexpected(error: Exception) -> LoragError:

@@ -31,7 +31,9 @@ EVERYTHING = Access("owner")
 """The access of somebody who can read the workspace's files anyway."""
 
 
-def readable_documents(access: Access, release: Release, store: IndexStore, among: Iterable[str] = ()) -> frozenset[str]:
+def readable_documents(
+    access: Access, release: Release, store: IndexStore, among: Iterable[str] = ()
+) -> frozenset[str]:
     """Return the ids of the documents of a release that the caller may read, of those in `among` if it names any."""
     if access.reads_all:
         named = frozenset(among)
@@ -48,7 +50,9 @@ def refuse_adapter(kind: AdapterKind | None, access: Access, release: Release, s
     if entry is None or access.reads_all:
         return
     current = {
-        name for name, version in entry.documents.items() if (now := release.documents.get(name)) and now.version == version
+        name
+        for name, version in entry.documents.items()
+        if (now := release.documents.get(name)) and now.version == version
     }
     readable = readable_documents(access, release, store, current) if current else frozenset()
     hidden = len(entry.documents) - len(readable)

@@ -227,9 +227,7 @@ def search_workspace(
     with open_served(workspace, params, environment, as_of=as_of) as served:
         rewrites = params.search.rewriting is not Rewriting.NONE
         generator = open_generator(params.generation, environment) if rewrites else None
-        return search_with(
-            query, served, generator, params, top_k=top_k, retriever=retriever, where=where, exact=exact
-        )
+        return search_with(query, served, generator, params, top_k=top_k, retriever=retriever, where=where, exact=exact)
 
 
 def search_with(
@@ -243,7 +241,7 @@ def search_with(
     where: Filter = Filter(),
     exact: bool = False,
 ) -> SearchOutcome:
-    """Search a release that is open, as `search_workspace` does; `generator` rewrites the query if params ask for it."""
+    """Search a release that is open, as `search_workspace` does; params say if `generator` rewrites the query."""
     params = _searching(params, top_k, retriever)
     found = search_served(query, served, params, generator=generator, where=where, exact=exact)
     documents = served.release.documents

@@ -66,7 +66,9 @@ class Query:
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Read the plain values of a line; raises KeyError or TypeError for others."""
         passages = tuple(Passage(**passage) for passage in value["passages"])
-        return cls(**{**value, "strategy": Strategy(value["strategy"]), "passages": passages, "cited": (*value["cited"],)})
+        return cls(
+            **{**value, "strategy": Strategy(value["strategy"]), "passages": passages, "cited": (*value["cited"],)}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,7 @@ def read_candidates(file: Path) -> list[QuestionCandidate]:
         try:
             passages = tuple(Passage(**passage) for passage in value["passages"])
             verdict, strategy = Verdict(value["verdict"]), Strategy(value["strategy"])
-            found.append(
-                QuestionCandidate(**{**value, "passages": passages, "verdict": verdict, "strategy": strategy})
-            )
+            found.append(QuestionCandidate(**{**value, "passages": passages, "verdict": verdict, "strategy": strategy}))
         except (KeyError, TypeError, ValueError):
             continue
     return found

@@ -94,7 +94,14 @@ def view_document(
     document = texts.find(document_id, entry.version)
     text, sections = _lay_out(document) if document else _gather(chunks)
     return DocumentView(
-        document_id, entry.title, entry.version, release.id, dict(chunks[0].metadata), text, sections, document is not None
+        document_id,
+        entry.title,
+        entry.version,
+        release.id,
+        dict(chunks[0].metadata),
+        text,
+        sections,
+        document is not None,
     )
 
 

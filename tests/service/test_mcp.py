@@ -1,0 +1,72 @@
+"""The tools for agents, by the official client: over stdio and over HTTP, with the same keys."""
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+import pytest
+
+pytest.importorskip("mcp", reason="the extra `mcp` of lorag is not installed")
+
+import httpx2
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.service.conftest import OWNER, QUESTION, Served, with_key
+
+
+async def use(client: Client) -> dict[str, Any]:
+    """All tools, and a call of each."""
+    listed = await client.list_tools()
+    found: dict[str, Any] = {"tools": {tool.name: tool for tool in listed.tools}}
+    found["search"] = await client.call_tool("search", {"query": "berth galley", "top_k": 9})
+    found["ask"] = await client.call_tool("ask", {"question": QUESTION})
+    found["changed"] = await client.call_tool("what_changed", {"since": "1"})
+    found["refused"] = await client.call_tool("ask", {"question": QUESTION, "strategy": "tuned"})
+    found["bad"] = await client.call_tool("search", {"query": "a", "top_k": 1_000})
+    return found
+
+
+def over_http(service: Served, key: str) -> dict[str, Any]:
+    async def run() -> dict[str, Any]:
+        async with httpx2.AsyncClient(headers=with_key(key), timeout=60) as http:
+            async with Client(streamable_http_client(f"{service.address}/mcp", http_client=http)) as client:
+                return await use(client)
+
+    return asyncio.run(run())
+
+
+def check(found: dict[str, Any], *pages: str) -> None:
+    assert sorted(found["tools"]) == ["ask", "search", "what_changed"]
+    assert all(tool.annotations.read_only_hint for tool in found["tools"].values())
+    hits = found["search"].structured_content["hits"]
+    assert {hit["document_id"] for hit in hits} == set(pages)
+    answer = found["ask"].structured_content
+    assert answer["citations"][0]["document_id"] == "berths.md" and answer["release"]
+    assert found["changed"].structured_content["changed"] == []
+    assert found["refused"].is_error and "lorag retrain --adapter tuned" in found["refused"].content[0].text
+    assert found["bad"].is_error
+
+
+def test_the_tools_over_http_read_what_the_key_may(service: Served) -> None:
+    check(over_http(service, OWNER), "berths.md", "kitchen.md")
+    check(over_http(service, service.harbour), "berths.md")
+    with pytest.raises(BaseExceptionGroup):
+        over_http(service, "other")
+
+
+@pytest.mark.parametrize("as_harbour", [False, True])
+def test_the_tools_over_stdio_read_what_the_key_may(service: Served, as_harbour: bool) -> None:
+    workspace = str(service.place.workspace.root)
+    environment = {**os.environ, **({"LORAG_MCP_KEY": service.harbour} if as_harbour else {})}
+    command = StdioServerParameters(
+        command=sys.executable, args=["-m", "lorag.cli", "--workspace", workspace, "mcp"], env=environment
+    )
+
+    async def run() -> dict[str, Any]:
+        async with Client(stdio_client(command)) as client:
+            return await use(client)
+
+    check(asyncio.run(run()), *(["berths.md"] if as_harbour else ["berths.md", "kitchen.md"]))
