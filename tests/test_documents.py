@@ -68,7 +68,7 @@ def test_each_command_has_a_row_in_the_readme_and_each_row_is_a_command() -> Non
 
 def test_each_result_as_json_has_a_section() -> None:
     sections = re.findall(r"^## `lorag (.*)`$", (ROOT / "docs" / "json.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert {*_commands(get_command(app))} - {*sections} == {"serve", "watch", "worker"}, (
+    assert {*_commands(get_command(app))} - {*sections} == {"mcp", "serve", "watch", "worker"}, (
         "they run until they are stopped"
     )
 

@@ -64,7 +64,7 @@ def queries(
     console.show(result, lambda: console_service.show_queries(result), as_json=as_json)
 
 
-@commands.command(epilog="Example: lorag --workspace handbook mcp")
+@commands.command(epilog="Example: lorag mcp")
 def mcp(context: typer.Context) -> None:
     """Offer search, ask and what_changed to an agent over standard input and output (Model Context Protocol).
 
