@@ -151,7 +151,7 @@ def test_each_command_has_help_with_an_example(names: list[str], capsys: pytest.
     assert ("--json" in shown) == (names[0] not in RUN_UNTIL_STOPPED)
 
 
-RUN_UNTIL_STOPPED = ("serve", "watch", "worker")
+RUN_UNTIL_STOPPED = ("mcp", "serve", "watch", "worker")
 """They have no result, and so no `--json`."""
 
 
@@ -161,7 +161,7 @@ def test_a_shell_completes_the_commands() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | typed, capture_output=True, text=True, check=False
     )
-    assert done.stdout.split() == ["refresh", "releases", "report", "retrain"]
+    assert done.stdout.split() == ["refresh", "releases", "retrain", "report"]
 
 
 def test_completion_can_be_installed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -259,3 +259,23 @@ def test_the_figures_count_requests_by_path(client: httpx.Client) -> None:
     figures = client.get("/metrics").text
     assert 'lorag_requests_total{method="GET",path="/v1/documents/{document_id:path}",status="404"}' in figures
     assert "somewhere" not in figures
+
+
+def test_a_defect_says_nothing_of_its_inside(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any, on_text: Any = None, **values: Any) -> Any:
+        if on_text is not None:
+            on_text("The first words. ")
+        raise RuntimeError("secret of /home/somebody/file.py")
+
+    monkeypatch.setattr("lorag.service.desk.search_with", fail)
+    monkeypatch.setattr("lorag.service.desk.answer_with", fail)
+    assert_problem(client.post(SEARCH, content=text({"query": "a"}), headers=JSON), 500)
+    assert_problem(client.post(ANSWERS, content=ask(strategy="base"), headers=JSON), 500)
+    streams = [
+        client.post(ANSWERS, content=ask(strategy="base", stream=True), headers=JSON),
+        client.post(CHAT, content=chat(model="lorag-base", stream=True), headers=JSON),
+        client.post(RESPONSES, content=respond(model="lorag-base", stream=True), headers=JSON),
+    ]
+    for stream in streams:
+        assert stream.status_code == 200 and "The first words" in stream.text
+        assert "failed to answer" in stream.text and "secret" not in stream.text

@@ -11,7 +11,8 @@ from pydantic import Field
 from lorag.errors import LoragError
 from lorag.params import RetrieverKind
 from lorag.service.desk import Asked
-from lorag.service.routing import AsOf, Body, Caller, Service, Text, Where, example, first_of, unexpected
+from lorag.service.problems import unexpected
+from lorag.service.routing import AsOf, Body, Caller, Service, Text, Where, example, first_of
 from lorag.service.work import Ended
 from lorag.strategies import READER, Strategy
 from lorag.use_cases.serve.request import refuse_empty

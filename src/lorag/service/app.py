@@ -16,7 +16,7 @@ from lorag.service import answers, documents, feedback, health, openai_chat, ope
 from lorag.service.guard import OPEN_PATHS, Guard, Rates
 from lorag.service.keys import KeyRing
 from lorag.service.problems import Refused, problem_of, refusal
-from lorag.service.routing import Problem, Service, unexpected
+from lorag.service.routing import Problem, Service
 from lorag.workspace import Workspace
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -87,7 +87,8 @@ def _explain_errors(app: FastAPI) -> None:
         return problem_of(error, request.url.path, request.state.request_id)
 
     def explain(request: Request, error: Exception) -> Response:
-        return respond(request, error if isinstance(error, LoragError | Refused) else unexpected(error))
+        assert isinstance(error, LoragError | Refused)
+        return respond(request, error)
 
     def explain_request(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -109,7 +110,6 @@ def _explain_errors(app: FastAPI) -> None:
     app.add_exception_handler(Refused, explain)
     app.add_exception_handler(RequestValidationError, explain_request)
     app.add_exception_handler(HTTPException, explain_path)
-    app.add_exception_handler(Exception, explain)
 
 
 def _describe_keys(app: FastAPI) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,10 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lorag.errors import LoragError, Overloaded
 from lorag.service.keys import KeyRing
 from lorag.service.metrics import Metrics
-from lorag.service.problems import Refused, problem_of, refusal
+from lorag.service.problems import Refused, problem_of, refusal, unexpected
 from lorag.use_cases.serve.access import Access
-
-logger = logging.getLogger(__name__)
 
 OPEN_PATHS = ("/healthz", "/readyz")
 """The only paths that ask for no key."""
@@ -69,7 +66,7 @@ class Guard:
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         began = time.perf_counter()
-        status = 500
+        status = None
 
         async def send_marked(message: Message) -> None:
             nonlocal status
@@ -91,10 +88,16 @@ class Guard:
                         receive = await self._check_body(headers, receive)
             except (Refused, LoragError) as refused:
                 return await problem_of(refused, scope["path"], request_id)(scope, receive, send_marked)
-            await self.app(scope, receive, send_marked)
+            try:
+                await self.app(scope, receive, send_marked)
+            except Exception as error:
+                if status is not None:
+                    raise
+                # Raised any further, it would also break the connection, which the client may use again.
+                await problem_of(unexpected(error), scope["path"], request_id)(scope, receive, send_marked)
         finally:
             path = getattr(scope.get("route"), "path", "other")
-            self.metrics.count_request(str(path), scope["method"], status, time.perf_counter() - began)
+            self.metrics.count_request(str(path), scope["method"], status or 500, time.perf_counter() - began)
 
     def _check_host(self, headers: Headers) -> None:
         # A page of another site that a browser shows could otherwise ask in the name of its reader.

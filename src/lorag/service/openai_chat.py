@@ -15,8 +15,8 @@ from lorag.errors import LoragError
 from lorag.service.desk import Given
 from lorag.service.openai_fields import Conversation, Extended, asked_of, read_conversation, stop_of
 from lorag.service.openai_text import Cutter, annotations_of, extension_of, finish_reason, shown_text
-from lorag.service.problems import kind_of, openai_error
-from lorag.service.routing import Caller, Service, example, first_of, unexpected
+from lorag.service.problems import kind_of, openai_error, unexpected
+from lorag.service.routing import Caller, Service, example, first_of
 from lorag.service.work import Ended
 
 DOOR = "chat"

@@ -15,8 +15,8 @@ from lorag.service.desk import Given
 from lorag.service.openai_chat import Limit, StreamOptions, ignore, sse
 from lorag.service.openai_fields import Conversation, Extended, asked_of, read_conversation
 from lorag.service.openai_text import annotations_of, extension_of, finish_reason, shown_text
-from lorag.service.problems import kind_of, openai_error
-from lorag.service.routing import Caller, Service, first_of, unexpected
+from lorag.service.problems import kind_of, openai_error, unexpected
+from lorag.service.routing import Caller, Service, first_of
 from lorag.service.work import Ended
 
 DOOR = "responses"

@@ -1,5 +1,6 @@
 """Errors as problem JSON (RFC 9457), with the code of the error and the id of the request."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -22,6 +23,8 @@ from lorag.errors import (
     TimedOut,
     WorkspaceError,
 )
+
+logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _OPENAI_PATHS = ("/v1/chat/", "/v1/responses", "/v1/models")
@@ -111,3 +114,9 @@ def openai_error(kind: Kind, error: LoragError) -> dict[str, Any]:
     """Return the object `error` as OpenAI's clients read it."""
     message = " – ".join(part for part in (error.what, error.do) if part)
     return {"message": message, "type": kind.slug, "param": error.where or None, "code": error.code}
+
+
+def unexpected(error: Exception) -> LoragError:
+    """Return the error that a client sees of a defect: nothing of its inside; the log has it."""
+    logger.error("a request failed", exc_info=error)
+    return LoragError("the service failed to answer", do="see the log of the service and report it")

@@ -1,6 +1,5 @@
 """What the routes share: who asks, the models of requests, and streams of lines."""
 
-import logging
 import threading
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from typing import Annotated, Any, Self
 from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from lorag.errors import LoragError
 from lorag.params import ServiceParams
 from lorag.service.desk import Desk
 from lorag.service.metrics import Metrics
@@ -18,8 +16,6 @@ from lorag.use_cases.serve.access import Access
 from lorag.use_cases.serve.live import LiveRelease
 from lorag.use_cases.serve.query_log import QueryLog
 from lorag.workspace import Workspace
-
-logger = logging.getLogger(__name__)
 
 MAX_QUESTION = 8_000
 """The most characters of a question, about 2,000 tokens."""
@@ -84,12 +80,6 @@ class Service:
         self.answers.close()
         self.reads.close()
         self.desk.live.close()
-
-
-def unexpected(error: Exception) -> LoragError:
-    """Return the error that a client sees of a defect: nothing of its inside; the log has it."""
-    logger.error("a request failed", exc_info=error)
-    return LoragError("the service failed to answer", do="see the log of the service and report it")
 
 
 async def first_of(events: AsyncIterator[str | Ended]) -> str | Ended:
