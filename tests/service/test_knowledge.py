@@ -122,6 +122,11 @@ def test_questions_are_kept_for_a_term_and_not_at_all_with_0(service: Served, pl
     log = QueryLog(place.workspace, 30)
     assert [query.id for query in read_queries(place.workspace.queries_file)] == [line["id"]]
     assert log.mark(line["id"], Verdict.RIGHT, "", "owner", of_any_key=True).question == QUESTION
+    log.add(read_queries(logged)[-1])
+    with place.workspace.queries_file.open("a") as file:
+        file.write('{"half')
+    log.add(read_queries(logged)[-1])
+    assert len(read_queries(place.workspace.queries_file)) == 3
     before = place.workspace.queries_file.read_text()
     QueryLog(place.workspace, 0).add(read_queries(logged)[-1])
     assert place.workspace.queries_file.read_text() == before

@@ -14,6 +14,10 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
+from lorag.errors import ParamsError
+from lorag.service.keys import KeyRing
+from lorag.service.mcp_stdio import KEY_VARIABLE, access_by
+from lorag.use_cases.serve.access import EVERYTHING
 from tests.service.conftest import OWNER, QUESTION, Served, with_key
 
 
@@ -57,16 +61,24 @@ def test_the_tools_over_http_read_what_the_key_may(service: Served) -> None:
         over_http(service, "other")
 
 
-@pytest.mark.parametrize("as_harbour", [False, True])
-def test_the_tools_over_stdio_read_what_the_key_may(service: Served, as_harbour: bool) -> None:
+def test_the_tools_over_stdio_read_what_the_key_may(service: Served) -> None:
     workspace = str(service.place.workspace.root)
-    environment = {**os.environ, **({"LORAG_MCP_KEY": service.harbour} if as_harbour else {})}
     command = StdioServerParameters(
-        command=sys.executable, args=["-m", "lorag.cli", "--workspace", workspace, "mcp"], env=environment
+        command=sys.executable,
+        args=["-m", "lorag.cli", "--workspace", workspace, "mcp"],
+        env={**os.environ, KEY_VARIABLE: service.harbour},
     )
 
     async def run() -> dict[str, Any]:
         async with Client(stdio_client(command)) as client:
             return await use(client)
 
-    check(asyncio.run(run()), *(["berths.md"] if as_harbour else ["berths.md", "kitchen.md"]))
+    check(asyncio.run(run()), "berths.md")
+
+
+def test_without_a_key_stdio_reads_everything_and_with_a_wrong_one_nothing(service: Served) -> None:
+    ring = KeyRing(None, service.place.workspace.state / "keys.json")
+    assert access_by(None, ring) == EVERYTHING and access_by("", ring) == EVERYTHING
+    assert access_by(service.kitchen, ring).where == (("team", "kitchen"),)
+    with pytest.raises(ParamsError, match="no such key"):
+        access_by("other", ring)

@@ -20,7 +20,7 @@ def run_stdio(workspace: Workspace, environment: Mapping[str, str]) -> None:
     that key may read; raises ParamsError for an unknown one.
     """
     params = load_params(workspace.params_file).service
-    access = _access(environment.get(KEY_VARIABLE), KeyRing("", workspace.resolve(params.keys_file)))
+    access = access_by(environment.get(KEY_VARIABLE), KeyRing(None, workspace.resolve(params.keys_file)))
     service = Service.open(workspace, environment, params)
     try:
         make_server(service, lambda context: access).run("stdio")
@@ -28,7 +28,8 @@ def run_stdio(workspace: Workspace, environment: Mapping[str, str]) -> None:
         service.close()
 
 
-def _access(key: str | None, ring: KeyRing) -> Access:
+def access_by(key: str | None, ring: KeyRing) -> Access:
+    """Return what a key may read, everything without one; raises ParamsError for an unknown key."""
     if not key:
         return EVERYTHING
     found = ring.find(key)

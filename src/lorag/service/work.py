@@ -177,7 +177,7 @@ class Queue:
                 )
             turn = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
-            self._metrics.waiting.set(len(self._waiting))
+            self._metrics.waiting.inc()
             try:
                 await asyncio.wait({turn, looking}, timeout=watch.left_s, return_when=asyncio.FIRST_COMPLETED)
                 if not turn.done():
@@ -190,7 +190,7 @@ class Queue:
                     self._waiting.remove(turn)
                 raise
             finally:
-                self._metrics.waiting.set(len(self._waiting))
+                self._metrics.waiting.dec()
         self._metrics.running.inc()
 
     def _leave(self) -> None:

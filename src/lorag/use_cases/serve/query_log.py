@@ -211,9 +211,12 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 
 def _append(file: Path, value: Mapping[str, Any]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    descriptor = os.open(file, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
     try:
-        os.write(descriptor, (json.dumps(value, ensure_ascii=True) + "\n").encode())
+        size = os.fstat(descriptor).st_size
+        # A killed process may have left half a line, which must not take the next one with it.
+        begin = "" if size == 0 or os.pread(descriptor, 1, size - 1) == b"\n" else "\n"
+        os.write(descriptor, (begin + json.dumps(value, ensure_ascii=True) + "\n").encode())
     finally:
         os.close(descriptor)
 
