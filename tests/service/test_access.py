@@ -1,6 +1,7 @@
 """No key reads what another may: by search, answer, document, change or adapter, in either store."""
 
 import functools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lorag.cli import run
 from lorag.errors import IntegrityFailed, NotAllowed, NotThere, ParamsError
 from lorag.integrations.stores import open_store
 from lorag.knowledge.documents import Chunk
@@ -213,6 +215,35 @@ def test_a_key_is_shown_once_and_valid_until_it_is_removed(tmp_path: Path) -> No
         with pytest.raises(IntegrityFailed):
             ring.find(second)
     assert ring.find(OWNER) == Access("owner") and KeyRing(None, file.with_name("none")).find("") is None
+
+
+def test_the_command_says_how_many_documents_a_new_key_reads(
+    service: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--workspace", str(service.place.workspace.root), "keys"]
+    for where, count in (([], 2), (["--where", "team=harbour"], 1), (["--where", "team=harbor"], 0)):
+        assert run([*command, "add", "new", *where, "--json"]) == 0
+        made = json.loads(capsys.readouterr().out)
+        assert (made["name"], made["n_documents"]) == ("new", count)
+        assert service.client.get("/v1/releases", headers=with_key(made["key"])).status_code == 200
+        assert run([*command, "remove", "new", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["removed"]["name"] == "new"
+        assert service.client.get("/v1/releases", headers=with_key(made["key"])).status_code == 401
+    assert run([*command, "list", "--json"]) == 0
+    assert [key["name"] for key in json.loads(capsys.readouterr().out)["keys"]] == ["harbour", "kitchen"]
+
+
+def test_the_report_counts_what_was_asked(service: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    for question in (QUESTION, QUESTION.upper(), "Who paints the mast?"):
+        service.client.post("/v1/answers", json={"question": question, "where": {"team": "nobody"}})
+    assert run(["--workspace", str(service.place.workspace.root), "report", "queries", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["n_queries"] >= 3 and report["doors"]["answers"] >= 3 and report["keys"]["owner"] >= 3
+    asked = {each["question"]: each["n"] for each in report["unanswered"]}
+    assert asked["Who paints the mast?"] == 1 and asked[QUESTION.upper()] >= 2, "the same question in other letters"
+    assert sum(each["n"] for each in report["strategies"]) == report["n_queries"]
+    assert run(["--workspace", str(service.place.workspace.root), "report", "queries"]) == 0
+    assert "Not answered by the documents" in capsys.readouterr().out
 
 
 def test_an_adapter_is_refused_over_http_with_its_reason(service: Served) -> None:

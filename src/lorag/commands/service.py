@@ -22,11 +22,15 @@ Name = Annotated[str, typer.Argument(help="A name for the key: letters, digits, 
 def add(context: typer.Context, name: Name, where: Where = None, as_json: Json = False) -> None:
     """Make a key and print it, once; only its hash is kept. With --where it reads those documents only."""
     from lorag.service.keys import add_key
+    from lorag.use_cases.serve.access import Access, count_readable
 
     workspace, params = open_workspace(context)
     allowed = dict(pairs_of(where))
     key = add_key(workspace.resolve(params.service.keys_file), name, allowed)
-    result = {"name": name, "key": key, "where": allowed}
+    # A condition with a typing error would look like documents that answer nothing.
+    with console.standard_output_kept_clean():
+        n_documents = count_readable(Access(name, tuple(allowed.items())), workspace, params, os.environ)
+    result = {"name": name, "key": key, "where": allowed, "n_documents": n_documents}
     console.show(result, lambda: console_service.show_new_key(result), as_json=as_json)
 
 

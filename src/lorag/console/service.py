@@ -9,7 +9,9 @@ from lorag.console.terminal import say, table
 def show_new_key(result: Mapping[str, Any]) -> None:
     """Print a new key, which is never shown again."""
     say(result["key"])
-    say(f"It reads {_reads(result['where'])}. Keep it: only its hash is stored.")
+    n_documents = result["n_documents"]
+    now = "" if n_documents is None else f", now {n_documents or 'NONE'} of the served ones"
+    say(f"It reads {_reads(result['where'])}{now}. Keep it: only its hash is stored.")
 
 
 def show_keys(result: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from lorag.use_cases.serve.access import Access
 OPEN_PATHS = ("/healthz", "/readyz")
 """The only paths that ask for no key."""
 
+_MCP_PATH = "/mcp"
 _BODY_S = 10.0
 _MAX_DEPTH = 32
 _KEY_NAMES = {"key", "api_key", "apikey", "token", "access_token"}
@@ -96,7 +97,7 @@ class Guard:
                 # Raised any further, it would also break the connection, which the client may use again.
                 await problem_of(unexpected(error), scope["path"], request_id)(scope, receive, send_marked)
         finally:
-            path = getattr(scope.get("route"), "path", "other")
+            path = getattr(scope.get("route"), "path", scope["path"] if scope["path"] == _MCP_PATH else "other")
             self.metrics.count_request(str(path), scope["method"], status or 500, time.perf_counter() - began)
 
     def _check_host(self, headers: Headers) -> None:

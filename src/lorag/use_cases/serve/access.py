@@ -4,9 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lorag.errors import NotAllowed
+from lorag.integrations.stores import open_store
+from lorag.params import Params
 from lorag.releases.record import Release
+from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import Filter, IndexStore
 from lorag.strategies import AdapterKind
+from lorag.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,18 @@ def readable_documents(
         named = frozenset(among)
         return named & release.documents.keys() if named else frozenset(release.documents)
     return frozenset(chunk.document_id for chunk in store.chunks(release.index, access.narrow(documents=among)))
+
+
+def count_readable(access: Access, workspace: Workspace, params: Params, environment: Mapping[str, str]) -> int | None:
+    """Return how many documents of the served release the caller may read; None if nothing is served."""
+    release = ReleaseShelf(workspace.state).served()
+    if release is None:
+        return None
+    store = open_store(params.index, workspace.state, environment)
+    try:
+        return len(readable_documents(access, release, store))
+    finally:
+        store.close()
 
 
 def refuse_adapter(kind: AdapterKind | None, access: Access, release: Release, store: IndexStore) -> None:
