@@ -35,7 +35,7 @@ _ANSWER = {
     "id": "ans_3c1f…",
     "question": "How deep is berth 4?",
     "asked_as": "How deep is berth 4?",
-    "strategy": "rag",
+    "strategy": READER.value,
     "answer": "Berth 4 is 7.25 metres deep at the lowest tide.",
     "kind": "quoted",
     "reason": "the model's words are not supported",
