@@ -8,6 +8,7 @@ from lorag.answering.links import links_in
 from lorag.answering.passages import Passage
 from lorag.answering.support import Verdict, is_claim, judge_claim
 from lorag.answering.words import content_words
+from lorag.knowledge.dates import stated_date
 from lorag.knowledge.documents import Chunk
 
 _LINE_ITEM = re.compile(r"\s*(?:[-*+\u2022]\s|\(?\w{1,3}[.)]\s)|.*\S \| \S")
@@ -17,7 +18,11 @@ _SENTENCE_END = re.compile(r"(?<=[.!?\u2026])[\"'\u201d\u2019)\]]{0,3}\s+(?=[^\s
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A passage that supports an answer: `quote` is exactly `chunk.text[start:end]`."""
+    """A passage that supports an answer: `quote` is exactly `chunk.text[start:end]`.
+
+    `heading` is the document's title and the headings above the chunk, joined by ` > `. `page_date` is the date
+    that the page's front matter states, as YYYY-MM-DD; None without one.
+    """
 
     document_id: str
     document_version: str
@@ -25,6 +30,8 @@ class Citation:
     quote: str
     start: int
     end: int
+    heading: str = ""
+    page_date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,16 @@ def is_verified(citation: Citation, chunk: Chunk) -> bool:
 
 def cite(chunk: Chunk, start: int, end: int, versions: Mapping[str, str]) -> Citation:
     """Return the citation of that place."""
-    return Citation(chunk.document_id, versions[chunk.document_id], chunk.id, chunk.text[start:end], start, end)
+    return Citation(
+        document_id=chunk.document_id,
+        document_version=versions[chunk.document_id],
+        chunk_id=chunk.id,
+        quote=chunk.text[start:end],
+        start=start,
+        end=end,
+        heading=chunk.context,
+        page_date=stated_date(chunk.metadata),
+    )
 
 
 def spans_of(text: str) -> Iterator[tuple[int, int]]:

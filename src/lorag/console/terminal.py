@@ -210,7 +210,12 @@ def show_answer(result: Mapping[str, Any]) -> None:
     else:
         sys.stdout.write("\n")
     for number, citation in enumerate(result["citations"], start=1):
-        say(f"[{number}] {citation['document_id']} (version {citation['document_version'][:12]})")
+        say(f"[{number}] {citation['document_id']} ({_age(citation)})")
+        if citation["heading"]:
+            say(f"    {citation['heading']}")
+        if citation["source"] in _CHANGED:
+            do = "; `lorag refresh` serves the change" if result["release_served"] else ""
+            say(f"    {_CHANGED[citation['source']]}{do}")
         if not quoted:
             say(f'    "{" ".join(citation["quote"].split())}"')
     if result["kind"] == "generated" and not result["supported"]:
@@ -219,6 +224,16 @@ def show_answer(result: Mapping[str, Any]) -> None:
         say(f"The adapter {result['adapter']} answered, which is not served.")
     cost = result["cost"]
     say(f"release {result['release']} · {result['strategy']} · {cost['wall_s']:.1f} s")
+
+
+_CHANGED = {"changed": "this page changed since", "removed": "this page was removed since"}
+
+
+def _age(citation: Mapping[str, Any]) -> str:
+    """Return the date of the page, the release that brought it, and its version, as far as they are known."""
+    facts = [citation["date"]] if citation["date"] else []
+    facts += [f"since release {citation['generation']}"] if citation["generation"] else []
+    return ", ".join([*facts, f"version {citation['document_version'][:12]}"])
 
 
 def show_search(result: Mapping[str, Any]) -> None:

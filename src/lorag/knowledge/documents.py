@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from lorag.digests import digest_of
 
+BLOCK_GAP = "\n\n"
+"""What is between two blocks in the text of a document."""
+
 
 class BlockKind(StrEnum):
     """The kinds of block; all but paragraphs are kept whole where the size allows it."""
@@ -90,7 +93,7 @@ class Document:
     @property
     def text(self) -> str:
         """The text of all blocks in order, with a blank line between them."""
-        return "\n\n".join(block.text for block in self.blocks)
+        return BLOCK_GAP.join(block.text for block in self.blocks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,19 @@
 """The immutable record of everything that an answer depends on, and its digests."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from typing import Any
 
 from lorag.digests import digest_of, digest_of_lines
 from lorag.errors import IntegrityFailed
+from lorag.knowledge.changes import compare_versions
 from lorag.questions.coverage import Coverage
 from lorag.retrieval.index.store import IndexRef, IndexRow
 from lorag.strategies import AdapterKind
 
-FORMAT = 3
-"""The format of the record; format 1 had no adapters, format 2 no coverage, and both can still be read."""
+FORMAT = 4
+"""The format of the record; format 1 had no adapters, 2 no coverage, 3 no ages of documents. All can still be read."""
 
 
 class NewerFormat(IntegrityFailed):
@@ -21,10 +22,16 @@ class NewerFormat(IntegrityFailed):
 
 @dataclass(frozen=True, slots=True)
 class DocumentEntry:
-    """A document in a release."""
+    """A document in a release.
+
+    `generation` is the number of the release that first had this content, and `since_utc` is when that release was
+    made; both are None in a release of an earlier version of lorag.
+    """
 
     version: str
     title: str
+    generation: int | None = None
+    since_utc: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,7 @@ class Release:
         """Return plain values with the format's number and the record's own digest."""
         record = {f.name: getattr(self, f.name) for f in fields(self)}
         record["index"] = self.index.to_json()
-        record["documents"] = {key: [entry.version, entry.title] for key, entry in self.documents.items()}
+        record["documents"] = {key: list(astuple(entry)) for key, entry in self.documents.items()}
         record["adapters"] = {kind.value: asdict(entry) for kind, entry in self.adapters.items()}
         return {"format": FORMAT, "id": self.id, "release": record, "sha256": digest_of(record)}
 
@@ -135,6 +142,33 @@ class Release:
 
 
 _MEND = "run `lorag doctor`, then `lorag rollback` or `lorag refresh`"
+
+
+def date_documents(
+    documents: Mapping[str, DocumentEntry], earlier: Sequence[Release], generation: int, created_utc: str
+) -> dict[str, DocumentEntry]:
+    """Return the documents of a new release with the release that first had their content.
+
+    A document that the newest of the `earlier` releases (newest first) has with the same content, also under another
+    name, keeps what is known there. If that release does not say it, the oldest one since which the content is the same
+    counts.
+    """
+    if not earlier:
+        return {key: replace(one, generation=generation, since_utc=created_utc) for key, one in documents.items()}
+    newest, *older = earlier
+    known = newest.documents
+    if any(entry.generation is None for entry in known.values()):
+        known = date_documents(known, older, newest.generation, newest.created_utc)
+    versions = ({key: entry.version for key, entry in each.items()} for each in (known, documents))
+    before_rename = {new: old for old, new in compare_versions(*versions).renamed}
+
+    def dated(key: str, entry: DocumentEntry) -> DocumentEntry:
+        before = known.get(before_rename.get(key, key))
+        if before is None or before.version != entry.version:
+            return replace(entry, generation=generation, since_utc=created_utc)
+        return replace(entry, generation=before.generation, since_utc=before.since_utc)
+
+    return {key: dated(key, entry) for key, entry in documents.items()}
 
 
 def content_digest(entries: Iterable[tuple[str, str, str]]) -> str:

@@ -108,6 +108,7 @@ class Desk:
                 asked.strategy,
                 live.served,
                 model,
+                self.workspace,
                 params.model_copy(update={"generation": generation}),
                 where=access.narrow(asked.where),
                 on_text=on_text,

@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,20 @@ def list_source(source: Path, *, max_file_bytes: int) -> SourceListing:
     files = sorted((item for item in found if isinstance(item, SourceFile)), key=lambda file: file.id)
     rejected = sorted((item for item in found if isinstance(item, Rejected)), key=lambda item: item.name)
     return SourceListing(root, tuple(files), tuple(rejected))
+
+
+def list_files(root: Path, names: Iterable[str], *, max_file_bytes: int) -> SourceListing:
+    """List only the files of these names below the folder `root`, which is resolved; the others are not looked at.
+
+    A name with an escape in it belongs to a file of another name, so it is left out; so is one that leaves the folder.
+    """
+    wanted = [name for name in sorted(set(names)) if "\\" not in name and ".." not in name.split("/")]
+    found = [_classify(root, tuple(name.split("/")), name, max_file_bytes) for name in wanted]
+    return SourceListing(
+        root,
+        tuple(item for item in found if isinstance(item, SourceFile)),
+        tuple(item for item in found if isinstance(item, Rejected)),
+    )
 
 
 def read_file(root: Path, file: SourceFile, *, max_file_bytes: int) -> bytes:

@@ -61,7 +61,17 @@ def load_corpus(
     Where two contents have the same id, both are rejected. Raises InputRejected only if there is no source;
     `require_usable` checks whether enough of it could be read.
     """
-    listing = list_source(source, max_file_bytes=params.max_file_bytes)
+    return load_files(list_source(source, max_file_bytes=params.max_file_bytes), params, cache=cache, progress=progress)
+
+
+def load_files(
+    listing: SourceListing,
+    params: KnowledgeParams,
+    *,
+    cache: ParseCache | None = None,
+    progress: Progress | None = None,
+) -> Corpus:
+    """Return the documents of listed files, as `load_corpus` does of all files of a source."""
     loaded: list[_Loaded] = []
     rejected = list(listing.rejected)
     for file, sha256, result in _parse_files(listing, params, cache):

@@ -8,7 +8,7 @@ from lorag.evaluation.retrieval import measure_retrieval
 from lorag.knowledge.artifacts import corpus_digest
 from lorag.params import IndexParams, Params
 from lorag.releases.index_gate import refuse_low_recall, refuse_other_rows
-from lorag.releases.record import AdapterEntry, DocumentEntry, Release, digest_rows
+from lorag.releases.record import AdapterEntry, DocumentEntry, Release, date_documents, digest_rows
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import IndexRef, IndexRow, IndexStore
 from lorag.retrieval.plan import RefreshPlan, plan_refresh
@@ -125,7 +125,12 @@ def publish_generation(
         created_utc=provenance.created_utc,
         n_chunks=report.n_chunks,
         recall_at_10=report.recall_at_10,
-        documents={d.id: DocumentEntry(d.version, d.title) for d in wanted.documents},
+        documents=date_documents(
+            {d.id: DocumentEntry(d.version, d.title) for d in wanted.documents},
+            shelf.releases(),
+            ref.generation,
+            provenance.created_utc,
+        ),
         adapters=provenance.adapters,
     )
     shelf.publish(release, expected_served=expected_served)

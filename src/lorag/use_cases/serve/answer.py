@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lorag.answering.generator import LanguageModel
 from lorag.answering.strategies import Answer
 from lorag.costs.records import Cost
-from lorag.errors import LoragError, ParamsError
+from lorag.errors import IntegrityFailed, LoragError, ParamsError
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.models.generators import open_generator
@@ -19,6 +19,7 @@ from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import Filter, Hit
 from lorag.strategies import AdapterKind, Strategy
 from lorag.use_cases.serve.candidates import FoundAdapter, find_adapter
+from lorag.use_cases.serve.cited_pages import CitedPage, SourceState, look_up_pages
 from lorag.use_cases.serve.serve import Served, answer_from, open_served, search_served
 from lorag.workspace import Workspace
 
@@ -28,7 +29,8 @@ class AnswerResult:
     """An answer with its release and its cost, which includes opening models and index.
 
     `adapter` is the id of the adapter that answered, None without one. `adapter_served` says whether it is the one
-    that the release serves.
+    that the release serves. `pages` are the answer's citations, in their order, with the age of their pages.
+    `release_served` is false for an answer from another release than the one in service.
     """
 
     question: str
@@ -39,6 +41,13 @@ class AnswerResult:
     cost: Cost
     adapter: str | None = None
     adapter_served: bool | None = None
+    pages: tuple[CitedPage, ...] = ()
+    release_served: bool = True
+
+    @property
+    def changed_since(self) -> bool:
+        """Whether a cited page is known to have changed in the source, or to be gone, since the release."""
+        return any(page.source in (SourceState.CHANGED, SourceState.REMOVED) for page in self.pages)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `lorag ask --json` prints."""
@@ -51,8 +60,10 @@ class AnswerResult:
             "withheld": self.answer.withheld,
             "abstained": self.answer.abstained,
             "supported": self.answer.supported,
-            "citations": [asdict(citation) for citation in self.answer.citations],
+            "citations": [page.to_json() for page in self.pages],
+            "changed_since": self.changed_since,
             "release": self.release,
+            "release_served": self.release_served,
             "fell_back_from": self.fell_back_from,
             "adapter": self.adapter,
             "adapter_served": self.adapter_served,
@@ -89,7 +100,7 @@ def answer_served(
     ):
         model = open_model(found.folder if found else served.adapter)
         answer = _ask(question, strategy, served, model, params, meter, where, on_text)
-    return _result(question, strategy, answer, served, found, meter.stop())
+    return _result(question, strategy, answer, served, found, meter.stop(), workspace, params)
 
 
 def answer_with(
@@ -97,6 +108,7 @@ def answer_with(
     strategy: Strategy,
     served: Served,
     model: LanguageModel,
+    workspace: Workspace,
     params: Params,
     *,
     where: Filter = Filter(),
@@ -109,7 +121,7 @@ def answer_with(
     """
     with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
         answer = _ask(question, strategy, served, model, params, meter, where, on_text, on_hits)
-    return _result(question, strategy, answer, served, None, meter.stop())
+    return _result(question, strategy, answer, served, None, meter.stop(), workspace, params)
 
 
 def _ask(
@@ -129,14 +141,38 @@ def _ask(
 
 
 def _result(
-    question: str, strategy: Strategy, answer: Answer, served: Served, named: FoundAdapter | None, cost: Cost
+    question: str,
+    strategy: Strategy,
+    answer: Answer,
+    served: Served,
+    named: FoundAdapter | None,
+    cost: Cost,
+    workspace: Workspace,
+    params: Params,
 ) -> AnswerResult:
-    """Return the answer with the adapter that gave it: the named one, else that of the release."""
+    """Return the answer with its cited pages, and the adapter that gave it: the named one, else that of the release."""
     kind = strategy.profile.adapter
     entry = served.release.adapters[kind] if kind and named is None else named
     is_served = None if entry is None else named is None or named.is_served
-    release, before = served.release.id, served.fell_back_from
-    return AnswerResult(question, strategy, answer, release, before, cost, entry.id if entry else None, is_served)
+    return AnswerResult(
+        question=question,
+        strategy=strategy,
+        answer=answer,
+        release=served.release.id,
+        fell_back_from=served.fell_back_from,
+        cost=cost,
+        adapter=entry.id if entry else None,
+        adapter_served=is_served,
+        pages=look_up_pages(answer.citations, served.release, workspace, params),
+        release_served=_is_served(served, workspace),
+    )
+
+
+def _is_served(served: Served, workspace: Workspace) -> bool:
+    try:
+        return ReleaseShelf(workspace.state).served_id() == served.release.id
+    except IntegrityFailed:
+        return False
 
 
 @contextmanager
