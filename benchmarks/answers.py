@@ -160,7 +160,7 @@ def measure_choice(name: str, cases: Sequence[Case], embed: EmbedTexts) -> list[
         shares: dict[str, list[Part]] = {}
         for case in (case for case in cases if case.split == split):
             ranked = rank_sentences(case.question, case.chunks, embed)
-            quote = choose_quote(ranked)
+            quote = choose_quote(case.question, ranked)
             texts = {
                 "1 sentence": [each.text for each in ranked[:1]],
                 "2 sentences": [each.text for each in ranked[:2]],
@@ -182,7 +182,7 @@ def measure_time(name: str, cases: Sequence[Case], embed: EmbedTexts) -> dict[st
     seconds = []
     for case in cases[:40]:
         begun = time.perf_counter()
-        choose_quote(rank_sentences(case.question, case.chunks, embed))
+        choose_quote(case.question, rank_sentences(case.question, case.chunks, embed))
         seconds.append(time.perf_counter() - begun)
     return {"set": name, "split": "", "measure": "ms for a choice", "value": float(np.median(seconds)) * 1000, "n": 40}
 

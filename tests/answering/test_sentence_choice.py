@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lorag.answering.citations import quotable_spans
-from lorag.answering.sentence_choice import choose_quote, rank_sentences
+from lorag.answering.sentence_choice import EmbedTexts, choose_quote, rank_sentences
 from lorag.knowledge.documents import Chunk
 from tests.alike import embed_alike
 
@@ -26,6 +26,10 @@ SCALER = Chunk(
 CODE = Chunk(
     "c4", "start.md", "Start", "Start it like this:\n\n```sh\nserver start\n\nserver wait\n```\n\nThen log in."
 )
+
+
+def quote_of(question: str, chunks: Sequence[Chunk], embed: EmbedTexts = embed_alike) -> list[str]:
+    return [each.text for each in choose_quote(question, rank_sentences(question, chunks, embed))]
 
 
 def best(question: str, *chunks: Chunk) -> str:
@@ -64,10 +68,8 @@ def test_the_better_chunk_wins_a_tie() -> None:
 
 
 def test_a_second_sentence_is_quoted_only_if_it_fits_nearly_as_well() -> None:
-    assert [each.text for each in choose_quote(rank_sentences("Who designed it?", [HARBOUR], embed_alike))] == [
-        "It was designed by Ilse Brandt."
-    ]
-    assert [each.text for each in choose_quote(rank_sentences("What is this?", [HARBOUR], embed_alike))] == [
+    assert quote_of("Who designed it?", [HARBOUR]) == ["It was designed by Ilse Brandt."]
+    assert quote_of("What is this?", [HARBOUR]) == [
         "It was opened in 1874.",
         "It was designed by Ilse Brandt.",
     ]
@@ -77,8 +79,8 @@ def test_nothing_is_quoted_where_no_sentence_fits() -> None:
     def far(texts: Sequence[str]) -> NDArray[np.float32]:
         return np.float32([[1.0, 0.0], *[[0.3, 0.954]] * (len(texts) - 1)])
 
-    assert choose_quote(rank_sentences("Which shoes are in fashion?", [HARBOUR], far)) == []
-    assert choose_quote(rank_sentences("Who designed the harbour?", [HARBOUR], far)) != []
+    assert quote_of("Which shoes are in fashion?", [HARBOUR], far) == []
+    assert quote_of("Who designed the harbour?", [HARBOUR], far) != []
 
 
 def test_a_quote_is_the_text_of_its_place() -> None:
@@ -87,7 +89,7 @@ def test_a_quote_is_the_text_of_its_place() -> None:
 
 
 def test_without_text_nothing_is_quoted() -> None:
-    assert choose_quote(rank_sentences("Who?", [], embed_alike)) == []
+    assert quote_of("Who?", []) == []
 
 
 @pytest.mark.parametrize("text", [CODE.text, "```\na\n\nb", "a\n```\nb\n```", "", "One. Two."])
@@ -102,11 +104,59 @@ def test_a_sentence_that_announces_something_is_quoted_with_it() -> None:
     page = Chunk(
         "c8", "pause.md", "Pausing", "You pause scaling by this annotation:\n\n```\npaused: true\n```\n\nDone."
     )
-    chosen = choose_quote(rank_sentences("How do you pause scaling?", [page], embed_alike))
-    assert [each.text for each in chosen] == ["You pause scaling by this annotation:", "```\npaused: true\n```"]
+    assert quote_of("What does pause scaling?", [page]) == [
+        "You pause scaling by this annotation:",
+        "```\npaused: true\n```",
+    ]
 
 
 def test_the_same_words_are_not_quoted_twice() -> None:
     twin = Chunk("c9", "twin.md", "Harbour of Veldmark", HARBOUR.text)
-    texts = [each.text for each in choose_quote(rank_sentences("What is this?", [twin, HARBOUR], embed_alike))]
+    texts = quote_of("What is this?", [twin, HARBOUR])
     assert len(texts) == len(set(texts)) == 2
+
+
+SPEC = [
+    Chunk(
+        "s1",
+        "spec.md",
+        "Spec > initialCooldownPeriod",
+        "initialCooldownPeriod: 120 # Optional. Default: 0 seconds\n\nThe delay before the cooldownPeriod starts.",
+    ),
+    Chunk(
+        "s2",
+        "spec.md",
+        "Spec > cooldownPeriod",
+        "cooldownPeriod: 300 # Optional. Default: 300 seconds\n\nThe time to wait before the scaler returns to 0.",
+    ),
+]
+
+
+def test_the_section_of_the_identifier_is_quoted_and_not_that_of_its_namesake() -> None:
+    (first, *_) = quote_of("What is the default of `cooldownPeriod`?", SPEC)
+    assert first == "cooldownPeriod: 300 # Optional. Default: 300 seconds"
+    assert quote_of("What does `maxCooldownPeriod` do?", SPEC) == []
+
+
+def test_prose_is_quoted_before_code_unless_the_question_asks_how() -> None:
+    page = Chunk("p", "p.md", "Pausing", "paused: true\n\nPaused means that nothing is scaled.")
+    assert quote_of("What does paused mean?", [page])[0] == "Paused means that nothing is scaled."
+    assert quote_of("How do I get it paused?", [page]) == ["paused: true"]
+
+
+def test_all_steps_of_an_instruction_are_one_quote() -> None:
+    page = Chunk("h", "h.md", "Helm > Install", "It is simple:\n\n1. Add the repository\n2. Install the chart\n\nDone.")
+    assert quote_of("How do I install the chart with Helm?", [page]) == [
+        "It is simple:\n\n1. Add the repository\n2. Install the chart"
+    ]
+
+
+def test_a_value_of_the_front_matter_is_quoted_with_its_name() -> None:
+    facts = {"maintainer": "Community", "availability": "v2.0+", "type": "page"}
+    page = Chunk("f", "cpu.md", "CPU", "This scaler reads metrics. It maintains nothing.", facts)
+    twin = Chunk("g", "cpu.md", "CPU > Example", "An example.", facts)
+    ranked = rank_sentences("Who maintains the CPU scaler?", [page, twin], embed_alike)
+    assert [each.text for each in ranked if each.field] == ["maintainer: Community"]
+    assert ranked[0].field == "maintainer"
+    assert quote_of("Since which version is the CPU scaler available?", [page])[0] == "availability: v2.0+"
+    assert not any(each.field for each in rank_sentences("What type of page is it?", [page], embed_alike))

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from lorag.answering.links import links_in
 from lorag.answering.passages import Passage
+from lorag.answering.steps import is_code
 from lorag.answering.support import Verdict, is_claim, judge_claim
 from lorag.answering.words import content_words
 from lorag.knowledge.dates import stated_date
 from lorag.knowledge.documents import Chunk
 
 _LINE_ITEM = re.compile(r"\s*(?:[-*+\u2022]\s|\(?\w{1,3}[.)]\s)|.*\S \| \S")
+_BLOCKS = re.compile(r"(\n\s*\n)")
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 _SENTENCE_END = re.compile(r"(?<=[.!?\u2026])[\"'\u201d\u2019)\]]{0,3}\s+(?=[^\sa-z])|(?<=[\u3002\uff01\uff1f])")
 
@@ -21,7 +23,8 @@ class Citation:
     """A passage that supports an answer: `quote` is exactly `chunk.text[start:end]`.
 
     `heading` is the document's title and the headings above the chunk, joined by ` > `. `page_date` is the date
-    that the page's front matter states, as YYYY-MM-DD; None without one.
+    that the page's front matter states, as YYYY-MM-DD; None without one. With `field`, the quote is from the value that
+    the front matter has under this name, and not from the text.
     """
 
     document_id: str
@@ -32,6 +35,7 @@ class Citation:
     end: int
     heading: str = ""
     page_date: str | None = None
+    field: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,37 +93,43 @@ def find_support(
 
 def is_verified(citation: Citation, chunk: Chunk) -> bool:
     """Whether the citation names this chunk and quotes it exactly."""
+    text = _text_of(chunk, citation.field)
     return (
         (citation.document_id, citation.chunk_id) == (chunk.document_id, chunk.id)
-        and 0 <= citation.start < citation.end <= len(chunk.text)
-        and chunk.text[citation.start : citation.end] == citation.quote
+        and 0 <= citation.start < citation.end <= len(text)
+        and text[citation.start : citation.end] == citation.quote
     )
 
 
-def cite(chunk: Chunk, start: int, end: int, versions: Mapping[str, str]) -> Citation:
-    """Return the citation of that place."""
+def cite(chunk: Chunk, start: int, end: int, versions: Mapping[str, str], field: str | None = None) -> Citation:
+    """Return the citation of that place in the chunk's text, or in the value of a `field` of the front matter."""
     return Citation(
         document_id=chunk.document_id,
         document_version=versions[chunk.document_id],
         chunk_id=chunk.id,
-        quote=chunk.text[start:end],
+        quote=_text_of(chunk, field)[start:end],
         start=start,
         end=end,
         heading=chunk.context,
         page_date=stated_date(chunk.metadata),
+        field=field,
     )
+
+
+def _text_of(chunk: Chunk, field: str | None) -> str:
+    return chunk.text if field is None else chunk.metadata.get(field, "")
 
 
 def spans_of(text: str) -> Iterator[tuple[int, int]]:
     """Yield start and end of each sentence, list item and table row, without the space around it."""
     block_start = 0
-    for block in re.split(r"(\n\s*\n)", text):
+    for block in _BLOCKS.split(text):
         yield from _spans_of_block(block, block_start)
         block_start += len(block)
 
 
 def quotable_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield start and end of each sentence, list item, table row and whole block of code."""
+    """Yield start and end of each sentence, list item, table row, line of code, and whole block of code in fences."""
     fences = [match.start() for match in _FENCE.finditer(text)]
     ends = [_line_end(text, at) for at in fences[1::2]] + [len(text)] * (len(fences) % 2)
     position = 0
@@ -130,9 +140,9 @@ def quotable_spans(text: str) -> Iterator[tuple[int, int]]:
     yield from _moved(text[position:], position)
 
 
-def _spans_of_block(block: str, offset: int) -> Iterator[tuple[int, int]]:
+def _spans_of_block(block: str, offset: int, *, by_line: bool = False) -> Iterator[tuple[int, int]]:
     lines = block.splitlines(keepends=True)
-    by_line = any(_LINE_ITEM.match(line) for line in lines)
+    by_line = by_line or any(_LINE_ITEM.match(line) for line in lines)
     position = 0
     for part in lines if by_line else [block]:
         cuts = [] if by_line else [match.end() for match in _SENTENCE_END.finditer(part)]
@@ -145,8 +155,11 @@ def _spans_of_block(block: str, offset: int) -> Iterator[tuple[int, int]]:
 
 
 def _moved(text: str, by: int) -> Iterator[tuple[int, int]]:
-    for start, end in spans_of(text):
-        yield by + start, by + end
+    block_start = by
+    for block in _BLOCKS.split(text):
+        # A line of code is not cut where a comment in it ends a sentence.
+        yield from _spans_of_block(block, block_start, by_line=is_code(block))
+        block_start += len(block)
 
 
 def _line_end(text: str, at: int) -> int:

@@ -43,12 +43,12 @@ class Reason(StrEnum):
 class Answer:
     """The answer of a strategy.
 
-    The text of a quoted answer is one or two sentences of what was found, word for word but for links that load
-    something. `reason` is None for a generated answer that is supported. `supported` means that each sentence of the
-    text has a citation; without it, the text may be wrong. `abstained` means that no model was asked. `context` holds
-    the ids of the chunks that the model read parts of, best first, and `read` the places in the text of each of them
-    that were read; a quote may come from another place of these chunks. `withheld` is what the model wrote, if it
-    is not shown.
+    The text of a quoted answer is one or two sentences of what was found, or all steps of an instruction, word for word
+    but for links that load something. `reason` is None for a generated answer that is supported. `supported` means that
+    each sentence of the text has a citation; without it, the text may be wrong. `abstained` means that no model was
+    asked. `context` holds the ids of the chunks that the model read parts of, best first, and `read` the places in the
+    text of each of them that were read; a quote may come from another place of these chunks. `withheld` is what the
+    model wrote, if it is not shown.
     """
 
     text: str
@@ -222,7 +222,7 @@ def _assemble(
     ranked = rank_sentences(prompt.question, prompt.chunks, embed)
     if support.complete and _fits(support.citations, ranked):
         return replace(said, citations=support.citations, supported=True)
-    if quote := choose_quote(ranked):
+    if quote := choose_quote(prompt.question, ranked):
         return _quote(said, quote, versions)
     reason = Reason.NOTHING_FOUND
     return replace(said, text=NOTHING_FOUND, kind=AnswerKind.DECLINED, reason=reason, withheld=text)
@@ -230,8 +230,8 @@ def _assemble(
 
 def _fits(citations: Sequence[Citation], ranked: Sequence[ChosenSentence]) -> bool:
     """Whether one of the citations is among the sentences that fit the question; the others may add to it."""
-    places = {(each.chunk.id, each.start) for each in fitting(ranked)}
-    return any((citation.chunk_id, citation.start) in places for citation in citations)
+    places = {(each.chunk.id, each.field, each.start) for each in fitting(ranked)}
+    return any((citation.chunk_id, citation.field, citation.start) in places for citation in citations)
 
 
 def _quote(said: Answer, chosen: Sequence[ChosenSentence], versions: Mapping[str, str]) -> Answer:
@@ -240,7 +240,7 @@ def _quote(said: Answer, chosen: Sequence[ChosenSentence], versions: Mapping[str
     return replace(
         said,
         text=("\n" if any(_stands_on_a_line(text) for text in texts) else " ").join(texts),
-        citations=tuple(cite(each.chunk, each.start, each.end, versions) for each in chosen),
+        citations=tuple(cite(each.chunk, each.start, each.end, versions, each.field) for each in chosen),
         supported=True,
         kind=AnswerKind.QUOTED,
         reason=Reason.NOT_SUPPORTED,

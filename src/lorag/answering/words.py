@@ -10,6 +10,8 @@ from lorag.questions.words import Word, find_words
 _NUMBER = re.compile(r"[^\w-]?(?P<value>-?\d+(?:[.,:/-]\d+)*)")
 _PIECE = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 
+_ALIKE, _LEAST_ALIKE = 6, 4
+
 _FUNCTION_WORDS = frozenset(
     "a an the and or but nor of in on at to for from by with as than into onto over under about between during is are "
     "was were be been being am do does did has have had having will would can could shall should may might must it its "
@@ -41,6 +43,21 @@ def content_words(text: str) -> frozenset[str]:
 def numbers(text: str) -> frozenset[str]:
     """Return the content words that are numbers."""
     return frozenset(word for word in content_words(text) if _is_number(word))
+
+
+def shared_stems(name: str, question: str) -> frozenset[str]:
+    """Return the content words of the question that a word of `name` is another form of: maintainer, maintains.
+
+    Two words are forms of one if they are equal in their first six letters, or in all of the shorter one's if that has
+    at least four.
+    """
+    own = content_words(name)
+    return frozenset(word for word in content_words(question) if any(_alike(word, other) for other in own))
+
+
+def _alike(one: str, other: str) -> bool:
+    length = min(len(one), len(other), _ALIKE)
+    return one == other or (length >= _LEAST_ALIKE and one[:length] == other[:length])
 
 
 def _pairs(run: Sequence[Word]) -> list[str]:

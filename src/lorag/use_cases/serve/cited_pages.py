@@ -38,7 +38,7 @@ class CitedPage:
     `date` (YYYY-MM-DD) is the date in the page's front matter, else the date of the release that first had its present
     content; `generation` is the number of that release. Both are None if the release does not say it. `source` is None
     if the source is not there, or if the page's file is larger than 2 MB. The quote is `text[start:end]` of the
-    document's text for `document_span`; it is None unless the source is unchanged.
+    document's text for `document_span`; it is None unless the source is unchanged, and for a value of the front matter.
     """
 
     citation: Citation
@@ -139,6 +139,8 @@ def _size(path: Path) -> int:
 
 def _span_of(citation: Citation, document: Document) -> tuple[int, int] | None:
     """Return where the quote is in the document's text: below its own heading if it occurs more than once."""
+    if citation.field is not None:
+        return None
     heading = citation.heading.rpartition(SEPARATOR)[2]
     place, below = 0, 0
     for block in document.blocks:

@@ -1,0 +1,35 @@
+"""Identifiers that a question names, such as `cooldownPeriod`: only the whole one is the same."""
+
+import re
+from collections.abc import Sequence
+
+from lorag.knowledge.chunking.sections import SEPARATOR
+
+_NAMED = re.compile(r"`([^`\s]+)`|(?<![\w-])([a-z]+[a-z\d]*(?:[A-Z]\w*|_\w+))(?![\w-])")
+"""One word in backticks, or one that begins small and has a capital or an underscore in it. GitHub is a plain name."""
+
+_IS_NAME = re.compile(r"[a-z][a-z\d]*(?:[A-Z]\w*|_\w+)")
+
+
+def named_in(question: str) -> tuple[str, ...]:
+    """Return the identifiers that a question names, without repeats, in their order."""
+    return tuple(dict.fromkeys(quoted or written for quoted, written in _NAMED.findall(question)))
+
+
+def states_name(text: str, name: str) -> bool:
+    """Whether the text has the identifier as a whole: `initialCooldownPeriod` is not `cooldownPeriod`.
+
+    Case does not count. A dot before it does not make it another one, as in `spec.cooldownPeriod`.
+    """
+    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text, re.IGNORECASE) is not None
+
+
+def is_heading(headings: str, name: str) -> bool:
+    """Whether the last of the headings is this identifier, so that all below it is about it."""
+    return headings.rpartition(SEPARATOR)[2].strip("` ").casefold() == name.casefold()
+
+
+def is_about_other(headings: str, named: Sequence[str]) -> bool:
+    """Whether the last of the headings is an identifier, and none of these."""
+    last = headings.rpartition(SEPARATOR)[2].strip("` ")
+    return _IS_NAME.fullmatch(last) is not None and not any(is_heading(headings, name) for name in named)

@@ -1,0 +1,41 @@
+import pytest
+
+from lorag.answering.identifiers import is_about_other, is_heading, named_in, states_name
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("What is the default of `cooldownPeriod`?", ("cooldownPeriod",)),
+        ("What is the default of cooldownPeriod?", ("cooldownPeriod",)),
+        ("What does max_tokens limit, and `tls`?", ("max_tokens", "tls")),
+        ("What does `kubectl get pods` print?", ()),
+        ("Does GitHub or PostgreSQL start first?", ()),
+        ("How deep is berth 4?", ()),
+    ],
+)
+def test_identifiers_are_named_in_backticks_or_by_their_form(question: str, names: tuple[str, ...]) -> None:
+    assert named_in(question) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "is_stated"),
+    [
+        ("The cooldownPeriod is 300.", True),
+        ("Set spec.cooldownPeriod: 300", True),
+        ("The `CooldownPeriod`.", True),
+        ("The initialCooldownPeriod is 120.", False),
+        ("The cooldownPeriodSeconds is 120.", False),
+        ("The my-cooldownPeriod is 120.", False),
+    ],
+)
+def test_only_a_whole_identifier_is_stated(text: str, is_stated: bool) -> None:
+    assert states_name(text, "cooldownPeriod") == is_stated
+
+
+def test_a_heading_that_is_an_identifier_says_what_is_below_it() -> None:
+    assert is_heading("Spec > cooldownPeriod", "cooldownPeriod")
+    assert not is_heading("cooldownPeriod > Example", "cooldownPeriod")
+    assert is_about_other("Spec > initialCooldownPeriod", ["cooldownPeriod"])
+    assert not is_about_other("Spec > cooldownPeriod", ["cooldownPeriod"])
+    assert not is_about_other("Spec > Overview", ["cooldownPeriod"])
