@@ -24,7 +24,8 @@ from lorag.use_cases.operate.retrain_due import adapters_due
 from lorag.use_cases.refresh import steps as refresh_steps
 from lorag.use_cases.retrain import forecast, log_retrain
 from lorag.use_cases.retrain import steps as retrain_steps
-from lorag.use_cases.retrain.forecast import PlannedTraining, forget_stop, keep_stop, refuse_stopped
+from lorag.use_cases.retrain.forecast import PlannedTraining, refuse_stopped
+from lorag.use_cases.retrain.last_stop import forget_stop, keep_stop
 from lorag.use_cases.retrain.publish_adapters import newest_release
 from lorag.use_cases.retrain.steps import Candidate, Reproduced, RetrainOutcome
 from lorag.workspace import Workspace
@@ -82,10 +83,10 @@ def retrain_adapter(
         for one in forecasts.values():
             show_lines(one.lines(SHOWN))
         stopped = [] if anyway else [one for one in forecasts.values() if one.stops]
+        new_stops = [one for one in stopped if keep_stop(one, workspace, params)]
         if stopped and not is_deployed():
             costs.settle(location)
             refuse_stopped([*forecasts.values()])
-        new_stops = [one for one in stopped if keep_stop(one, workspace)]
         kinds = [kind for kind in kinds if forecasts.get(kind) not in stopped]
         for kind in kinds:
             forget_stop(kind, workspace)

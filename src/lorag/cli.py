@@ -1,5 +1,11 @@
 """The command `lorag`: it parses the arguments, calls one use case and reports."""
 
+# ruff: noqa: E402 - an interrupt during the imports is handled as one later.
+
+from lorag.interrupt import INTERRUPTED, SAID, leave_at_once, raise_again
+
+leave_at_once()
+
 import gc
 import os
 import sys
@@ -55,6 +61,7 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, be
     begun_s = time.monotonic() if begun_s is None else begun_s
     debug, as_json = "--debug" in arguments, "--json" in arguments
     try:
+        raise_again()
         status = app(arguments or ["--help"], prog_name="lorag", standalone_mode=False, obj=begun_s)
         return int(status or 0)
     except LoragError as error:
@@ -72,8 +79,8 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, be
         console.show_error(ParamsError(" ".join(what.split()), do=f"see `{command} --help`"), as_json=as_json)
         return int(ExitStatus.USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted; the served release is unchanged\n")
-        return 130
+        sys.stderr.write(SAID)
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader is gone, as with `| head`: there is nobody to report to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

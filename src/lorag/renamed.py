@@ -1,6 +1,12 @@
-"""Old spellings in params.yaml and their new names: the reader refuses them, `lorag upgrade` replaces them."""
+"""What an earlier version wrote into params.yaml and means something else now; `lorag upgrade` replaces it."""
 
 from collections.abc import Mapping
 
 RENAMED_VALUES: Mapping[tuple[str, ...], Mapping[str, str]] = {("search", "retriever"): {"hybrid": "fused"}}
-"""The old values of a key and their new names, by the path of the key."""
+"""The old values of a key and their new names, by the path of the key; the reader refuses the old ones."""
+
+CHANGED_DEFAULTS: Mapping[tuple[str, ...], tuple[float, ...]] = {("answering", "min_support"): (0.5,)}
+"""Earlier defaults of keys whose meaning changed since, by the path of the key.
+
+`min_support` was a share of all words of an answer; it is one of the words that an answer adds to its question.
+"""

@@ -1,11 +1,16 @@
 """The stages of dvc.yaml: `python -m lorag.stages NAME [ADAPTER|STRATEGY]`, run in the root of a workspace."""
 
+import signal
+
+if __name__ == "__main__":
+    # An interrupt reaches the command that runs the stage, too, and that one reports it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import csv
 import gc
 import importlib
 import json
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -271,7 +276,7 @@ def main() -> None:
     """
     set_up_logging(debug=False)
     if sys.argv[1:2] == [SERVE]:
-        # Ctrl-C reaches the whole group; the command that asks for the stages ends this process.
+        # The command that asks for the stages ends this process.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         import_ahead()
         serve_stages(int(sys.argv[2]), int(sys.argv[3]), run_here)
@@ -325,8 +330,8 @@ def _status_of(arguments: Sequence[str]) -> int:
 
 
 def _report(error: LoragError) -> int:
-    report_stage_error(error)
-    sys.stderr.write(error.line() + "\n")
+    if not report_stage_error(error):
+        sys.stderr.write(error.line() + "\n")
     return int(error.exit_status)
 
 

@@ -6,11 +6,20 @@ import pytest
 
 from lorag.console.terminal import show_answer
 
-CITATION = {"document_id": "harbour.md", "document_version": "0123456789abcdef", "quote": "It was opened\nin 1874."}
+CITATION = {
+    "document_id": "harbour.md",
+    "document_version": "0123456789abcdef",
+    "quote": "It was opened\nin 1874.",
+    "heading": "Harbour > History",
+    "date": "2024-05-06",
+    "generation": 3,
+    "source": "unchanged",
+}
 
 
 def result(strategy: str, kind: str, **more: Any) -> dict[str, Any]:
     values = {"answer": "In 1874.", "supported": True, "citations": [], "release": "r1", "cost": {"wall_s": 1.25}}
+    values |= {"release_served": True}
     return {"strategy": strategy, "kind": kind, **values, **more}
 
 
@@ -22,7 +31,8 @@ def printed(capsys: pytest.CaptureFixture[str], answer: dict[str, Any]) -> list[
 def test_a_supported_answer_is_followed_by_its_citation(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, result("rag", "generated", citations=[CITATION])) == [
         "In 1874.",
-        "[1] harbour.md (version 0123456789ab)",
+        "[1] harbour.md (2024-05-06, since release 3, version 0123456789ab)",
+        "    Harbour > History",
         '    "It was opened in 1874."',
         "release r1 · rag · 1.2 s",
     ]
@@ -32,9 +42,22 @@ def test_a_quote_is_announced_before_it_and_is_not_repeated(capsys: pytest.Captu
     assert printed(capsys, result("rag", "quoted", answer="It was opened in 1874.", citations=[CITATION])) == [
         "Quoted, since what the model wrote is not supported by what was found:",
         "It was opened in 1874.",
-        "[1] harbour.md (version 0123456789ab)",
+        "[1] harbour.md (2024-05-06, since release 3, version 0123456789ab)",
+        "    Harbour > History",
         "release r1 · rag · 1.2 s",
     ]
+
+
+def test_a_citation_whose_page_changed_since_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    changed = {**CITATION, "source": "changed", "date": None, "generation": None}
+    assert printed(capsys, result("rag", "quoted", citations=[changed]))[2:5] == [
+        "[1] harbour.md (version 0123456789ab)",
+        "    Harbour > History",
+        "    this page changed since; `lorag refresh` serves the change",
+    ]
+    removed = {**CITATION, "source": "removed"}
+    older = printed(capsys, result("rag", "quoted", citations=[removed], release_served=False))
+    assert "    this page was removed since" in older
 
 
 def test_an_answer_from_memory_says_so(capsys: pytest.CaptureFixture[str]) -> None:

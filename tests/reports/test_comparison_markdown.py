@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lorag.costs.records import Cost, Use
+from lorag.evaluation.answer_kinds import KINDS
 from lorag.questions.coverage import Coverage
 from lorag.reports.comparison_markdown import summarise_comparison
 
@@ -59,6 +60,16 @@ def test_the_coverage_of_an_adapter_stands_below_its_figures() -> None:
     result["strategies"]["tuned"]["coverage"] = Coverage(14, 75, 15, 880).to_json()
     rows = [cells(line) for line in summarise_comparison(result).splitlines() if "asked in training" in line]
     assert rows == [["documents asked in training", "", "18.7%"], ["chunks asked in training", "", "1.7%"]]
+
+
+def test_the_kinds_of_answers_are_counted() -> None:
+    result = result_of("rag", "base")
+    assert "quoted, holds the answer" not in summarise_comparison(result), "an earlier version did not count them"
+    result["strategies"]["rag"]["kinds"] = dict(zip(KINDS, (9, 1, 53, 12, 5), strict=True))
+    text = summarise_comparison(result)
+    assert [cells(line) for line in text.splitlines() if line.startswith("| quoted, holds the answer")] == [
+        ["quoted, holds the answer", "53", ""]
+    ]
 
 
 def test_only_differences_whose_interval_leaves_out_zero_are_told() -> None:

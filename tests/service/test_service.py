@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,8 @@ from lorag.strategies import Strategy
 from lorag.use_cases.serve.answer import answer_served
 from lorag.use_cases.serve.live import LiveRelease
 from lorag.use_cases.serve.manage_releases import roll_back
+from lorag.use_cases.serve.serve import Served as OpenRelease
+from lorag.use_cases.serve.serve import open_served
 from tests.servers import free_port
 from tests.service.conftest import OWNER, QUESTION, Served, with_key
 from tests.use_cases.conftest import Place
@@ -114,6 +117,35 @@ def test_a_release_is_closed_after_its_last_question(served: Place) -> None:
             assert newer.served.release.id != held.served.release.id
             assert newer.model is held.model, "the same model is not loaded twice"
         assert held.served.searcher.search([QUESTION], held.params.search).hits
+    live.close()
+
+
+def test_questions_are_answered_from_the_release_before_while_the_next_one_opens(
+    served: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = LiveRelease(served.workspace, {})
+    with live.use(None) as held:
+        before = held.served.release.id
+    (served.source / "new.md").write_text("# Crane\n\nThe crane lifts 40 tonnes.\n")
+    after = served.refresh().id
+    began, may_end = threading.Event(), threading.Event()
+
+    @contextmanager
+    def open_slowly(*given: Any, **options: Any) -> Iterator[OpenRelease]:
+        began.set()
+        assert may_end.wait(60)
+        with open_served(*given, **options) as opened:
+            yield opened
+
+    monkeypatch.setattr("lorag.use_cases.serve.live.open_served", open_slowly)
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(live.release_id)
+        assert began.wait(60)
+        with live.use(None) as meanwhile:
+            assert meanwhile.served.release.id == before
+        may_end.set()
+        assert opening.result() == after
+    assert live.release_id() == after
     live.close()
 
 

@@ -70,6 +70,19 @@ def test_settings_keep_their_values_and_get_the_new_names_and_keys(made: Workspa
     assert after.replace("top_k: 7", "top_k: 5").split() == wanted.split(), "comments and order too"
 
 
+def test_an_earlier_default_follows_and_a_chosen_value_stays(made: Workspace) -> None:
+    wanted = made.params_file.read_text(encoding="utf-8")
+    line = next(line for line in wanted.splitlines() if line.startswith("  min_support:"))
+    old = "  min_support: 0.5                       # share of an answer's words that a quoted span must hold"
+    change(made.params_file, line, old)
+    (told,) = said(made)["params.yaml"]
+    assert told.startswith("answering.min_support: 0.5 was the default") and "so it is 1.0" in told
+    assert made.params_file.read_text(encoding="utf-8").split() == wanted.split()
+    change(made.params_file, "min_support: 1.0", "min_support: 0.5")
+    assert said(made) == {}
+    assert load_params(made.params_file).answering.min_support == 0.5
+
+
 def test_packaged_stages_take_the_place_of_earlier_ones_and_own_stages_stay(made: Workspace) -> None:
     path = made.root / "dvc.yaml"
     own = "  mine:\n    cmd: wc -l artifacts/chunks.jsonl > mine.txt   # how many\n    outs: [mine.txt]\n"

@@ -166,7 +166,8 @@ def show_advice(result: Mapping[str, Any]) -> None:
     if pending := result["pending"]:
         say(f"For the pending changes: {_ACTIONS[pending['action']]}.")
         for kind, when in pending["retrain"].items():
-            say(f"  {kind}: {_WHEN[when]}")
+            stopped = kind in pending["stopped"]
+            say(f"  {kind}: {'its retrain was stopped before it began, see below' if stopped else _WHEN[when]}")
         _say_findings(pending["findings"], dict.fromkeys(_STANCES, "-"))
         _say_missing(pending["missing"])
         if not advice:

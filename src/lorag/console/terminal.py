@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lorag.costs.remedies import CHANGE_OF_STOP
 from lorag.errors import LoragError
 from lorag.integrations.prefect.own_server import start_own_server
 from lorag.questions.coverage import Coverage
@@ -132,13 +133,16 @@ def standard_output_kept_clean(*, streaming: bool = False) -> Iterator[None]:
         os.close(saved)
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, n_texts: int = 1) -> None:
+def table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], *, n_texts: int = 1, with_lines: bool = True
+) -> None:
     """Print rows below a title.
 
-    All columns except the first `n_texts` are aligned right. Tables of eight or more columns are drawn without lines.
+    All columns except the first `n_texts` are aligned right. Tables of eight or more columns are drawn without lines,
+    and so are those that need the width for names that must not be broken.
     """
     drawn = Table(title=title, title_justify="left", header_style="bold")
-    if len(columns) >= _MANY_COLUMNS:
+    if len(columns) >= _MANY_COLUMNS or not with_lines:
         drawn.box, drawn.pad_edge, drawn.collapse_padding = SIMPLE_HEAD, False, True
     for number, column in enumerate(columns):
         drawn.add_column(column, justify="left" if number < n_texts else "right", overflow="fold")
@@ -159,7 +163,7 @@ def show_refresh(result: Mapping[str, Any]) -> None:
     """Print the plan's counts and the costs of a refresh."""
     plan, cost = result["plan"], result["cost"]
     table(
-        f"Release {result['release']}" + ("" if result["published"] else " was already current"),
+        f"Release {result['release']} {_what_was_done(result)}",
         ["chunks", "added", "changed", "removed", "kept", "embedded"],
         [[result["n_chunks"], *(plan[key] for key in ("added", "changed", "removed", "kept", "embedded"))]],
     )
@@ -170,6 +174,12 @@ def show_refresh(result: Mapping[str, Any]) -> None:
     )
     if result["rejected"]:
         say(f"{result['rejected']} documents were quarantined; see artifacts/rejected.jsonl")
+
+
+def _what_was_done(result: Mapping[str, Any]) -> str:
+    if result["published"]:
+        return "is published and served"
+    return "is served again, after a rollback" if result["served_again"] else "was already current"
 
 
 def show_retrain(result: Mapping[str, Any]) -> None:
@@ -300,7 +310,12 @@ def show_status(result: Mapping[str, Any]) -> None:
         if problem:
             say(f"Model {name}: {problem}")
     for kind, adapter in result["adapters"].items():
-        say(f"Adapter {kind} {adapter['id']}: {_RETRAIN[adapter['retrain']]}")
+        said = "behind, and its retrain was stopped before it began" if adapter["stopped"] else None
+        say(f"Adapter {kind} {adapter['id']}: {said or _RETRAIN[adapter['retrain']]}")
+        for sentence in adapter["stopped"]:
+            say(f"  stopped by: {sentence}")
+        if adapter["stopped"]:
+            say(f"  to train it, {CHANGE_OF_STOP}")
         if adapter["coverage"]:
             say(f"  coverage of its training: {Coverage.from_json(adapter['coverage']).line()}")
         if adapter["facts"]:
@@ -337,15 +352,16 @@ def show_releases(rows: Sequence[Mapping[str, Any]]) -> None:
     cells = [
         [
             ("* " if row["served"] else "  ") + row["id"],
-            row["created_utc"],
+            row["created_utc"][:16].replace("T", " "),
             row["n_documents"],
             row["n_chunks"],
             "" if row["recall_at_10"] is None else f"{row['recall_at_10']:.3f}",
-            " ".join(f"{kind} {sha256[:8]}" for kind, sha256 in row["adapters"].items()),
+            "\n".join(f"{kind} {sha256[:8]}" for kind, sha256 in row["adapters"].items()),
         ]
         for row in rows
     ]
-    table("Releases (* is served)", ["release", "created", "documents", "chunks", "recall@10", "adapters"], cells)
+    columns = ["release", "created (UTC)", "documents", "chunks", "recall", "adapters"]
+    table("Releases (* is served)", columns, cells, n_texts=2, with_lines=False)
 
 
 def show_models(result: Mapping[str, Any]) -> None:

@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from lorag.costs.evidence import Figure, Finding, Stance, middle, show_seconds
 from lorag.costs.ledger import LedgerEntry
+from lorag.costs.remedies import CHANGE_OF_STOP
 from lorag.costs.unit_costs import Measured, Missing
 from lorag.knowledge.changes import CorpusChanges, compare_versions
 from lorag.params import AdviceParams
@@ -80,6 +82,7 @@ class PendingAdvice:
     """The action, the time to retrain each adapter, and a sentence for each reason and each cost.
 
     `n_elsewhere` is the number of the ledger's entries that do not count because another machine measured them.
+    `stopped` are the adapters whose retrain its forecast would stop again.
     """
 
     action: Action
@@ -87,6 +90,7 @@ class PendingAdvice:
     findings: tuple[Finding, ...]
     missing: tuple[Missing, ...]
     n_elsewhere: int = 0
+    stopped: tuple[AdapterKind, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return this part of what `lorag advise --json` prints."""
@@ -96,6 +100,7 @@ class PendingAdvice:
             "findings": [asdict(finding) for finding in self.findings],
             "missing": [asdict(one) for one in self.missing],
             "n_elsewhere": self.n_elsewhere,
+            "stopped": [kind.value for kind in self.stopped],
         }
 
 
@@ -127,10 +132,12 @@ def advise_change(
     *,
     params_changed: bool,
     reasons: Sequence[str] = (),
+    stopped: Mapping[AdapterKind, Sequence[str]] = MappingProxyType({}),
 ) -> PendingAdvice:
     """Advise on a change: the index follows every change, an adapter only if `Held.when` says so.
 
-    `reasons` are further ones for a refresh, such as changed questions, in words.
+    `reasons` are further ones for a refresh, such as changed questions, in words. `stopped` has, for each adapter whose
+    retrain would be stopped before it begins, the sentences that say why.
     """
     index = params_changed or bool(reasons) or not changes.is_empty
     findings: list[Finding] = list(_index_reasons(changes, params_changed=params_changed))
@@ -139,6 +146,12 @@ def advise_change(
     for one in held:
         retrain[one.kind] = one.when(params)
         findings.append(_reason(one, params))
+        findings += [
+            Finding(Stance.AGAINST, f"A retrain of {one.kind} is stopped before it begins: {why}.")
+            for why in stopped.get(one.kind, ())
+        ]
+        if stopped.get(one.kind):
+            findings.append(Finding(Stance.FOR, f"To train {one.kind}, {CHANGE_OF_STOP}."))
     wanted = [kind for kind, when in retrain.items() if when is not When.NOT]
     known = {one.strategy: one for one in measured}
     if index:
@@ -148,7 +161,11 @@ def advise_change(
     unknown = [kind.strategy for kind in wanted] + ([READER] if index else [])
     missing = [one for name in unknown for one in known[name].missing() if one.do != "lorag compare"]
     return PendingAdvice(
-        _action(index=index, retrain=bool(wanted)), retrain, tuple(findings), tuple(dict.fromkeys(missing))
+        _action(index=index, retrain=bool(wanted)),
+        retrain,
+        tuple(findings),
+        tuple(dict.fromkeys(missing)),
+        stopped=tuple(kind for kind in wanted if stopped.get(kind)),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from lorag.evaluation.answer_kinds import KINDS
 from lorag.evaluation.comparison import COMPARED, is_variant
 
 SHARES = {
@@ -26,8 +27,11 @@ Result = Mapping[str, Any]
 
 
 def summarise_comparison(result: Result) -> str:
-    """Return the main measures with intervals, differences beyond chance, speed, costs, and what was left out."""
-    parts = [_head(result), _qualities(result), _differences(result), _costs(result), _standing(result)]
+    """Return the main measures with intervals, the kinds of answers, differences, speed, costs, and what was left out.
+
+    Only differences beyond chance are listed.
+    """
+    parts = [_head(result), _qualities(result), _kinds(result), _differences(result), _costs(result), _standing(result)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -53,6 +57,15 @@ def _qualities(result: Result) -> str:
         rows.append(["right, ideal search", *ideal])
     rows += coverage_rows(result)
     return _table(["", *found], rows)
+
+
+def _kinds(result: Result) -> str:
+    """Return how many answers to facts are of each kind; empty for a comparison of an earlier version."""
+    found = {name: each.get("kinds") for name, each in result["strategies"].items()}
+    if not any(found.values()):
+        return ""
+    rows = [[title, *(str(each[kind]) if each else "" for each in found.values())] for kind, title in KINDS.items()]
+    return "Answers to facts, by whose words they have:\n\n" + _table(["", *found], rows)
 
 
 def coverage_rows(result: Result) -> list[list[str]]:

@@ -12,7 +12,7 @@ from lorag.integrations.models.files import resolve_model
 from lorag.params_file import load_params
 from lorag.use_cases.change_params import change_params
 from lorag.use_cases.retrain.starting_adapter import write_starts
-from lorag.workspace import COMMITTED, Workspace
+from lorag.workspace import COMMITTED, Workspace, find_workspace
 
 IGNORED = "/.lorag/\n/artifacts/\n/reports/comparison.html\n"
 SOURCE = "data/source"
@@ -29,9 +29,9 @@ def init_workspace(root: Path, source: Path, questions: Path | None, model: str 
     """Create a git and DVC repository at `root` whose refresh reads `source`.
 
     A source elsewhere is copied in and versioned by DVC at each refresh; a source inside `root` is read in place.
-    Raises WorkspaceError if `root` already is a workspace, is a git repository that ignores what a refresh commits, or
-    holds something in the place of a copy. Raises InputRejected if source or questions are missing, and
-    ParamsError if `model`, a reference as in `generation.model`, leads nowhere.
+    Raises WorkspaceError if `root` already is a workspace or lies in one, is a git repository that ignores what a
+    refresh commits, or holds something in the place of a copy. Raises InputRejected if source or questions are missing,
+    and ParamsError if `model`, a reference as in `generation.model`, leads nowhere.
     """
     root = root.resolve()
     _refuse_unusable(root, source, questions)
@@ -77,6 +77,12 @@ def _refuse_unusable(root: Path, source: Path, questions: Path | None) -> None:
     for name in ("params.yaml", "dvc.yaml", ".dvc"):
         if (root / name).exists():
             raise WorkspaceError(f"there already is a {name}", where=str(root), do="use it, or name another folder")
+    if (outer := _workspace_around(root)) is not None:
+        raise WorkspaceError(
+            f"the workspace {outer} holds this folder",
+            where=str(root),
+            do="name a folder outside it, or use that workspace",
+        )
     if git_repo.is_repository_root(root) and (ignored := git_repo.ignored(root, COMMITTED)):
         raise WorkspaceError(
             f"git ignores {ignored[0]} here, which a refresh commits",
@@ -98,6 +104,15 @@ def _refuse_unusable(root: Path, source: Path, questions: Path | None) -> None:
                 where=str(root),
                 do="move it away, or name another folder",
             )
+
+
+def _workspace_around(root: Path) -> Path | None:
+    """Return the workspace that the folder would lie in; None if there is none, or if its git ignores the folder."""
+    try:
+        outer = find_workspace(root.parent).root
+    except WorkspaceError:
+        return None
+    return None if git_repo.ignored(outer, [str(root)]) else outer
 
 
 def _checked(model: str) -> str:

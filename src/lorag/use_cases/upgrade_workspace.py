@@ -15,7 +15,7 @@ from lorag.params_file import parse_params, parse_yaml, read_params_text
 from lorag.releases.durable import replace_durably, writer_lock
 from lorag.releases.record import NewerFormat
 from lorag.releases.shelf import ReleaseShelf
-from lorag.renamed import RENAMED_VALUES
+from lorag.renamed import CHANGED_DEFAULTS, RENAMED_VALUES
 from lorag.use_cases.change_params import keeping_comments
 from lorag.use_cases.init_workspace import template
 from lorag.workspace import Workspace
@@ -35,8 +35,9 @@ class Change:
 def upgrade_workspace(workspace: Workspace) -> list[Change]:
     """Make the changes that the workspace needs, and return them; none if it is up to date.
 
-    Settings keep their values, stages that are not lorag's stay, and what is served is not touched: the next refresh
-    runs what became stale. All changes are computed before anything is written, and each file is replaced as a whole.
+    Settings keep their values, but for earlier defaults of settings that mean something else now. Stages that are not
+    lorag's stay, and what is served is not touched: the next refresh runs what became stale. All changes are computed
+    before anything is written, and each file is replaced as a whole.
     After a killed run, the next one completes the upgrade. Raises IntegrityFailed for a workspace of a newer version,
     ParamsError for settings that cannot be read, and Busy while a writer runs.
     """
@@ -61,7 +62,12 @@ def _upgrade_params(workspace: Workspace) -> list[Change]:
         raise ParamsError("expected sections with values", where=workspace.params_file.name, do="restore the file")
     yaml = keeping_comments()
     tree, packaged = yaml.load(before), yaml.load(template("params.yaml").read_text(encoding="utf-8"))
-    said = [*_rename_values(tree, packaged), *_drop_dead_keys(tree, packaged), *_add_new_keys(tree, packaged)]
+    said = [
+        *_rename_values(tree, packaged),
+        *_follow_defaults(tree, packaged),
+        *_drop_dead_keys(tree, packaged),
+        *_add_new_keys(tree, packaged),
+    ]
     after = _dump(tree) if said else before
     parse_params(after, where=workspace.params_file.name)
     return [_replace(workspace.params_file, after, said)] if said else []
@@ -80,6 +86,31 @@ def _rename_values(tree: Any, packaged: Any) -> list[str]:
             _take_comment(key, section, as_packaged)
             said.append(f"{'.'.join([*sections, key])}: `{old}` is called `{names[old]}` now")
     return said
+
+
+def _follow_defaults(tree: Any, packaged: Any) -> list[str]:
+    """Replace earlier defaults of keys that mean something else now, as the comment beside them shows."""
+    said = []
+    for (*sections, key), earlier in CHANGED_DEFAULTS.items():
+        section, as_packaged = tree, packaged
+        for part in sections:
+            section = section.get(part, {}) if isinstance(section, dict) else {}
+            as_packaged = as_packaged[part]
+        value = section.get(key) if isinstance(section, dict) else None
+        if value not in earlier or _comment_of(section, key) == _comment_of(as_packaged, key):
+            continue
+        section[key] = as_packaged[key]
+        _take_comment(key, section, as_packaged)
+        said.append(
+            f"{'.'.join([*sections, key])}: {_plain(value)} was the default and means something else now, so it is "
+            f"{_plain(as_packaged[key])}; set it again to keep it"
+        )
+    return said
+
+
+def _comment_of(section: Any, key: str) -> str:
+    comments = section.ca.items.get(key) or ()
+    return " ".join(token.value.strip() for token in comments if token is not None and hasattr(token, "value"))
 
 
 def _drop_dead_keys(tree: Any, packaged: Any, path: str = "") -> list[str]:

@@ -14,7 +14,8 @@ from lorag.stages import run_stage
 from lorag.strategies import AdapterKind
 from lorag.tuning.forecast import Forecast
 from lorag.use_cases.retrain.build_training_set import build_training_set
-from lorag.use_cases.retrain.forecast import forecast_training, forget_stop, keep_stop, refuse_stopped
+from lorag.use_cases.retrain.forecast import forecast_training, refuse_stopped
+from lorag.use_cases.retrain.last_stop import forget_stop, keep_stop, read_stop
 from tests.use_cases.conftest import Place
 
 PIERS = range(1, 7)
@@ -79,11 +80,22 @@ def test_the_newest_retrain_on_this_machine_gives_seconds_and_memory(place: Plac
 
 def test_the_same_stop_is_reported_once(place: Place) -> None:
     found = _forecast(place)
-    assert [keep_stop(found, place.workspace) for _ in range(3)] == [True, False, False]
+    assert [keep_stop(found, place.workspace, place.params) for _ in range(3)] == [True, False, False]
     forget_stop(AdapterKind.TUNED, place.workspace)
-    assert keep_stop(found, place.workspace)
+    assert keep_stop(found, place.workspace, place.params)
     other = _forecast(place, answers=["8:30"])
-    assert keep_stop(other, place.workspace), "another training set may be stopped for the same reason"
+    assert keep_stop(other, place.workspace, place.params), "another training set may be stopped for the same reason"
+
+
+def test_a_stop_stands_until_what_it_came_from_changes(place: Place) -> None:
+    found = _forecast(place)
+    assert read_stop(AdapterKind.TUNED, place.workspace, place.params) == ()
+    keep_stop(found, place.workspace, place.params)
+    (why,) = read_stop(AdapterKind.TUNED, place.workspace, place.params)
+    assert "`phrasings`" in why
+    path = place.workspace.resolve(place.params.knowledge.questions)
+    path.write_text(path.read_text() + "\n")
+    assert read_stop(AdapterKind.TUNED, place.workspace, place.params) == ()
 
 
 def test_questions_with_phrasings_stop_nothing(place: Place) -> None:

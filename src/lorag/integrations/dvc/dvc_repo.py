@@ -127,11 +127,13 @@ def end_with_caller() -> None:
         end_with(int(caller))
 
 
-def report_stage_error(error: errors.LoragError) -> None:
-    """Leave the error for `reproduce`, if one waits for it. A stage's process calls it."""
+def report_stage_error(error: errors.LoragError) -> bool:
+    """Leave the error for `reproduce`, and return whether it waits for one. A stage's process calls it."""
     if target := os.environ.get(STAGE_ERROR_FILE):
         value = {"type": type(error).__name__, "what": error.what, "where": error.where, "do": error.do}
         Path(target).write_text(json.dumps(value), encoding="utf-8")
+        return True
+    return False
 
 
 def _take_versions_as_they_are(repo: "Repo") -> None:

@@ -35,6 +35,9 @@ FORKABLE_FOR_STAGES = (
 SERVE = "--serve"
 _COMMAND = re.compile(rf"python -m {re.escape(STAGES_MODULE)} (?P<stage>\w+)(?: (?P<variant>\w+))?")
 
+_INTERRUPTED = (f", exited with {-signal.SIGINT}", ", exited with 130")
+"""How DVC reports a stage that an interrupt ended, directly or through a shell."""
+
 RunStage = Callable[[Sequence[str]], int]
 """A function that runs the stage that its arguments name, and returns an exit status."""
 
@@ -82,6 +85,8 @@ def start_stage_process() -> None:
         process = subprocess.Popen(
             [sys.executable, "-m", STAGES_MODULE, SERVE, str(theirs.fileno()), str(os.getpid())],
             pass_fds=[theirs.fileno()],
+            # Not in the group that a terminal interrupts: this process ends it, and it has nothing to say of its own.
+            process_group=0,
         )
     _started.append(StageProcess(ours, process.pid, process.wait))
 
@@ -143,11 +148,20 @@ def stages_run_by_process(names: Collection[str]) -> Iterator[None]:
     def run(executable: str, cmd: str, **options: Any) -> None:
         found = _COMMAND.fullmatch(cmd)
         if found is None or found["stage"] not in names or not _started:
-            by_shell(executable, cmd, **options)
+            _run_by_shell(by_shell, executable, cmd, **options)
             return
         arguments = [part for part in found.groups() if part]
         if status := _started[0].run(arguments, options["cwd"], options["env"]):
             raise StageCmdFailedError(cmd, status)
+
+    def _run_by_shell(by_shell: Callable[..., None], executable: str, cmd: str, **options: Any) -> None:
+        try:
+            by_shell(executable, cmd, **options)
+        except StageCmdFailedError as error:
+            # DVC ignores an interrupt while a stage runs, and takes the end of the stage for a failure.
+            if str(error).endswith(_INTERRUPTED):
+                raise KeyboardInterrupt from error
+            raise
 
     if not names:
         end_stage_process()

@@ -35,7 +35,15 @@ def advise_pending(workspace: Workspace, params: Params, environment: Mapping[st
     ledger = _ledger(workspace, params, environment)
     measured = measure(ledger, stored_bytes(workspace, params))
     changed = status.params_changed
-    found = advise_change(status.changes, held, measured, params.advice, params_changed=changed, reasons=reasons)
+    found = advise_change(
+        status.changes,
+        held,
+        measured,
+        params.advice,
+        params_changed=changed,
+        reasons=reasons,
+        stopped={kind: state.stopped for kind, state in status.adapters.items()},
+    )
     return replace(found, n_elsewhere=ledger.n_elsewhere)
 
 

@@ -23,6 +23,7 @@ from lorag.releases.durable import write_json_durably, writer_lock
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.plan import PlanCounts
+from lorag.use_cases.asking.check_questions import check_questions
 from lorag.use_cases.asking.unlogged_costs import read_notes
 from lorag.use_cases.asking.versions import EMBEDDER, RERANKER, kept_versions, model_references, read_versions
 from lorag.use_cases.refresh.knowledge_digest import KnowledgeDigest
@@ -87,14 +88,17 @@ def skip_refresh(
 ) -> RefreshOutcome | None:
     """Return the outcome of a refresh that has nothing to do; None if it has. The caller holds the writer lock.
 
-    Raises ParamsError, as a refresh does, if a copy would overlap its origin or the workspace.
+    Raises ParamsError, as a refresh does, if a copy would overlap its origin or the workspace, and InputRejected for a
+    questions file that cannot be read: the refresh would refuse it only after its longest work.
     """
     refuse_overlaps(workspace, params.knowledge)
     if rebuild:
+        check_questions(workspace, params)
         return None
     with CostMeter(params.costs) as meter:
         work = find_work(workspace, params, environment)
         if work.reasons or work.newest is None:
+            check_questions(workspace, params)
             return None
     return RefreshOutcome(
         release=work.newest,

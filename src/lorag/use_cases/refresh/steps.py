@@ -84,7 +84,10 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class RefreshOutcome:
-    """The result of a refresh; `published` is False if the served release was already current."""
+    """The result of a refresh; `published` is False if the newest release was already current.
+
+    `served_again` says that it had been rolled back and is served again now.
+    """
 
     release: Release
     published: bool
@@ -95,6 +98,7 @@ class RefreshOutcome:
     mended: int
     cost: Cost
     mlflow_run_id: str | None = None
+    served_again: bool = False
 
     @property
     def outcome(self) -> Outcome:
@@ -113,6 +117,7 @@ class RefreshOutcome:
             "release": self.release.id,
             "generation": self.release.generation,
             "published": self.published,
+            "served_again": self.served_again,
             "content_digest": self.release.content_digest,
             "vectors_digest": self.release.vectors_digest,
             "corpus_digest": self.release.corpus_digest,
@@ -258,6 +263,7 @@ def summarise(
     return RefreshOutcome(
         release=release,
         published=report is not None,
+        served_again=report is None and planned.served != release.id,
         counts=planned.plan.counts,
         embedding=pipeline.embedding,
         stages=pipeline.stages,

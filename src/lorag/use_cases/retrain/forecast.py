@@ -5,7 +5,6 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lorag.errors import GateRefused, LoragError, StoreFailed
@@ -20,7 +19,6 @@ from lorag.params import Params
 from lorag.questions.facts import collect_facts, fact_digests, fact_of
 from lorag.questions.questions import read_questions
 from lorag.questions.words import normalise
-from lorag.releases.durable import write_json_durably
 from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import AdapterKind
 from lorag.tuning.forecast import MEASURED_PARAMETERS, Estimate, Forecast, PlannedFact, find_obstacles
@@ -135,38 +133,6 @@ def refuse_stopped(forecasts: Sequence[Forecast]) -> None:
         do=f"write `phrasings` or loosen the limit, {alone}or train all the same with `lorag retrain --anyway`; "
         "`lorag retrain --plan` lists the questions",
     )
-
-
-def keep_stop(forecast: Forecast, workspace: Workspace) -> bool:
-    """Record that this forecast stopped a run; return whether the stop before it was another one, or none."""
-    path = _stop_file(forecast.adapter, workspace)
-    lineage = read_lineage(workspace.training_folder(forecast.adapter)) or {}
-    stop = {
-        "training_set_digest": lineage.get("training_set_digest"),
-        "obstacles": [obstacle.sentence for obstacle in forecast.obstacles if obstacle.is_certain],
-    }
-    if _read(path) == stop:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json_durably(path, stop)
-    return True
-
-
-def forget_stop(kind: AdapterKind, workspace: Workspace) -> None:
-    """Remove the record of an earlier stop, because the training goes on."""
-    _stop_file(kind, workspace).unlink(missing_ok=True)
-
-
-def _stop_file(kind: AdapterKind, workspace: Workspace) -> Path:
-    return workspace.state / "stopped" / f"{kind}.json"
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        # At worst a stop is reported twice.
-        return None
 
 
 def _plan_facts(

@@ -24,6 +24,7 @@ from lorag.releases.shelf import ReleaseShelf
 from lorag.releases.withdrawn import read_withdrawn
 from lorag.strategies import AdapterKind
 from lorag.tuning.forecast import Forecast
+from lorag.use_cases.asking.check_questions import check_questions
 from lorag.use_cases.asking.question_set import require_questions
 from lorag.use_cases.asking.unlogged_costs import read_trained
 from lorag.use_cases.asking.versions import MODELS, write_versions
@@ -143,6 +144,7 @@ def choose_adapters(workspace: Workspace, params: Params, names: Sequence[str]) 
     """Return the named ones of `tuning.adapters`, or all if none is named; raise if a retrain could not even begin."""
     newest_release(workspace)
     read_starts(workspace)
+    check_questions(workspace, params)
     unknown = [name for name in names if name not in params.tuning.adapters]
     if unknown:
         known = ", ".join(params.tuning.adapters)

@@ -2,12 +2,12 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from lorag.answering.generator import LanguageModel
 from lorag.digests import digest_of
+from lorag.errors import LoragError
 from lorag.integrations.models.generators import open_generator
 from lorag.params import Params
 from lorag.params_file import load_params
@@ -40,69 +40,126 @@ class _Opened:
 class LiveRelease:
     """The release that the pointer names, opened once for all threads.
 
-    Before each question the pointer and params.yaml are looked at. If one of them changed, the next questions wait
-    until the new release is open. Those under way end with the one that they began with, which is then closed.
+    Before each question the pointer and params.yaml are looked at. If one of them changed, the question that sees it
+    first opens the new release, with the models that are in use, and waits for it. The others are answered from the
+    release before, without waiting, until the new one takes its place. Questions under way end with the one that they
+    began with, which is then closed.
     """
 
     workspace: Workspace
     environment: Mapping[str, str]
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held to look at the fields below and to change them, never while something is opened."""
+    _opening: threading.Lock = field(default_factory=threading.Lock)
+    _loading: threading.Lock = field(default_factory=threading.Lock)
     _opened: _Opened | None = None
     _models: dict[str, LanguageModel] = field(default_factory=dict)
+    _asked: set[AdapterKind | None] = field(default_factory=set)
 
     @contextmanager
     def use(self, adapter: AdapterKind | None) -> Iterator[Live]:
         """Yield the current release with the model for one question; raises what `open_served` raises."""
-        with self._lock:
-            opened = self._current()
-            folder = open_adapter(opened.served, adapter, self.workspace, opened.params)
-            model = self._model(opened.params, folder)
-            opened.n_users += 1
+        opened = self._take_current()
         try:
+            model = self._model_of(opened, adapter)
+            with self._lock:
+                self._asked.add(adapter)
             yield Live(opened.served, opened.params, model)
         finally:
-            with self._lock:
-                opened.n_users -= 1
-                self._close_unused(opened)
+            self._give_back(opened)
 
     def release_id(self) -> str:
         """Open the current release if it is not open, and return its id; raises what `open_served` raises."""
-        with self._lock:
-            return self._current().served.release.id
+        opened = self._take_current()
+        self._give_back(opened)
+        return opened.served.release.id
 
     def close(self) -> None:
         """Close the release once its last question has ended."""
         with self._lock:
-            if self._opened is not None:
-                self._opened.is_current = False
-                self._close_unused(self._opened)
-                self._opened = None
+            self._replace(None)
 
-    def _current(self) -> _Opened:
+    def _take_current(self) -> _Opened:
+        """Return the current release, which stays open until it is given back."""
+        params, key = self._wanted()
+        if opened := self._take(key):
+            return opened
+        if not self._opening.acquire(blocking=False):
+            # Another question opens the new release: what is open answers meanwhile.
+            if opened := self._take(None):
+                return opened
+            self._opening.acquire()
+        try:
+            # What is wanted may have changed, or have been opened, since then.
+            params, key = self._wanted()
+            return self._take(key) or self._open(params, key)
+        finally:
+            self._opening.release()
+
+    def _wanted(self) -> tuple[Params, str]:
         params = load_params(self.workspace.params_file)
-        key = digest_of([ReleaseShelf(self.workspace.state).served_id(), params.model_dump(mode="json")])
-        if self._opened is not None and self._opened.key == key:
-            return self._opened
+        return params, digest_of([ReleaseShelf(self.workspace.state).served_id(), params.model_dump(mode="json")])
+
+    def _take(self, key: str | None) -> _Opened | None:
+        """Take what is open, if anything is and it has this key; None takes any."""
+        with self._lock:
+            opened = self._opened
+            if opened is None or key not in (None, opened.key):
+                return None
+            opened.n_users += 1
+            return opened
+
+    def _open(self, params: Params, key: str) -> _Opened:
         with ExitStack() as stack:
             served = stack.enter_context(open_served(self.workspace, params, self.environment))
-            opened = _Opened(key, served, params, stack.pop_all())
-        self.close()
-        self._opened = opened
+            opened = _Opened(key, served, params, stack.pop_all(), n_users=1)
+        with self._lock:
+            asked = set(self._asked) if self._opened else set()
+        for adapter in asked:
+            # Whatever is wrong with an adapter is reported to the question that needs it.
+            with suppress(LoragError):
+                self._model_of(opened, adapter)
+        with self._lock:
+            self._replace(opened)
         return opened
 
-    def _model(self, params: Params, adapter: Path | None) -> LanguageModel:
-        key = digest_of([params.generation.model_dump(mode="json"), adapter.name if adapter else None])
-        if key not in self._models:
-            # Those of the release before are not asked again, unless a rollback comes: then they are opened again.
-            named = [*self._opened.served.release.adapters.values()] if self._opened else []
-            wanted = {
-                digest_of([params.generation.model_dump(mode="json"), sha256])
-                for sha256 in [None, *(entry.sha256 for entry in named)]
-            }
-            self._models = {name: model for name, model in self._models.items() if name in wanted}
-            self._models[key] = open_generator(params.generation, self.environment, adapter)
-        return self._models[key]
+    def _model_of(self, opened: _Opened, adapter: AdapterKind | None) -> LanguageModel:
+        folder = open_adapter(opened.served, adapter, self.workspace, opened.params)
+        key = _model_key(opened.params, folder.name if folder else None)
+        with self._lock:
+            if key in self._models:
+                return self._models[key]
+        with self._loading:
+            with self._lock:
+                if key in self._models:
+                    return self._models[key]
+            model = open_generator(opened.params.generation, self.environment, folder)
+            with self._lock:
+                self._models[key] = model
+        return model
 
-    def _close_unused(self, opened: _Opened) -> None:
-        if not opened.is_current and opened.n_users == 0:
-            opened.closing.close()
+    def _replace(self, opened: _Opened | None) -> None:
+        """Let another release be the current one; the lock is held."""
+        before, self._opened = self._opened, opened
+        if before is not None:
+            before.is_current = False
+            _close_unused(before)
+        if opened is not None:
+            # Models of the release before are not asked again, unless a rollback comes: then they are opened again.
+            named = [None, *(entry.sha256 for entry in opened.served.release.adapters.values())]
+            wanted = {_model_key(opened.params, sha256) for sha256 in named}
+            self._models = {key: model for key, model in self._models.items() if key in wanted}
+
+    def _give_back(self, opened: _Opened) -> None:
+        with self._lock:
+            opened.n_users -= 1
+            _close_unused(opened)
+
+
+def _model_key(params: Params, sha256: str | None) -> str:
+    return digest_of([params.generation.model_dump(mode="json"), sha256])
+
+
+def _close_unused(opened: _Opened) -> None:
+    if not opened.is_current and opened.n_users == 0:
+        opened.closing.close()

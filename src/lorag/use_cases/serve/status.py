@@ -21,6 +21,7 @@ from lorag.use_cases.asking.versions import read_versions
 from lorag.use_cases.refresh.pending_work import Why, find_work
 from lorag.use_cases.refresh.pipeline import read_source
 from lorag.use_cases.retrain.last_look import read_look
+from lorag.use_cases.retrain.last_stop import read_stop
 from lorag.use_cases.retrain.starting_adapter import read_lineage
 from lorag.use_cases.serve.check_models import find_model_problems
 from lorag.workspace import Workspace
@@ -33,7 +34,8 @@ class AdapterState:
     `facts` are those that are new, or whose answer is not the one it was trained on, and that no retrain has seen
     since. `documents_gone` are documents that it was trained on and that no longer exist. If it continued another
     adapter, they include documents which that adapter saw. `retrain` says when `held` requires a retrain. `coverage` is
-    that of its training; None if an earlier version trained it.
+    that of its training; None if an earlier version trained it. `stopped` says why the forecast of the last
+    retrain stopped it, a sentence each, if another retrain would be stopped again.
     """
 
     id: str
@@ -42,6 +44,7 @@ class AdapterState:
     held: Held
     retrain: When
     coverage: Coverage | None = None
+    stopped: tuple[str, ...] = ()
 
     @property
     def is_behind(self) -> bool:
@@ -57,6 +60,7 @@ class AdapterState:
             "facts": list(self.facts),
             "documents_gone": list(self.documents_gone),
             "coverage": self.coverage.to_json() if self.coverage else None,
+            "stopped": list(self.stopped),
         }
 
 
@@ -161,4 +165,5 @@ def _adapter_state(
     behind = tuple(fact for fact, digest in wanted.items() if digest not in (learned.get(fact), seen.get(fact)))
     held = hold(kind, entry.documents, versions, look, n_learned=len(learned), n_facts=len(behind))
     gone = compare_versions(entry.documents, versions).removed
-    return AdapterState(entry.id, behind, gone, held, held.when(params.advice), entry.coverage)
+    stopped = read_stop(kind, workspace, params) if held.when(params.advice) is not When.NOT else ()
+    return AdapterState(entry.id, behind, gone, held, held.when(params.advice), entry.coverage, stopped)

@@ -1,0 +1,16 @@
+"""A look at the questions file before any work, so that a mistake in it is reported at once."""
+
+from lorag.params import Params
+from lorag.questions.questions import read_questions
+from lorag.workspace import Workspace
+
+
+def check_questions(workspace: Workspace, params: Params) -> None:
+    """Raise InputRejected with file, line and field if the questions file, where it comes from, cannot be read.
+
+    A missing file is left to the step that copies it.
+    """
+    knowledge = params.knowledge
+    path = workspace.resolve(knowledge.questions_origin or knowledge.questions)
+    if path.exists():
+        read_questions(path)
