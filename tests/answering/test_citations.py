@@ -128,4 +128,4 @@ def test_a_path_of_headings_is_no_answer() -> None:
     )
     assert find_support(
         limits.context + ".", "How often is it polled?", whole(limits), {"limits.md": "1"}, 0.5
-    ) == Support((), complete=False)
+    ) == Support((), (), complete=False)

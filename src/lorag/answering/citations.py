@@ -39,17 +39,34 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
-class Support:
-    """The citations of an answer; `complete` if each of its sentences has one."""
+class Supported:
+    """A sentence of an answer, with the citation of the passage that states it."""
 
-    citations: tuple[Citation, ...]
+    text: str
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """The sentences of an answer that passages state, in their order, and citations of its links.
+
+    `complete` if there is no other sentence in the answer.
+    """
+
+    sentences: tuple[Supported, ...]
+    links: tuple[Citation, ...]
     complete: bool
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """The citations, without repeats."""
+        return tuple(dict.fromkeys([*(each.citation for each in self.sentences), *self.links]))
 
 
 def find_support(
     answer: str, question: str, passages: Sequence[Passage], versions: Mapping[str, str], min_support: float
 ) -> Support:
-    """Find the best citation for each sentence of the answer, in their order, without repeats.
+    """Find the best citation for each sentence of the answer, in their order.
 
     A span is a sentence, a list item, a table row or a block of code that the model read; `judge_claim` says whether it
     states a sentence of the answer. Of several that do, the one that shares more with the question is cited, then the
@@ -70,7 +87,7 @@ def find_support(
         share = judged.share if judged.verdict is Verdict.STATED else 0.0
         return share, len(asked & content_words(f"{chunk.context}\n{chunk.text[start:end]}")), -rank, start - end
 
-    found: list[Citation] = []
+    found: list[Supported] = []
     complete = True
     claims = [answer[start:end] for start, end in quotable_spans(answer) if is_claim(answer[start:end], question)]
     for claim in claims:
@@ -83,12 +100,15 @@ def find_support(
             complete = False
             continue
         _, chunk, start, end = best[1]
-        found.append(cite(chunk, start, end, versions))
+        found.append(Supported(claim, cite(chunk, start, end, versions)))
+    cited = [each.citation.quote for each in found]
+    links = []
     for link in sorted(links_in([answer])):
         holding = [(chunk, start, end) for _, chunk, start, end in spans if link in chunk.text[start:end]]
-        if holding and not any(link in citation.quote for citation in found):
-            found.append(cite(*holding[0], versions))
-    return Support(tuple(dict.fromkeys(found)), complete=bool(claims) and complete)
+        if holding and not any(link in quote for quote in cited):
+            links.append(cite(*holding[0], versions))
+            cited.append(links[-1].quote)
+    return Support(tuple(found), tuple(links), complete=bool(claims) and complete)
 
 
 def is_verified(citation: Citation, chunk: Chunk) -> bool:

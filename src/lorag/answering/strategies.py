@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from lorag.answering.citations import Citation, cite, find_support
+from lorag.answering.citations import Citation, Supported, cite, find_support
 from lorag.answering.context import condense
 from lorag.answering.declining import NOTHING_FOUND, is_declined
 from lorag.answering.ending import ANSWER_ENDING, WholeSentences, finish_text, is_cut_off
@@ -13,6 +13,7 @@ from lorag.answering.generator import CountsTokens, Generation, LanguageModel, M
 from lorag.answering.links import LinkFilter, links_in, strip_links
 from lorag.answering.passages import Passage, Spans, whole_passage
 from lorag.answering.prompts import closed_book_messages, rag_messages
+from lorag.answering.question_fit import answers
 from lorag.answering.sentence_choice import ChosenSentence, EmbedTexts, choose_quote, fitting, rank_sentences
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams
@@ -220,7 +221,7 @@ def _assemble(
         return replace(said, reason=Reason.FROM_MEMORY)
     support = find_support(text, prompt.question, prompt.passages, versions, params.min_support)
     ranked = rank_sentences(prompt.question, prompt.chunks, embed)
-    if support.complete and _fits(support.citations, ranked):
+    if support.complete and any(_answers(each, prompt.question, ranked) for each in support.sentences):
         return replace(said, citations=support.citations, supported=True)
     if quote := choose_quote(prompt.question, ranked):
         return _quote(said, quote, versions)
@@ -228,10 +229,15 @@ def _assemble(
     return replace(said, text=NOTHING_FOUND, kind=AnswerKind.DECLINED, reason=reason, withheld=text)
 
 
-def _fits(citations: Sequence[Citation], ranked: Sequence[ChosenSentence]) -> bool:
-    """Whether one of the citations is among the sentences that fit the question; the others may add to it."""
+def _answers(sentence: Supported, question: str, ranked: Sequence[ChosenSentence]) -> bool:
+    """Whether a supported sentence is about what was asked, and of the kind that was asked for."""
+    cited = sentence.citation
     places = {(each.chunk.id, each.field, each.start) for each in fitting(ranked)}
-    return any((citation.chunk_id, citation.field, citation.start) in places for citation in citations)
+    same = [each for each in ranked if each.chunk.id == cited.chunk_id and not each.field]
+    before = max((each for each in same if each.end <= cited.start), key=lambda each: each.end, default=None)
+    above = f"{cited.heading}\n{before.text if before else ''}"
+    is_fitting = (cited.chunk_id, cited.field, cited.start) in places
+    return is_fitting and answers(sentence.text, question, cited.quote, above)
 
 
 def _quote(said: Answer, chosen: Sequence[ChosenSentence], versions: Mapping[str, str]) -> Answer:

@@ -117,7 +117,7 @@ _ASKED_SHARE, _LEAST_ASKED = 0.6, 2
 """The share of a question's words that a sentence must contain to answer it by yes or no, and the least of them."""
 
 _LIGHT = frozenset("start begin began call called name named known locate found use used state mention accord".split())
-"""Verbs that a claim may add without saying more than the sentence; in the form that `_stems` gives."""
+"""Verbs that a claim may add without saying more than the sentence; in the form that `stems_of` gives."""
 
 _STEM = 6
 """Longer words that are equal in this many letters count as equal: designer and designing."""
@@ -144,7 +144,7 @@ def judge_claim(claim: str, question: str, sentence: str, headings: str, min_sha
     if yes is not None:
         return _judge_yes_no(yes, question, sentence, headings)
     known = f"{headings}\n{sentence}"
-    added = _stems(claim) - _stems(question) - _LIGHT
+    added = stems_of(claim) - stems_of(question) - _LIGHT
     if not added and not _CHOICE.search(question):
         # An echo of the question answers nothing.
         return Judgement(Verdict.UNSTATED, 0.0)
@@ -154,13 +154,13 @@ def judge_claim(claim: str, question: str, sentence: str, headings: str, min_sha
         verdict = judged(claim, granted, sentence, known)
         if verdict is not Verdict.STATED:
             return Judgement(verdict, 0.0)
-    if any(not _stems(quoted) <= _stems(known) for quoted, _ in _IDENTIFIER.findall(question) if quoted):
+    if any(not stems_of(quoted) <= stems_of(known) for quoted, _ in _IDENTIFIER.findall(question) if quoted):
         return Judgement(Verdict.UNSTATED, 0.0)
-    added = added or _stems(claim)
+    added = added or stems_of(claim)
     # Something new has to be in the sentence itself: its headings alone state nothing.
-    if not added & (_stems(sentence) | _counted(claim, sentence)):
+    if not added & (stems_of(sentence) | _counted(claim, sentence)):
         return Judgement(Verdict.UNSTATED, 0.0)
-    share = len(added & (_stems(known) | _counted(claim, known))) / len(added)
+    share = len(added & (stems_of(known) | _counted(claim, known))) / len(added)
     return Judgement(Verdict.STATED if share >= min_share else Verdict.UNSTATED, share)
 
 
@@ -184,8 +184,8 @@ def _says_yes_or_no(claim: str, question: str) -> bool | None:
 
 
 def _judge_yes_no(yes: bool, question: str, sentence: str, headings: str) -> Judgement:
-    asked = _stems(question)
-    share = len(asked & _stems(f"{headings}\n{sentence}")) / len(asked) if asked else 0.0
+    asked = stems_of(question)
+    share = len(asked & stems_of(f"{headings}\n{sentence}")) / len(asked) if asked else 0.0
     if len(asked) < _LEAST_ASKED or share < _ASKED_SHARE:
         return Judgement(Verdict.UNSTATED, 0.0)
     negated = _is_negated(_clause_of(question, sentence)) != _is_negated(question)
@@ -194,7 +194,7 @@ def _judge_yes_no(yes: bool, question: str, sentence: str, headings: str) -> Jud
 
 def _judge_quantities(claim: str, question: str, sentence: str, known: str) -> Verdict:
     # Times, ranges and versions are no amounts: they count as they are written.
-    if {stem for stem in _stems(claim) if _COMPOUND.search(stem)} - _stems(question) - _stems(known):
+    if {stem for stem in stems_of(claim) if _COMPOUND.search(stem)} - stems_of(question) - stems_of(known):
         return Verdict.CONTRADICTED if quantities(sentence) else Verdict.UNSTATED
     asked, there = quantities(question), quantities(known)
     for bare, wanted in quantities(claim):
@@ -206,10 +206,10 @@ def _judge_quantities(claim: str, question: str, sentence: str, known: str) -> V
 
 
 def _judge_names(claim: str, question: str, sentence: str, known: str) -> Verdict:
-    wanted = {stem for name in [*_names(claim), *_identifiers(claim)] for stem in _stems(name)}
-    if wanted <= _stems(known):
+    wanted = {stem for name in [*names_of(claim), *_identifiers(claim)] for stem in stems_of(name)}
+    if wanted <= stems_of(known):
         return Verdict.STATED
-    return Verdict.CONTRADICTED if set(_names(sentence)) - set(_names(question)) else Verdict.UNSTATED
+    return Verdict.CONTRADICTED if set(names_of(sentence)) - set(names_of(question)) else Verdict.UNSTATED
 
 
 def _judge_wording(claim: str, question: str, sentence: str, known: str) -> Verdict:
@@ -219,10 +219,10 @@ def _judge_wording(claim: str, question: str, sentence: str, known: str) -> Verd
         return Verdict.STATED
     steps = SequenceMatcher(None, other, own, autojunk=False).get_opcodes()
     if sum(to - at for step, _, _, at, to in steps if step == "equal") < len(own) / 2:
-        added = _stems(claim) - _stems(question)
-        negated = any(_is_negated(clause) for clause in _CLAUSE.split(sentence) if added & _stems(clause))
+        added = stems_of(claim) - stems_of(question)
+        negated = any(_is_negated(clause) for clause in _CLAUSE.split(sentence) if added & stems_of(clause))
         return Verdict.CONTRADICTED if _is_negated(claim) != negated else Verdict.STATED
-    asked = _stems(question)
+    asked = stems_of(question)
     for number, (step, i, j, at, to) in enumerate(steps):
         inner = 0 < number < len(steps) - 1
         there, here = other[i:j], own[at:to]
@@ -230,7 +230,7 @@ def _judge_wording(claim: str, question: str, sentence: str, known: str) -> Verd
             continue
         if max(j - i, to - at) <= _STATEMENT_WORDS and _negations(there) != _negations(here):
             return Verdict.CONTRADICTED
-        new, old = _stems(" ".join(here)), _stems(" ".join(there))
+        new, old = stems_of(" ".join(here)), stems_of(" ".join(there))
         if new - old and old - new and not new & asked:
             return Verdict.CONTRADICTED
     return Verdict.STATED
@@ -266,7 +266,7 @@ def _same(bare: float, own: Quantity, other_bare: float, other: Quantity) -> boo
     return own.kind == other.kind and own.equals(other)
 
 
-def _names(text: str) -> list[str]:
+def names_of(text: str) -> list[str]:
     """Return the words with a capital; not the first one of a statement, unless another one follows it directly."""
     found = list(_NAME.finditer(text))
     statement = len(words(text)) >= _STATEMENT_WORDS
@@ -288,8 +288,8 @@ def _identifiers(text: str) -> list[str]:
 
 def _clause_of(claim: str, sentence: str) -> str:
     """Return the part of the sentence that shares most words with the claim."""
-    wanted = _stems(claim)
-    return max(_CLAUSE.split(sentence), key=lambda clause: len(wanted & _stems(clause)))
+    wanted = stems_of(claim)
+    return max(_CLAUSE.split(sentence), key=lambda clause: len(wanted & stems_of(clause)))
 
 
 def _is_negated(text: str) -> bool:
@@ -321,8 +321,8 @@ def _stem(word: str) -> str:
 
 
 @lru_cache(maxsize=4_096)
-def _stems(text: str) -> frozenset[str]:
-    """Return the content words by their first letters, and number words as numbers."""
+def stems_of(text: str) -> frozenset[str]:
+    """Return the content words by their first six letters without an ending, and number words as numbers."""
     return frozenset(
         word if any(letter.isdigit() for letter in word) else str(_NUMBER_WORDS.get(word, _stem(word)))
         for word in content_words(text)
