@@ -63,14 +63,14 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, be
     try:
         raise_again()
         status = app(arguments or ["--help"], prog_name="lorag", standalone_mode=False, obj=begun_s)
-        return int(status or 0)
+        return _said(int(status or 0))
     except LoragError as error:
         if debug:
             raise
         console.show_error(error, as_json=as_json)
         return int(error.exit_status)
     except typer.Exit as error:
-        return int(error.exit_code)
+        return _said(int(error.exit_code))
     except typer.TyperException as error:
         what = error.format_message() if hasattr(error, "format_message") else str(error)
         # The deepest command that was understood; None if already the options before it were wrong.
@@ -79,8 +79,7 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, be
         console.show_error(ParamsError(" ".join(what.split()), do=f"see `{command} --help`"), as_json=as_json)
         return int(ExitStatus.USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write(SAID)
-        return INTERRUPTED
+        return _said(INTERRUPTED)
     except BrokenPipeError:
         # The reader is gone, as with `| head`: there is nobody to report to.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -107,6 +106,13 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, be
         )
         console.show_error(unexpected, as_json=as_json)
         return int(ExitStatus.DEFECT)
+
+
+def _said(status: int) -> int:
+    """Return an exit status; that of an interrupt, which Typer gives too, is explained first."""
+    if status == INTERRUPTED:
+        sys.stderr.write(SAID)
+    return status
 
 
 def _lost_server(error: Exception, environment: Mapping[str, str]) -> LoragError | None:

@@ -139,7 +139,7 @@ def choose_quote(question: str, ranked: Sequence[ChosenSentence]) -> list[Chosen
     behind = [each for each in ranked if each.chunk.id == first.chunk.id and each.start >= first.end and not each.field]
     if first.text.endswith(":") and behind:
         return [first, min(behind, key=lambda each: each.start)]
-    best = [first, *(each for each in fitting(ranked)[1:] if each.text != first.text)][:2]
+    best = [first, *(each for each in fitting(ranked)[1:] if each.text.split() != first.text.split())][:2]
     in_order = len({each.chunk.id for each in best}) == 1 and not any(each.field for each in best)
     return sorted(best, key=lambda each: each.start) if in_order else best
 

@@ -15,6 +15,7 @@ from lorag.answering.passages import Passage, Spans, whole_passage
 from lorag.answering.prompts import closed_book_messages, rag_messages
 from lorag.answering.question_fit import answers
 from lorag.answering.sentence_choice import ChosenSentence, EmbedTexts, choose_quote, fitting, rank_sentences
+from lorag.answering.steps import is_code
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams
 from lorag.retrieval.index.store import Hit
@@ -255,5 +256,5 @@ def _quote(said: Answer, chosen: Sequence[ChosenSentence], versions: Mapping[str
 
 
 def _stands_on_a_line(text: str) -> bool:
-    """Whether a quoted text is a list item, a table row or a block of code."""
-    return "\n" in text or " | " in text or text.startswith(("-", "*", "|"))
+    """Whether a quoted text is a list item, a table row or code."""
+    return "\n" in text or " | " in text or text.startswith(("-", "*", "|")) or is_code(text)

@@ -179,7 +179,7 @@ def show_refresh(result: Mapping[str, Any]) -> None:
 def _what_was_done(result: Mapping[str, Any]) -> str:
     if result["published"]:
         return "is published and served"
-    return "is served again, after a rollback" if result["served_again"] else "was already current"
+    return "is served again" if result["served_again"] else "was already current"
 
 
 def show_retrain(result: Mapping[str, Any]) -> None:
