@@ -1,16 +1,20 @@
 """Measure what an answer is made of without asking a model: the sentence that is quoted, and the judge of support.
 
-    .venv/bin/python benchmarks/answers.py [--data FOLDER] [--json out.json]
+    .venv/bin/python benchmarks/answers.py [--data FOLDER] [--json out.json] [--reader N]
 
 Questions of XQuAD and of the KEDA documentation are searched as in serving, and the sentences are those of the first
 `answering.context_chunks` chunks. Articles and pages are split by a hash of their names: settings were chosen on one
 half (tuning) and are reported on the other half too (test). Intervals are bootstraps over articles and pages.
+
+With --reader, the language model of params.yaml answers N questions of each half of XQuAD, and it is counted how many
+of its right and of its wrong answers are shown; this takes minutes.
 """
 
 # ruff: noqa: E402 - the folder of the peers must be on the path first.
 
 import argparse
 import json
+import random
 import re
 import sys
 import tempfile
@@ -29,7 +33,9 @@ from corpus import knowledge_params, read_params
 from pairs import PairKind, Source, make_pairs
 
 from lorag.answering.citations import spans_of
+from lorag.answering.ending import ANSWER_ENDING
 from lorag.answering.sentence_choice import EmbedTexts, choose_quote, rank_sentences
+from lorag.answering.strategies import AnswerKind, assemble_answer, make_prompt
 from lorag.answering.support import Verdict, judge_claim
 from lorag.digests import sha256_hex
 from lorag.evaluation.answers import contains_answer
@@ -39,11 +45,13 @@ from lorag.integrations.lancedb.index import LanceDbIndex
 from lorag.integrations.models.embedder_tokenizer import load_token_counter
 from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.files import resolve_model
+from lorag.integrations.models.generators import open_generator
 from lorag.knowledge.documents import Chunk
 from lorag.params import Params
 from lorag.retrieval.embed import embed_texts
 from lorag.retrieval.index.store import IndexRow
 from lorag.retrieval.search import Searcher
+from lorag.strategies import READER
 from lorag.use_cases.refresh.pipeline import chunk_corpus, read_source
 
 KEDA_VERSION = "2.14"
@@ -82,6 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--reader", type=int, default=0)
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
         print(f"skipped: {arguments.data} is not on this machine")
@@ -99,6 +108,8 @@ def main() -> None:
             results += measure_choice(name, found, embed)
             results.append(measure_time(name, found, embedder.embed_batch))
             results += measure_support(name, found, params.answering.min_support)
+            if name == "xquad" and arguments.reader:
+                results += measure_reader(name, found, arguments.reader, params, embed)
     show(results)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
@@ -208,6 +219,35 @@ def measure_support(name: str, cases: Sequence[Case], min_share: float) -> list[
                 kinds.setdefault("passed: all wrong ones", []).append(passed)
         for how, parts in kinds.items():
             estimate = BOOTSTRAP.estimate(parts)
+            results.append({"set": name, "split": split, "measure": how} | (asdict(estimate) if estimate else {}))
+    return results
+
+
+def measure_reader(
+    name: str, cases: Sequence[Case], n_each: int, params: Params, embed: EmbedTexts
+) -> list[dict[str, Any]]:
+    """Return which shares of the model's own right and wrong answers are shown, and of all answers that are right.
+
+    An answer is right if it contains an accepted one; a number that is written otherwise counts as wrong.
+    """
+    generator = open_generator(params.generation, {})
+    results = []
+    for split in SPLITS:
+        parts: dict[str, list[Part]] = {}
+        half = [case for case in cases if case.split == split]
+        for case in random.Random(SEED).sample(half, min(n_each, len(half))):
+            prompt = make_prompt(case.question, READER, case.chunks, generator, params.answering, params.generation)
+            limit = params.generation.max_new_tokens
+            (written,) = generator.generate_batch([prompt.messages], max_new_tokens=limit, stop=ANSWER_ENDING)
+            versions = {chunk.document_id: "here" for chunk in case.chunks}
+            answer = assemble_answer(prompt, written, versions, params.answering, params.generation, embed)
+            is_shown = answer.kind is AnswerKind.GENERATED
+            own = "right" if case.is_answered_by(written.text) else "wrong"
+            parts.setdefault(f"shown of the model's {own} answers", []).append(Part(case.group, float(is_shown)))
+            is_right = answer.kind is not AnswerKind.DECLINED and case.is_answered_by(answer.text)
+            parts.setdefault("right answers, generated or quoted", []).append(Part(case.group, float(is_right)))
+        for how, found in parts.items():
+            estimate = BOOTSTRAP.estimate(found)
             results.append({"set": name, "split": split, "measure": how} | (asdict(estimate) if estimate else {}))
     return results
 

@@ -30,8 +30,8 @@ _MONTH = re.compile(
 _YEAR = re.compile(r"1\d{3}|20\d\d")
 _BREAK = re.compile(r"[,;:]|\b(?:but|although|though|while|whereas|and)\b", re.I)
 
-_GENERIC = frozenset("another name term type kind example year number many much people person thing word".split())
-"""Words that say what kind of answer is wanted, which a sentence needs not have; in the form that `stems_of` gives."""
+_GENERIC = stems_of("another name term type kind example year number many much people person thing word")
+"""Words that say what kind of answer is wanted, which a sentence needs not have."""
 
 _LEAST_COVERED = 0.6
 """The share of the words of a question that a sentence must have to answer it."""
