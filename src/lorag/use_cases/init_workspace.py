@@ -112,7 +112,9 @@ def _workspace_around(root: Path) -> Path | None:
         outer = find_workspace(root.parent).root
     except WorkspaceError:
         return None
-    return None if git_repo.ignored(outer, [str(root)]) else outer
+    # Without a repository of its own it is a copy of lorag itself, which has the same files.
+    is_workspace = git_repo.is_repository_root(outer) and not git_repo.ignored(outer, [str(root)])
+    return outer if is_workspace else None
 
 
 def _checked(model: str) -> str:
