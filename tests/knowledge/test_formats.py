@@ -142,7 +142,7 @@ class TestMarkdown:
             "<!-- ignore\n\nthe rules -->\n\nlast<br>line\n"
         )
         document = parse("a.md", text)
-        assert [text for _, text in lines(document)] == ["Seen  end.", "Sum", "inner", "last\nline"]
+        assert [text for _, text in lines(document)] == ["Seen end.", "Sum", "inner", "last\nline"]
         assert document.flags[Flag.HIDDEN_TEXT] >= 4
 
     def test_an_unclosed_comment_hides_the_rest(self) -> None:
@@ -163,7 +163,8 @@ def test_mdx_drops_imports_exports_tags_and_comments() -> None:
     )
     document = parse("a.mdx", text.replace("import duties", "On import duties"))
     assert lines(document) == [
-        ("heading1", "Hi"),
+        ("heading1", "Hi new"),
+        ("paragraph", "a; b"),
         ("paragraph", "Tab text <Code> here."),
         ("paragraph", "On import duties are text"),
         ("code", "import x from 'y'\n<Foo/>"),

@@ -39,7 +39,7 @@ __all__ = [
     "with_title",
 ]
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 """Raise it with every change that makes the same bytes parse differently."""
 
 RECORDS = "documents.jsonl"
@@ -59,7 +59,16 @@ FORMATS: dict[str, str] = {
 }
 """Suffix to the name of a module: a name, because a run should import only the libraries of the formats it reads."""
 
-LIBRARIES = ("docutils", "lxml", "markdown-it-py", "pypdf", "python-docx", "ruamel.yaml", "detect-secrets")
+LIBRARIES = (
+    "docutils",
+    "lxml",
+    "markdown-it-py",
+    "mdit-py-plugins",
+    "pypdf",
+    "python-docx",
+    "ruamel.yaml",
+    "detect-secrets",
+)
 """The distributions whose version may change the result of a parser."""
 
 

@@ -6,6 +6,7 @@ import stat
 import zipfile
 
 from lorag.knowledge.documents import Reason
+from lorag.knowledge.formats.decoding import sniff
 from lorag.knowledge.formats.parsed import Quarantine
 
 MAX_ENTRIES = 5_000
@@ -38,6 +39,22 @@ def open_archive(data: bytes) -> zipfile.ZipFile:
         raise Quarantine(Reason.UNSAFE_ARCHIVE, f"unpacks to {total} bytes, at most {MAX_UNPACKED_BYTES} are read")
     _refuse_overlap(entries)
     return archive
+
+
+def check_office_file(data: bytes, suffix: str, main_part: str, kind: str) -> None:
+    """Raise Quarantine unless `data` is a harmless Office file with `main_part`; every entry is unpacked once."""
+    if (found := sniff(data)) == "an old or encrypted Office file":
+        raise Quarantine(Reason.ENCRYPTED, "an encrypted document, or one of Office 97-2003 under another name")
+    if found != "a zip archive":
+        raise Quarantine(Reason.TYPE_MISMATCH, f"named {suffix}, but is {found or 'no zip archive'}")
+    with open_archive(data) as archive:
+        names = archive.namelist()
+        if main_part not in names:
+            raise Quarantine(Reason.TYPE_MISMATCH, f"a zip archive, but not {kind}")
+        for name in names:
+            content = read_entry(archive, name)
+            if name.endswith((".xml", ".rels")):
+                refuse_entities(name, content)
 
 
 def read_entry(archive: zipfile.ZipFile, name: str) -> bytes:

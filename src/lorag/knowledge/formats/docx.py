@@ -2,181 +2,178 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator
 from typing import Any
 
 from lorag.knowledge.documents import Block, BlockKind, Flag, Reason
-from lorag.knowledge.formats.archive import open_archive, read_entry, refuse_entities
-from lorag.knowledge.formats.decoding import sniff
+from lorag.knowledge.formats.archive import check_office_file
+from lorag.knowledge.formats.docx_lists import ListNumbers, read_levels, value_of
+from lorag.knowledge.formats.docx_sight import RunStyles, W
+from lorag.knowledge.formats.docx_text import WordText
 from lorag.knowledge.formats.parsed import Limits, ParsedDocument, Quarantine, choose_title
+from lorag.knowledge.formats.tables import Cell, one_line, table_text
 
-_W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
-_NOT_READ = {f"{_W}del", f"{_W}moveFrom", f"{_W}instrText", _FALLBACK}
-_WHITE = {"FFFFFF", "white"}
+_CONTAINERS = {f"{W}{name}" for name in ("sdt", "sdtContent", "ins", "moveTo", "customXml", "smartTag")}
+_MAX_LEVEL = 9
 
 
 def parse(data: bytes, limits: Limits) -> ParsedDocument:
-    """Parse a .docx: headings, paragraphs, lists and tables in reading order, with tracked insertions accepted.
+    """Parse a .docx: headings, paragraphs, lists, tables, text boxes, notes and formulas in reading order.
 
-    Not read: headers, footers, notes, comments, text in pictures and embedded files.
+    Tracked insertions are accepted. Hidden runs are left out and counted; white ones are kept and counted where it
+    cannot be told what is behind them. Not read: headers, footers, comments, text in pictures and embedded files.
     """
-    if (kind := sniff(data)) == "an old or encrypted Office file":
-        raise Quarantine(Reason.ENCRYPTED, "an encrypted document, or one of Word 97-2003 under another name")
-    if kind != "a zip archive":
-        raise Quarantine(Reason.TYPE_MISMATCH, f"named .docx, but is {kind or 'no zip archive'}")
-    _check_entries(data)
+    check_office_file(data, ".docx", "word/document.xml", "a Word document")
     import docx
 
     word = docx.Document(io.BytesIO(data))
-    styles = {style.style_id: (style.name or "").lower() for style in word.styles}
-    reader = _Reader(styles, _numbered_levels(word), limits, Counter())
+    flags: Counter[Flag] = Counter()
+    styles = RunStyles(word)
+    reader = _Reader(styles, WordText(styles, _read_notes(word), flags), ListNumbers(read_levels(word)), limits)
     reader.read(word.element.body, 0)
-    reader.flush_list()
+    blocks = reader.finish()
     properties = word.core_properties
-    title = choose_title("", reader.blocks) or properties.title
+    title = choose_title("", blocks) or properties.title
     metadata = {"author": properties.author} if properties.author else {}
-    return ParsedDocument(title, tuple(reader.blocks), metadata, reader.flags)
-
-
-def _check_entries(data: bytes) -> None:
-    with open_archive(data) as archive:
-        names = archive.namelist()
-        if "word/document.xml" not in names:
-            raise Quarantine(Reason.TYPE_MISMATCH, "a zip archive, but no Word document")
-        for name in names:
-            content = read_entry(archive, name)
-            if name.endswith((".xml", ".rels")):
-                refuse_entities(name, content)
+    return ParsedDocument(title, tuple(blocks), metadata, flags)
 
 
 class _Reader:
     """A reader of the body; it collects the items of a list until another kind of element comes."""
 
-    def __init__(
-        self, styles: Mapping[str, str], numbered: Set[tuple[str, str]], limits: Limits, flags: Counter[Flag]
-    ) -> None:
-        self.blocks: list[Block] = []
-        self.flags = flags
+    def __init__(self, styles: RunStyles, text: WordText, numbers: ListNumbers, limits: Limits) -> None:
+        self._blocks: list[Block] = []
         self._limits = limits
         self._styles = styles
-        self._numbered = numbered
+        self._text = text
+        self._numbers = numbers
         self._list_lines: list[str] = []
         self._counters: dict[int, int] = {}
+        self._notes: list[tuple[str, Any]] = []
 
     def read(self, parent: Any, depth: int) -> None:
-        """Add the blocks of the body, a content control or a table cell."""
+        """Add the blocks of the body, a content control, a text box, a note or a table cell."""
         if depth > self._limits.max_depth:
             raise Quarantine(Reason.TOO_DEEP, f"elements nest deeper than {self._limits.max_depth}")
         for element in parent:
-            if element.tag == f"{_W}p":
-                self._read_paragraph(element)
-            elif element.tag == f"{_W}tbl":
-                self.flush_list()
-                rows = [" | ".join(self._cells(row, depth)) for row in _rows(element)]
-                self.blocks.append(Block(BlockKind.TABLE, "\n".join(row for row in rows if row.strip(" |"))))
-            elif element.tag in (f"{_W}sdt", f"{_W}sdtContent", f"{_W}ins", f"{_W}customXml"):
+            if element.tag == f"{W}p":
+                self._read_paragraph(element, depth)
+            elif element.tag == f"{W}tbl":
+                self._end_list(depth)
+                self._blocks.append(Block(BlockKind.TABLE, table_text(list(self._rows(element, depth)))))
+                self._add_notes(depth)
+            elif element.tag in _CONTAINERS:
                 self.read(element, depth + 1)
 
-    def flush_list(self) -> None:
-        """End the open list."""
-        if self._list_lines:
-            self.blocks.append(Block(BlockKind.LIST, "\n".join(self._list_lines)))
-        self._list_lines, self._counters = [], {}
+    def finish(self) -> list[Block]:
+        """End the open list, and return the blocks."""
+        self._end_list(0)
+        return self._blocks
 
-    def _read_paragraph(self, paragraph: Any) -> None:
-        text = "".join(self._text(paragraph, paragraph))
-        if not text.strip():
-            return
-        style = self._style_name(paragraph)
+    def _end_list(self, depth: int) -> None:
+        if self._list_lines:
+            self._blocks.append(Block(BlockKind.LIST, "\n".join(self._list_lines)))
+        self._list_lines, self._counters = [], {}
+        self._add_notes(depth)
+
+    def _add_notes(self, depth: int) -> None:
+        """Add the notes behind the block that refers to them."""
+        notes, self._notes = self._notes, []
+        for mark, note in notes:
+            self._blocks.append(Block(BlockKind.PARAGRAPH, f"{mark} {one_line(self._inside(note, depth))}"))
+
+    def _read_paragraph(self, element: Any, depth: int) -> None:
+        paragraph = self._text.read(element)
+        if paragraph.text.strip():
+            self._add_paragraph(paragraph.text, element, depth)
+        self._notes += paragraph.notes
+        if not self._list_lines:
+            self._add_notes(depth)
+        for box in paragraph.boxes:
+            self._end_list(depth)
+            self._blocks += self._inside(box, depth)
+
+    def _add_paragraph(self, text: str, element: Any, depth: int) -> None:
+        style = self._styles.name_of(element)
         level = _heading_level(style)
-        numbering = paragraph.find(f"{_W}pPr/{_W}numPr")
+        numbering = element.find(f"{W}pPr/{W}numPr")
         if level:
-            self.flush_list()
-            self.blocks.append(Block(BlockKind.HEADING, " ".join(text.split()), level))
-        elif numbering is not None or style.startswith("list"):
+            self._end_list(depth)
+            self._blocks.append(Block(BlockKind.HEADING, " ".join(text.split()), level))
+        elif style.startswith("list") or (numbering is not None and value_of(numbering, "numId") != "0"):
             self._add_item(text, style, numbering)
         else:
-            self.flush_list()
-            self.blocks.append(Block(BlockKind.PARAGRAPH, text))
-
-    def _style_name(self, paragraph: Any) -> str:
-        style = paragraph.find(f"{_W}pPr/{_W}pStyle")
-        return "" if style is None else self._styles.get(style.get(f"{_W}val"), "")
+            self._end_list(depth)
+            self._blocks.append(Block(BlockKind.PARAGRAPH, text))
 
     def _add_item(self, text: str, style: str, numbering: Any) -> None:
         if numbering is not None:
-            level = _value(numbering, "ilvl") or "0"
-            counts = (_value(numbering, "numId"), level) in self._numbered
+            level = value_of(numbering, "ilvl")
+            depth = min(int(level), _MAX_LEVEL) if level.isdigit() else 0
+            marker = self._numbers.next_marker(value_of(numbering, "numId"), depth)
         else:
-            level = str(int(style[-1]) - 1) if style[-1:].isdigit() else "0"
-            counts = "number" in style
-        depth = min(int(level), 9)
-        self._counters = {key: count for key, count in self._counters.items() if key <= depth}
-        marker = "-"
-        if counts:
-            self._counters[depth] = self._counters.get(depth, 0) + 1
-            marker = f"{self._counters[depth]}."
+            depth = int(style[-1]) - 1 if style[-1:].isdigit() else 0
+            marker = self._count(depth) if "number" in style else "-"
         self._list_lines.append(f"{'  ' * depth}{marker} {text.strip()}")
 
-    def _cells(self, row: Any, depth: int) -> Iterator[str]:
-        for cell in row.iter(f"{_W}tc"):
-            if next(cell.iterancestors(f"{_W}tr")) is not row:
-                continue  # a cell of a nested table, whose text is part of the outer cell's text
-            inner = _Reader(self._styles, self._numbered, self._limits, self.flags)
-            inner.read(cell, depth + 1)
-            inner.flush_list()
-            yield " ".join(" ".join(block.text.split()) for block in inner.blocks)
+    def _count(self, depth: int) -> str:
+        self._counters = {key: count for key, count in self._counters.items() if key <= depth}
+        self._counters[depth] = self._counters.get(depth, 0) + 1
+        return f"{self._counters[depth]}."
 
-    def _text(self, element: Any, paragraph: Any) -> Iterator[str]:
-        for child in element:
-            if child.tag in _NOT_READ:
+    def _rows(self, table: Any, depth: int) -> Iterator[list[Cell]]:
+        """Yield the cells of each row; a cell that goes on from the row above has its text."""
+        above: dict[int, str] = {}
+        for row in _own(table, "tr", "tbl"):
+            if row.find(f"{W}trPr/{W}del") is not None:
                 continue
-            if child.tag == f"{_W}t":
-                yield child.text or ""
-            elif child.tag == f"{_W}tab":
-                yield "\t"
-            elif child.tag in (f"{_W}br", f"{_W}cr"):
-                yield "\n"
-            elif child.tag == f"{_W}noBreakHyphen":
-                yield "-"
-            elif child.tag == f"{_W}r" and _is_hidden(child):
-                self.flags[Flag.HIDDEN_TEXT] += bool("".join(child.itertext(f"{_W}t")).strip())
-            elif child.tag != f"{_W}pPr":
-                yield from self._text(child, paragraph)
+            before = value_of(row.find(f"{W}trPr"), "gridBefore") if row.find(f"{W}trPr") is not None else ""
+            cells = [Cell("")] * (min(int(before), 100) if before.isdigit() else 0)
+            column, texts = len(cells), {}
+            for cell in _own(row, "tc", "tr"):
+                properties = cell.find(f"{W}tcPr")
+                span = value_of(properties, "gridSpan") if properties is not None else ""
+                merge = properties.find(f"{W}vMerge") if properties is not None else None
+                text = one_line(self._inside(cell, depth))
+                if merge is not None and merge.get(f"{W}val") != "restart":
+                    text = text or above.get(column, "")
+                if merge is not None:
+                    texts[column] = text
+                cells.append(Cell(text, int(span) if span.isdigit() else 1))
+                column += max(1, cells[-1].columns)
+            above = texts
+            yield cells
+
+    def _inside(self, parent: Any, depth: int) -> list[Block]:
+        """Return the blocks of a cell, a text box or a note, with the notes that they refer to."""
+        inner = _Reader(self._styles, self._text, self._numbers, self._limits)
+        inner.read(parent, depth + 1)
+        return inner.finish()
 
 
-def _value(parent: Any, name: str) -> str:
-    child = parent.find(f"{_W}{name}")
-    return "" if child is None else str(child.get(f"{_W}val"))
-
-
-def _numbered_levels(word: Any) -> set[tuple[str, str]]:
-    """Return the (list id, level) pairs that show a number instead of a bullet."""
+def _read_notes(word: Any) -> dict[tuple[str, str], Any]:
+    """Return the foot- and endnotes by the tag of their reference and their id."""
     from docx.opc.constants import RELATIONSHIP_TYPE
+    from docx.oxml import parse_xml
 
-    try:
-        root = word.part.part_related_by(RELATIONSHIP_TYPE.NUMBERING).element
-    except KeyError:
-        return set()  # no lists
-    counting = {
-        (abstract.get(f"{_W}abstractNumId"), level.get(f"{_W}ilvl"))
-        for abstract in root.iter(f"{_W}abstractNum")
-        for level in abstract.iter(f"{_W}lvl")
-        if _value(level, "numFmt") not in ("bullet", "none", "")
-    }
-    return {
-        (number.get(f"{_W}numId"), level)
-        for number in root.iter(f"{_W}num")
-        for abstract, level in counting
-        if abstract == _value(number, "abstractNumId")
-    }
+    found: dict[tuple[str, str], Any] = {}
+    kinds = (("footnote", RELATIONSHIP_TYPE.FOOTNOTES), ("endnote", RELATIONSHIP_TYPE.ENDNOTES))
+    for name, relationship in kinds:
+        try:
+            root = parse_xml(word.part.part_related_by(relationship).blob)
+        except KeyError:
+            continue  # no notes of this kind
+        for note in root.iterchildren(f"{W}{name}"):
+            if note.get(f"{W}type") in (None, "normal"):  # others are lines between text and notes
+                found[f"{W}{name}Reference", note.get(f"{W}id") or ""] = note
+    return found
 
 
-def _rows(table: Any) -> Iterator[Any]:
-    for row in table.iter(f"{_W}tr"):
-        if next(row.iterancestors(f"{_W}tbl")) is table:
-            yield row
+def _own(parent: Any, name: str, owner: str) -> Iterator[Any]:
+    """Yield the rows of a table or the cells of a row, without those of the tables inside it."""
+    for element in parent.iter(f"{W}{name}"):
+        if next(element.iterancestors(f"{W}{owner}")) is parent:
+            yield element
 
 
 def _heading_level(style: str) -> int:
@@ -184,18 +181,3 @@ def _heading_level(style: str) -> int:
         return 1
     name, _, number = style.rpartition(" ")
     return min(int(number), 6) if name == "heading" and number.isdigit() else 0
-
-
-def _is_hidden(run: Any) -> bool:
-    """Whether a run is marked hidden, or white where nothing around it is shaded."""
-    vanish = run.find(f"{_W}rPr/{_W}vanish")
-    if vanish is not None and vanish.get(f"{_W}val") not in ("0", "false"):
-        return True
-    colour = run.find(f"{_W}rPr/{_W}color")
-    if colour is None or colour.get(f"{_W}val") not in _WHITE:
-        return False
-    shaded = [run.find(f"{_W}rPr/{_W}shd"), run.find(f"{_W}rPr/{_W}highlight")]
-    for ancestor in run.iterancestors(f"{_W}p", f"{_W}tc", f"{_W}tbl"):
-        shaded += [ancestor.find(f"{_W}{part}/{_W}shd") for part in ("pPr", "tcPr", "tblPr")]
-        shaded += [ancestor.find(f"{_W}tblPr/{_W}tblStyle")]
-    return all(element is None for element in shaded)

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from lorag.knowledge.normalise import clean_text
 
@@ -29,6 +29,21 @@ class FrontMatter:
     title: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
+
+
+class WrittenFloat(float):
+    """A number that keeps how it was written."""
+
+    def __new__(cls, text: str) -> Self:
+        """Return the number that `text` states."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def split_front_matter(text: str) -> FrontMatter:
@@ -66,7 +81,10 @@ def metadata_of(values: Mapping[Any, Any]) -> dict[str, str]:
 
 
 def scalar_text(value: object) -> str | None:
-    """Return a scalar as text, `true` and `false` for booleans, dates as ISO; None for anything else."""
+    """Return a scalar as text, `true` and `false` for booleans, dates as ISO; None for anything else.
+
+    Numbers are as they were written if the reader kept that: 1.10 is not 1.1.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
@@ -77,7 +95,7 @@ def scalar_text(value: object) -> str | None:
 
 def _load_toml(inner: str) -> tuple[Any, str]:
     try:
-        return tomllib.loads("\n" + inner), ""
+        return tomllib.loads("\n" + inner, parse_float=WrittenFloat), ""
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         return None, f"bad TOML front matter: {error}"
 
@@ -89,13 +107,28 @@ def _load_yaml(inner: str) -> tuple[Any, str]:
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
-        return _yaml().load(inner), ""
+        tree = _yaml().load(inner)
+        node = _yaml().compose(inner) if isinstance(tree, dict) else None
+        return (_as_written(node, tree) if isinstance(tree, dict) else tree), ""
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f" in line {mark.line + 2}" if mark else ""
         return None, f"bad YAML front matter{line}: {error.problem or error.context}"
     except (YAMLError, RecursionError, ValueError) as error:
         return None, f"bad YAML front matter: {type(error).__name__}"
+
+
+def _as_written(node: Any, value: Any) -> Any:
+    """Return `value`, which was loaded from `node`, with the text of its numbers and dates: 1.10, 01234, 2024-1-2."""
+    if isinstance(value, dict):
+        written = {key.value: item for key, item in getattr(node, "value", ())}
+        return {key: _as_written(written.get(str(key)), item) for key, item in value.items()}
+    if isinstance(value, list) and isinstance(getattr(node, "value", None), list) and len(node.value) == len(value):
+        return [_as_written(item, part) for item, part in zip(node.value, value, strict=True)]
+    is_plain = isinstance(value, int | float) or hasattr(value, "isoformat")
+    if is_plain and not isinstance(value, bool) and isinstance(getattr(node, "value", None), str):
+        return node.value
+    return value
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from lorag.knowledge.documents import Flag, Reason
 from lorag.knowledge.formats.decoding import decode_text
-from lorag.knowledge.formats.front_matter import metadata_of, split_front_matter
+from lorag.knowledge.formats.front_matter import WrittenFloat, metadata_of, split_front_matter
 from lorag.knowledge.formats.parsed import (
     Limits,
     ParsedDocument,
@@ -54,7 +54,9 @@ def _read_record(number: int, line: str, limits: Limits) -> ParsedRecord:
 
 def _load(line: str) -> dict[str, Any]:
     try:
-        record = json.loads(line, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+        record = json.loads(
+            line, parse_constant=_refuse_constant, parse_float=WrittenFloat, object_pairs_hook=_unique_keys
+        )
     except json.JSONDecodeError as error:
         raise Quarantine(Reason.BAD_RECORD, f"bad JSON at column {error.colno}: {error.msg}") from None
     except RecursionError:

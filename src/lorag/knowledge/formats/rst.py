@@ -2,21 +2,18 @@
 
 import re
 import textwrap
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import Any
 
 from lorag.knowledge.documents import Block, BlockKind
 from lorag.knowledge.formats.decoding import decode_text
+from lorag.knowledge.formats.markers import marker_of
 from lorag.knowledge.formats.parsed import Limits, ParsedDocument, choose_title
+from lorag.knowledge.formats.raised import lowered, raised
+from lorag.knowledge.formats.rst_directives import register_unknown
+from lorag.knowledge.formats.tables import Cell, one_line, table_text
 
-_DIRECTIVE = re.compile(r"(?m)^[ \t]*\.\.[ \t]+(?:\|[^|\n]+\|[ \t]+)?([A-Za-z][\w.:+-]*?)[ \t]?::(?=\s|$)")
-_ROLE = re.compile(r":([A-Za-z][\w.:+-]*):(?=`)|(?<=`):([A-Za-z][\w.:+-]*):")
-_TITLED_TARGET = re.compile(r"(.+?)\s*<[^<>]+>$", re.DOTALL)
-# Left out, also where docutils knows them: they read files or other pages, list pages, or give today's date.
-_NAVIGATION = {"toctree", "include", "literalinclude", "raw", "date", "index", "contents", "meta"}
-_CODE = {"code", "code-block", "sourcecode", "parsed-literal", "prompt", "testcode", "doctest"}
+_ENUMERATION = {"loweralpha": "a", "upperalpha": "A", "lowerroman": "i", "upperroman": "I"}
 _OPTION = re.compile(r"[ \t]+:[\w-]+:")
 _SETTINGS = {
     "_disable_config": True,
@@ -38,7 +35,7 @@ def parse(data: bytes, limits: Limits) -> ParsedDocument:
     from docutils.core import publish_doctree
 
     decoded = decode_text(data)
-    _register_unknown(decoded.text)
+    register_unknown(decoded.text)
     settings = {**_SETTINGS, "line_length_limit": limits.max_characters}
     tree = publish_doctree(decoded.text, settings_overrides=settings)
     blocks: list[Block] = []
@@ -66,8 +63,9 @@ def _read(children: Sequence[Any], blocks: list[Block], level: int) -> None:
         elif isinstance(node, nodes.bullet_list | nodes.enumerated_list):
             blocks.append(Block(BlockKind.LIST, "\n".join(_list_lines(node))))
         elif isinstance(node, nodes.table):
-            blocks += [Block(BlockKind.PARAGRAPH, _text(title)) for title in node.findall(nodes.title)]
-            blocks.append(Block(BlockKind.TABLE, "\n".join(_rows(node))))
+            titles = [child for child in node.children if isinstance(child, nodes.title)]
+            blocks += [Block(BlockKind.PARAGRAPH, _text(title)) for title in titles]
+            blocks.append(Block(BlockKind.TABLE, _rows(node)))
         elif isinstance(node, nodes.definition_list | nodes.option_list | nodes.field_list):
             blocks.append(Block(BlockKind.LIST, "\n".join(_entries(node))))
         elif isinstance(node, nodes.system_message):
@@ -76,6 +74,9 @@ def _read(children: Sequence[Any], blocks: list[Block], level: int) -> None:
             continue
         elif isinstance(node, nodes.line_block):
             blocks.append(Block(BlockKind.PARAGRAPH, node.astext()))
+        elif isinstance(node, nodes.footnote | nodes.citation):
+            label, *rest = node.children
+            blocks.append(Block(BlockKind.PARAGRAPH, f"[{_text(label)}] " + "\n".join(_lines(rest))))
         elif isinstance(node, nodes.TextElement):
             blocks.append(Block(BlockKind.PARAGRAPH, _text(node)))
         elif isinstance(node, nodes.Element):
@@ -93,14 +94,34 @@ def _read_refused(message: Any, blocks: list[Block]) -> None:
 
 
 def _text(node: Any) -> str:
+    text = ""
+    for child in node.children:
+        text += _inline(child, text)
+    return text.replace("\n", " ")
+
+
+def _inline(node: Any, before: str) -> str:
+    """Return what is written for a node behind the text `before`."""
     from docutils import nodes
 
-    return "".join(str(text) for text in node.findall(nodes.Text)).replace("\n", " ")
+    if isinstance(node, nodes.Text):
+        return str(node.astext())
+    if isinstance(node, nodes.superscript):
+        return raised(_text(node), before)
+    if isinstance(node, nodes.subscript):
+        return lowered(_text(node), before)
+    if isinstance(node, nodes.footnote_reference | nodes.citation_reference):
+        return f"[{_text(node)}]"
+    return _text(node)
 
 
 def _nested_lines(node: Any) -> list[str]:
+    return _lines(node.children)
+
+
+def _lines(children: Sequence[Any]) -> list[str]:
     blocks: list[Block] = []
-    _read(node.children, blocks, 0)
+    _read(children, blocks, 0)
     return [line for block in blocks for line in block.text.split("\n")] or [""]
 
 
@@ -109,8 +130,9 @@ def _list_lines(node: Any) -> list[str]:
 
     lines: list[str] = []
     first = int(node.get("start", 1))
+    style = _ENUMERATION.get(node.get("enumtype", ""), "1")
     for number, item in enumerate(node.children, start=first):
-        marker = f"{number}. " if isinstance(node, nodes.enumerated_list) else "- "
+        marker = f"{marker_of(number, style)}. " if isinstance(node, nodes.enumerated_list) else "- "
         inner = _nested_lines(item)
         lines += [marker + inner[0], *(" " * len(marker) + line for line in inner[1:])]
     return lines
@@ -129,82 +151,27 @@ def _entries(node: Any) -> list[str]:
     return lines
 
 
-def _rows(table: Any) -> list[str]:
+def _rows(table: Any) -> str:
     from docutils import nodes
 
-    return [
-        " | ".join(" ".join(entry.astext().split()) for entry in row.findall(nodes.entry))
-        for row in table.findall(nodes.row)
-    ]
+    return table_text(
+        [
+            [_cell(entry) for entry in row.children if isinstance(entry, nodes.entry)]
+            for row in table.findall(nodes.row)
+            if _table_of(row) is table
+        ]
+    )
 
 
-def _register_unknown(text: str) -> None:
-    """Make docutils keep the text of roles and directives that it does not know, instead of an error message."""
-    from docutils.parsers.rst import directives, roles
-    from docutils.parsers.rst.languages import get_language
-    from docutils.utils import new_document
-
-    document = new_document("")
-    english: Any = get_language("en")
-    for name in _NAVIGATION:
-        directives.register_directive(name, _directive_class(_leave_out))
-    for name in _CODE:
-        directives.register_directive(name, _directive_class(_keep_code))
-    for name in {name.lower() for name in _DIRECTIVE.findall(text)}:
-        if directives.directive(name, english, document)[0] is None:
-            directives.register_directive(name, _directive_class(_keep_text))
-    for before, after in set(_ROLE.findall(text)):
-        name = (before or after).lower()
-        if roles.role(name, english, 0, document.reporter)[0] is None:
-            roles.register_local_role(name, _read_role)
-
-
-def _read_role(
-    name: str, rawtext: str, text: str, lineno: int, inliner: Any, options: Any = None, content: Any = ()
-) -> tuple[list[Any], list[Any]]:
-    """Return the text of an unknown role: `title` of `title <target>`, a cross-reference without its sign."""
-    from docutils import nodes
-    from docutils.utils import unescape
-
-    plain = unescape(text)
-    titled = _TITLED_TARGET.match(plain)
-    return [nodes.inline(rawtext, titled[1] if titled else plain.lstrip("~!"))], []
-
-
-def _leave_out(directive: Any) -> list[Any]:
-    return []
-
-
-def _keep_code(directive: Any) -> list[Any]:
+def _table_of(node: Any) -> Any:
     from docutils import nodes
 
-    return [nodes.literal_block("", "\n".join(directive.content))]
+    while not isinstance(node, nodes.table):
+        node = node.parent
+    return node
 
 
-def _keep_text(directive: Any) -> list[Any]:
-    from docutils import nodes
-
-    container = nodes.container()
-    if directive.arguments:
-        argument = " ".join(directive.arguments[0].split())
-        parsed, _ = directive.state.inline_text(argument, directive.lineno)
-        container += nodes.paragraph("", "", *parsed)
-    directive.state.nested_parse(directive.content, directive.content_offset, container)
-    return [container]
-
-
-@cache
-def _directive_class(read: Callable[[Any], list[Any]]) -> type[Any]:
-    """Return a directive that takes any argument, options and content, and returns the result of `read`."""
-    from docutils.parsers.rst import Directive
-
-    class AnyDirective(Directive):
-        has_content = True
-        optional_arguments = 1
-        final_argument_whitespace = True
-        option_spec = defaultdict(lambda: str, {"class": str})
-
-        def run(self) -> Sequence[Any]:
-            return read(self)
-
-    return AnyDirective
+def _cell(entry: Any) -> Cell:
+    blocks: list[Block] = []
+    _read(entry.children, blocks, 0)
+    return Cell(one_line(blocks), entry.get("morecols", 0) + 1, entry.get("morerows", 0) + 1)

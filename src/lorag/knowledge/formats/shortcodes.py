@@ -7,6 +7,12 @@ _SHORTCODE = re.compile(r"\{\{[<%]\s*(/?)\s*([\w./-]+)?([^{}]*?)/?\s*[>%]\}\}")
 _POSITIONAL = re.compile(r"""[\w-]+\s*=\s*(?:"[^"]*"|`[^`]*`|\S+)|"([^"]*)"|`([^`]*)`""")
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _JSX_VALUE = r"""(?:"[^"]*"|'[^']*'|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})"""
+# The attributes of a component that show text, and the strings in their values.
+_JSX_SHOWN = re.compile(
+    rf"\s(?:title|label|text|heading|header|summary|caption|description|subtitle|question|answer|content|items|alt)"
+    rf"\s*=\s*({_JSX_VALUE})"
+)
+_JSX_STRING = re.compile(r""""([^"]*)"|'([^']*)'|`([^`$]*)`""")
 _JSX_TAG = re.compile(rf"</?(?:[A-Z][\w.]*(?:\s+(?:[\w:-]+(?:\s*=\s*{_JSX_VALUE})?|\{{\.\.\.\w+\}}))*)?\s*/?>")
 _JSX_COMMENT = re.compile(r"\{\s*/\*.*?\*/\s*\}", re.DOTALL)
 _MODULE_LINE = re.compile(r"(?:import|export)\b(?=\s+[\w{*'\"])")
@@ -26,7 +32,10 @@ def strip_shortcodes(text: str) -> str:
 
 
 def strip_jsx(text: str) -> tuple[str, int]:
-    """Return Markdown without imports, exports and JSX tags, and the number of comments that were dropped."""
+    """Return Markdown without imports, exports and JSX tags, and the number of comments that were dropped.
+
+    Texts that a tag shows, such as its `title`, take its place.
+    """
     comments = 0
 
     def strip(part: str) -> str:
@@ -36,9 +45,9 @@ def strip_jsx(text: str) -> tuple[str, int]:
         comments += found
         pieces, position = [], 0
         for span in _CODE_SPAN.finditer(part):
-            pieces += [_JSX_TAG.sub("", part[position : span.start()]), span.group()]
+            pieces += [_JSX_TAG.sub(_shown_text, part[position : span.start()]), span.group()]
             position = span.end()
-        return "".join(pieces) + _JSX_TAG.sub("", part[position:])
+        return "".join(pieces) + _JSX_TAG.sub(_shown_text, part[position:])
 
     return _outside_fences(text, strip), comments
 
@@ -47,6 +56,18 @@ def _shortcode_text(match: re.Match[str]) -> str:
     if match[1]:
         return ""
     return " ".join(a or b for a, b in _POSITIONAL.findall(match[3]) if a or b)
+
+
+def _shown_text(tag: re.Match[str]) -> str:
+    """Return the texts that a JSX tag shows; on lines of their own where the tag stands on one."""
+    values = (_JSX_STRING.findall(value[1]) for value in _JSX_SHOWN.finditer(tag[0]))
+    texts = [text for found in values for parts in found if (text := "".join(parts).strip())]
+    if not texts:
+        return ""
+    start = tag.string.rfind("\n", 0, tag.start()) + 1
+    is_alone = not tag.string[start : tag.start()].strip()
+    around = "\n\n" if is_alone else " "
+    return f"{around}{'; '.join(texts)}{around}"
 
 
 def _without_modules(lines: list[str]) -> Iterator[str]:
