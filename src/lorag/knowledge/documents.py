@@ -36,11 +36,13 @@ class Block:
 class Flag(StrEnum):
     """An oddity in a document that was indexed nevertheless.
 
-    `hidden_text` was left out. `maybe_hidden` was kept: the file alone does not tell whether a reader sees it.
+    `hidden_text` was left out. `maybe_hidden` was kept: the file alone does not tell whether a reader sees it. Of a
+    `scanned_page`, which is a picture, nothing was read.
     """
 
     HIDDEN_TEXT = "hidden_text"
     MAYBE_HIDDEN = "maybe_hidden"
+    SCANNED_PAGE = "scanned_page"
     CONTROL_CHARACTERS = "control_characters"
     BAD_METADATA = "bad_metadata"
     NAME_CLASH = "name_clash"

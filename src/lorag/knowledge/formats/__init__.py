@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import PurePosixPath
 from typing import cast
@@ -72,9 +73,18 @@ LIBRARIES = (
 """The distributions whose version may change the result of a parser."""
 
 
+EXTRAS = ("pdfplumber", "pdfminer.six")
+"""Distributions that parsers use where they are installed."""
+
+
 def parser_versions() -> dict[str, int | str]:
     """Return what decides how bytes parse: the version of the parsers, and those of their libraries."""
-    return {"formats": PARSER_VERSION, **{name: metadata.version(name) for name in LIBRARIES}}
+    versions: dict[str, int | str] = {"formats": PARSER_VERSION}
+    versions |= {name: metadata.version(name) for name in LIBRARIES}
+    for name in EXTRAS:
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
 
 
 def format_of(name: str) -> str | None:

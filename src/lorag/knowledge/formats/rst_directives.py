@@ -1,4 +1,4 @@
-"""Roles and directives of reStructuredText that docutils does not know, most of them from Sphinx: their text is kept."""
+"""Roles and directives of reStructuredText that docutils does not know, mostly those of Sphinx: their text is kept."""
 
 import re
 from collections import defaultdict
