@@ -77,6 +77,11 @@ class Workspace:
         return self.state / "embedding_counts.json"
 
     @property
+    def source_report_file(self) -> Path:
+        """What the last refresh found in the source beside its documents; it may be deleted at any time."""
+        return self.state / "source_report.json"
+
+    @property
     def unlogged_costs(self) -> Path:
         """The folder of what updates used and no run has logged yet, a file each."""
         return self.state / "unlogged_costs"

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lorag.console.source import source_lines
 from lorag.costs.remedies import CHANGE_OF_STOP
 from lorag.errors import LoragError
 from lorag.integrations.prefect.own_server import start_own_server
@@ -174,6 +175,7 @@ def show_refresh(result: Mapping[str, Any]) -> None:
     )
     if result["rejected"]:
         say(f"{result['rejected']} documents were quarantined; see artifacts/rejected.jsonl")
+    show_lines(source_lines(result))
 
 
 def _what_was_done(result: Mapping[str, Any]) -> str:
@@ -302,7 +304,10 @@ def show_status(result: Mapping[str, Any]) -> None:
     for old, new in changes["renamed"]:
         say(f"  renamed  {old} -> {new}")
     for item in result["rejected"]:
+        if item["reason"] == "unsupported":
+            continue  # listed by kind below
         say(f"  rejected {item['name']}: {item['reason']}")
+    show_lines(source_lines(result))
     if result["questions_changed"]:
         say("  the questions changed")
     say("Up to date." if result["up_to_date"] else "Run `lorag refresh` to serve the changes.")

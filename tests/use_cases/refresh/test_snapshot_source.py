@@ -272,3 +272,29 @@ def test_questions_of_another_owner_are_not_overwritten(tmp_path: Path) -> None:
     assert copy.read_text() == "mine"
     (tmp_path / "questions.jsonl.dvc").touch()
     assert snapshot_file(origin, copy).copied == 1
+
+
+def ids_in(folder: Path, cache: BlobCache) -> dict[str, tuple[str, ...]]:
+    return {document.id: document.sources for document in read_source(folder, knowledge(), cache).documents}
+
+
+def test_strangers_15_a_second_copy_does_not_take_over_the_id(tmp_path: Path) -> None:
+    """Else every citation of the first, and every question about it, would name another page from then on."""
+    origin, copy = plant(tmp_path / "origin", {"m.md": "# Berth 4\n", "n.md": "# Other\n"}), tmp_path / "copy"
+    with BlobCache(tmp_path / "cache.sqlite") as cache:
+        snapshot_folder(origin, copy, knowledge())
+        plant(origin, {"a.md": "# Berth 4\n", "z.md": "# Berth 4\n"})
+        snapshot_folder(origin, copy, knowledge())
+        assert ids_in(copy, cache) == {"m.md": ("m.md", "a.md", "z.md"), "n.md": ("n.md",)}
+        assert snapshot_folder(origin, copy, knowledge()) == Snapshot(copied=0, deleted=0), "twice is once"
+        assert ids_in(copy, cache)["m.md"] == ("m.md", "a.md", "z.md")
+        (origin / "m.md").unlink()
+        snapshot_folder(origin, copy, knowledge())
+        assert set(ids_in(copy, cache)) == {"a.md", "n.md"}, "a file that is gone names nothing"
+
+
+def test_of_copies_that_come_together_the_first_name_is_the_id(tmp_path: Path) -> None:
+    origin = plant(tmp_path / "origin", {"b.md": "# Same\n", "a.md": "# Same\n"})
+    snapshot_folder(origin, tmp_path / "copy", knowledge())
+    with BlobCache(tmp_path / "cache.sqlite") as cache:
+        assert ids_in(tmp_path / "copy", cache) == {"a.md": ("a.md", "b.md")}

@@ -24,8 +24,8 @@ _TAG = re.compile(r"</?([A-Za-z][\w.:-]*)([^<>]*)>")
 # Elements that lxml's list of HTML 4 lacks.
 _NEWER_TAGS = frozenset(
     "annotation circle dialog g line math menclose mfenced mfrac mi mn mo mover mpadded mroot mrow ms mspace msqrt"
-    " mstyle msub msubsup msup mtable mtd mtext mtr munder munderover path picture rect rp rt ruby search semantics slot svg"
-    " template text tspan".split()
+    " mstyle msub msubsup msup mtable mtd mtext mtr munder munderover path picture rect rp rt ruby search semantics"
+    " slot svg template text tspan".split()
 )
 # Attributes by which an element that HTML does not know can hide its text.
 _HIDING = re.compile(r"\b(?:style|class|id|hidden)\b")

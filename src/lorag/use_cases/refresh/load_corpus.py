@@ -4,7 +4,7 @@ import json
 import logging
 import unicodedata
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -53,11 +53,17 @@ class _Loaded:
 
 
 def load_corpus(
-    source: Path, params: KnowledgeParams, *, cache: ParseCache | None = None, progress: Progress | None = None
+    source: Path,
+    params: KnowledgeParams,
+    *,
+    cache: ParseCache | None = None,
+    progress: Progress | None = None,
+    keep_ids: Collection[str] = (),
 ) -> Corpus:
     """Return the documents of a source folder (or of one `documents.jsonl`) sorted by id, and the left-out by name.
 
-    The same source gives the same corpus, with a cache or without. Files with equal bytes become one document.
+    The same source gives the same corpus, with a cache or without. Files with equal bytes become one document, under
+    the first of their names; a name in `keep_ids` goes before the others, so that a new copy takes over no id.
     Where two contents have the same id, both are rejected. Raises InputRejected only if there is no source;
     `require_usable` checks whether enough of it could be read.
     """
@@ -82,7 +88,7 @@ def load_files(
                 loaded.append(item)
         if progress is not None:
             progress(1)
-    documents, clashing = _refuse_double_ids(_merge_equal_bytes(loaded))
+    documents, clashing = _refuse_double_ids(_merge_equal_bytes(loaded, keep_ids))
     rejected += clashing
     for item in rejected:
         if item.reason is not Reason.UNSUPPORTED:
@@ -221,14 +227,14 @@ def _accept(
     return _Loaded(document, place, sha256)
 
 
-def _merge_equal_bytes(loaded: Sequence[_Loaded]) -> list[_Loaded]:
-    """Return one document for all files with equal bytes, under the first of their names."""
+def _merge_equal_bytes(loaded: Sequence[_Loaded], keep_ids: Collection[str]) -> list[_Loaded]:
+    """Return one document for all files with equal bytes, under a name in `keep_ids`, else the first of their names."""
     groups: dict[str, list[_Loaded]] = defaultdict(list)
     for item in loaded:
         groups[item.bytes_sha256 or f"record {item.place}"].append(item)
     merged = []
     for group in groups.values():
-        first, *others = sorted(group, key=lambda item: item.document.id)
+        first, *others = sorted(group, key=lambda item: (item.document.id not in keep_ids, item.document.id))
         names = (first.document.id, *(item.document.id for item in others))
         merged.append(replace(first, document=replace(first.document, sources=names)) if others else first)
     return merged

@@ -28,7 +28,13 @@ from lorag.use_cases.asking.unlogged_costs import read_notes
 from lorag.use_cases.asking.versions import EMBEDDER, RERANKER, kept_versions, model_references, read_versions
 from lorag.use_cases.refresh.knowledge_digest import KnowledgeDigest
 from lorag.use_cases.refresh.snapshot_source import refuse_overlaps
-from lorag.use_cases.refresh.steps import LIGHT_STAGES, EmbeddingCounts, RefreshOutcome, count_rejected
+from lorag.use_cases.refresh.steps import (
+    LIGHT_STAGES,
+    EmbeddingCounts,
+    RefreshOutcome,
+    count_rejected,
+    read_source_report,
+)
 from lorag.workspace import Workspace
 
 
@@ -108,6 +114,7 @@ def skip_refresh(
         stages=(),
         rejected=count_rejected(workspace),
         mended=0,
+        source=read_source_report(workspace),
         cost=meter.stop(),
     )
 

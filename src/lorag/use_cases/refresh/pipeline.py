@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,7 @@ from lorag.knowledge.documents import Chunk, Corpus, Document
 from lorag.params import ChunkingParams, KnowledgeParams
 from lorag.releases.record import content_digest
 from lorag.use_cases.refresh.load_corpus import load_corpus
+from lorag.use_cases.refresh.snapshot_source import read_first_names
 
 Advance = Callable[[int], None]
 """A function that is called with the number of items done since the last call."""
@@ -45,10 +46,20 @@ class Parses:
         self._waiting[key] = value
 
 
-def read_source(source: Path, params: KnowledgeParams, cache: BlobCache, advance: Advance | None = None) -> Corpus:
-    """Return the corpus of a source, with the files that its snapshot could not copy among the rejected."""
+def read_source(
+    source: Path,
+    params: KnowledgeParams,
+    cache: BlobCache,
+    advance: Advance | None = None,
+    keep_ids: Collection[str] = (),
+) -> Corpus:
+    """Return the corpus of a source, with the files that its snapshot could not copy among the rejected.
+
+    Of equal files the document has the first name, unless one of them is in `keep_ids` or in the snapshot's list.
+    """
     with Parses(cache) as parses:
-        corpus = load_corpus(source, params, cache=parses, progress=advance)
+        keep_ids = {*keep_ids, *read_first_names(source)}
+        corpus = load_corpus(source, params, cache=parses, progress=advance, keep_ids=keep_ids)
     left_behind = source / REJECTED_FILE
     if not left_behind.is_file():
         return corpus

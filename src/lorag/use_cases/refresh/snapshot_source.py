@@ -1,10 +1,12 @@
 """Copies of a source in the workspace, so that DVC can version it and a run reads one state of it."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from lorag.digests import sha256_hex
 from lorag.errors import InputRejected, ParamsError
 from lorag.integrations.parsing.source_folder import REJECTED_FILE, SourceListing, escape_name, list_source, read_file
 from lorag.knowledge.artifacts import write_rejected
@@ -17,6 +19,9 @@ MAX_NAME_BYTES = 255
 
 COPIED_FILE = ".copied.txt"
 """A file in a copy of a source that names the copied files, one per line; no others are replaced or deleted."""
+
+FIRST_NAMES_FILE = ".first_names.txt"
+"""A file in a copy of a source that names, one per line, the files that keep their id although a copy sorts first."""
 
 _UNFINISHED_FILE = ".snapshot.tmp"
 
@@ -77,8 +82,9 @@ def snapshot_folder(origin: Path, target: Path, params: KnowledgeParams, *, allo
     _write_names(target, (earlier | wanted) - unfinished)
     # Deleted before the copies are made: a new folder may have the name of a deleted file.
     deleted = _delete(target, (found & earlier) - wanted)
-    copied, rejected = _copy_files(listing, target, params.max_file_bytes)
+    copied, rejected, digests = _copy_files(listing, target, params.max_file_bytes)
     write_rejected(target / REJECTED_FILE, [*listing.rejected, *rejected])
+    _write_first_names(target, digests, earlier)
     _write_names(target, wanted - {item.name for item in rejected})
     return Snapshot(copied, deleted)
 
@@ -170,19 +176,50 @@ def _write_names(target: Path, names: set[str]) -> None:
     _replace(target / COPIED_FILE, "".join(f"{name}\n" for name in sorted(names)).encode())
 
 
-def _copy_files(listing: SourceListing, target: Path, max_file_bytes: int) -> tuple[int, list[Rejected]]:
-    copied, rejected = 0, []
+def read_first_names(source: Path) -> set[str]:
+    """Return the names of a snapshot's files that keep their id although a copy sorts first; none elsewhere."""
+    try:
+        return set((source / FIRST_NAMES_FILE).read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError):
+        return set()
+
+
+def _write_first_names(target: Path, digests: Mapping[str, str], earlier: Collection[str]) -> None:
+    """Write which of equal files has been there before its copies: it goes on to name their document."""
+    before = read_first_names(target)
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(digests):
+        groups[digests[name]].append(name)
+    firsts = set()
+    for names in groups.values():
+        first = min(names, key=lambda name: (name not in before, name not in earlier, name))
+        if first != names[0]:
+            firsts.add(first)
+    path = target / FIRST_NAMES_FILE
+    if firsts:
+        _replace(path, "".join(f"{name}\n" for name in sorted(firsts)).encode())
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _copy_files(
+    listing: SourceListing, target: Path, max_file_bytes: int
+) -> tuple[int, list[Rejected], dict[str, str]]:
+    """Return how many files were copied, which could not be read, and the digests of all that could."""
+    copied, rejected, digests = 0, [], {}
     for file in listing.files:
         path = target / file.id
         if not _can_be_kept(file.id):
             rejected.append(Rejected(file.id, Reason.UNREADABLE, "a name too long to be kept"))
             continue
         try:
-            copied += _replace(path, read_file(listing.root, file, max_file_bytes=max_file_bytes))
+            data = read_file(listing.root, file, max_file_bytes=max_file_bytes)
+            copied += _replace(path, data)
+            digests[file.id] = sha256_hex(data)
         except Quarantine as verdict:
             rejected.append(Rejected(file.id, verdict.reason, verdict.detail))
             path.unlink(missing_ok=True)
-    return copied, rejected
+    return copied, rejected, digests
 
 
 def _replace(path: Path, data: bytes) -> bool:

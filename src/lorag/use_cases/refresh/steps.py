@@ -1,7 +1,7 @@
 """The steps of a refresh in a workspace; each of them is a task of the flow."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,11 +11,13 @@ from lorag.costs.records import Cost
 from lorag.integrations import git_repo
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.models.files import model_sha256, resolve_model
-from lorag.knowledge.artifacts import read_rejected
-from lorag.knowledge.documents import Corpus, Reason
+from lorag.knowledge.artifacts import read_documents, read_rejected
+from lorag.knowledge.documents import Corpus, Document, Reason
+from lorag.knowledge.source_report import SourceReport, report_on_source
 from lorag.params import Params, TaskRunnerKind
 from lorag.progress import show_progress
 from lorag.releases.adapter_shelf import AdapterShelf
+from lorag.releases.durable import write_json_durably
 from lorag.releases.index_gate import refuse_shrinking
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
@@ -96,6 +98,7 @@ class RefreshOutcome:
     stages: tuple[str, ...]
     rejected: int
     mended: int
+    source: SourceReport
     cost: Cost
     mlflow_run_id: str | None = None
     served_again: bool = False
@@ -125,6 +128,7 @@ class RefreshOutcome:
             "n_chunks": self.release.n_chunks,
             "plan": {**asdict(self.counts), "embedded": self.embedding.n_embedded},
             "rejected": self.rejected,
+            **self.source.to_json(),
             "mended": self.mended,
             "recall_at_10": self.release.recall_at_10,
             "stages": list(self.stages),
@@ -269,8 +273,24 @@ def summarise(
         stages=pipeline.stages,
         rejected=count_rejected(workspace),
         mended=report.mended if report else 0,
+        source=_keep_source_report(workspace, planned.wanted.documents),
         cost=cost,
     )
+
+
+def read_source_report(workspace: Workspace) -> SourceReport:
+    """Return the report on the source that the last refresh read."""
+    try:
+        return SourceReport.from_json(json.loads(workspace.source_report_file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return _keep_source_report(workspace, read_documents(workspace.documents_file))
+
+
+def _keep_source_report(workspace: Workspace, documents: Iterable[Document]) -> SourceReport:
+    """Return the report, and keep it for a refresh that has nothing to do and so reads no documents."""
+    report = report_on_source(documents, read_rejected(workspace.rejected_file))
+    write_json_durably(workspace.source_report_file, report.to_json())
+    return report
 
 
 def count_rejected(workspace: Workspace) -> int:

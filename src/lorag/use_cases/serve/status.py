@@ -10,6 +10,7 @@ from lorag.errors import IntegrityFailed
 from lorag.integrations.blob_cache import BlobCache
 from lorag.knowledge.changes import CorpusChanges, compare_versions
 from lorag.knowledge.documents import Rejected
+from lorag.knowledge.source_report import SourceReport, report_on_source
 from lorag.params import Params
 from lorag.questions.coverage import Coverage
 from lorag.questions.facts import fact_digests
@@ -78,6 +79,7 @@ class Status:
     newest: str | None
     changes: CorpusChanges
     rejected: Sequence[Rejected]
+    source: SourceReport
     params_changed: bool
     questions_changed: bool
     pending: tuple[Why, ...]
@@ -104,6 +106,7 @@ class Status:
             "adapters": {kind.value: state.to_json() for kind, state in self.adapters.items()},
             "models": dict(self.models),
             "rejected": [{"name": r.name, "reason": r.reason.value, "detail": r.detail} for r in self.rejected],
+            **self.source.to_json(),
         }
 
 
@@ -117,7 +120,7 @@ def read_status(workspace: Workspace, params: Params) -> Status:
     origin = workspace.resolve(params.knowledge.origin or params.knowledge.source)
     workspace.state.mkdir(exist_ok=True)
     with BlobCache(workspace.cache_file) as cache:
-        corpus = read_source(origin, params.knowledge, cache)
+        corpus = read_source(origin, params.knowledge, cache, keep_ids=served.documents if served else ())
     versions = {document.id: document.version for document in corpus.documents}
     before = {key: entry.version for key, entry in served.documents.items()} if served else {}
     work = find_work(workspace, params)
@@ -126,6 +129,7 @@ def read_status(workspace: Workspace, params: Params) -> Status:
         work.newest.id if work.newest else None,
         compare_versions(before, versions),
         corpus.rejected,
+        report_on_source(corpus.documents, corpus.rejected),
         served is not None and served.params_digest != params.answers_digest(read_versions(workspace, params)),
         Why.QUESTIONS in work.reasons,
         work.reasons,

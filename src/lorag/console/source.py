@@ -1,0 +1,37 @@
+"""Lines about a source: which files are not read, which are copies, and which documents are odd."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+_FEW = 3
+_FLAGS = {
+    "hidden_text": "hidden text left out of",
+    "maybe_hidden": "text that a reader may not see, kept in",
+    "scanned_page": "pages without a text layer, not read, in",
+    "control_characters": "control characters removed from",
+    "bad_metadata": "front matter that cannot be read in",
+    "name_clash": "names that differ only in case or Unicode form:",
+    "possible_secret": "a possible secret in",
+    "near_duplicate": "nearly the same as another:",
+}
+
+
+def source_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return lines from the keys `not_read`, `copies` and `flagged` of a refresh or a status."""
+    return list(_lines(result))
+
+
+def _lines(result: Mapping[str, Any]) -> Iterator[str]:
+    for kind in result["not_read"]:
+        yield f"  not read: {kind['count']} {kind['suffix']} ({_names(kind['first'], kind['count'])})"
+    for document in result["copies"][:_FEW]:
+        copies = document["copies"]
+        yield f"  the same file as {document['id']}: {_names(copies[:_FEW], len(copies))}"
+    if (left := len(result["copies"]) - _FEW) > 0:
+        yield f"  {left} more documents have copies; --json lists them"
+    for found in result["flagged"]:
+        yield f"  {_FLAGS[found['flag']]} {_names(found['first'], found['count'])}"
+
+
+def _names(first: Sequence[str], count: int) -> str:
+    return ", ".join(first) + (f" and {count - len(first)} more" if count > len(first) else "")

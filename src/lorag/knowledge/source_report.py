@@ -1,0 +1,73 @@
+"""What a person should know about a source beside its documents: what was not read, what is a copy, what is odd."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+from lorag.knowledge.documents import Document, Flag, Reason, Rejected
+
+_FIRST = 3
+_Key = TypeVar("_Key", bound=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """How many files or documents share a property, and the first of their names."""
+
+    count: int
+    first: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """The kinds of files that are not read by suffix, the copies of each document by id, and the flagged documents."""
+
+    not_read: Mapping[str, Named]
+    copies: Mapping[str, tuple[str, ...]]
+    flagged: Mapping[Flag, Named]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the keys `not_read`, `copies` and `flagged` of `lorag refresh --json` and `lorag status --json`."""
+        return {
+            "not_read": [
+                {"suffix": suffix, "count": found.count, "first": list(found.first)}
+                for suffix, found in self.not_read.items()
+            ],
+            "copies": [{"id": name, "copies": list(names)} for name, names in self.copies.items()],
+            "flagged": [
+                {"flag": flag.value, "count": found.count, "first": list(found.first)}
+                for flag, found in self.flagged.items()
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "SourceReport":
+        """The inverse of `to_json`; raises KeyError, TypeError or ValueError on anything else."""
+        return cls(
+            {item["suffix"]: Named(item["count"], tuple(item["first"])) for item in value["not_read"]},
+            {item["id"]: tuple(item["copies"]) for item in value["copies"]},
+            {Flag(item["flag"]): Named(item["count"], tuple(item["first"])) for item in value["flagged"]},
+        )
+
+
+def report_on_source(documents: Iterable[Document], rejected: Iterable[Rejected]) -> SourceReport:
+    """Return the report on a corpus: kinds and flags with the most files first, names sorted."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for item in rejected:
+        if item.reason is Reason.UNSUPPORTED:
+            kinds[PurePosixPath(item.name).suffix.lower() or "no suffix"].append(item.name)
+    copies: dict[str, tuple[str, ...]] = {}
+    flagged: dict[Flag, list[str]] = defaultdict(list)
+    for document in documents:
+        if len(document.sources) > 1:
+            copies[document.id] = document.sources[1:]
+        for flag in document.flags:
+            flagged[flag].append(document.id)
+    return SourceReport(_named(kinds), dict(sorted(copies.items())), _named(flagged))
+
+
+def _named(groups: Mapping[_Key, list[str]]) -> dict[_Key, Named]:
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    return {key: Named(len(names), tuple(sorted(names)[:_FIRST])) for key, names in ordered}

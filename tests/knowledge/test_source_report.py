@@ -1,0 +1,43 @@
+from lorag.console.source import source_lines
+from lorag.knowledge.documents import Block, BlockKind, Document, Flag, Reason, Rejected
+from lorag.knowledge.source_report import SourceReport, report_on_source
+
+
+def a_document(name: str, *copies: str, flags: dict[Flag, int] | None = None) -> Document:
+    return Document(name, name, (Block(BlockKind.PARAGRAPH, "x"),), {}, flags or {}, (name, *copies))
+
+
+REPORT = report_on_source(
+    [a_document("b.md", "a.md", "c.md"), a_document("h.html", flags={Flag.MAYBE_HIDDEN: 2})],
+    [
+        *(Rejected(f"{number}.ZIP", Reason.UNSUPPORTED) for number in range(5)),
+        Rejected("sub/Makefile", Reason.UNSUPPORTED),
+        Rejected("bad.pdf", Reason.NO_TEXT),
+    ],
+)
+
+
+def test_strangers_15_kinds_that_are_not_read_and_copies_are_listed() -> None:
+    assert REPORT.to_json() == {
+        "not_read": [
+            {"suffix": ".zip", "count": 5, "first": ["0.ZIP", "1.ZIP", "2.ZIP"]},
+            {"suffix": "no suffix", "count": 1, "first": ["sub/Makefile"]},
+        ],
+        "copies": [{"id": "b.md", "copies": ["a.md", "c.md"]}],
+        "flagged": [{"flag": "maybe_hidden", "count": 1, "first": ["h.html"]}],
+    }
+    assert SourceReport.from_json(REPORT.to_json()) == REPORT
+
+
+def test_a_person_reads_them_in_lines() -> None:
+    assert source_lines(REPORT.to_json()) == [
+        "  not read: 5 .zip (0.ZIP, 1.ZIP, 2.ZIP and 2 more)",
+        "  not read: 1 no suffix (sub/Makefile)",
+        "  the same file as b.md: a.md, c.md",
+        "  text that a reader may not see, kept in h.html",
+    ]
+
+
+def test_every_flag_has_its_words() -> None:
+    flagged = [{"flag": flag.value, "count": 1, "first": ["x"]} for flag in Flag]
+    assert len(source_lines({"not_read": [], "copies": [], "flagged": flagged})) == len(Flag)
