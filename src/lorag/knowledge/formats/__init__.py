@@ -56,6 +56,14 @@ FORMATS: dict[str, str] = {
     ".htm": "html",
     ".pdf": "pdf",
     ".docx": "docx",
+    ".pptx": "slides",
+    ".xlsx": "sheets",
+    ".csv": "delimited",
+    ".tsv": "delimited",
+    ".ipynb": "notebook",
+    ".eml": "mail",
+    ".adoc": "asciidoc",
+    ".asciidoc": "asciidoc",
     RECORDS: "records",
 }
 """Suffix to the name of a module: a name, because a run should import only the libraries of the formats it reads."""
@@ -66,7 +74,9 @@ LIBRARIES = (
     "markdown-it-py",
     "mdit-py-plugins",
     "pypdf",
+    "openpyxl",
     "python-docx",
+    "python-pptx",
     "ruamel.yaml",
     "detect-secrets",
 )

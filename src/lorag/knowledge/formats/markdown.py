@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lorag.knowledge.documents import Block, BlockKind, Flag, Reason
 from lorag.knowledge.formats.decoding import decode_text
 from lorag.knowledge.formats.front_matter import split_front_matter
-from lorag.knowledge.formats.html import read_html
+from lorag.knowledge.formats.html import PageReader, read_html
 from lorag.knowledge.formats.parsed import Limits, ParsedDocument, Quarantine, choose_title
 from lorag.knowledge.formats.plain import split_blocks
 from lorag.knowledge.formats.shortcodes import strip_jsx, strip_shortcodes
@@ -54,7 +54,7 @@ def _parse(data: bytes, limits: Limits, *, mdx: bool) -> ParsedDocument:
     if len(body) > _MAX_CHARACTERS or body.count("\n") > _MAX_LINES:
         blocks = split_blocks(body)
     else:
-        page = read_html(_render(body, limits, mdx=mdx), limits, canvas_known=False)
+        page = read_markdown(body, limits, mdx=mdx)
         blocks = tuple(page.blocks)
         flags += page.flags
     if not blocks and (lead := front.metadata.get("description") or front.title):
@@ -62,6 +62,11 @@ def _parse(data: bytes, limits: Limits, *, mdx: bool) -> ParsedDocument:
         blocks = (Block(BlockKind.PARAGRAPH, lead),)
     notes = (front.problem,) if front.problem else ()
     return ParsedDocument(choose_title(front.title, blocks), blocks, front.metadata, +flags, notes)
+
+
+def read_markdown(text: str, limits: Limits, *, mdx: bool = False) -> PageReader:
+    """Return the blocks and flags of Markdown without front matter."""
+    return read_html(_render(text, limits, mdx=mdx), limits, canvas_known=False)
 
 
 def _render(text: str, limits: Limits, *, mdx: bool) -> str:
