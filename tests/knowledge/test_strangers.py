@@ -139,6 +139,7 @@ READ = [
     ("14: ol start", "a.html", "<ol start=3><li>c<li>d</ol>", "3. c\n4. d"),
     ("14: li value", "a.html", "<ol><li>a<li value=7>b<li>c</ol>", "1. a\n7. b\n8. c"),
     ("14: ol reversed", "a.html", "<ol start=3 reversed><li>c<li>b</ol>", "3. c\n2. b"),
+    ("14: ol reversed without a start", "a.html", "<ol reversed><li>c<li>b</ol>", "2. c\n1. b"),
     ("14: ol type", "a.html", "<ol type=a><li>x</ol><ol type=I start=4><li>y</ol>", "a. x\nIV. y"),
     ("14: button", "a.html", "<button>How deep is it?</button><p>7 m</p>", "How deep is it?\n7 m"),
     ("14: MathML", "a.html", "<p>is <math><msup><mn>10</mn><mn>6</mn></msup></math> m", "is 10⁶ m"),
@@ -240,6 +241,7 @@ def test_numbers_in_toml_are_kept_as_written() -> None:
 
 
 SEEN, UNSURE = {}, {Flag.MAYBE_HIDDEN: 1}
+LINKED = {Flag.LINKED_STYLES: 1}
 SHOWN = [
     ("inherit on both colours", "<p style='color:inherit;background:inherit'>X", SEEN),
     ("initial on both colours", "<p style='color:initial;background:initial'>X", SEEN),
@@ -261,11 +263,13 @@ SHOWN = [
     ("black page by attributes", "<body bgcolor=black text=white><p>X", SEEN),
     ("ground is a picture", "<div style='background:url(x.png);color:#fff'>X", UNSURE),
     ("ground is a picture by attribute", "<table background=x.png><tr><td><font color=white>X", UNSURE),
-    ("ground by a linked sheet", "<link rel=stylesheet href=x.css><p style='color:#fff'>X", UNSURE),
+    ("ground by a linked sheet", "<link rel=stylesheet href=x.css><p style='color:#fff'>X", UNSURE | LINKED),
+    ("a linked sheet", "<link rel=stylesheet href=x.css><p>X", LINKED),
+    ("a linked sheet for print", "<link rel=stylesheet media=print href=x.css><p>X", SEEN),
     (
         "hidden by a class, with a linked sheet",
         "<link rel=stylesheet href=x><style>.z{display:none}</style><p class=z>X",
-        UNSURE,
+        UNSURE | LINKED,
     ),
     ("black page without a colour", "<body style='background:black'><p>X", UNSURE),
     ("white on what lies below", "<p style='position:absolute;color:white'>X", UNSURE),

@@ -7,6 +7,7 @@ _FEW = 3
 _FLAGS = {
     "hidden_text": "hidden text left out of",
     "maybe_hidden": "text that a reader may not see, kept in",
+    "linked_styles": "style sheets in other files, not read, so more may be hidden, in",
     "scanned_page": "pages without a text layer, not read, in",
     "control_characters": "control characters removed from",
     "bad_metadata": "front matter that cannot be read in",

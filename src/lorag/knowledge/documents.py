@@ -36,12 +36,13 @@ class Block:
 class Flag(StrEnum):
     """An oddity in a document that was indexed nevertheless.
 
-    `hidden_text` was left out. `maybe_hidden` was kept: the file alone does not tell whether a reader sees it. Of a
-    `scanned_page`, which is a picture, nothing was read.
+    `hidden_text` was left out. `maybe_hidden` was kept: the file alone does not tell whether a reader sees it. With
+    `linked_styles` a style sheet in another file may hide more. Of a `scanned_page`, a picture, nothing was read.
     """
 
     HIDDEN_TEXT = "hidden_text"
     MAYBE_HIDDEN = "maybe_hidden"
+    LINKED_STYLES = "linked_styles"
     SCANNED_PAGE = "scanned_page"
     CONTROL_CHARACTERS = "control_characters"
     BAD_METADATA = "bad_metadata"

@@ -23,7 +23,7 @@ def parse(data: bytes, limits: Limits) -> ParsedDocument:
     """Parse a page: the text that a reader sees, without menus.
 
     Comments and text that is surely hidden are left out and counted as `hidden_text`. Text of which the page alone
-    does not tell is kept and counted as `maybe_hidden`.
+    does not tell is kept and counted as `maybe_hidden`. Style sheets in other files are not read: `linked_styles`.
     """
     if (kind := sniff(data)) is not None:
         raise Quarantine(Reason.TYPE_MISMATCH, f"named as HTML, but is {kind}")
@@ -41,6 +41,8 @@ def read_html(text: str, limits: Limits, *, canvas_known: bool = True) -> "PageR
     if "<style" in lower or "stylesheet" in lower:
         _feed(_Sheets(hidden), text)  # ahead of the text, because a rule may stand behind what it shows or hides
     reader = PageReader(limits.max_depth, hidden)
+    if hidden.linked:
+        reader.flags[Flag.LINKED_STYLES] = 1
     if "<![cdata[" in lower:
         text = _open_cdata(text, reader)
     _feed(reader, text)

@@ -15,6 +15,7 @@ BLOCKS = frozenset(
 )
 LISTS = frozenset(("ul", "ol", "menu", "dir"))
 _BLOCK_DISPLAYS = frozenset("block flex grid list-item table flow-root table-row table-cell".split())
+_LATER = "\x00"
 _MAX_SPAN = 65_534
 # A container ends no further out than at one of these.
 _BOUNDS = {"row": ("table",), "cell": ("table",), "caption": ("table",), "item": ("list", "cell"), "list": ("cell",)}
@@ -33,6 +34,7 @@ class _Frame:
     step: int = 0  # 0 for bullets
     style: str = "1"
     is_implied: bool = False  # an item stands outside any list
+    counts_down: bool = False  # from the number of its items, which is known at its end
     lines: list[str] = field(default_factory=list)
     # of an item
     marker: str = "- "
@@ -161,6 +163,8 @@ class PageBlocks:
                 frame.number = int(value[:9])
             marker = f"{marker_of(frame.number, attributes.get('type', frame.style))}."
             frame.number += 0 if hidden else frame.step
+            if frame.counts_down:
+                marker = f"{_LATER}."
         self._frames.append(_Frame("item", marker=f"{marker} "))
 
     def _close(self, kind: str) -> None:
@@ -181,6 +185,8 @@ class PageBlocks:
         elif frame.kind == "list":
             if frame.is_implied and outer.blocks and outer.blocks[-1].kind is BlockKind.LIST:
                 frame.lines.insert(0, outer.blocks.pop().text)
+            if frame.counts_down:
+                _number_down(frame)
             if frame.lines:
                 self._place(Block(BlockKind.LIST, "\n".join(frame.lines)))
         elif frame.kind == "cell" and outer.kind == "row":
@@ -202,7 +208,18 @@ def _list_frame(tag: str, attributes: Mapping[str, str]) -> _Frame:
         return _Frame("list")
     start = attributes.get("start", "")
     number = int(start[:9]) if start.lstrip("-").isdigit() else 1
-    return _Frame("list", number=number, step=-1 if "reversed" in attributes else 1, style=attributes.get("type", "1"))
+    down = "reversed" in attributes
+    style = attributes.get("type", "1")
+    return _Frame("list", number=number, step=-1 if down else 1, style=style, counts_down=down and not start)
+
+
+def _number_down(frame: _Frame) -> None:
+    """Put in the numbers of a list that counts down to 1."""
+    number = sum(line.startswith(_LATER) for line in frame.lines)
+    for index, line in enumerate(frame.lines):
+        if line.startswith(_LATER):
+            frame.lines[index] = marker_of(number, frame.style) + line[len(_LATER) :]
+            number -= 1
 
 
 def _item_lines(item: _Frame) -> list[str]:
