@@ -16,6 +16,8 @@ UNREAD = frozenset(
 )
 """The elements whose content is not part of the text: code, controls, what stands in for media, menus."""
 
+_SPECIAL_TAGS = frozenset(("html", "body", "dialog", "font"))
+_SPECIAL_ATTRIBUTES = frozenset("style hidden popover bgcolor background".split())
 _ZERO = re.compile(r"0*\.?0+(?:px|pt|em|rem|%|vw)?")
 _RELATIVE_SIZE = re.compile(r"inherit|unset|larger|smaller|[\d.]+(?:em|%)")
 _FONT_SIZE = re.compile(r"(?:^|\s)(0|\d*\.?\d+(?:px|pt|em|rem|%|vw))(?=[\s/])")
@@ -40,9 +42,8 @@ class Sight(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """An open element; `gone` is what no element inside it can undo, the other three sights are inherited."""
+    """The look of an open element; `gone` is what nothing inside it can undo, the other three sights are inherited."""
 
-    element: Element
     gone: Sight = Sight.SEEN
     visibility: Sight = Sight.SEEN
     size: Sight = Sight.SEEN
@@ -98,7 +99,7 @@ class HiddenElements:
         self._sheets = StyleSheets()
         self._path: list[Element] = []
         self._open: list[_Open] = []
-        self._canvas = _Open(Element("", {}), background=_WHITE if canvas_known else "")
+        self._canvas = _Open(background=_WHITE if canvas_known else "")
 
     @property
     def sight(self) -> Sight:
@@ -126,8 +127,15 @@ class HiddenElements:
         parent = self._open[-1] if self._open else self._canvas
         element = Element(tag, attributes)
         self._path.append(element)
-        styles = _Styles(self._sheets.declared(self._path), attributes.get("style", ""), linked=self.linked)
-        look = _coloured(parent, element, styles, linked=self.linked)
+        declared = self._sheets.declared(self._path)
+        if not declared and tag not in _SPECIAL_TAGS and _SPECIAL_ATTRIBUTES.isdisjoint(attributes):
+            # As most elements: it looks as the one around it.
+            has_layout = parent.display or parent.align
+            self._open.append(replace(parent, display="", align="") if has_layout else parent)
+            return
+        linked = self.linked or self._sheets.is_exhausted
+        styles = _Styles(declared, attributes.get("style", ""), linked=linked)
+        look = _coloured(parent, element, styles, linked=linked)
         gone = max(parent.gone, _gone(element, styles))
         if tag in ("html", "body"):
             gone = min(gone, Sight.UNSURE)  # a page that hides everything shows it by other means
@@ -146,7 +154,7 @@ class HiddenElements:
     def end(self, tag: str) -> None:
         """End an element and the elements inside it that were left open; ignore an end without a start."""
         for index in range(len(self._open) - 1, -1, -1):
-            if self._open[index].element.tag == tag:
+            if self._path[index].tag == tag:
                 del self._open[index:], self._path[index:]
                 return
 
@@ -219,7 +227,7 @@ def _coloured(parent: _Open, element: Element, styles: _Styles, *, linked: bool)
         background, doubt = "", True
     position = styles.read("position")[0]
     doubt = doubt or bool(other_colours or other_grounds or other_images) or position in ("absolute", "fixed", "sticky")
-    return _Open(element, colour=own[0], is_coloured=own[1], background=background, doubt=doubt)
+    return _Open(colour=own[0], is_coloured=own[1], background=background, doubt=doubt)
 
 
 def _ground_colour(value: str) -> str:

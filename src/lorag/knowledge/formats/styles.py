@@ -17,6 +17,7 @@ _COMPOUND = re.compile(
     r"([.#]?[\w-]+|\*)|\[\s*([\w-]+)\s*(?:([~|^$*]?=)\s*[\"']?([^\"'\]]*)[\"']?\s*)?\]|(::?[\w-]+)(?:\([^()]*\))?"
 )
 _COMBINATORS = re.compile(r"(\s*[>+~]\s*(?![^\[(]*[\])])|\s+(?![^\[(]*[\])]))")
+_MOST_LOOKS = 1_000_000
 # Rules for a state that a page is not in when it opens, or for text that a page does not hold.
 _NEVER = re.compile(
     r"::|:(?:hover|focus|active|visited|target|checked|before|after|first-letter|selection|placeholder)"
@@ -69,6 +70,12 @@ class StyleSheets:
     def __init__(self) -> None:
         self._by_name: dict[str, list[_Rule]] = {}
         self._count = 0
+        self._looks = 0
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether so many rules were compared with so many elements that the rest is not looked at."""
+        return self._looks > _MOST_LOOKS
 
     def add(self, css: str) -> None:
         """Add the rules of one `<style>` element."""
@@ -82,13 +89,15 @@ class StyleSheets:
     def declared(self, path: Sequence[Element]) -> dict[str, list[Declared]]:
         """Return what the rules declare for the last element of `path`, the open elements from the outside."""
         found: dict[str, list[Declared]] = {}
-        if not self._by_name:
+        if not self._by_name or self.is_exhausted:
             return found
         element = path[-1]
         names = ["*", element.tag, *(f".{name}" for name in element.classes)]
         names += [f"#{element.attributes['id'].lower()}"] if "id" in element.attributes else []
         for name in names:
-            for rule in self._by_name.get(name, ()):
+            rules = self._by_name.get(name, ())
+            self._looks += len(rules)
+            for rule in rules:
                 if _matches(rule.compounds, path):
                     for key, value, important in rule.declarations:
                         rank = (2 * important, rule.specificity, rule.order)
