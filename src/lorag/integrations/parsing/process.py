@@ -83,6 +83,8 @@ _SAMPLES = {
     ".rst": b"Warm\n====\n\n:ref:`warm`\n\n.. warm:: up\n\n   - text\n",
     ".md": b"---\nwarm: up\n---\n# warm\n\n- text\n\n<p>html</p>\n",
     ".pdf": b"%PDF-1.4\n",
+    ".ipynb": b'{"cells": [{"cell_type": "markdown", "source": "warm <b>up</b>"}]}',
+    ".eml": b"Subject: warm\nContent-Type: text/html\n\n<p>up</p>\n",
     "documents.jsonl": b'{"id": "warm", "text": "up"}',
 }
 """Small documents that are parsed at the start, so that late imports do not count against the first document."""

@@ -23,9 +23,9 @@ def parse(data: bytes, limits: Limits) -> ParsedDocument:
     Tracked insertions are accepted. Hidden runs are left out and counted; white ones are kept and counted where it
     cannot be told what is behind them. Not read: headers, footers, comments, text in pictures and embedded files.
     """
-    check_office_file(data, ".docx", "word/document.xml", "a Word document")
-    import docx
+    import docx  # First, so that a process that parses many has it before the first.
 
+    check_office_file(data, ".docx", "word/document.xml", "a Word document")
     word = docx.Document(io.BytesIO(data))
     flags: Counter[Flag] = Counter()
     styles = RunStyles(word)

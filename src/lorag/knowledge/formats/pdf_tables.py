@@ -21,6 +21,8 @@ _LINE = re.compile(rb"\s(?:re|l)\s")
 _FEWEST_LINES = 4
 _SAME_WORD = 0.05
 _SMALLER = 0.92
+_LEAST_OWN_CELLS = 0.6
+"""In a table at least this share of the places has a cell of its own; the others are spanned."""
 
 
 class TableFinder:
@@ -79,10 +81,15 @@ def _read_table(page: Any, table: Any) -> PageTable | None:
         [Cell(_text_at(page, places, row, column)) for column in range(len(places[row]))] for row in range(len(places))
     ]
     text = table_text(rows)
-    if not text.strip(" |\n"):
-        return None
+    if not text.strip(" |\n") or _share_of_own_cells(places) < _LEAST_OWN_CELLS:
+        return None  # lines of a drawing
     left, top, right, bottom = table.bbox
     return PageTable((left, page.height - bottom, right, page.height - top), Block(BlockKind.TABLE, text))
+
+
+def _share_of_own_cells(places: Sequence[Sequence[Any]]) -> float:
+    cells = [cell is not None for row in places for cell in row]
+    return sum(cells) / len(cells)
 
 
 def _text_at(page: Any, places: Sequence[Sequence[Any]], row: int, column: int) -> str:
