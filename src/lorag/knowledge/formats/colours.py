@@ -21,6 +21,8 @@ def read_colour(value: str) -> str:
         return f"#{digits[:6]}" if digits[6:] in ("", "ff") else value
     if (match := _RGB.fullmatch(value)) and (match[4] is None or _share(match[4]) >= 1):
         return "#" + "".join(f"{min(255, round(_channel(part))):02x}" for part in match.groups()[:3])
+    if (match := _RGB.fullmatch(value)) and match[4] is not None and not _share(match[4]):
+        return "transparent"
     if match := _HSL.fullmatch(value):
         return {0.0: "#000000", 100.0: "#ffffff"}.get(float(match[1]), value)
     return value

@@ -33,6 +33,8 @@ def _write(node: Formula) -> str:
         return f" {sign} "
     if node.name in ("mtr", "mr"):
         return ", ".join(parts) + "; "
+    if node.name in ("mtable", "m"):
+        return f"[{''.join(parts).strip().removesuffix(';')}]"
     if node.name == "eqarr":
         return "; ".join(parts)
     if node.name == "func":

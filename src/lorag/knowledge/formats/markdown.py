@@ -2,7 +2,9 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from lorag.knowledge.documents import Block, BlockKind, Flag, Reason
@@ -15,6 +17,7 @@ from lorag.knowledge.formats.shortcodes import strip_jsx, strip_shortcodes
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 # A full parse of more than this takes too long; such files are generated and simple.
 _MAX_LINES = 50_000
@@ -89,10 +92,25 @@ def _render(text: str, limits: Limits, *, mdx: bool) -> str:
                 children[-1].content = _ATTRIBUTES.sub("", children[-1].content)
         elif token.type == "html_block":
             token.content = without_unknown(token.content)
+        elif token.type == "footnote_reference_open" and tokens[position + 1].type == "paragraph_open":
+            # Its first paragraph stands behind its mark.
+            tokens[position + 1].hidden = tokens[position + 3].hidden = True
         for child in token.children or ():
             if child.type == "html_inline":
                 child.content = without_unknown(child.content)
     return str(markdown.renderer.render(tokens, markdown.options, environment))
+
+
+def _note_mark(renderer: Any, tokens: "Sequence[Token]", index: int, options: object, environment: object) -> str:
+    return f"[{escape(tokens[index].meta['label'])}]"
+
+
+def _note_start(renderer: Any, tokens: "Sequence[Token]", index: int, options: object, environment: object) -> str:
+    return f"<div>[{escape(tokens[index].meta['label'])}] "
+
+
+def _note_end(renderer: Any, tokens: object, index: int, options: object, environment: object) -> str:
+    return "</div>"
 
 
 @cache
@@ -108,6 +126,10 @@ def _markdown(max_nesting: int, *, mdx: bool) -> "MarkdownIt":
     from mdit_py_plugins.footnote import footnote_plugin
 
     markdown = MarkdownIt("commonmark", {"maxNesting": max_nesting}).enable(["table", "strikethrough"])
-    markdown.use(footnote_plugin, inline=False)
+    # Notes stay where they are written: so one without a reference is read, too.
+    markdown.use(footnote_plugin, inline=False, move_to_end=False)
+    markdown.add_render_rule("footnote_ref", _note_mark)
+    markdown.add_render_rule("footnote_reference_open", _note_start)
+    markdown.add_render_rule("footnote_reference_close", _note_end)
     # MDX has no indented code: there the indentation belongs to JSX.
     return markdown.disable("code") if mdx else markdown

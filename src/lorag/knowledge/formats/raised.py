@@ -9,6 +9,8 @@ _ON_THE_LINE = frozenset("st nd rd th er ère re e ème o tm sm".split())
 def raised(text: str, before: str) -> str:
     """Return superscript `text` as it is written behind `before`: `10` and `6` give ⁶, `x` and `a+b` give ^(a+b)."""
     bare = " ".join(text.split())
+    if bare == "o" and before[-1:].isdigit():
+        return "°"
     if not _attached(bare, before) or bare.casefold() in _ON_THE_LINE:
         return text
     return bare.translate(_RAISED) if _has_forms(bare) else f"^{_grouped(bare)}"
