@@ -47,13 +47,26 @@ def scenarios_section(judged: Sequence[Scenario]) -> Section:
 def classic_section(aspects: Sequence[Aspect]) -> Section:
     """Return the table of aspects by strategy, and how to fill what is empty."""
     strategies = tuple(Strategy)
-    rows = [[_name(each), *(each.cells[strategy].text for strategy in strategies)] for each in aspects]
+    known = [each for each in aspects if any(cell.text != NOT_MEASURED for cell in each.cells.values())]
+    rows = [[_name(each), *(_text(each.cells[strategy].text) for strategy in strategies)] for each in known]
     said = [
         "Time and money of the first build and the median of updates, from the ledger. A retrain is counted "
-        "without the refresh before it; the hybrid needs both.",
-        *(f"{_name(each)}: {each.do} fills what is missing." for each in aspects if _lacks(each)),
+        "without the refresh before it; the hybrid needs both. A dash is a figure that was not measured.",
+        *_remedies([each for each in aspects if _lacks(each)]),
     ]
     return Section("Retrieval against fine-tuning, measured", said, (), [Table(["", *strategies], rows)])
+
+
+def _text(cell: str) -> str:
+    return "–" if cell == NOT_MEASURED else cell
+
+
+def _remedies(lacking: Sequence[Aspect]) -> list[str]:
+    """Return a line for each command, with all that it would measure."""
+    wanted: dict[str, list[str]] = {}
+    for each in lacking:
+        wanted.setdefault(each.do, []).append(_name(each))
+    return [f"Not measured for every strategy: {'; '.join(names)}. To fill it: {do}." for do, names in wanted.items()]
 
 
 def figures_text(figures: Sequence[Measurement], do: str | None) -> str:

@@ -136,8 +136,10 @@ def samples_section(rows: Mapping[str, Sequence[AnswerRow]]) -> Section:
 
 def method_section(facts: Mapping[str, str]) -> Section:
     """Return what the figures mean, and the names of what they were measured on."""
-    measures = Table(["measure", "share"], [[_title(name), said] for name, said in DESCRIPTIONS.items()])
-    return Section("How it was measured", (), (), [measures, Table(["of", "name"], [list(i) for i in facts.items()])])
+    meanings = [[_title(name), said] for name, said in DESCRIPTIONS.items()]
+    measures = Table(["measure", "share"], meanings, "What the measures mean", folded=True)
+    names = Table(["of", "name"], [list(item) for item in facts.items()], "What was measured", folded=True)
+    return Section("How it was measured", (), (), [measures, names])
 
 
 def _sample_rank(answers: Sequence[AnswerRow]) -> str:

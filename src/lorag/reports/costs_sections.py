@@ -39,9 +39,10 @@ def ledger_section(ledger: Ledger) -> Section:
     if not ledger.entries:
         return Section("Ledger", ["Nothing was measured yet."])
     totals = [
-        [*_sort(one), str(one.count), part, *_use_of(one, part)]
+        [*_sort(one), f"{one.count}", part, *_use_of(one, part)]
         for one in summarise(ledger.entries)
-        for part in ("median", "total")
+        # The median of one run is its total.
+        for part in (("median", "total") if one.count > 1 else ("total",))
     ]
     shown = ledger.entries[:ENTRIES]
     newest = [[entry.started_utc[:16].replace("T", " "), *_sort(entry), *_use_of_entry(entry)] for entry in shown]
@@ -56,7 +57,9 @@ def ledger_section(ledger: Ledger) -> Section:
         (),
         [
             Table([*_SORT, "runs", "", *_USE], totals, "By kind and strategy"),
-            Table(["UTC", *_SORT, *_USE], newest, f"The newest {len(shown)} of {len(ledger.entries)}"),
+            Table(
+                ["UTC", *_SORT, *_USE], newest, f"The newest {len(shown)} of {len(ledger.entries)} entries", folded=True
+            ),
         ],
     )
 

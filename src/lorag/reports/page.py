@@ -1,27 +1,29 @@
 """Reports as one HTML file that works offline: sections of text, tables and drawings."""
 
 import functools
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from matplotlib import rc_context
 from matplotlib.figure import Figure
+
+from lorag.reports.drawing import draw_svg
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table of text cells; the first column names the row.
 
-    `marks` gives a cell a class such as `right`, as (row, column, class).
+    `marks` gives a cell a class such as `right`, as (row, column, class). A `folded` table shows its caption alone
+    until it is opened.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
     marks: frozenset[tuple[int, int, str]] = frozenset()
+    folded: bool = False
 
     def mark(self, row: int, column: int) -> str:
         """Return the class of a cell; empty if it has none."""
@@ -40,17 +42,13 @@ class Section:
 
 def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
     """Return the whole file."""
-    shown = [(section, [_svg(figure) for figure in section.figures]) for section in sections]
+    shown = [(section, [draw_svg(figure) for figure in section.figures]) for section in sections]
     return _environment().get_template("report.html.jinja").render(title=title, lead=lead, sections=shown)
 
 
-def _svg(figure: Figure) -> Markup:
-    buffer = io.StringIO()
-    # Letters stay text: the file is smaller, and a search in the page finds them.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "lorag"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    drawing = buffer.getvalue()
-    return Markup(drawing[drawing.index("<svg") :])
+def sections_css() -> str:
+    """Return the style of sections, which the report and the page share."""
+    return files("lorag.reports").joinpath("templates", "sections.css").read_text(encoding="utf-8")
 
 
 @functools.cache

@@ -21,7 +21,8 @@ def timeline_section(timeline: Timeline) -> Section:
         said.append(f"A sample of at most {timeline.limit} facts, half of them facts that change; not the whole walk.")
     for step in timeline.steps:
         said += _notes(step)
-    measures = Table(["share", "of what"], [[name.replace("_", " "), text] for name, text in MEASURES.items()])
+    meanings = [[name.replace("_", " "), text] for name, text in MEASURES.items()]
+    measures = Table(["share", "of what"], meanings, "What the shares mean", folded=True)
     tables = [_table(step) for step in timeline.steps]
     return Section(
         "Freshness and forgetting", said, [plot_freshness(timeline), plot_leftovers(timeline)], [*tables, measures]

@@ -16,6 +16,7 @@ from lorag.reports.comparison_sections import (
     strata_section,
 )
 from lorag.reports.page import Section, render_page
+from lorag.reports.summary_section import summary_section
 from lorag.use_cases.compare.steps import CompareOutcome
 from lorag.workspace import Workspace
 
@@ -25,6 +26,7 @@ def write_report(outcome: CompareOutcome, params: Params, further: Sequence[Sect
     chosen = outcome.chosen
     strata, retrieval = strata_section(outcome.comparison), retrieval_section(outcome.comparison)
     sections = [
+        _summary(outcome),
         quality_section(outcome.comparison, standing_lines(outcome)),
         *([strata] if strata else []),
         *([retrieval] if retrieval else []),
@@ -54,6 +56,20 @@ def standing_lines(outcome: CompareOutcome) -> list[str]:
     covered = [f"{name}: coverage of its training: {found.line()}" for name, found in outcome.chosen.coverage.items()]
     missing = [f"{name} is left out: {reason}" for name, reason in outcome.chosen.left_out.items()]
     return covered + missing + [f"{name}: {note}" for name, note in outcome.chosen.notes.items()]
+
+
+def _summary(outcome: CompareOutcome) -> Section:
+    seconds: dict[str, float] = {}
+    costs: dict[str, tuple[Cost, int]] = {}
+    for name in outcome.chosen.strategies:
+        speed, batch = outcome.time(name).speed, outcome.batch(name)
+        if speed is not None:
+            figures = speed.figures()
+            seconds |= {name: figures["p50_s"]} if "p50_s" in figures else {}
+            costs[name] = (speed.cost, len(speed.timings))
+        elif batch is not None and batch.n_queries:
+            costs[name] = (batch.cost, batch.n_queries)
+    return summary_section(outcome.comparison, seconds, costs)
 
 
 def _speed(outcome: CompareOutcome) -> Section:
