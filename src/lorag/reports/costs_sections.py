@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from lorag.costs.break_even import BreakEven, Sensitivity
 from lorag.costs.crossing import Crossing, SlopeRange
 from lorag.costs.ledger import Ledger, LedgerEntry, Summary, summarise
-from lorag.reports.break_even_plot import plot_break_even
 from lorag.reports.page import Section, Table
 
 ENTRIES = 40
@@ -15,8 +14,11 @@ _SORT = ["kind", "strategy", "extent"]
 _USE = ["s", "processor s", "tokens", "MB written", "Wh", "money"]
 
 
-def break_even_section(found: BreakEven) -> Section:
-    """Return the chart, where two strategies cost the same, and how that changes if a price doubles."""
+def break_even_section(found: BreakEven, *, draws: bool = True) -> Section:
+    """Return the chart, where two strategies cost the same, and how that changes if a price doubles.
+
+    Without `draws` the chart is left out.
+    """
     said = [
         "The cost of a day is updates x the median of an update + queries x the median of a question + storage. Two "
         "strategies cost the same along a line; with more queries per update than given, the named one is cheaper.",
@@ -31,6 +33,11 @@ def break_even_section(found: BreakEven) -> Section:
     tables = [lines]
     if moved:
         tables.append(Table(["price, doubled", "pair", "queries an update", "then"], moved, "If a price doubles"))
+    if not draws:
+        return Section("Break-even", said, (), tables)
+    # Matplotlib takes half a second to import.
+    from lorag.reports.break_even_plot import plot_break_even
+
     return Section("Break-even", said, [plot_break_even(found)], tables)
 
 

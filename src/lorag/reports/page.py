@@ -4,11 +4,12 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.figure import Figure
 
-from lorag.reports.drawing import draw_svg
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,15 @@ class Section:
 
     title: str
     text: Sequence[str] = ()
-    figures: Sequence[Figure] = ()
+    figures: Sequence["Figure"] = ()
     tables: Sequence[Table] = ()
 
 
 def render_page(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
     """Return the whole file."""
+    # Matplotlib takes half a second to import, and the service needs only the style.
+    from lorag.reports.drawing import draw_svg
+
     shown = [(section, [draw_svg(figure) for figure in section.figures]) for section in sections]
     return _environment().get_template("report.html.jinja").render(title=title, lead=lead, sections=shown)
 

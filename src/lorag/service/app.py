@@ -13,8 +13,10 @@ from starlette.exceptions import HTTPException
 from lorag.errors import LoragError, ParamsError
 from lorag.params_file import load_params
 from lorag.service import answers, documents, feedback, health, openai_chat, openai_models, openai_responses
-from lorag.service.guard import OPEN_PATHS, Guard, Rates
+from lorag.service.guard import OPEN_PATHS, Guard, Rates, first_parts
 from lorag.service.keys import KeyRing
+from lorag.service.page import make_page
+from lorag.service.page.session import Sessions
 from lorag.service.problems import Refused, problem_of, refusal
 from lorag.service.routing import Problem, Service
 from lorag.workspace import Workspace
@@ -65,6 +67,8 @@ def make_app(
     )
     for each in _ROUTERS:
         app.include_router(each.make_router(service))
+    page = make_page(service.desk.live, environment, Sessions.for_key(key))
+    app.include_router(page)
     if importlib.util.find_spec("mcp") is not None:
         from lorag.service.mcp_http import mount_mcp
 
@@ -78,6 +82,7 @@ def make_app(
         hosts=LOOPBACK | {host.lower() for host in hosts},
         max_body_bytes=params.max_body_bytes,
         metrics=service.desk.metrics,
+        page=first_parts(page),
     )
     return app
 

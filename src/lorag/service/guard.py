@@ -9,7 +9,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lorag.errors import LoragError, Overloaded
@@ -50,7 +53,10 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The middleware around the application; `hosts` are the names under which it may be asked, without port."""
+    """The middleware around the application; `hosts` are the names under which it may be asked, without port.
+
+    `page` holds the first parts of the page's paths, which look at their sessions and forms themselves.
+    """
 
     app: ASGIApp
     keys: KeyRing
@@ -58,6 +64,7 @@ class Guard:
     hosts: frozenset[str]
     max_body_bytes: int
     metrics: Metrics
+    page: frozenset[str] = frozenset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with a problem."""
@@ -83,7 +90,7 @@ class Guard:
             try:
                 headers = Headers(scope=scope)
                 self._check_host(headers)
-                if scope["path"] not in OPEN_PATHS:
+                if scope["path"] not in OPEN_PATHS and first_part(scope["path"]) not in self.page:
                     state["access"] = self._check_key(headers, scope["query_string"])
                     if scope["method"] in ("POST", "PUT", "PATCH"):
                         receive = await self._check_body(headers, receive)
@@ -160,6 +167,16 @@ class Guard:
     def _too_large(self) -> Refused:
         what = f"the body has more than {self.max_body_bytes} bytes"
         return refusal(413, "too-large", what, do="send less; see service.max_body_bytes", Connection="close")
+
+
+def first_parts(router: APIRouter) -> frozenset[str]:
+    """Return the first part of every path of a router."""
+    return frozenset(first_part(route.path) for route in router.routes if isinstance(route, APIRoute | Mount))
+
+
+def first_part(path: str) -> str:
+    """Return the first part of a path: `v1` of `/v1/answers`, an empty text of `/`."""
+    return path.split("/", 2)[1] if path.startswith("/") else path
 
 
 _SEND_KEY = "send it as `Authorization: Bearer KEY`"
