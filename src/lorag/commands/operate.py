@@ -93,7 +93,8 @@ def serve(
 
     def ready(address: str) -> None:
         say_ready(workspace, "serve", os.getpid())
-        console.say(f"{address}/v1; the key is in {workspace.service_file}")
+        console.say(f"The page: {address}/; programs: {address}/v1")
+        console.say(f"The key for both is in {workspace.service_file}")
 
     run(workspace, dict(os.environ), host, port, ready, allowed_hosts=allowed_host or ())
 

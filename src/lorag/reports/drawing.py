@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+import threading
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -14,6 +15,8 @@ _LINK = "{http://www.w3.org/1999/xlink}href"
 _INK = {"#000000", "#333333", "black"}
 _LEFT_OUT = {f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"}
 _NUMBER = re.compile(r"-?\d+\.\d+")
+# The settings of matplotlib are those of the process.
+_DRAWING = threading.Lock()
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 
@@ -25,7 +28,7 @@ def draw_svg(figure: Figure) -> Markup:
     """
     buffer = io.StringIO()
     # Letters stay text: the file is smaller, and a search in the page finds them.
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "lorag"}):
+    with _DRAWING, rc_context({"svg.fonttype": "none", "svg.hashsalt": "lorag"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
     ElementTree.register_namespace("", _SVG)
@@ -73,7 +76,7 @@ def _clean(element: ElementTree.Element, own: str, referred: set[str]) -> None:
             _keep_id(element, own, referred)
         elif name in ("fill", "stroke") and value in _INK:
             element.set(name, "currentColor")
-        elif name in ("d", "points", "transform", "x", "y", "width", "height"):
+        elif name in ("d", "points", "x", "y", "width", "height"):
             element.set(name, _NUMBER.sub(lambda found: f"{float(found[0]):.1f}", " ".join(value.split())))
         elif "url(#" in value:
             element.set(name, _REFERENCE.sub(lambda found: f"url(#{own}{found[1]})", value))

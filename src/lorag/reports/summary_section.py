@@ -6,6 +6,7 @@ from lorag.costs.records import Cost
 from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.comparison import SUMMARISED, Comparison, is_variant
 from lorag.reports.page import Section, Table
+from lorag.strategies import Strategy
 
 _NAMES = {
     "accuracy": "facts answered right",
@@ -25,7 +26,8 @@ def summary_section(
 
     `seconds` gives the median time of an answer by strategy, `costs` the cost and the number of questions.
     """
-    real = {name: found for name, found in comparison.strategies.items() if not is_variant(name)}
+    order = [name for name in (*Strategy, *comparison.strategies) if name in comparison.strategies]
+    real = {name: comparison.strategies[name] for name in dict.fromkeys(order) if not is_variant(name)}
     measures = [name for name in SUMMARISED if any(name in found for found in real.values())]
     columns = ["strategy", *(_NAMES.get(name, name) for name in measures)]
     columns += ["seconds, median"] if seconds else []

@@ -1,5 +1,6 @@
 """An answer as the page shows it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -10,15 +11,25 @@ from lorag.releases.record import Release
 from lorag.service.page.words import KINDS, REASONS
 from lorag.use_cases.serve.answer import AnswerResult
 
+_WORD = re.compile(r"\S+\s*")
+
 
 @dataclass(frozen=True, slots=True)
-class CitationView:
-    """A quoted place, and where it can be read; `since` is the oldest retained release with this text of the page."""
+class QuoteView:
+    """A quoted sentence, and the address of its place in the document."""
 
-    title: str
-    document_id: str
-    quote: str
+    text: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class CitedView:
+    """A cited document with all its quotes; `since` is the oldest retained release with this text of it."""
+
+    document_id: str
+    title: str
+    address: str
+    quotes: tuple[QuoteView, ...]
     since: Release | None
 
 
@@ -34,7 +45,7 @@ class AnswerView:
     kind: str
     says: str
     reason: str
-    citations: tuple[CitationView, ...]
+    cited: tuple[CitedView, ...]
     release: Release | None
     is_served: bool
     older: tuple[Release, ...]
@@ -59,7 +70,7 @@ def view_answer(result: AnswerResult, releases: Sequence[Release], served_id: st
         kind,
         says,
         REASONS[answer.reason] if answer.reason else "",
-        tuple(_view_citation(citation, own, releases) for citation in answer.citations),
+        _view_cited(answer.citations, own, releases),
         own,
         result.release == served_id,
         tuple(release for release in releases if release.id < result.release),
@@ -68,12 +79,13 @@ def view_answer(result: AnswerResult, releases: Sequence[Release], served_id: st
 
 def mark_differences(one: str, other: str) -> tuple[list[Piece], list[Piece]]:
     """Return the words of both texts, with those marked that the other one lacks."""
-    left, right = one.split(), other.split()
+    left, right = _WORD.findall(one), _WORD.findall(other)
+    bare = [[word.strip() for word in words] for words in (left, right)]
     found: tuple[list[Piece], list[Piece]] = ([], [])
-    for tag, start, end, other_start, other_end in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+    for tag, start, end, other_start, other_end in SequenceMatcher(None, *bare, autojunk=False).get_opcodes():
         for pieces, words in zip(found, (left[start:end], right[other_start:other_end]), strict=True):
             if words:
-                pieces.append(Piece(" ".join(words), tag != "equal"))
+                pieces.append(Piece("".join(words), tag != "equal"))
     return found
 
 
@@ -85,11 +97,22 @@ def document_address(name: str, release: str, citation: Citation | None = None) 
     return f"/documents/{quote(name)}?{urlencode(given)}" + ("#mark" if citation else "")
 
 
-def _view_citation(citation: Citation, own: Release | None, releases: Sequence[Release]) -> CitationView:
-    name = citation.document_id
-    entry = own.documents.get(name) if own else None
-    address = document_address(name, own.id if own else "", citation)
-    return CitationView(entry.title if entry else name, name, citation.quote, address, _since(name, own, releases))
+def _view_cited(
+    citations: Sequence[Citation], own: Release | None, releases: Sequence[Release]
+) -> tuple[CitedView, ...]:
+    """Return the cited documents in the order of their first citation."""
+    release = own.id if own else ""
+    found = []
+    for name in dict.fromkeys(citation.document_id for citation in citations):
+        entry = own.documents.get(name) if own else None
+        quotes = [
+            QuoteView(citation.quote, document_address(name, release, citation))
+            for citation in citations
+            if citation.document_id == name
+        ]
+        title = entry.title if entry else name
+        found.append(CitedView(name, title, quotes[0].address, tuple(quotes), _since(name, own, releases)))
+    return tuple(found)
 
 
 def _since(name: str, own: Release | None, releases: Sequence[Release]) -> Release | None:

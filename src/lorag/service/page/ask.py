@@ -143,5 +143,5 @@ def _changed_pages(then: AnswerView, now: AnswerView) -> list[str]:
     if then.release is None or now.release is None:
         return []
     before, after = then.release.documents, now.release.documents
-    names = dict.fromkeys(citation.document_id for view in (then, now) for citation in view.citations)
+    names = dict.fromkeys(cited.document_id for view in (then, now) for cited in view.cited)
     return [name for name in names if before.get(name) != after.get(name)]

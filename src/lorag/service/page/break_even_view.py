@@ -3,16 +3,18 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
-from lorag.costs.break_even import BreakEven
+from lorag.costs.break_even import BreakEven, fill_grid
 from lorag.costs.unit_costs import UnitCosts
+from lorag.params import BreakEvenParams
 from lorag.service.page.words import money
 from lorag.strategies import Strategy
 
 WIDTH, HEIGHT = 640, 380
-LEFT, TOP, RIGHT, BOTTOM = 64, 12, 12, 48
+LEFT, TOP, RIGHT, BOTTOM = 64, 12, 28, 48
+_POINTS = 141
 STEPS = 1_000
 """The positions of each slider."""
 
@@ -37,12 +39,11 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class DailyCost:
-    """The cost of a day with one strategy; `note` says why it is not in the chart."""
+    """The cost of a day with one strategy."""
 
     strategy: Strategy
     text: str
     is_cheapest: bool
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,14 @@ class Chart:
     data: str
 
 
-def draw_chart(found: BreakEven, updates_at: int, queries_at: int) -> Chart | None:
+def draw_chart(found: BreakEven, params: BreakEvenParams, updates_at: int, queries_at: int) -> Chart | None:
     """Return the chart at a position (0 to `STEPS`) on each logarithmic axis; None if no strategy can be drawn."""
-    grid = found.grid
-    if not grid.cheapest:
+    if not found.grid.cheapest:
         return None
+    shown = [cost for cost in found.costs if cost.strategy in found.grid.strategies]
+    # Finer than the table of the command, so that a line looks like one.
+    found = replace(found, grid=fill_grid(shown, params.model_copy(update={"points": _POINTS})))
+    grid = found.grid
     updates, queries = _value(grid.updates, updates_at), _value(grid.queries, queries_at)
     winners = [strategy for strategy in grid.strategies if any(strategy in row for row in grid.cheapest)]
     data = {
@@ -101,15 +105,7 @@ def _daily(found: BreakEven, updates: float, queries: float) -> list[DailyCost]:
 
     drawn = [one for one in found.costs if one.strategy in found.grid.strategies]
     least = min(drawn, key=a_day).strategy
-    return [
-        DailyCost(
-            one.strategy,
-            money(a_day(one), found.unit_name),
-            one.strategy is least,
-            found.left_out.get(one.strategy, ""),
-        )
-        for one in found.costs
-    ]
+    return [DailyCost(one.strategy, money(a_day(one), found.unit_name), one.strategy is least) for one in found.costs]
 
 
 def _region(found: BreakEven, strategy: Strategy) -> Region:
@@ -136,10 +132,14 @@ def _region(found: BreakEven, strategy: Strategy) -> Region:
 def _ticks(values: Sequence[float], start: float, end: float) -> list[Tick]:
     first, last = math.ceil(math.log10(values[0]) - 1e-9), math.floor(math.log10(values[-1]) + 1e-9)
     powers = [10.0**power for power in range(first, last + 1)]
-    return [
-        Tick(round(_place(power, values, start, end), 1), f"{power:,g}" if power < 1e6 else f"{power:.0e}")
-        for power in powers
-    ]
+    return [Tick(round(_place(power, values, start, end), 1), _short(power)) for power in powers]
+
+
+def _short(power: float) -> str:
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if power >= size:
+            return f"{power / size:g}{letter}"
+    return f"{power:g}"
 
 
 def _place(value: float, values: Sequence[float], start: float, end: float) -> float:

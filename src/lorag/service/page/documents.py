@@ -7,11 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from lorag.errors import WorkspaceError
-from lorag.knowledge.documents import Chunk
 from lorag.service.page.context import PageContext, PageRoute, show_error
 from lorag.service.page.render import show
 from lorag.use_cases.serve.serve import open_served
-from lorag.use_cases.serve.show_document import show_document
+from lorag.use_cases.serve.show_document import ShownDocument, show_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def documents_router(page: PageContext) -> APIRouter:
             except WorkspaceError as error:
                 return show_error(request, error, 404)
             shown, is_current = served.release, served.release.id == page.shelf.served_id()
-        passages = _passages(found.passages, chunk, start, end)
+        passages = _passages(found, chunk, start, end)
         marks = any(passage.marked for passage in passages)
         metadata = dict(found.passages[0].metadata)
         values: dict[str, Any] = {"release": shown, "is_current": is_current, "marks": marks, "metadata": metadata}
@@ -61,11 +60,13 @@ def documents_router(page: PageContext) -> APIRouter:
     return router
 
 
-def _passages(chunks: tuple[Chunk, ...], marked: str, start: int, end: int) -> list[PassageView]:
-    views, heading = [], None
-    for chunk in chunks:
+def _passages(document: ShownDocument, marked: str, start: int, end: int) -> list[PassageView]:
+    # The title stands above all of them.
+    views, last_heading = [], document.title
+    for chunk in document.passages:
+        heading = chunk.context.removeprefix(f"{document.title} > ")
         first, last = (start, end) if chunk.id == marked and start < end <= len(chunk.text) else (0, 0)
         parts = chunk.text[:first], chunk.text[first:last], chunk.text[last:]
-        views.append(PassageView("" if chunk.context == heading else chunk.context, *parts))
-        heading = chunk.context
+        views.append(PassageView("" if heading == last_heading else heading, *parts))
+        last_heading = heading
     return views

@@ -69,7 +69,7 @@ def figures_router(page: PageContext) -> APIRouter:
         evidence = read_evidence(page.workspace, params, read_ledger(page.workspace, params, page.environment))
         found = evidence.break_even
         section = break_even_section(found, draws=False) if found else Section("Break-even")
-        chart = draw_chart(found, updates, queries) if found else None
+        chart = draw_chart(found, params.break_even, updates, queries) if found else None
         history = ledger_section(evidence.ledger)
         values: dict[str, Any] = {
             "section": section,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -59,9 +60,8 @@ def knowledge_router(page: PageContext) -> APIRouter:
     @router.get("/knowledge")
     def knowledge(request: Request) -> Response:
         releases, served = page.shelf.releases(), page.shelf.served_id()
-        views = [
-            _view(release, before, served) for release, before in zip(releases, [*releases[1:], None], strict=True)
-        ][:_SHOWN_RELEASES]
+        pairs = zip(releases, [*releases[1:], None], strict=False)
+        views = [_view(release, before, served) for release, before in islice(pairs, _SHOWN_RELEASES)]
         now = next((view.release for view in views if view.is_served), None)
         older = [release for release in releases if served is not None and release.id < served]
         return show(

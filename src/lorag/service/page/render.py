@@ -57,6 +57,7 @@ def environment() -> Environment:
         "moment": words.moment,
         "seconds": words.seconds,
         "count": words.count,
+        "plain": words.plain,
         "money": words.money,
         "short_id": words.short_id,
     }

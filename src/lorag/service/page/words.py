@@ -104,6 +104,11 @@ def count(n: int, one: str, more: str = "") -> str:
     return f"{n:,} {one if n == 1 else more or one + 's'}"
 
 
+def plain(value: float) -> str:
+    """Return a number as it is said: two digits below 100, whole above."""
+    return f"{value:,.0f}" if value >= 100 else f"{float(f'{value:.2g}'):g}"
+
+
 def money(value: float, currency: str) -> str:
     """Return a sum with two digits that say something."""
     if value == 0:

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -64,6 +64,7 @@ def start_all(workspace: Workspace, params: Params, environment: Mapping[str, st
     own = [_start_own(name, shelf, workspace, inherited) for name in OWN]
     for service in own:
         _wait(service, partial(is_ready, workspace, service.name), shelf)
+    own = [replace(service, address=_address_of(service, workspace)) for service in own]
     _wait(mlflow, lambda: answers(f"{mlflow.address}{servers[1].health}"), shelf)
     return Operation((prefect, mlflow, *own), tuple(deployed.schedules))
 
@@ -133,6 +134,14 @@ def _start_own(name: str, shelf: BackgroundShelf, workspace: Workspace, environm
     # Not `-m lorag.cli`: the worker's child processes would import that again.
     command = [sys.executable, "-c", "from lorag.cli import main; main()", "--workspace", str(workspace.root), name]
     return _service(shelf.start(name, command, environment, workspace.root), shelf, started=True)
+
+
+def _address_of(service: Service, workspace: Workspace) -> str | None:
+    """Return the address of the service that answers, which chooses its port itself; None for the others."""
+    if service.name == "serve":
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return f"{json.loads(workspace.service_file.read_text(encoding='utf-8'))['address']}/"
+    return service.address
 
 
 def _service(found: Background, shelf: BackgroundShelf, *, started: bool) -> Service:

@@ -28,6 +28,9 @@
 
   const spread = ([least, greatest], share) => least * (greatest / least) ** share;
 
+  const plain = (value) => (
+    value >= 100 ? value.toLocaleString("en", { maximumFractionDigits: 0 }) : String(Number(value.toPrecision(2))));
+
   function money(value, unit) {
     if (value === 0) return `0 ${unit}`;
     const digits = value >= 1 ? 2 : Math.min(8, Math.max(2, 1 - Math.floor(Math.log10(value))));
@@ -40,8 +43,8 @@
     const share = { updates: form.updates.value / data.steps, queries: form.queries.value / data.steps };
     const updates = spread(data.updates, share.updates);
     const queries = spread(data.queries, share.queries);
-    form.querySelector("output.updates").value = updates >= 100 ? updates.toFixed(0) : String(Number(updates.toPrecision(2)));
-    form.querySelector("output.queries").value = queries.toLocaleString("en", { maximumFractionDigits: 0 });
+    form.querySelector("output.updates").value = plain(updates);
+    form.querySelector("output.queries").value = plain(queries);
     const x = left + share.updates * (right - left);
     const y = bottom - share.queries * (bottom - top);
     form.querySelector(".cross-x").setAttribute("d", `M${x} ${top}V${bottom}`);

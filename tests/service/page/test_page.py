@@ -1,0 +1,343 @@
+"""The page without a browser: who may see it, what it sends, and that whatever a document says is text."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from lorag.releases.shelf import ReleaseShelf
+from lorag.service.app import make_app
+from lorag.service.page.answer_view import mark_differences
+from lorag.service.page.assets import load_assets
+from lorag.service.page.session import Sessions, local_path
+from lorag.service.page.words import money, plain, seconds
+from lorag.strategies import Strategy
+from lorag.use_cases.serve.feedback import Verdict, feedback_file, read_feedback
+from tests.service.page.conftest import HOSTILE, QUESTION, with_reports
+from tests.use_cases.conftest import Place, make_place
+
+BASE = "http://127.0.0.1:8400"
+ORIGIN = {"Origin": BASE}
+PART = {**ORIGIN, "HX-Request": "true"}
+TABS = ("/", "/compare", "/knowledge", "/knowledge/pending", "/figures", "/questions")
+
+
+@pytest.fixture(scope="module")
+def client(place: Place) -> Iterator[TestClient]:
+    with open_client(place) as opened:
+        sign_in(opened)
+        yield opened
+
+
+@pytest.fixture
+def stranger(client: TestClient) -> TestClient:
+    """A second browser on the same service."""
+    return TestClient(client.app, base_url=BASE, follow_redirects=False)
+
+
+def open_client(place: Place) -> TestClient:
+    return TestClient(make_app(place.workspace, {}, "secret"), base_url=BASE, follow_redirects=False)
+
+
+def sign_in(client: TestClient, key: str = "secret", **fields: str) -> Any:
+    return client.post("/sign-in", data={"key": key, **fields}, headers=ORIGIN)
+
+
+def ask(client: TestClient, question: str = QUESTION, strategy: str = "rag", headers: dict[str, str] = PART) -> Any:
+    return client.post("/ask", data={"question": question, "strategy": strategy}, headers=headers)
+
+
+def last_part(text: str) -> str:
+    """The last event of a stream, as the page shows it."""
+    event = text.strip().split("\n\n")[-1]
+    return "\n".join(line.removeprefix("data: ") for line in event.split("\n"))
+
+
+def hidden(text: str, name: str) -> str:
+    found = re.search(rf'name="{name}" value="([^"]+)"', text)
+    assert found is not None
+    return found[1]
+
+
+def test_a_stranger_is_asked_for_the_key(stranger: TestClient) -> None:
+    for tab in TABS:
+        assert stranger.get(tab).status_code == 303, tab
+    assert stranger.get("/knowledge?x=1").headers["location"] == "/sign-in?next=%2Fknowledge%3Fx%3D1"
+    part = stranger.get("/knowledge/pending", headers={"HX-Request": "true"})
+    assert (part.status_code, part.headers["hx-redirect"]) == (401, "/sign-in")
+    for path in ("/ask", "/compare", "/as-of", "/feedback"):
+        assert stranger.post(path, data={"question": "x"}, headers=ORIGIN).headers["location"] == "/sign-in"
+
+
+def test_the_key_opens_a_session_that_does_not_hold_it(stranger: TestClient) -> None:
+    wrong = sign_in(stranger, "guess")
+    assert wrong.status_code == 401 and "This is not the key" in wrong.text and not stranger.cookies
+    answered = sign_in(stranger, next="/knowledge")
+    assert (answered.status_code, answered.headers["location"]) == (303, "/knowledge")
+    cookie = answered.headers["set-cookie"]
+    assert "HttpOnly" in cookie and "SameSite=strict" in cookie and "secret" not in cookie
+    assert stranger.get("/knowledge").status_code == 200
+    stranger.post("/sign-out", headers=ORIGIN)
+    assert stranger.get("/knowledge").status_code == 303
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda value: value[:-1] + ("0" if value[-1] != "0" else "1"),
+        lambda value: value.replace(".", "..", 1),
+        lambda value: "",
+        lambda value: "a.9999999999.b.c",
+    ],
+)
+def test_a_cookie_that_this_service_did_not_sign_opens_nothing(stranger: TestClient, damage: Any) -> None:
+    sign_in(stranger)
+    (name,) = stranger.cookies
+    value = damage(stranger.cookies[name])
+    stranger.cookies.clear()
+    stranger.cookies.set(name, value)
+    assert stranger.get("/").status_code == 303
+
+
+def test_a_session_of_another_key_opens_nothing() -> None:
+    one, other = Sessions.for_key("one"), Sessions.for_key("other")
+    assert (one.accepts("one"), one.accepts("other"), one.accepts("")) == ("key", None, None)
+    assert one.secret != other.secret and b"one" not in one.secret
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": f"{BASE}1"}])
+def test_a_form_of_another_site_is_refused(client: TestClient, headers: dict[str, str]) -> None:
+    for path in ("/sign-in", "/sign-out", "/ask", "/compare", "/as-of", "/feedback"):
+        refused = client.post(path, data={"question": QUESTION, "key": "secret"}, headers=headers)
+        assert refused.status_code == 403, path
+    assert client.get("/").status_code == 200, "nobody was signed out"
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "http://evil.example", "/\\evil.example", "javascript:1", "/a\nb", ""]
+)
+def test_signing_in_leads_to_this_service_only(target: str) -> None:
+    assert local_path(target) == "/"
+    assert local_path("/knowledge?x=1") == "/knowledge?x=1"
+
+
+def test_every_response_forbids_what_the_page_does_not_need(client: TestClient) -> None:
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
+    answered = [client.get(path) for path in (*TABS, "/sign-in", "/static/page.css", "/documents/none.md")]
+    answered += [ask(client), client.post("/feedback", data={"verdict": "x"}, headers=PART)]
+    for response in answered:
+        assert response.headers["content-security-policy"] == policy, response.url
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert "charset" in response.headers["content-type"]
+    assert {client.get(path).headers["cache-control"] for path in TABS} == {"no-store"}
+
+
+class Markup(HTMLParser):
+    """Collects what a strict policy or a page without a network forbids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inline: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "style" or (tag == "script" and "src" not in given):
+            self.inline.append(tag)
+        self.inline += [name for name in given if name == "style" or name.startswith(("on", "hx-on"))]
+        self.addresses += [given[name] or "" for name in ("src", "href", "action") if name in given]
+
+
+def test_the_page_holds_no_inline_code_and_names_no_other_host(place: Place, client: TestClient) -> None:
+    with_reports(place)
+    texts = [client.get(path).text for path in (*TABS, "/figures/quality", "/figures/freshness", "/figures/costs")]
+    texts += [last_part(ask(client).text), client.get("/sign-in").text]
+    for text in texts:
+        markup = Markup()
+        markup.feed(text)
+        assert markup.inline == []
+        assert [each for each in markup.addresses if not each.startswith(("/", "#"))] == []
+        assert len(text) < 60_000
+    style = load_assets()["page.css"].content.decode()
+    assert not re.findall(r"url\(|@import|https?:", style)
+
+
+@pytest.mark.parametrize("folder", ["src", "tests"])
+def test_vendored_scripts_are_what_was_published(folder: str) -> None:
+    here = files("lorag.service.page").joinpath("static", "vendored")
+    place = Path(str(here)) if folder == "src" else Path(__file__).parent / "vendored"
+    sums = [line.split() for line in (place / "SHA256SUMS").read_text().splitlines()]
+    assert sums and {name for _, name in sums} == {path.name for path in place.glob("*.js")}
+    for digest, name in sums:
+        assert hashlib.sha256((place / name).read_bytes()).hexdigest() == digest
+    assert list(place.glob("LICENSE*"))
+
+
+def test_static_files_are_kept_by_the_browser_and_are_no_paths(client: TestClient) -> None:
+    found = client.get("/static/htmx.js")
+    assert "immutable" in found.headers["cache-control"] and len(found.content) > 30_000
+    assert client.get("/static/htmx.js", headers={"If-None-Match": found.headers["etag"]}).status_code == 304
+    for name in ("vendored/htmx.min.js", "..%2Fassets.py", "%2e%2e/%2e%2e/app.py", "page.py"):
+        assert client.get(f"/static/{name}").status_code == 404, name
+
+
+def test_the_colours_are_those_of_the_plots() -> None:
+    style = load_assets()["page.css"].content.decode()
+    for strategy in Strategy:
+        assert f".region.{strategy} {{ fill: {strategy.profile.colour}; }}" in style
+
+
+def test_an_answer_streams_in_and_tells_its_kind_release_and_cost(place: Place, client: TestClient) -> None:
+    streamed = ask(client)
+    assert streamed.headers["content-type"].startswith("text/event-stream")
+    parts = streamed.text.strip().split("\n\n")
+    assert len(parts) >= 2 and 'aria-busy="true"' in parts[0]
+    shown = last_part(streamed.text)
+    assert "9.10 metres" in shown and "From release 2 of" in shown and "tokens" in shown and "aria-busy" not in shown
+    whole = ask(client, headers=ORIGIN)
+    assert whole.text.startswith("<!doctype html>") and "9.10 metres" in whole.text, "a browser without scripts"
+
+
+def test_a_citation_leads_to_the_marked_place(client: TestClient) -> None:
+    (address,) = set(re.findall(r'href="(/documents/[^"]+)#mark"', last_part(ask(client).text)))
+    document = client.get(address.replace("&amp;", "&")).text
+    assert re.search(r'<mark id="mark" tabindex="-1">[^<]*9\.10 metres', document)
+    assert "Berths" in document
+    missing = client.get("/documents/..%2F..%2Fparams.yaml")
+    assert missing.status_code == 404 and "no document" in missing.text.lower()
+
+
+def test_what_a_document_or_a_person_writes_is_text(client: TestClient) -> None:
+    shown = [
+        last_part(ask(client, f"Which flag flies on Sundays {HOSTILE}?").text),
+        last_part(client.post("/compare", data={"question": HOSTILE}, headers=PART).text),
+        client.get("/documents/signals.txt").text,
+        client.get("/", params={"question": f"</textarea>{HOSTILE}"}).text,
+        ask(client, strategy=HOSTILE).text,
+    ]
+    for text in shown:
+        assert "&lt;script&gt;" in text and "<script>" not in text
+
+
+def test_errors_are_told_in_words(client: TestClient) -> None:
+    assert "The question is empty" in ask(client, " ").text
+    assert "no strategy" in ask(client, strategy="best").text.lower()
+    assert "lorag retrain --adapter tuned" in last_part(ask(client, strategy="tuned").text)
+    forgotten = client.post("/feedback", data={"verdict": "right", "answer": "none"}, headers=PART)
+    assert forgotten.status_code == 400 and "no longer kept" in forgotten.text
+    assert (
+        client.post(
+            "/ask",
+            content=b"question=" + b"x" * 70_000,
+            headers={**PART, "Content-Type": "application/x-www-form-urlencoded"},
+        ).status_code
+        == 413
+    )
+    assert client.post("/ask", json={"question": "x"}, headers=PART).status_code == 415
+
+
+def test_a_verdict_is_noted_with_what_the_answer_came_from(place: Place, client: TestClient) -> None:
+    answer = hidden(last_part(ask(client).text), "answer")
+    for verdict in (Verdict.WRONG, Verdict.NOT_IN_DOCUMENTS):
+        assert "Noted" in client.post("/feedback", data={"verdict": verdict, "answer": answer}, headers=PART).text
+    with feedback_file(place.workspace).open("a") as file:
+        file.write('{"half": ')
+    newest, before = read_feedback(place.workspace)[:2]
+    assert (newest.verdict, before.verdict) == (Verdict.NOT_IN_DOCUMENTS, Verdict.WRONG)
+    assert (newest.question, newest.cited) == (QUESTION, ("berths.md",)) and newest.passages
+    assert newest.release == ReleaseShelf(place.workspace.state).served_id()
+    assert QUESTION in client.get("/questions").text
+    assert client.post("/feedback", data={"verdict": "good", "answer": answer}, headers=PART).status_code == 400
+
+
+def test_strategies_stand_side_by_side_over_one_search(client: TestClient) -> None:
+    parts = client.post("/compare", data={"question": QUESTION}, headers=PART).text.strip().split("\n\n")
+    assert [part.count('aria-busy="true"') for part in parts] == [5, 5, 4, 3, 2, 1, 0]
+    board = last_part(parts[-1])
+    assert "shared by all that read" in board and "agrees with no other" in board
+    assert "lorag retrain --adapter tuned" in board.replace("<span>", "").replace("</span>", "")
+    assert board.count('name="answer"') == 2
+
+
+def test_an_older_release_answers_beside_the_served_one(place: Place, client: TestClient) -> None:
+    shown = last_part(ask(client).text)
+    assert "New or changed in this release" in shown
+    given = {"answer": hidden(shown, "answer"), "release": place.shelf.releases()[1].id}
+    both = client.post("/as-of", data=given, headers=PART).text
+    assert re.search(r"<del>[^<]*7\.25", both) and re.search(r"<ins>[^<]*9\.10", both)
+    assert "Cited pages that changed in between: berths.md" in both
+    older = client.get(f"/documents/kitchen.md?release={given['release']}").text
+    assert "kippers" in older and "may stand in another order" in older
+    assert client.get("/documents/kitchen.md").status_code == 404, "gone from the served release"
+
+
+def test_what_changed_and_what_is_pending_is_shown_with_the_commands(client: TestClient) -> None:
+    knowledge = re.sub(r"</?span>", "", client.get("/knowledge").text)
+    assert "1 page changed" in knowledge and "1 page removed" in knowledge and "lorag rollback 1" in knowledge
+    pending = client.get("/knowledge/pending").text
+    assert "1 page added" in pending and "the file is empty" in pending
+
+
+def test_empty_states_say_what_to_do(tmp_path: Path) -> None:
+    place = make_place(tmp_path)
+    with open_client(place) as client:
+        sign_in(client)
+        bare = {path: re.sub(r"</?span>", "", client.get(path).text) for path in TABS}
+    for path in ("/", "/compare", "/knowledge", "/knowledge/pending"):
+        assert "lorag refresh" in bare[path], path
+    assert "lorag compare" in bare["/figures"] and "lorag timeline" in bare["/figures"]
+    assert "lorag questions draft" in bare["/questions"] and "No verdicts yet" in bare["/questions"]
+
+
+def test_figures_are_drawn_from_the_newest_reports(place: Place, client: TestClient) -> None:
+    with_reports(place)
+    assert "hybrid answers most facts right" in client.get("/figures").text
+    quality, freshness = (
+        client.get("/figures/quality", headers=PART).text,
+        client.get("/figures/freshness", headers=PART).text,
+    )
+    assert quality.count("<svg") == 2 and freshness.count("<svg") == 2
+    assert ">Quality, with 95% intervals</text>" in quality, "letters are text"
+    assert client.get("/figures/report").status_code == 404
+    (place.workspace.comparison_page).write_text("<!doctype html><title>t</title>")
+    report = client.get("/figures/report")
+    assert report.status_code == 200 and "script-src 'none'" in report.headers["content-security-policy"]
+    (place.workspace.reports / "comparison.json").write_text("{}")
+    assert "Damaged report" in client.get("/figures").text
+
+
+def test_words_that_differ_are_marked_and_lines_stay() -> None:
+    left, right = mark_differences("berth 4\nis 7.25 m deep", "berth 4\nis 9.10 m deep")
+    assert [(piece.text, piece.is_own) for piece in left] == [
+        ("berth 4\nis ", False),
+        ("7.25 ", True),
+        ("m deep", False),
+    ]
+    assert [piece.text for piece in right if piece.is_own] == ["9.10 "]
+
+
+@pytest.mark.parametrize(
+    ("shown", "wanted"),
+    [
+        (money(0.00001234, "EUR"), "0.000012 EUR"),
+        (money(0, "EUR"), "0 EUR"),
+        (money(1234.5, "EUR"), "1,234.50 EUR"),
+        (seconds(0.0312), "0.03 s"),
+        (seconds(61), "61.0 s"),
+        (seconds(600), "10 min"),
+        (plain(3.1622776601683795), "3.2"),
+        (plain(12345.6), "12,346"),
+        (plain(0.01), "0.01"),
+    ],
+)
+def test_numbers_have_the_digits_that_matter(shown: str, wanted: str) -> None:
+    assert shown == wanted

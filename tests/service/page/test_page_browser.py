@@ -1,0 +1,209 @@
+"""The page in a real browser: what a person does, on a desk and on a phone, by day and by night."""
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from lorag.service.app import make_app
+from lorag.use_cases.serve.feedback import Verdict, read_feedback
+from tests.servers import free_port
+from tests.service.page.conftest import QUESTION, with_reports
+from tests.use_cases.conftest import Place
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = Path("/usr/bin/chromium")
+AXE = Path(__file__).parent / "vendored" / "axe.min.js"
+SLOW_MS = 60_000
+SERIOUS = ("serious", "critical")
+TABS = ("/", "/compare", "/knowledge", "/figures", "/questions")
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.is_file(), reason="there is no /usr/bin/chromium")
+
+
+@dataclass
+class Opened:
+    """A page, with everything that it must not do: errors in the console, and requests to other hosts."""
+
+    page: Any
+    base: str
+    faults: list[str] = field(default_factory=list)
+
+    def go(self, path: str) -> Any:
+        self.page.goto(self.base + path)
+        return self.page
+
+    def ask(self, question: str = QUESTION) -> Any:
+        page = self.go("/")
+        page.fill("#question", question)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".answer footer")
+        return page
+
+    def width(self) -> int:
+        return int(self.page.evaluate("document.documentElement.scrollWidth"))
+
+
+@pytest.fixture(scope="module")
+def base(place: Place) -> Iterator[str]:
+    with_reports(place)
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(make_app(place.workspace, {}, "secret"), port=port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def session(browser: Any, base: str) -> Any:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(base)
+    page.fill("#key", "secret")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#question")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def opened(browser: Any, base: str, session: Any, request: pytest.FixtureRequest) -> Iterator[Opened]:
+    marker = request.node.get_closest_marker("parametrize")
+    look = request.node.callspec.params.get("look", {}) if marker else {}
+    context = browser.new_context(storage_state=session, **look)
+    page = context.new_page()
+    page.set_default_timeout(SLOW_MS)
+    found = Opened(page, base)
+    page.on("console", lambda said: found.faults.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: found.faults.append(str(error)))
+    page.on("request", lambda sent: None if sent.url.startswith(base) else found.faults.append(sent.url))
+    yield found
+    context.close()
+    assert found.faults == []
+
+
+def test_a_wrong_key_is_told_in_words(browser: Any, base: str) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{base}/figures")
+    page.fill("#key", "guess")
+    page.keyboard.press("Enter")
+    assert "This is not the key" in page.inner_text("[role=alert]")
+    assert page.evaluate("document.activeElement.id") == "key"
+    page.fill("#key", "secret")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{base}/figures")
+    context.close()
+
+
+def test_an_answer_comes_and_its_citation_opens_at_the_mark(opened: Opened) -> None:
+    page = opened.ask()
+    assert "9.10 metres" in page.inner_text(".answer > .said")
+    page.click(".citations .title")
+    mark = page.wait_for_selector("mark")
+    assert "9.10 metres" in mark.inner_text()
+    box = mark.bounding_box()
+    assert 0 <= box["y"] < page.viewport_size["height"]
+
+
+def test_the_same_question_of_an_older_release_and_a_verdict(opened: Opened, place: Place) -> None:
+    page = opened.ask()
+    page.click(".as-of button")
+    page.wait_for_selector(".sides")
+    assert "7.25" in page.inner_text(".sides del") and "9.10" in page.inner_text(".sides ins")
+    page.click(".verdicts [value=stale]")
+    page.wait_for_selector("p.verdicts")
+    assert read_feedback(place.workspace)[0].verdict is Verdict.STALE
+
+
+def test_strategies_are_compared(opened: Opened) -> None:
+    page = opened.go("/compare")
+    page.fill("#question", QUESTION)
+    page.click(".go")
+    page.wait_for_selector(".board-head:not([aria-busy])")
+    assert page.locator(".column").count() == 4
+    assert "lorag retrain --adapter hybrid" in page.inner_text(".column:last-child")
+
+
+def test_everything_can_be_reached_by_keys(opened: Opened) -> None:
+    page = opened.go("/knowledge")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+    seen = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert seen == "solid"
+
+
+def test_the_break_even_follows_the_keys(opened: Opened) -> None:
+    page = opened.go("/figures")
+    page.wait_for_selector("figure svg")
+    page.wait_for_selector("#costs .empty, #costs h3")
+    if page.locator("#updates").count():
+        before = page.inner_text("output.updates")
+        page.focus("#updates")
+        page.keyboard.press("End")
+        assert page.inner_text("output.updates") != before
+
+
+LOOKS = {
+    "desk": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "phone": {"viewport": {"width": 375, "height": 812}, "color_scheme": "dark"},
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_nothing_is_cut_and_axe_finds_nothing_serious(opened: Opened, look: dict[str, Any]) -> None:
+    wide = look["viewport"]["width"]
+    for tab in TABS:
+        page = opened.go(tab) if tab != "/" else opened.ask()
+        page.wait_for_selector(".waiting", state="detached")
+        assert opened.width() <= wide, tab
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = page.evaluate("axe.run()")["violations"]
+        assert [
+            (each["id"], [node["html"] for node in each["nodes"]]) for each in found if each["impact"] in SERIOUS
+        ] == []
+    dark = look["color_scheme"] == "dark"
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (max(map(int, re.findall(r"\d+", colour)[:3])) < 80) is dark
+
+
+def test_the_page_is_there_at_once(opened: Opened) -> None:
+    opened.go("/")
+    timing = opened.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    # 200 ms on idle cores; a test suite has none.
+    assert timing < 2_000
+
+
+# The last one, because the others know the releases before.
+def test_a_page_that_is_open_answers_from_what_was_refreshed(opened: Opened, place: Place) -> None:
+    page = opened.ask("How much does the crane lift?")
+    assert "40 tonnes" not in page.inner_text("#answer")
+    (place.source / "empty.md").unlink()
+    released = place.refresh().generation
+    page.fill("#question", "How much does the crane of the basin lift?")
+    page.click(".go")
+    page.wait_for_selector(f".answer:has-text('release {released} of') footer")
+    assert "40 tonnes" in page.inner_text("#answer")
