@@ -16,6 +16,7 @@ from lorag.reports.comparison_sections import (
     strata_section,
 )
 from lorag.reports.page import Section, Table, render_page
+from lorag.reports.summary_section import summary_section
 from tests.evaluation.test_comparison import BASE, BOOTSTRAP, CHUNKS, IDEAL, RAG
 
 HOSTILE = '<script>alert(1)</script> & "quotes" <img src=x onerror=y>'
@@ -36,6 +37,29 @@ def test_it_needs_no_network() -> None:
     fetched = re.findall(r'(?:src|href)="([^"#][^"]*)"|url\((?!#)', page)
     assert [address for address in fetched if "http" in address] == []
     assert "default-src 'none'" in page
+
+
+def test_a_raster_in_a_drawing_is_shown_and_sections_wrap() -> None:
+    page = render_page("t", [], [Section(f"Section {number}") for number in range(20)])
+    assert "img-src data:" in page, "the regions of the break-even are one"
+    assert "flex-wrap: wrap" in page
+    assert page.count("<li><a href=") == 20
+
+
+def test_a_folded_table_shows_its_caption_and_a_wide_one_can_be_scrolled_by_keys() -> None:
+    tables = [Table(["a"], [["b"]], "All of it", folded=True), Table(["c", "d"], [["e", "f"]])]
+    page = render_page("t", [], [Section("s", tables=tables)])
+    assert "<summary>All of it</summary>" in page
+    assert 'tabindex="0" role="region" aria-label="c, d"' in page
+
+
+def test_the_summary_names_the_best_and_those_that_are_not_told_apart() -> None:
+    found = compare_answers({"base": BASE, "rag": RAG, "rag_ideal": IDEAL}, CHUNKS, [1, 5], BOOTSTRAP)
+    section = summary_section(found, {"rag": 1.25}, {"rag": (Cost(Use(), 0.002, "EUR"), 4)})
+    (table,) = section.tables
+    assert [row[0] for row in table.rows] == ["base", "rag"], "no variants"
+    assert section.text[0].startswith("rag answers most facts right:")
+    assert table.rows[1][-2:] == ["1.25", "0.5000 EUR"] and table.rows[0][-2:] == ["–", "–"]
 
 
 def test_each_section_tells_its_figures() -> None:

@@ -45,3 +45,10 @@ def test_the_ledger_names_its_machine_and_how_many_entries_of_others_were_left_o
 
 def test_an_empty_ledger_says_so() -> None:
     assert ledger_section(Ledger()).text == ["Nothing was measured yet."]
+
+
+def test_one_run_of_a_kind_is_one_row() -> None:
+    one = entry(EntryKind.REFRESH, None, cpu_s=2.5)
+    totals, newest = ledger_section(Ledger((one,))).tables
+    assert [row[3:5] for row in totals.rows] == [["1", "total"]]
+    assert newest.folded and not totals.folded

@@ -249,8 +249,8 @@ def test_a_verdict_is_noted_with_what_the_answer_came_from(place: Place, client:
     answer = hidden(last_part(ask(client).text), "answer")
     for verdict in (Verdict.WRONG, Verdict.NOT_IN_DOCUMENTS):
         assert "Noted" in client.post("/feedback", data={"verdict": verdict, "answer": answer}, headers=PART).text
-    with feedback_file(place.workspace).open("a") as file:
-        file.write('{"half": ')
+        with feedback_file(place.workspace).open("a") as file:
+            file.write('{"half": ')
     newest, before = read_feedback(place.workspace)[:2]
     assert (newest.verdict, before.verdict) == (Verdict.NOT_IN_DOCUMENTS, Verdict.WRONG)
     assert (newest.question, newest.cited) == (QUESTION, ("berths.md",)) and newest.passages

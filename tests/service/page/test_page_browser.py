@@ -11,8 +11,13 @@ from typing import Any
 import pytest
 import uvicorn
 
+from lorag.costs.ledger import Ledger
+from lorag.reports.costs_sections import break_even_section, ledger_section
 from lorag.service.app import make_app
+from lorag.service.page.break_even_view import draw_chart
+from lorag.service.page.render import html
 from lorag.use_cases.serve.feedback import Verdict, read_feedback
+from tests.costs.measured import ALL, CHART, found
 from tests.servers import free_port
 from tests.service.page.conftest import QUESTION, with_reports
 from tests.use_cases.conftest import Place
@@ -156,15 +161,21 @@ def test_everything_can_be_reached_by_keys(opened: Opened) -> None:
     assert seen == "solid"
 
 
-def test_the_break_even_follows_the_keys(opened: Opened) -> None:
+def test_the_break_even_follows_pointer_and_keys(opened: Opened) -> None:
+    chart = draw_chart(found(), CHART, 500, 500)
+    section, history = break_even_section(found(), draws=False), ledger_section(Ledger(tuple(ALL)))
+    part = html("costs.html.jinja", section=section, chart=chart, history=history, n_entries=len(ALL))
+    # What the service sends of a ledger with every strategy, which takes hours to measure.
+    opened.page.route("**/figures/costs", lambda route: route.fulfill(body=part, content_type="text/html"))
     page = opened.go("/figures")
-    page.wait_for_selector("figure svg")
-    page.wait_for_selector("#costs .empty, #costs h3")
-    if page.locator("#updates").count():
-        before = page.inner_text("output.updates")
+    page.wait_for_selector("#updates")
+    for key, cheapest in (("End", "rag"), ("Home", "tuned")):
         page.focus("#updates")
-        page.keyboard.press("End")
-        assert page.inner_text("output.updates") != before
+        page.keyboard.press(key)
+        assert page.inner_text("tr.cheapest th").strip() == cheapest
+    page.locator(".break-even svg").hover(position={"x": 500, "y": 250})
+    assert page.inner_text("tr.cheapest th").strip() == "rag"
+    assert page.inner_text("output.updates") != "0.01"
 
 
 LOOKS = {

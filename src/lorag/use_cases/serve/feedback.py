@@ -1,6 +1,7 @@
 """What people say of answers: a line for each verdict, for somebody who makes test questions of them later."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -73,9 +74,12 @@ def record_feedback(verdict: Verdict, result: AnswerResult, workspace: Workspace
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         is_new = not path.exists()
-        # One write of one line, so that two processes do not mix their lines.
-        with path.open("a", encoding="utf-8", errors="replace") as file:
-            file.write(json.dumps(asdict(noted)) + "\n")
+        with path.open("ab+") as file:
+            # After a power failure the last line may have no end, and this one must not be part of it.
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+            start = b"" if file.read(1) in (b"", b"\n") else b"\n"
+            # One write of one line, so that two processes do not mix their lines.
+            file.write(start + json.dumps(asdict(noted)).encode() + b"\n")
         if is_new:
             path.chmod(0o600)
             fsync_folder(path.parent)
