@@ -178,6 +178,16 @@ def test_the_break_even_follows_pointer_and_keys(opened: Opened) -> None:
     assert page.inner_text("output.updates") != "0.01"
 
 
+def test_a_service_that_is_down_is_told_in_words(opened: Opened) -> None:
+    page = opened.go("/")
+    page.route("**/ask", lambda route: route.abort())
+    page.fill("#question", QUESTION)
+    page.click(".go")
+    assert "lorag serve" in page.wait_for_selector("#answer [role=alert]").inner_text()
+    assert all("ERR_FAILED" in fault or "fetch" in fault for fault in opened.faults), "the browser's own words alone"
+    opened.faults.clear()
+
+
 LOOKS = {
     "desk": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "phone": {"viewport": {"width": 375, "height": 812}, "color_scheme": "dark"},

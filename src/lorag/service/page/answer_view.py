@@ -80,9 +80,10 @@ def view_answer(result: AnswerResult, releases: Sequence[Release], served_id: st
 def mark_differences(one: str, other: str) -> tuple[list[Piece], list[Piece]]:
     """Return the words of both texts, with those marked that the other one lacks."""
     left, right = _WORD.findall(one), _WORD.findall(other)
-    bare = [[word.strip() for word in words] for words in (left, right)]
+    bare_left, bare_right = ([word.strip() for word in words] for words in (left, right))
     found: tuple[list[Piece], list[Piece]] = ([], [])
-    for tag, start, end, other_start, other_end in SequenceMatcher(None, *bare, autojunk=False).get_opcodes():
+    matcher = SequenceMatcher(None, bare_left, bare_right, autojunk=False)
+    for tag, start, end, other_start, other_end in matcher.get_opcodes():
         for pieces, words in zip(found, (left[start:end], right[other_start:other_end]), strict=True):
             if words:
                 pieces.append(Piece("".join(words), tag != "equal"))

@@ -1,4 +1,5 @@
-// What HTML and htmx cannot do: copy a command, send a question with Enter, and read off the break-even.
+// What HTML and htmx cannot do: copy a command, send a question with Enter, read off the break-even,
+// and say that the service is down.
 (() => {
   "use strict";
 
@@ -24,6 +25,31 @@
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || !event.target.matches("[data-enter]")) return;
     event.preventDefault();
     event.target.form.requestSubmit();
+  });
+
+  function showFailure(place, said, todo) {
+    const section = document.createElement("section");
+    section.className = "error";
+    section.setAttribute("role", "alert");
+    for (const [name, text] of [["h2", "This did not work"], ["p", said], ["p", todo]]) {
+      section.appendChild(document.createElement(name)).textContent = text;
+    }
+    place.replaceChildren(section);
+  }
+
+  // The service cannot say itself that it is down.
+  document.addEventListener("htmx:error", (event) => {
+    const target = event.detail.ctx?.target;
+    if (target instanceof Element && target !== document.body) {
+      showFailure(target, "The service does not answer.", "What to do: start `lorag serve` again, then load this page.");
+    }
+  });
+
+  document.addEventListener("htmx:sse:close", (event) => {
+    const target = document.querySelector(event.target.getAttribute("hx-target"));
+    if (target?.querySelector("[aria-busy]")) {
+      showFailure(target, "The answer broke off.", "What to do: ask again; if nothing comes, start `lorag serve` again.");
+    }
   });
 
   const spread = ([least, greatest], share) => least * (greatest / least) ** share;
