@@ -54,7 +54,8 @@ def leading_lines(comparison: Comparison) -> list[str]:
     close = [name for name in known if name != best and known[name].high >= known[best].low]
     line = f"{best} answers most facts right: {share(known[best])}, of {known[best].n}."
     if close:
-        line += f" The intervals of {' and '.join(close)} reach it, so look at the differences before you choose."
+        which = f"interval of {close[0]} reaches" if len(close) == 1 else f"intervals of {' and '.join(close)} reach"
+        line += f" The {which} it, so look at the differences before you choose."
     return [line]
 
 
