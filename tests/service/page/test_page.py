@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -12,41 +11,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from lorag.releases.shelf import ReleaseShelf
-from lorag.service.app import make_app
 from lorag.service.page.answer_view import mark_differences
 from lorag.service.page.assets import load_assets
-from lorag.service.page.session import Sessions, local_path
 from lorag.service.page.words import money, plain, seconds
 from lorag.strategies import Strategy
 from lorag.use_cases.serve.feedback import Verdict, feedback_file, read_feedback
-from tests.service.page.conftest import HOSTILE, QUESTION, with_reports
+from tests.service.page.conftest import HOSTILE, ORIGIN, PART, QUESTION, TABS, open_client, sign_in, with_reports
 from tests.use_cases.conftest import Place, make_place
-
-BASE = "http://127.0.0.1:8400"
-ORIGIN = {"Origin": BASE}
-PART = {**ORIGIN, "HX-Request": "true"}
-TABS = ("/", "/compare", "/knowledge", "/knowledge/pending", "/figures", "/questions")
-
-
-@pytest.fixture(scope="module")
-def client(place: Place) -> Iterator[TestClient]:
-    with open_client(place) as opened:
-        sign_in(opened)
-        yield opened
-
-
-@pytest.fixture
-def stranger(client: TestClient) -> TestClient:
-    """A second browser on the same service."""
-    return TestClient(client.app, base_url=BASE, follow_redirects=False)
-
-
-def open_client(place: Place) -> TestClient:
-    return TestClient(make_app(place.workspace, {}, "secret"), base_url=BASE, follow_redirects=False)
-
-
-def sign_in(client: TestClient, key: str = "secret", **fields: str) -> Any:
-    return client.post("/sign-in", data={"key": key, **fields}, headers=ORIGIN)
 
 
 def ask(client: TestClient, question: str = QUESTION, strategy: str = "rag", headers: dict[str, str] = PART) -> Any:
@@ -63,68 +34,6 @@ def hidden(text: str, name: str) -> str:
     found = re.search(rf'name="{name}" value="([^"]+)"', text)
     assert found is not None
     return found[1]
-
-
-def test_a_stranger_is_asked_for_the_key(stranger: TestClient) -> None:
-    for tab in TABS:
-        assert stranger.get(tab).status_code == 303, tab
-    assert stranger.get("/knowledge?x=1").headers["location"] == "/sign-in?next=%2Fknowledge%3Fx%3D1"
-    part = stranger.get("/knowledge/pending", headers={"HX-Request": "true"})
-    assert (part.status_code, part.headers["hx-redirect"]) == (401, "/sign-in")
-    for path in ("/ask", "/compare", "/as-of", "/feedback"):
-        assert stranger.post(path, data={"question": "x"}, headers=ORIGIN).headers["location"] == "/sign-in"
-
-
-def test_the_key_opens_a_session_that_does_not_hold_it(stranger: TestClient) -> None:
-    wrong = sign_in(stranger, "guess")
-    assert wrong.status_code == 401 and "This is not the key" in wrong.text and not stranger.cookies
-    answered = sign_in(stranger, next="/knowledge")
-    assert (answered.status_code, answered.headers["location"]) == (303, "/knowledge")
-    cookie = answered.headers["set-cookie"]
-    assert "HttpOnly" in cookie and "SameSite=strict" in cookie and "secret" not in cookie
-    assert stranger.get("/knowledge").status_code == 200
-    stranger.post("/sign-out", headers=ORIGIN)
-    assert stranger.get("/knowledge").status_code == 303
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda value: value[:-1] + ("0" if value[-1] != "0" else "1"),
-        lambda value: value.replace(".", "..", 1),
-        lambda value: "",
-        lambda value: "a.9999999999.b.c",
-    ],
-)
-def test_a_cookie_that_this_service_did_not_sign_opens_nothing(stranger: TestClient, damage: Any) -> None:
-    sign_in(stranger)
-    (name,) = stranger.cookies
-    value = damage(stranger.cookies[name])
-    stranger.cookies.clear()
-    stranger.cookies.set(name, value)
-    assert stranger.get("/").status_code == 303
-
-
-def test_a_session_of_another_key_opens_nothing() -> None:
-    one, other = Sessions.for_key("one"), Sessions.for_key("other")
-    assert (one.accepts("one"), one.accepts("other"), one.accepts("")) == ("key", None, None)
-    assert one.secret != other.secret and b"one" not in one.secret
-
-
-@pytest.mark.parametrize("headers", [{}, {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": f"{BASE}1"}])
-def test_a_form_of_another_site_is_refused(client: TestClient, headers: dict[str, str]) -> None:
-    for path in ("/sign-in", "/sign-out", "/ask", "/compare", "/as-of", "/feedback"):
-        refused = client.post(path, data={"question": QUESTION, "key": "secret"}, headers=headers)
-        assert refused.status_code == 403, path
-    assert client.get("/").status_code == 200, "nobody was signed out"
-
-
-@pytest.mark.parametrize(
-    "target", ["//evil.example", "http://evil.example", "/\\evil.example", "javascript:1", "/a\nb", ""]
-)
-def test_signing_in_leads_to_this_service_only(target: str) -> None:
-    assert local_path(target) == "/"
-    assert local_path("/knowledge?x=1") == "/knowledge?x=1"
 
 
 def test_every_response_forbids_what_the_page_does_not_need(client: TestClient) -> None:

@@ -24,12 +24,15 @@ REASONS = {
     Reason.MODEL_DECLINED: "The model says that it does not know.",
 }
 
-STRATEGIES = {
-    Strategy.BASE: "the model alone",
-    Strategy.RAG: "the model reads what the search finds",
-    Strategy.TUNED: "the model with an adapter, from memory",
-    Strategy.HYBRID: "an adapter that is trained to read what the search finds",
+_DESCRIPTIONS = {
+    (False, False): "the model alone",
+    (True, False): "the model reads what the search finds",
+    (False, True): "the model with an adapter, from memory",
+    (True, True): "an adapter that is trained to read what the search finds",
 }
+
+STRATEGIES = {each: _DESCRIPTIONS[each.profile.reads, each.profile.adapter is not None] for each in Strategy}
+"""What each strategy does, in a few words."""
 
 VERDICTS = {
     Verdict.RIGHT: "Right",
