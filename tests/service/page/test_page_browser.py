@@ -129,6 +129,8 @@ def test_an_answer_comes_and_its_citation_opens_at_the_mark(opened: Opened) -> N
     assert "9.10 metres" in mark.inner_text()
     box = mark.bounding_box()
     assert 0 <= box["y"] < page.viewport_size["height"]
+    page.go_back()
+    assert "9.10 metres" in page.inner_text(".answer > .said"), "the way back leads to the answer"
 
 
 def test_the_same_question_of_an_older_release_and_a_verdict(opened: Opened, place: Place) -> None:

@@ -35,7 +35,12 @@ def ask_router(page: PageContext) -> APIRouter:
         request: Request,
         question: Annotated[str, Query(max_length=_LONGEST_QUESTION)] = "",
         strategy: Strategy = READER,
+        answer: Annotated[str, Query(max_length=100)] = "",
     ) -> Response:
+        found = page.recent.find(answer)
+        if found is not None:
+            view = view_answer(found, page.shelf.releases(), page.shelf.served_id(), answer)
+            return _show(request, page, found.question, found.strategy, view)
         return _show(request, page, question, strategy)
 
     @router.post("/ask")

@@ -45,10 +45,14 @@ class RecentAnswers:
                 self._found.popitem(last=False)
         return name
 
+    def find(self, name: str) -> AnswerResult | None:
+        """Return the answer of that id; None if it is forgotten."""
+        with self._lock:
+            return self._found.get(name)
+
     def get(self, name: str) -> AnswerResult:
         """Return the answer of that id; raises WorkspaceError if it is forgotten."""
-        with self._lock:
-            found = self._found.get(name)
+        found = self.find(name)
         if found is None:
             raise WorkspaceError("this answer is no longer kept", do="ask the question again")
         return found

@@ -49,7 +49,14 @@
     const target = document.querySelector(event.target.getAttribute("hx-target"));
     if (target?.querySelector("[aria-busy]")) {
       showFailure(target, "The answer broke off.", "What to do: ask again; if nothing comes, start `lorag serve` again.");
+      return;
     }
+    // So that the way back from a document leads to the answer, or at least to the question.
+    const answer = target?.querySelector("[name=answer]")?.value;
+    const address = new URL(event.target.dataset.back, location.href);
+    if (target?.id === "answer" && answer) address.searchParams.set("answer", answer);
+    else address.searchParams.set("question", event.target.elements.question.value);
+    history.replaceState(null, "", address);
   });
 
   const spread = ([least, greatest], share) => least * (greatest / least) ** share;
