@@ -2,8 +2,10 @@
 
 import os
 import pty
+import select
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -34,8 +36,7 @@ def _press(workspace: Workspace, keys: str, **environment: str) -> str:
     running = subprocess.Popen(command, stdin=other, stdout=other, stderr=other, env=settings, close_fds=True)
     os.close(other)
     shown = ""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+    while select.select([terminal], [], [], 120)[0]:
         try:
             piece = os.read(terminal, 65_536).decode(errors="replace")
         except OSError:
@@ -44,12 +45,20 @@ def _press(workspace: Workspace, keys: str, **environment: str) -> str:
             break
         for _ in range(piece.count("[q]uit")):
             if keys:
+                _wait_until_keys_are_read(terminal)
                 os.write(terminal, keys[0].encode())
                 keys = keys[1:]
         shown += piece
     assert running.wait(timeout=60) == 0
     os.close(terminal)
     return shown
+
+
+def _wait_until_keys_are_read(terminal: int) -> None:
+    """Wait for the raw mode: what is pressed before it is discarded when it begins."""
+    deadline = time.monotonic() + 60
+    while termios.tcgetattr(terminal)[3] & termios.ICANON and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def test_one_key_decides_about_each_draft(tmp_path: Path) -> None:
