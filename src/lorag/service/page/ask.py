@@ -125,7 +125,9 @@ def _stream_answer(page: PageContext, question: str, strategy: Strategy, send: S
 
 def _answer(page: PageContext, question: str, strategy: Strategy, take: Send = lambda piece: None) -> AnswerResult:
     with page.live.use(strategy.profile.adapter) as current:
-        return answer_with(question, strategy, current.served, current.model, current.params, on_text=take)
+        return answer_with(
+            question, strategy, current.served, current.model, page.workspace, current.params, on_text=take
+        )
 
 
 def _view(page: PageContext, result: AnswerResult) -> AnswerView:

@@ -67,7 +67,8 @@ def load_corpus(
     Where two contents have the same id, both are rejected. Raises InputRejected only if there is no source;
     `require_usable` checks whether enough of it could be read.
     """
-    return load_files(list_source(source, max_file_bytes=params.max_file_bytes), params, cache=cache, progress=progress)
+    listing = list_source(source, max_file_bytes=params.max_file_bytes)
+    return load_files(listing, params, cache=cache, progress=progress, keep_ids=keep_ids)
 
 
 def load_files(
@@ -76,6 +77,7 @@ def load_files(
     *,
     cache: ParseCache | None = None,
     progress: Progress | None = None,
+    keep_ids: Collection[str] = (),
 ) -> Corpus:
     """Return the documents of listed files, as `load_corpus` does of all files of a source."""
     loaded: list[_Loaded] = []
