@@ -225,3 +225,10 @@ def test_a_comparison_of_a_version_without_kinds_can_be_read() -> None:
     value = compare_answers({"rag": RAG}, CHUNKS, [1], BOOTSTRAP).to_json()
     del value["kinds"]
     assert Comparison.from_json(value).kinds == {}
+
+
+def test_strategies_come_in_their_own_order_and_before_their_variants() -> None:
+    names = ("base", "rag", "rag_ideal", "tuned", "hybrid", "hybrid_ideal")
+    found = compare_answers(dict.fromkeys(names, RAG), CHUNKS, [1], BOOTSTRAP)
+    read = Comparison.from_json(json.loads(json.dumps(found.to_json(), sort_keys=True)))
+    assert tuple(read.strategies) == tuple(read.strata) == names

@@ -12,6 +12,7 @@ from lorag.evaluation.bootstrap import Bootstrap, Estimate, Part
 from lorag.evaluation.question_set import Topic, question_set_digest
 from lorag.evaluation.retrieval import retrieval_by_question
 from lorag.questions.questions import GoldenQuestion
+from lorag.strategies import Strategy
 
 IDEAL = "_ideal"
 """The suffix for a strategy that was given the chunks that state the answer, as by an ideal retriever."""
@@ -56,14 +57,14 @@ class Comparison:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Read what `to_json` returned."""
+        """Read what `to_json` returned; the strategies come in their own order, whatever that of the file is."""
         return cls(
             **{
                 **value,
-                "strategies": {name: _read_figures(found) for name, found in value["strategies"].items()},
+                "strategies": {name: _read_figures(found) for name, found in _in_order(value["strategies"])},
                 "strata": {
                     name: {stratum: _read_figures(found) for stratum, found in strata.items()}
-                    for name, strata in value["strata"].items()
+                    for name, strata in _in_order(value["strata"])
                 },
                 "differences": {pair: _read_figures(found) for pair, found in value["differences"].items()},
                 "retrieval": None if value["retrieval"] is None else _read_figures(value["retrieval"]),
@@ -153,6 +154,17 @@ def _retrieval(
 def _table_rows(strategy: str, stratum: str, figures: Figures) -> Iterator[dict[str, Any]]:
     for measure, found in figures.items():
         yield {"strategy": strategy, "stratum": stratum, "measure": measure, **asdict(found)}
+
+
+def _in_order(by_strategy: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the items by strategy, each strategy before its variants, as tables and charts show them."""
+    order = list(Strategy)
+
+    def rank(item: tuple[str, Any]) -> tuple[int, str]:
+        name = item[0]
+        return next((at for at, strategy in enumerate(order) if name.startswith(strategy)), len(order)), name
+
+    return sorted(by_strategy.items(), key=rank)
 
 
 def _read_figures(value: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
