@@ -19,7 +19,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ from lorag.evaluation.answer_kinds import kind_of
 from lorag.evaluation.answer_rows import AnswerRow, write_answers
 from lorag.evaluation.question_set import SetQuestion, Topic
 from lorag.params_file import load_params
+from lorag.questions.words import normalise
 from lorag.strategies import AdapterKind, Strategy
 from lorag.use_cases.asking.answer_questions import ask_with
 from lorag.use_cases.asking.artifacts import load_wanted
@@ -65,8 +66,13 @@ class Set:
     unknown: Sequence[str]
 
     def of_split(self, split: str, limit: int) -> list[Case]:
-        """Return the questions of a half, at most `limit` of them, chosen by the hash of their words."""
-        return by_hash([case for case in self.cases if case.split == split])[:limit]
+        """Return the questions of a half, at most `limit` of them, chosen by the hash of their words.
+
+        A question that is asked of two passages, with different answers, is left out.
+        """
+        asked = Counter(normalise(case.question) for case in self.cases)
+        once = [case for case in self.cases if case.split == split and asked[normalise(case.question)] == 1]
+        return by_hash(once)[:limit]
 
 
 def main() -> None:
@@ -134,6 +140,8 @@ def measure(each: Set, folder: Path, arguments: argparse.Namespace) -> list[dict
     if arguments.train:
         lorag("retrain", "--adapter", "hybrid", "--anyway", "--json", at=place, fails=True)
         adapters[Strategy.HYBRID] = place.adapter_folder(AdapterKind.HYBRID)
+        if not adapters[Strategy.HYBRID].is_dir():
+            sys.exit("nothing was trained")
     params = load_params(place.params_file)
     test = each.of_split("test", arguments.questions)
     must_name = {case.question: case.must_name for case in test}
