@@ -24,6 +24,7 @@ from lorag.service.keys import KeyRing, add_key, read_keys, remove_key
 from lorag.strategies import AdapterKind
 from lorag.use_cases.serve.access import Access, readable_documents, refuse_adapter
 from lorag.use_cases.serve.read_document import DocumentTexts, view_document
+from lorag.use_cases.serve.serve import Served as Opened
 from tests.service.conftest import OWNER, QUESTION, Served, with_key
 from tests.test_params import ROOT
 
@@ -161,12 +162,13 @@ def test_a_page_of_another_is_as_one_that_is_not_there(searcher: Searcher, tmp_p
     release = release_of(searcher, {})
     access = Access("key", (("team", "kitchen"),))
     texts = DocumentTexts(tmp_path / "none.jsonl")
-    view = view_document("1/0-kitchen.md", release, searcher.store, texts, access)
+    served = Opened(release, searcher)
+    view = view_document("1/0-kitchen.md", served, texts, access.narrow(documents=["1/0-kitchen.md"]))
     assert (view.metadata["team"], view.complete) == ("kitchen", False) and "tide berth" in view.text
     told = []
     for name in ("1/0-harbour.md", "nowhere.md"):
         with pytest.raises(NotThere) as refused:
-            view_document(name, release, searcher.store, texts, access)
+            view_document(name, served, texts, access.narrow(documents=[name]))
         told.append(str(refused.value))
     assert told[0] == told[1]
     assert readable_documents(access, release, searcher.store) == {

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from lorag.errors import LoragError
 from lorag.params import RetrieverKind
-from lorag.service.desk import Asked
+from lorag.service.asked import Asked
 from lorag.service.problems import unexpected
 from lorag.service.routing import AsOf, Body, Caller, Service, Text, Where, example, first_of
 from lorag.service.work import Ended

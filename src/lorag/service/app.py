@@ -67,8 +67,10 @@ def make_app(
     )
     for each in _ROUTERS:
         app.include_router(each.make_router(service))
-    page = make_page(service.desk.live, environment, Sessions.for_key(key))
-    app.include_router(page)
+    # Only the owner's key opens the page, which reads everything.
+    page = make_page(service, Sessions.for_key(key))
+    for router in page:
+        app.include_router(router)
     if importlib.util.find_spec("mcp") is not None:
         from lorag.service.mcp_http import mount_mcp
 

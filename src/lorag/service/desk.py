@@ -4,73 +4,45 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
-from uuid import uuid4
 
-from lorag.answering.generator import Message
 from lorag.answering.stand_alone import stand_alone
 from lorag.errors import LoragError, NotAllowed, NothingServed
 from lorag.integrations.models.generators import open_generator
 from lorag.params import RetrieverKind
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
-from lorag.retrieval.index.store import Hit, IndexStore
+from lorag.retrieval.index.store import Filter, Hit
+from lorag.service.asked import Asked, Given, query_of
 from lorag.service.metrics import Metrics
 from lorag.service.work import Watch, WatchedModel
 from lorag.strategies import READER, AdapterKind, Strategy
-from lorag.use_cases.serve.access import Access, readable_documents, refuse_adapter
-from lorag.use_cases.serve.answer import AnswerResult, SearchOutcome, answer_with, search_with
+from lorag.use_cases.serve.access import Access, readable_documents, readable_in_both, refuse_adapter, within
+from lorag.use_cases.serve.answer import SearchOutcome, answer_with, search_with
 from lorag.use_cases.serve.live import Live, LiveRelease
-from lorag.use_cases.serve.query_log import Passage, Query, QueryLog, utc_now
+from lorag.use_cases.serve.query_log import Query, QueryLog
 from lorag.use_cases.serve.read_document import DocumentTexts, DocumentView, view_document
 from lorag.use_cases.serve.request import refuse_empty
-from lorag.use_cases.serve.serve import open_served
+from lorag.use_cases.serve.serve import Served, open_served
+from lorag.use_cases.serve.show_document import ShownDocument, show_document
 from lorag.use_cases.serve.what_changed import Change, what_changed
 from lorag.workspace import Workspace
 
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question with what was said before it, oldest first; `max_new_tokens` can only lower that of params."""
-
-    question: str
-    strategy: Strategy
-    door: str
-    where: Mapping[str, str] = field(default_factory=dict)
-    as_of: str | None = None
-    before: tuple[Message, ...] = ()
-    max_new_tokens: int | None = None
+_MOST_PAIRS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """An answer with its id and the chunks that were found for it; `limit` is how many tokens the model could write."""
+class _Opened:
+    """A release that is open for a caller; `documents` are those that it may read, None if its filter says it all."""
 
-    id: str
-    result: AnswerResult
-    hits: tuple[Hit, ...]
-    release: Release
-    asked_as: str
-    seconds: float
-    limit: int
+    live: Live
+    access: Access
+    documents: frozenset[str] | None = None
 
-    @property
-    def citations(self) -> list[dict[str, Any]]:
-        """The citations as plain values, with the page's title, the headings above the quote, and the chunk's score."""
-        found = {hit.chunk.id: hit for hit in self.hits}
-        cited = []
-        for number, citation in enumerate(self.result.to_json()["citations"], start=1):
-            hit = found.get(citation["chunk_id"])
-            entry = self.release.documents.get(citation["document_id"])
-            more = {"title": entry.title if entry else None, "heading": hit.chunk.context if hit else None}
-            cited.append({"number": number, **more, "score": hit.score if hit else None} | citation)
-        return cited
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object of /v1/answers: that of `lorag ask --json`, with an id, seconds and richer citations."""
-        more = {"id": self.id, "seconds": self.seconds, "asked_as": self.asked_as}
-        return more | self.result.to_json() | {"citations": self.citations}
+    def narrow(self, where: Mapping[str, str] | None = None, documents: Sequence[str] = ()) -> Filter:
+        """Return the filter of a request."""
+        return within(self.access.narrow(where, documents), self.documents)
 
 
 @dataclass(slots=True)
@@ -84,7 +56,8 @@ class Desk:
     metrics: Metrics
     _texts: DocumentTexts = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _readable: set[tuple[str, str, Access]] = field(default_factory=set)
+    _readable: set[tuple[str, str, str, Access]] = field(default_factory=set)
+    _still_open: dict[tuple[str, str, Access], frozenset[str] | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._texts = DocumentTexts(self.workspace.documents_file)
@@ -96,7 +69,8 @@ class Desk:
         refuse_empty(asked.question, "question")
         began = time.perf_counter()
         hits: list[Hit] = []
-        with self._open(asked.strategy.profile.adapter, asked.as_of, access) as live:
+        with self._open(asked.strategy.profile.adapter, asked.as_of, access) as opened:
+            live = opened.live
             params = live.params
             limit = min(asked.max_new_tokens or params.generation.max_new_tokens, params.generation.max_new_tokens)
             generation = params.generation.model_copy(update={"max_new_tokens": limit})
@@ -110,17 +84,20 @@ class Desk:
                 model,
                 self.workspace,
                 params.model_copy(update={"generation": generation}),
-                where=access.narrow(asked.where),
+                where=opened.narrow(asked.where),
                 on_text=on_text,
                 on_hits=hits.extend,
             )
             release = live.served.release
         seconds = time.perf_counter() - began
-        given = Given(f"ans_{uuid4().hex}", result, tuple(hits), release, question, seconds, limit)
-        query = _query_of(given, asked, access)
+        name = self.note(query_of(result, hits, asked, access, question, seconds))
+        return Given(name, result, tuple(hits), release, question, seconds, limit)
+
+    def note(self, query: Query) -> str:
+        """Log and count an answer, and return its id."""
         self.log.add(query)
         self.metrics.count_answer(query)
-        return given
+        return query.id
 
     def search(
         self,
@@ -135,7 +112,8 @@ class Desk:
     ) -> SearchOutcome:
         """Return the chunks that the caller may read and that answer best."""
         refuse_empty(query, "query")
-        with self._open(None, as_of, access) as live:
+        with self._open(None, as_of, access) as opened:
+            live = opened.live
             return search_with(
                 query,
                 live.served,
@@ -143,19 +121,23 @@ class Desk:
                 live.params,
                 top_k=top_k,
                 retriever=retriever,
-                where=access.narrow(where, documents),
+                where=opened.narrow(where, documents),
             )
 
     def document(self, document_id: str, access: Access) -> DocumentView:
         """Return a document of the served release; raises NotThere where there is none that the caller may read."""
-        with self._open(None, None, access) as live:
-            served = live.served
-            return view_document(document_id, served.release, served.searcher.store, self._texts, access)
+        with self._open(None, None, access) as opened:
+            return view_document(document_id, opened.live.served, self._texts, opened.narrow(documents=[document_id]))
+
+    def passages(self, document_id: str, access: Access, as_of: str | None = None) -> ShownDocument:
+        """Return a document as the passages that a release has of it; raises NotThere as `document` does."""
+        with self._open(None, as_of, access) as opened:
+            return show_document(document_id, opened.live.served, self._texts, opened.narrow(documents=[document_id]))
 
     def what_changed(self, access: Access, since: str | None = None) -> Change:
         """Return the documents that changed up to the served release, among those that the caller may read."""
-        with self._open(None, None, access) as live:
-            served = live.served
+        with self._open(None, None, access) as opened:
+            served = opened.live.served
 
             def readable(who: Access, release: Release) -> frozenset[str]:
                 return readable_documents(who, release, served.searcher.store)
@@ -179,10 +161,11 @@ class Desk:
         """Return why a strategy cannot answer this caller now; None if it can."""
         kind = strategy.profile.adapter
         try:
-            with self._open(None, None, access) as live:
-                if kind and kind not in live.served.release.adapters:
+            with self._open(None, None, access) as opened:
+                served = opened.live.served
+                if kind and kind not in served.release.adapters:
                     return f"the release has no {kind} adapter; run `lorag retrain --adapter {kind}`"
-                self._refuse_adapter(kind, access, live.served.release, live.served.searcher.store)
+                self._refuse_adapter(kind, access, served.release, served)
         except NotAllowed as error:
             return error.what
         except LoragError as error:
@@ -202,11 +185,11 @@ class Desk:
             pass
 
     @contextmanager
-    def _open(self, kind: AdapterKind | None, as_of: str | None, access: Access) -> Iterator[Live]:
+    def _open(self, kind: AdapterKind | None, as_of: str | None, access: Access) -> Iterator[_Opened]:
         if as_of is None:
             with self.live.use(kind) as live:
-                self._refuse_adapter(kind, access, live.served.release, live.served.searcher.store)
-                yield live
+                self._refuse_adapter(kind, access, live.served.release, live.served)
+                yield _Opened(live, access)
             return
         if ReleaseShelf(self.workspace.state).served_id() is None:
             raise NothingServed("nothing is served yet", do="run `lorag refresh`")
@@ -214,42 +197,38 @@ class Desk:
             self.live.use(None) as current,
             open_served(self.workspace, current.params, self.environment, as_of=as_of, adapter=kind) as served,
         ):
-            self._refuse_adapter(kind, access, served.release, served.searcher.store)
+            self._refuse_adapter(kind, access, served.release, served)
+            # What was closed to the caller since then is closed in every release.
+            self._refuse_adapter(kind, access, served.release, current.served)
+            documents = self._find_still_open(access, served, current.served)
             model = current.model
             if kind is not None:
                 model = open_generator(current.params.generation, self.environment, served.adapter)
-            yield Live(served, current.params, model)
+            yield _Opened(Live(served, current.params, model), access, documents)
 
-    def _refuse_adapter(self, kind: AdapterKind | None, access: Access, release: Release, store: IndexStore) -> None:
+    def _refuse_adapter(self, kind: AdapterKind | None, access: Access, owner: Release, judge: Served) -> None:
+        """Raise NotAllowed if the adapter of the release `owner` saw what the caller may not read in `judge`."""
         if kind is None or access.reads_all:
             return
-        place = (release.id, kind.value, access)
+        place = (owner.id, judge.release.id, kind.value, access)
         with self._lock:
             known = place in self._readable
         if not known:
-            refuse_adapter(kind, access, release, store)
+            refuse_adapter(kind, access, replace(judge.release, adapters=owner.adapters), judge.searcher.store)
             with self._lock:
                 self._readable.add(place)
 
-
-def _query_of(given: Given, asked: Asked, access: Access) -> Query:
-    result = given.result
-    return Query(
-        given.id,
-        utc_now(),
-        access.name,
-        asked.door,
-        given.asked_as,
-        asked.strategy,
-        result.answer.text,
-        result.answer.kind.value,
-        result.answer.reason.value if result.answer.reason else None,
-        result.release,
-        tuple(Passage(hit.chunk.document_id, hit.chunk.id, hit.chunk.text) for hit in given.hits),
-        tuple(dict.fromkeys(citation.document_id for citation in result.answer.citations)),
-        given.seconds,
-        result.answer.prompt_tokens,
-        result.answer.generated_tokens,
-        result.cost.money,
-        result.cost.currency,
-    )
+    def _find_still_open(self, access: Access, then: Served, now: Served) -> frozenset[str] | None:
+        if access.reads_all:
+            return None
+        place = (then.release.id, now.release.id, access)
+        with self._lock:
+            if place in self._still_open:
+                return self._still_open[place]
+        found = readable_in_both(access, (then.release, then.searcher.store), (now.release, now.searcher.store))
+        with self._lock:
+            # Each refresh brings new pairs of releases.
+            if len(self._still_open) >= _MOST_PAIRS:
+                self._still_open.clear()
+            self._still_open[place] = found
+        return found

@@ -3,16 +3,15 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
 from fastapi import APIRouter
-from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.routing import Mount
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lorag.errors import LoragError, Overloaded
@@ -169,9 +168,11 @@ class Guard:
         return refusal(413, "too-large", what, do="send less; see service.max_body_bytes", Connection="close")
 
 
-def first_parts(router: APIRouter) -> frozenset[str]:
-    """Return the first part of every path of a router."""
-    return frozenset(first_part(route.path) for route in router.routes if isinstance(route, APIRoute | Mount))
+def first_parts(routers: Iterable[APIRouter]) -> frozenset[str]:
+    """Return the first part of every path of some routers, which include no other ones."""
+    return frozenset(
+        first_part(route.path) for router in routers for route in router.routes if isinstance(route, Route)
+    )
 
 
 def first_part(path: str) -> str:

@@ -9,7 +9,7 @@ from mcp_types import ToolAnnotations
 from pydantic import Field
 
 from lorag.errors import LoragError
-from lorag.service.desk import Asked
+from lorag.service.asked import Asked
 from lorag.service.routing import MAX_QUESTION, Service
 from lorag.service.work import Watch
 from lorag.strategies import READER, Strategy

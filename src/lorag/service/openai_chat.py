@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lorag.answering.generator import StopStrings
 from lorag.errors import LoragError
-from lorag.service.desk import Given
+from lorag.service.asked import Given
 from lorag.service.openai_fields import Conversation, Extended, asked_of, read_conversation, stop_of
 from lorag.service.openai_text import Cutter, annotations_of, extension_of, finish_reason, shown_text
 from lorag.service.problems import kind_of, openai_error, unexpected

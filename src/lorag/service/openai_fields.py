@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from lorag.answering.generator import Message, Role, StopStrings
-from lorag.service.desk import Asked
+from lorag.service.asked import Asked
 from lorag.service.problems import Refused, refusal
 from lorag.service.routing import MAX_QUESTION, AsOf, Where
 from lorag.strategies import Strategy

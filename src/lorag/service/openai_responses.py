@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lorag.answering.generator import NEVER
 from lorag.errors import LoragError
-from lorag.service.desk import Given
+from lorag.service.asked import Given
 from lorag.service.openai_chat import Limit, StreamOptions, ignore, sse
 from lorag.service.openai_fields import Conversation, Extended, asked_of, read_conversation
 from lorag.service.openai_text import annotations_of, extension_of, finish_reason, shown_text

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from lorag.answering.generator import StopStrings
 from lorag.answering.strategies import AnswerKind
-from lorag.service.desk import Given
+from lorag.service.asked import Given
 from lorag.use_cases.serve.read_document import anchor_of
 
 

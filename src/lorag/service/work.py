@@ -114,18 +114,23 @@ class Queue:
         # More threads than places: work whose client has left may still end its last token.
         self._threads = ThreadPoolExecutor(places, thread_name_prefix="answer")
 
-    async def run(self, work: Callable[[Watch], T], request: Request | None = None) -> T:
+    async def run(self, work: Callable[[Watch], T], request: Request | None = None, answers: int = 1) -> T:
         """Return the result of `work`; raises Overloaded, TimedOut, ClientLeft, or what the work raises."""
-        async for event in self.stream(lambda watch, on_text: work(watch), request):
+        async for event in self.stream(lambda watch, on_text: work(watch), request, answers):
             if isinstance(event, Ended):
                 result: T = event.result
                 return result
         raise AssertionError("work ends with its result")
 
-    async def stream(self, work: Work[Any], request: Request | None = None) -> AsyncIterator[str | Ended]:
-        """Yield the text of `work` as it comes, then its result; raises the same errors as `run`."""
+    async def stream(
+        self, work: Work[Any], request: Request | None = None, answers: int = 1
+    ) -> AsyncIterator[str | Ended]:
+        """Yield the text of `work` as it comes, then its result; raises the same errors as `run`.
+
+        The deadline is as many times longer as the work gives `answers`, one after the other.
+        """
         loop = asyncio.get_running_loop()
-        watch = Watch(time.monotonic() + self._deadline_s)
+        watch = Watch(time.monotonic() + answers * self._deadline_s)
         looking = asyncio.create_task(_look(request, watch))
         try:
             await self._enter(watch, looking)

@@ -7,15 +7,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
 from lorag.releases.shelf import ReleaseShelf
+from lorag.service.app import make_app
 from lorag.service.page.answer_view import mark_differences
 from lorag.service.page.assets import load_assets
 from lorag.service.page.words import money, plain, seconds
 from lorag.strategies import Strategy
-from lorag.use_cases.serve.feedback import Verdict, feedback_file, read_feedback
+from lorag.use_cases.serve.query_log import Verdict, read_candidates, read_queries
+from tests.service.conftest import running
 from tests.service.page.conftest import HOSTILE, ORIGIN, PART, QUESTION, TABS, open_client, sign_in, with_reports
 from tests.use_cases.conftest import Place, make_place
 
@@ -44,7 +47,7 @@ def test_every_response_forbids_what_the_page_does_not_need(client: TestClient) 
     answered = [client.get(path) for path in (*TABS, "/sign-in", "/static/page.css", "/documents/none.md")]
     answered += [ask(client), client.post("/feedback", data={"verdict": "x"}, headers=PART)]
     for response in answered:
-        assert response.headers["content-security-policy"] == policy, response.url
+        assert response.headers.get("content-security-policy") == policy, (response.url, response.text[:300])
         assert response.headers["x-content-type-options"] == "nosniff"
         assert "charset" in response.headers["content-type"]
     assert {client.get(path).headers["cache-control"] for path in TABS} == {"no-store"}
@@ -122,7 +125,7 @@ def test_a_citation_leads_to_the_marked_place(client: TestClient) -> None:
     assert re.search(r'<mark id="mark" tabindex="-1">[^<]*9\.10 metres', document)
     assert "Berths" in document
     missing = client.get("/documents/..%2F..%2Fparams.yaml")
-    assert missing.status_code == 404 and "no document" in missing.text.lower()
+    assert missing.status_code == 404 and "no such document" in missing.text.lower()
 
 
 def test_what_a_document_or_a_person_writes_is_text(client: TestClient) -> None:
@@ -142,7 +145,7 @@ def test_errors_are_told_in_words(client: TestClient) -> None:
     assert "no strategy" in ask(client, strategy="best").text.lower()
     assert "lorag retrain --adapter tuned" in last_part(ask(client, strategy="tuned").text)
     forgotten = client.post("/feedback", data={"verdict": "right", "answer": "none"}, headers=PART)
-    assert forgotten.status_code == 400 and "no longer kept" in forgotten.text
+    assert forgotten.status_code == 404 and "no longer kept" in forgotten.text
     assert (
         client.post(
             "/ask",
@@ -158,19 +161,20 @@ def test_a_verdict_is_noted_with_what_the_answer_came_from(place: Place, client:
     answer = hidden(last_part(ask(client).text), "answer")
     for verdict in (Verdict.WRONG, Verdict.NOT_IN_DOCUMENTS):
         assert "Noted" in client.post("/feedback", data={"verdict": verdict, "answer": answer}, headers=PART).text
-        with feedback_file(place.workspace).open("a") as file:
+        with place.workspace.question_candidates_file.open("a") as file:
             file.write('{"half": ')
-    newest, before = read_feedback(place.workspace)[:2]
+    before, newest = read_candidates(place.workspace.question_candidates_file)[-2:]
     assert (newest.verdict, before.verdict) == (Verdict.NOT_IN_DOCUMENTS, Verdict.WRONG)
-    assert (newest.question, newest.cited) == (QUESTION, ("berths.md",)) and newest.passages
+    assert newest.question == QUESTION and newest.passages[0].document_id == "berths.md" and newest.query == answer
     assert newest.release == ReleaseShelf(place.workspace.state).served_id()
     assert QUESTION in client.get("/questions").text
     assert client.post("/feedback", data={"verdict": "good", "answer": answer}, headers=PART).status_code == 400
 
 
-def test_strategies_stand_side_by_side_over_one_search(client: TestClient) -> None:
+def test_strategies_stand_side_by_side_over_one_search(place: Place, client: TestClient) -> None:
     parts = client.post("/compare", data={"question": QUESTION}, headers=PART).text.strip().split("\n\n")
     assert [part.count('aria-busy="true"') for part in parts] == [5, 5, 4, 3, 2, 1, 0]
+    assert [query.strategy for query in read_queries(place.workspace.queries_file)[-2:]] == ["base", "rag"]
     board = last_part(parts[-1])
     assert "shared by all that read" in board and "agrees with no other" in board
     assert "lorag retrain --adapter tuned" in board.replace("<span>", "").replace("</span>", "")
@@ -179,7 +183,7 @@ def test_strategies_stand_side_by_side_over_one_search(client: TestClient) -> No
 
 def test_an_older_release_answers_beside_the_served_one(place: Place, client: TestClient) -> None:
     shown = last_part(ask(client).text)
-    assert "New or changed in this release" in shown
+    assert "new or changed in this release" in shown
     given = {"answer": hidden(shown, "answer"), "release": place.shelf.releases()[1].id}
     both = client.post("/as-of", data=given, headers=PART).text
     assert re.search(r"<del>[^<]*7\.25", both) and re.search(r"<ins>[^<]*9\.10", both)
@@ -250,3 +254,53 @@ def test_words_that_differ_are_marked_and_lines_stay() -> None:
 )
 def test_numbers_have_the_digits_that_matter(shown: str, wanted: str) -> None:
     assert shown == wanted
+
+
+def test_the_answers_of_the_page_are_in_the_log(place: Place, client: TestClient) -> None:
+    shown = last_part(ask(client).text)
+    newest = read_queries(place.workspace.queries_file)[-1]
+    assert (newest.door, newest.key, newest.question) == ("page", "owner", QUESTION)
+    assert newest.id == hidden(shown, "answer")
+    given = {"answer": newest.id, "release": place.shelf.releases()[1].id}
+    client.post("/as-of", data=given, headers=PART)
+    assert read_queries(place.workspace.queries_file)[-1].release == given["release"]
+
+
+def test_a_page_that_changed_since_is_said_at_its_citation(place: Place, client: TestClient) -> None:
+    page = place.source / "berths.md"
+    text = page.read_text()
+    try:
+        page.write_text(text + "\nIt was dredged.\n")
+        assert "The page changed in the source since. Run <code>lorag refresh</code>" in last_part(ask(client).text)
+        page.unlink()
+        assert "The page was removed from the source since" in last_part(ask(client).text)
+    finally:
+        page.write_text(text)
+    shown = last_part(ask(client).text)
+    assert "in the source since" not in shown and re.search(r"Page of <time datetime=.\d{4}-\d\d-\d\d", shown)
+
+
+def test_a_full_queue_is_said_in_words(place: Place) -> None:
+    params = place.workspace.params_file
+    text = params.read_text()
+    params.write_text(text.replace("answers_at_once: 4", "answers_at_once: 1").replace("queue: 16", "queue: 0"))
+    try:
+        app = make_app(place.workspace, {}, "secret")
+        with running(app) as address:
+            headers = {"Origin": address, "HX-Request": "true"}
+            with httpx.Client(base_url=address, timeout=60) as client:
+                client.post("/sign-in", data={"key": "secret"}, headers=headers)
+                # The first part of a comparison comes once it has the only place.
+                with client.stream("POST", "/compare", data={"question": QUESTION}, headers=headers) as comparing:
+                    next(comparing.iter_text())
+                    asked: dict[str, Any] = {"data": {"question": QUESTION}, "cookies": client.cookies, "timeout": 60}
+                    refused = [
+                        httpx.post(address + path, headers=sent, **asked)
+                        for path in ("/ask", "/compare")
+                        for sent in (headers, {"Origin": address})
+                    ]
+    finally:
+        params.write_text(text)
+    for response in refused:
+        assert response.status_code == 429 and response.headers["retry-after"] == "1"
+        assert "requests are answered" in response.text and "ask again in a second" in response.text

@@ -12,12 +12,16 @@ import pytest
 import uvicorn
 
 from lorag.costs.ledger import Ledger
+from lorag.errors import Overloaded
+from lorag.questions.questions import read_questions
 from lorag.reports.costs_sections import break_even_section, ledger_section
 from lorag.service.app import make_app
 from lorag.service.page.break_even_view import draw_chart
 from lorag.service.page.render import html
-from lorag.use_cases.serve.feedback import Verdict, read_feedback
+from lorag.use_cases.draft.drafts_file import DraftsFile
+from lorag.use_cases.serve.query_log import Verdict, read_candidates
 from tests.costs.measured import ALL, CHART, found
+from tests.drafting.test_records import DRAFT
 from tests.servers import free_port
 from tests.service.page.conftest import QUESTION, with_reports
 from tests.use_cases.conftest import Place
@@ -29,6 +33,8 @@ AXE = Path(__file__).parent / "vendored" / "axe.min.js"
 SLOW_MS = 60_000
 SERIOUS = ("serious", "critical")
 TABS = ("/", "/compare", "/knowledge", "/figures", "/questions")
+
+FULL = Overloaded("1 requests are answered and 0 wait", do="Ask again in a second")
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.is_file(), reason="there is no /usr/bin/chromium")
 
@@ -59,6 +65,9 @@ class Opened:
 @pytest.fixture(scope="module")
 def base(place: Place) -> Iterator[str]:
     with_reports(place)
+    drafts = DraftsFile.of(place.workspace, None)
+    for number in range(1, 5):
+        drafts.append(DRAFT.model_copy(update={"id": f"draft-{number}", "question": f"When is lamp {number} lit?"}))
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(make_app(place.workspace, {}, "secret"), port=port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -140,7 +149,7 @@ def test_the_same_question_of_an_older_release_and_a_verdict(opened: Opened, pla
     assert "7.25" in page.inner_text(".sides del") and "9.10" in page.inner_text(".sides ins")
     page.click(".verdicts [value=stale]")
     page.wait_for_selector("p.verdicts")
-    assert read_feedback(place.workspace)[0].verdict is Verdict.STALE
+    assert read_candidates(place.workspace.question_candidates_file)[-1].verdict is Verdict.STALE
 
 
 def test_strategies_are_compared(opened: Opened) -> None:
@@ -150,6 +159,59 @@ def test_strategies_are_compared(opened: Opened) -> None:
     page.wait_for_selector(".board-head:not([aria-busy])")
     assert page.locator(".column").count() == 4
     assert "lorag retrain --adapter hybrid" in page.inner_text(".column:last-child")
+
+
+def test_drafts_are_decided_by_keys_that_do_nothing_while_somebody_types(opened: Opened, place: Place) -> None:
+    page = opened.go("/questions")
+
+    def press(key: str, then: str) -> None:
+        page.keyboard.press(key)
+        page.wait_for_selector(f".draft h3:has-text('{then}')")
+
+    press("a", "lamp 2")
+    press("s", "lamp 3")
+    press("d", "lamp 4")
+    page.keyboard.press("e")
+    page.wait_for_selector(".draft textarea[name=question]:focus")
+    page.keyboard.press("End")
+    page.keyboard.type(" ads")
+    page.keyboard.press("Escape")
+    assert page.locator(".draft textarea[name=question]").is_hidden()
+    page.keyboard.press("e")
+    page.click(".draft [value=edit]")
+    page.wait_for_selector(".draft h3:has-text('lamp 2')")
+    drafts = DraftsFile.of(place.workspace, None).read()
+    assert [(draft.status.value, draft.question) for draft in drafts] == [
+        ("accepted", "When is lamp 1 lit?"),
+        ("open", "When is lamp 2 lit?"),
+        ("dropped", "When is lamp 3 lit?"),
+        ("accepted", "When is lamp 4 lit? ads"),
+    ]
+
+
+def test_a_candidate_becomes_a_test_question(opened: Opened, place: Place) -> None:
+    page = opened.ask()
+    page.click(".verdicts [value=wrong]")
+    page.wait_for_selector("p.verdicts")
+    page = opened.go("/questions")
+    page.click(".candidates li:first-child a[hx-get]")
+    page.fill(".candidate [name=answer]", "9.10 metres")
+    page.press(".candidate [name=page]", "Enter")
+    assert page.locator(".candidate").count() == 1, "Enter in a field presses no button"
+    page.click(".candidate [value=quoted_wrong]")
+    assert "Added to questions.jsonl" in page.wait_for_selector(".candidates [role=status]").inner_text()
+    newest = read_questions(place.workspace.resolve(place.params.knowledge.questions))[-1]
+    assert (newest.question, newest.answers) == (QUESTION, ("9.10 metres",))
+
+
+def test_a_full_queue_is_said_in_words(opened: Opened) -> None:
+    page = opened.go("/")
+    page.route("**/ask", lambda route: route.fulfill(status=429, body=html("error.html.jinja", error=FULL)))
+    page.fill("#question", QUESTION)
+    page.click(".go")
+    assert "Ask again" in page.wait_for_selector("#answer [role=alert]").inner_text()
+    assert all("429" in fault for fault in opened.faults), "the browser's own words alone"
+    opened.faults.clear()
 
 
 def test_everything_can_be_reached_by_keys(opened: Opened) -> None:

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from lorag.service.keys import add_key, remove_key
 from lorag.service.page.session import Sessions, local_path
 from tests.service.page.conftest import BASE, ORIGIN, QUESTION, TABS, sign_in
+from tests.use_cases.conftest import Place
 
 
 def test_a_stranger_is_asked_for_the_key(stranger: TestClient) -> None:
@@ -47,6 +49,21 @@ def test_a_cookie_that_this_service_did_not_sign_opens_nothing(stranger: TestCli
     stranger.cookies.clear()
     stranger.cookies.set(name, value)
     assert stranger.get("/").status_code == 303
+
+
+@pytest.mark.parametrize("where", [{"team": "harbour"}, {}])
+def test_only_the_key_of_the_owner_opens_the_page(place: Place, stranger: TestClient, where: dict[str, str]) -> None:
+    keys = place.workspace.resolve(place.params.service.keys_file)
+    key = add_key(keys, "other", where)
+    try:
+        bearer = {"Authorization": f"Bearer {key}"}
+        assert stranger.get("/v1/releases", headers=bearer).status_code == 200, "it is valid elsewhere"
+        refused = sign_in(stranger, key)
+        assert refused.status_code == 401 and not stranger.cookies
+        for path in (*TABS, "/documents/berths.md", "/questions/draft", "/questions/candidate"):
+            assert stranger.get(path, headers=bearer).headers["location"].startswith("/sign-in"), path
+    finally:
+        remove_key(keys, "other")
 
 
 def test_a_session_of_another_key_opens_nothing() -> None:

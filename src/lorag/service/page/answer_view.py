@@ -7,30 +7,33 @@ from difflib import SequenceMatcher
 from urllib.parse import quote, urlencode
 
 from lorag.answering.citations import Citation
+from lorag.knowledge.chunking.sections import SEPARATOR
 from lorag.releases.record import Release
 from lorag.service.page.words import KINDS, REASONS
 from lorag.use_cases.serve.answer import AnswerResult
+from lorag.use_cases.serve.cited_pages import CitedPage
 
 _WORD = re.compile(r"\S+\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class QuoteView:
-    """A quoted sentence, and the address of its place in the document."""
+    """A quoted sentence, the headings above it below the title, and the address of its place in the document."""
 
     text: str
+    heading: str
     address: str
 
 
 @dataclass(frozen=True, slots=True)
 class CitedView:
-    """A cited document with all its quotes; `since` is the oldest retained release with this text of it."""
+    """A cited document with all its quotes; `page` says how old it is and what became of it in the source."""
 
     document_id: str
     title: str
     address: str
     quotes: tuple[QuoteView, ...]
-    since: Release | None
+    page: CitedPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def view_answer(result: AnswerResult, releases: Sequence[Release], served_id: st
         kind,
         says,
         REASONS[answer.reason] if answer.reason else "",
-        _view_cited(answer.citations, own, releases),
+        _view_cited(result.pages, own),
         own,
         result.release == served_id,
         tuple(release for release in releases if release.id < result.release),
@@ -98,32 +101,22 @@ def document_address(name: str, release: str, citation: Citation | None = None) 
     return f"/documents/{quote(name)}?{urlencode(given)}" + ("#mark" if citation else "")
 
 
-def _view_cited(
-    citations: Sequence[Citation], own: Release | None, releases: Sequence[Release]
-) -> tuple[CitedView, ...]:
+def _view_cited(pages: Sequence[CitedPage], own: Release | None) -> tuple[CitedView, ...]:
     """Return the cited documents in the order of their first citation."""
     release = own.id if own else ""
+    grouped: dict[str, list[CitedPage]] = {}
+    for page in pages:
+        grouped.setdefault(page.citation.document_id, []).append(page)
     found = []
-    for name in dict.fromkeys(citation.document_id for citation in citations):
+    for name, cited in grouped.items():
         entry = own.documents.get(name) if own else None
-        quotes = [
-            QuoteView(citation.quote, document_address(name, release, citation))
-            for citation in citations
-            if citation.document_id == name
-        ]
         title = entry.title if entry else name
-        found.append(CitedView(name, title, quotes[0].address, tuple(quotes), _since(name, own, releases)))
+        quotes = tuple(_view_quote(page.citation, title, release) for page in cited)
+        found.append(CitedView(name, title, quotes[0].address, quotes, cited[0]))
     return tuple(found)
 
 
-def _since(name: str, own: Release | None, releases: Sequence[Release]) -> Release | None:
-    """Return the oldest release, without a gap before `own`, in which the document was the same."""
-    oldest = own
-    for release in releases:
-        if own is None or release.id >= own.id:
-            continue
-        before = release.documents.get(name)
-        if before is None or before.version != own.documents[name].version:
-            break
-        oldest = release
-    return oldest if own and name in own.documents else None
+def _view_quote(citation: Citation, title: str, release: str) -> QuoteView:
+    # The title stands above the quotes already.
+    heading = citation.heading.removeprefix(title).removeprefix(SEPARATOR)
+    return QuoteView(citation.quote, heading, document_address(citation.document_id, release, citation))

@@ -1,26 +1,29 @@
 """The tab Ask: an answer as it comes, the same question at an earlier release, and verdicts."""
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from lorag.errors import LoragError, ParamsError
+from lorag.errors import LoragError, NotThere, ParamsError
 from lorag.params_file import load_params
+from lorag.service.asked import Asked
 from lorag.service.page.answer_view import AnswerView, mark_differences, view_answer
-from lorag.service.page.context import PageContext, PageRoute
+from lorag.service.page.context import DOOR, PageContext, PageRoute
 from lorag.service.page.render import html, show, wants_part
 from lorag.service.page.session import read_form
 from lorag.service.page.stream import Send, stream_parts
 from lorag.service.page.words import STRATEGIES, VERDICTS
+from lorag.service.routing import MAX_QUESTION
+from lorag.service.work import Watch
 from lorag.strategies import READER, Strategy
-from lorag.use_cases.serve.answer import AnswerResult, answer_served, answer_with
-from lorag.use_cases.serve.feedback import Verdict, record_feedback
+from lorag.use_cases.serve.access import EVERYTHING
+from lorag.use_cases.serve.query_log import Verdict
 from lorag.use_cases.serve.request import refuse_empty, strategy_named
 
-_LONGEST_QUESTION = 20_000
 _EXAMPLES = 3
 
 Form = Annotated[dict[str, str], Depends(read_form)]
@@ -33,7 +36,7 @@ def ask_router(page: PageContext) -> APIRouter:
     @router.get("/")
     def start(
         request: Request,
-        question: Annotated[str, Query(max_length=_LONGEST_QUESTION)] = "",
+        question: Annotated[str, Query(max_length=MAX_QUESTION)] = "",
         strategy: Strategy = READER,
         answer: Annotated[str, Query(max_length=100)] = "",
     ) -> Response:
@@ -44,19 +47,26 @@ def ask_router(page: PageContext) -> APIRouter:
         return _show(request, page, question, strategy)
 
     @router.post("/ask")
-    def ask(request: Request, given: Form) -> Response:
-        question, strategy = question_of(given), strategy_named(given.get("strategy", READER))
+    async def ask(request: Request, given: Form) -> Response:
+        asked = Asked(question_of(given), strategy_named(given.get("strategy", READER)), DOOR)
         if wants_part(request):
-            return stream_parts(lambda send: _stream_answer(page, question, strategy, send))
-        return _show(request, page, question, strategy, _view(page, _answer(page, question, strategy)))
+            return await stream_parts(
+                lambda watch, send: _stream_answer(page, asked, watch, send), page.service.answers, request
+            )
+
+        def answer(watch: Watch) -> Response:
+            return _show(request, page, asked.question, asked.strategy, _answer(page, asked, watch))
+
+        return await page.service.answers.run(answer, request)
 
     @router.post("/as-of")
-    def as_of(request: Request, given: Form) -> Response:
+    async def as_of(request: Request, given: Form) -> Response:
+        return await page.service.answers.run(lambda watch: compare_releases(request, given, watch), request)
+
+    def compare_releases(request: Request, given: Mapping[str, str], watch: Watch) -> Response:
         now = page.recent.get(given.get("answer", ""))
-        release = page.shelf.as_of(given.get("release", ""))
-        with page.live.use(None) as current:
-            params = current.params
-        then = answer_served(now.question, now.strategy, page.workspace, params, page.environment, as_of=release.id)
+        asked = Asked(now.question, now.strategy, DOOR, as_of=given.get("release", ""))
+        then = page.desk.answer(asked, EVERYTHING, watch).result
         left, right = mark_differences(then.answer.text, now.answer.text)
         releases, served = page.shelf.releases(), page.shelf.served_id()
         sides = [
@@ -70,9 +80,14 @@ def ask_router(page: PageContext) -> APIRouter:
     @router.post("/feedback")
     def feedback(request: Request, given: Form) -> Response:
         verdict = given.get("verdict", "")
-        if verdict not in list(Verdict):
-            raise ParamsError(f"no verdict {verdict!r}", do=f"choose one of {', '.join(Verdict)}")
-        noted = record_feedback(Verdict(verdict), page.recent.get(given.get("answer", "")), page.workspace)
+        if verdict not in VERDICTS:
+            raise ParamsError(f"no verdict {verdict!r}", do=f"choose one of {', '.join(VERDICTS)}")
+        try:
+            noted = page.desk.log.mark(
+                given.get("answer", ""), Verdict(verdict), "", EVERYTHING.name, of_any_key=EVERYTHING.reads_all
+            )
+        except NotThere as error:
+            raise NotThere("this answer is no longer kept", do="ask the question again") from error
         said = VERDICTS[noted.verdict]
         return show(request, "noted.html.jinja", said=said, tab="ask", title="Noted")
 
@@ -83,8 +98,8 @@ def question_of(given: dict[str, str]) -> str:
     """Return the question of a form; raises ParamsError for none, or for one that is too long."""
     question = given.get("question", "").strip()
     refuse_empty(question, "question")
-    if len(question) > _LONGEST_QUESTION:
-        raise ParamsError(f"a question of more than {_LONGEST_QUESTION:,} characters", do="ask something shorter")
+    if len(question) > MAX_QUESTION:
+        raise ParamsError(f"a question of more than {MAX_QUESTION:,} characters", do="ask something shorter")
     return question
 
 
@@ -107,31 +122,27 @@ def _show(
         ],
         examples=[] if question or answer else _examples(page),
         answer=answer,
-        verdicts=VERDICTS,
+        verdicts=page.verdicts,
     )
 
 
-def _stream_answer(page: PageContext, question: str, strategy: Strategy, send: Send) -> None:
+def _stream_answer(page: PageContext, asked: Asked, watch: Watch, send: Send) -> None:
     written: list[str] = []
 
     def take(piece: str) -> None:
         written.append(piece)
-        send(html("answering.html.jinja", question=question, text="".join(written).strip(), strategy=strategy))
+        text = "".join(written).strip()
+        send(html("answering.html.jinja", question=asked.question, text=text, strategy=asked.strategy))
 
     take("")
-    result = _answer(page, question, strategy, take)
-    send(html("answer.html.jinja", answer=_view(page, result), verdicts=VERDICTS))
+    answer = _answer(page, asked, watch, take)
+    send(html("answer.html.jinja", answer=answer, verdicts=page.verdicts))
 
 
-def _answer(page: PageContext, question: str, strategy: Strategy, take: Send = lambda piece: None) -> AnswerResult:
-    with page.live.use(strategy.profile.adapter) as current:
-        return answer_with(
-            question, strategy, current.served, current.model, page.workspace, current.params, on_text=take
-        )
-
-
-def _view(page: PageContext, result: AnswerResult) -> AnswerView:
-    return view_answer(result, page.shelf.releases(), page.shelf.served_id(), page.recent.keep(result))
+def _answer(page: PageContext, asked: Asked, watch: Watch, take: Send = lambda piece: None) -> AnswerView:
+    given = page.desk.answer(asked, EVERYTHING, watch, take)
+    page.recent.keep(given.id, given.result)
+    return view_answer(given.result, page.shelf.releases(), page.shelf.served_id(), given.id)
 
 
 def _examples(page: PageContext) -> list[str]:

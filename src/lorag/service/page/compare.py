@@ -8,24 +8,32 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from markupsafe import Markup
 
 from lorag.params_file import load_params
+from lorag.service.asked import Asked, query_of
 from lorag.service.page.answer_view import AnswerView, view_answer
 from lorag.service.page.ask import Form, question_of
-from lorag.service.page.context import PageContext, PageRoute
+from lorag.service.page.context import DOOR, PageContext, PageRoute
 from lorag.service.page.render import html, show, wants_part
 from lorag.service.page.stream import Send, stream_parts
-from lorag.service.page.words import STRATEGIES, VERDICTS
+from lorag.service.page.words import STRATEGIES
+from lorag.service.routing import MAX_QUESTION
+from lorag.service.work import Watch, WatchedModel
 from lorag.strategies import Strategy
+from lorag.use_cases.serve.access import EVERYTHING
 from lorag.use_cases.serve.answer import AnswerResult
 from lorag.use_cases.serve.answer_each import Column, Shared, answer_each, find_agreement
 
 
 @dataclass(slots=True)
 class Board:
-    """The columns as far as they are there; `agreement` is empty until all are."""
+    """The columns as far as they are there.
+
+    `ids` are those of the answers in the log. `agreement` is empty until all columns are there.
+    """
 
     question: str
     shared: Shared | None = None
     columns: list[Column] = field(default_factory=list)
+    ids: dict[Strategy, str] = field(default_factory=dict)
     agreement: Mapping[Strategy, Sequence[Strategy]] = field(default_factory=dict)
     is_done: bool = False
 
@@ -40,7 +48,7 @@ def compare_router(page: PageContext) -> APIRouter:
     router = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=[Depends(page.require)])
 
     @router.get("/compare")
-    def start(request: Request, question: Annotated[str, Query(max_length=20_000)] = "") -> Response:
+    def start(request: Request, question: Annotated[str, Query(max_length=MAX_QUESTION)] = "") -> Response:
         served = page.shelf.served()
         values: dict[str, Any] = {
             "tab": "compare",
@@ -52,12 +60,14 @@ def compare_router(page: PageContext) -> APIRouter:
         return show(request, "compare.html.jinja", **values)
 
     @router.post("/compare")
-    def compare(request: Request, given: Form) -> Response:
-        board = Board(question_of(given))
+    async def compare(request: Request, given: Form) -> Response:
+        board, queue = Board(question_of(given)), page.service.answers
         if wants_part(request):
-            return stream_parts(lambda send: _fill(page, board, send))
+            return await stream_parts(
+                lambda watch, send: _fill(page, board, watch, send), queue, request, len(Strategy)
+            )
         parts: list[str] = []
-        _fill(page, board, parts.append)
+        await queue.run(lambda watch: _fill(page, board, watch, parts.append), request, len(Strategy))
         values: dict[str, Any] = {
             "tab": "compare",
             "title": "Compare",
@@ -69,7 +79,7 @@ def compare_router(page: PageContext) -> APIRouter:
     return router
 
 
-def _fill(page: PageContext, board: Board, send: Send) -> None:
+def _fill(page: PageContext, board: Board, watch: Watch, send: Send) -> None:
     """Ask each strategy, and send the board whenever a part of it is there."""
 
     def update() -> None:
@@ -81,14 +91,32 @@ def _fill(page: PageContext, board: Board, send: Send) -> None:
 
     def answered(column: Column) -> None:
         board.columns.append(column)
+        if isinstance(column, AnswerResult):
+            board.ids[column.strategy] = _note(page, board, column)
         update()
 
     update()
-    columns = answer_each(board.question, page.live, on_search=searched, on_column=answered)
+    columns = answer_each(
+        board.question,
+        page.desk.live,
+        wrap=lambda model: WatchedModel(model, watch),
+        on_search=searched,
+        on_column=answered,
+    )
     answers = [column for column in columns if isinstance(column, AnswerResult)]
     board.agreement = find_agreement(answers, load_params(page.workspace.params_file))
     board.is_done = True
     update()
+
+
+def _note(page: PageContext, board: Board, column: AnswerResult) -> str:
+    """Log the answer of a column, and return its id."""
+    hits = board.shared.hits if board.shared and column.strategy.profile.reads else ()
+    asked = Asked(board.question, column.strategy, DOOR)
+    seconds = column.cost.use.wall_s
+    name = page.desk.note(query_of(column, hits, asked, EVERYTHING, board.question, seconds))
+    page.recent.keep(name, column)
+    return name
 
 
 def _draw(page: PageContext, board: Board) -> str:
@@ -96,7 +124,7 @@ def _draw(page: PageContext, board: Board) -> str:
 
     def view(column: AnswerResult) -> AnswerView:
         # A verdict on a half-made board would be lost with the next part.
-        return view_answer(column, releases, served, page.recent.keep(column) if board.is_done else "")
+        return view_answer(column, releases, served, board.ids[column.strategy] if board.is_done else "")
 
     columns = [(column, view(column) if isinstance(column, AnswerResult) else None) for column in board.columns]
-    return html("board.html.jinja", board=board, columns=columns, labels=STRATEGIES, verdicts=VERDICTS)
+    return html("board.html.jinja", board=board, columns=columns, labels=STRATEGIES, verdicts=page.verdicts)

@@ -1,7 +1,6 @@
 """What every part of the page works with, and how its errors are shown."""
 
 import logging
-import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
@@ -14,36 +13,40 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
-from lorag.errors import ExitStatus, LoragError, ParamsError, WorkspaceError
+from lorag.errors import LoragError, NotThere, ParamsError
 from lorag.releases.shelf import ReleaseShelf
+from lorag.service.desk import Desk
 from lorag.service.page.headers import PRIVATE
 from lorag.service.page.render import show, wants_part
 from lorag.service.page.session import Sessions, SignInNeeded
+from lorag.service.page.words import VERDICTS
+from lorag.service.problems import kind_of
+from lorag.service.routing import Service
 from lorag.use_cases.serve.answer import AnswerResult
-from lorag.use_cases.serve.live import LiveRelease
+from lorag.use_cases.serve.query_log import Verdict
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
 _KEPT = 300
-_HTTP_STATUS = {ExitStatus.USAGE: 400, ExitStatus.BUSY: 503, ExitStatus.STORE: 503}
+
+DOOR = "page"
+"""The name of the page in the log of questions."""
 
 
 @dataclass(slots=True)
 class RecentAnswers:
-    """The newest answers of this process, so that a verdict is on what was really answered."""
+    """The newest answers of this process with everything that is shown of them, by their ids in the log."""
 
     _found: OrderedDict[str, AnswerResult] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def keep(self, result: AnswerResult) -> str:
-        """Return the id of an answer that is now kept; the oldest ones are forgotten."""
-        name = secrets.token_urlsafe(12)
+    def keep(self, name: str, result: AnswerResult) -> None:
+        """Keep an answer under its id in the log; the oldest ones are forgotten."""
         with self._lock:
             self._found[name] = result
             while len(self._found) > _KEPT:
                 self._found.popitem(last=False)
-        return name
 
     def find(self, name: str) -> AnswerResult | None:
         """Return the answer of that id; None if it is forgotten."""
@@ -51,26 +54,40 @@ class RecentAnswers:
             return self._found.get(name)
 
     def get(self, name: str) -> AnswerResult:
-        """Return the answer of that id; raises WorkspaceError if it is forgotten."""
+        """Return the answer of that id; raises NotThere if it is forgotten."""
         found = self.find(name)
         if found is None:
-            raise WorkspaceError("this answer is no longer kept", do="ask the question again")
+            raise NotThere("this answer is no longer kept", do="ask the question again")
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """The open release, the environment, the sessions and the newest answers."""
+    """The service, the sessions and the newest answers."""
 
-    live: LiveRelease
-    environment: Mapping[str, str]
+    service: Service
     sessions: Sessions
     recent: RecentAnswers = field(default_factory=RecentAnswers)
 
     @property
+    def desk(self) -> Desk:
+        """The desk of the service, which every answer comes from."""
+        return self.service.desk
+
+    @property
     def workspace(self) -> Workspace:
         """The workspace that is served."""
-        return self.live.workspace
+        return self.desk.workspace
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment of the service."""
+        return self.desk.environment
+
+    @property
+    def verdicts(self) -> Mapping[Verdict, str]:
+        """The verdicts that can be given on an answer; none if no question is kept."""
+        return VERDICTS if self.desk.log.keep_days else {}
 
     @property
     def shelf(self) -> ReleaseShelf:
@@ -113,8 +130,11 @@ class PageRoute(APIRoute):
 
 def show_error(request: Request, error: LoragError, status: int | None = None) -> Response:
     """Return an error in words, with what to do."""
-    code = status or _HTTP_STATUS.get(error.exit_status, 500)
-    return show(request, "error.html.jinja", code=code, error=error, tab=None, title="Not possible")
+    code = status or kind_of(error).status
+    shown = show(request, "error.html.jinja", code=code, error=error, tab=None, title="Not possible")
+    if code in (429, 503):
+        shown.headers["Retry-After"] = "1"
+    return shown
 
 
 def _ask_to_sign_in(request: Request) -> Response:

@@ -1,16 +1,15 @@
 """A document as it was indexed, with a quoted place marked."""
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from lorag.errors import WorkspaceError
-from lorag.service.page.context import PageContext, PageRoute, show_error
+from lorag.service.page.context import PageContext, PageRoute
 from lorag.service.page.render import show
-from lorag.use_cases.serve.serve import open_served
-from lorag.use_cases.serve.show_document import ShownDocument, show_document
+from lorag.service.work import Watch
+from lorag.use_cases.serve.access import EVERYTHING
+from lorag.use_cases.serve.show_document import ShownDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ def documents_router(page: PageContext) -> APIRouter:
     router = APIRouter(route_class=PageRoute, include_in_schema=False, dependencies=[Depends(page.require)])
 
     @router.get("/documents/{name:path}")
-    def document(
+    async def document(
         name: str,
         request: Request,
         release: Annotated[str, Query(max_length=100)] = "",
@@ -39,21 +38,23 @@ def documents_router(page: PageContext) -> APIRouter:
         start: Annotated[int, Query(ge=0)] = 0,
         end: Annotated[int, Query(ge=0)] = 0,
     ) -> Response:
-        with ExitStack() as stack:
-            current = stack.enter_context(page.live.use(None))
-            served = current.served
-            if release and release != served.release.id:
-                opening = open_served(page.workspace, current.params, page.environment, as_of=release)
-                served = stack.enter_context(opening)
-            try:
-                found = show_document(name, served, page.workspace)
-            except WorkspaceError as error:
-                return show_error(request, error, 404)
-            shown, is_current = served.release, served.release.id == page.shelf.served_id()
+        def find(watch: Watch) -> tuple[ShownDocument, bool]:
+            served_id = page.shelf.served_id()
+            # The served release is open already; any other one is opened for this request.
+            as_of = release if release not in ("", served_id) else None
+            found = page.desk.passages(name, EVERYTHING, as_of)
+            return found, found.release.id == served_id
+
+        found, is_current = await page.service.reads.run(find, request)
         passages = _passages(found, chunk, start, end)
         marks = any(passage.marked for passage in passages)
         metadata = dict(found.passages[0].metadata)
-        values: dict[str, Any] = {"release": shown, "is_current": is_current, "marks": marks, "metadata": metadata}
+        values: dict[str, Any] = {
+            "release": found.release,
+            "is_current": is_current,
+            "marks": marks,
+            "metadata": metadata,
+        }
         title = found.title or found.id
         return show(request, "document.html.jinja", document=found, passages=passages, tab=None, title=title, **values)
 

@@ -1,11 +1,12 @@
-"""The tab Questions: what people said of answers, as candidates for test questions."""
+"""The tab Questions: drafts to review, and answers that somebody should look at."""
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from lorag.service.page.candidates import review_of
 from lorag.service.page.context import PageContext, PageRoute
+from lorag.service.page.drafts import view_drafts
 from lorag.service.page.render import show
-from lorag.service.page.words import VERDICTS
-from lorag.use_cases.serve.feedback import feedback_file, read_feedback
+from lorag.service.page.words import CANDIDATE_VERDICTS
 
 _SHOWN = 50
 
@@ -16,15 +17,18 @@ def questions_router(page: PageContext) -> APIRouter:
 
     @router.get("/questions")
     def questions(request: Request) -> Response:
-        found = read_feedback(page.workspace)
+        review = review_of(page)
+        found = review.read()
         return show(
             request,
             "questions.html.jinja",
             tab="questions",
             title="Questions",
-            candidates=[(each, VERDICTS[each.verdict]) for each in found[:_SHOWN]],
+            drafts=view_drafts(page),
+            candidates=[(each, CANDIDATE_VERDICTS[each.verdict]) for each in found[:_SHOWN]],
             n_more=max(0, len(found) - _SHOWN),
-            file=str(feedback_file(page.workspace).relative_to(page.workspace.root)),
+            keeps=bool(page.desk.log.keep_days),
+            questions=review.questions.name,
         )
 
     return router

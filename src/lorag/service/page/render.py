@@ -10,6 +10,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from lorag.service.page import words
 from lorag.service.page.assets import address_of
 from lorag.service.page.headers import PRIVATE
+from lorag.service.routing import MAX_QUESTION
 
 TABS = (
     ("ask", "/", "Ask"),
@@ -51,7 +52,7 @@ def environment() -> Environment:
     """Return the templates of the page, and those that it shares with the report."""
     loader = ChoiceLoader([PackageLoader("lorag.service.page"), PackageLoader("lorag.reports")])
     made = Environment(loader=loader, undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    made.globals |= {"asset": address_of, "tabs": TABS}
+    made.globals |= {"asset": address_of, "tabs": TABS, "longest_question": MAX_QUESTION}
     made.filters |= {
         "ago": words.ago,
         "moment": words.moment,

@@ -6,7 +6,8 @@ from lorag.answering.strategies import AnswerKind, Reason
 from lorag.knowledge.documents import Reason as Rejection
 from lorag.strategies import Strategy
 from lorag.use_cases.refresh.pending_work import Why
-from lorag.use_cases.serve.feedback import Verdict
+from lorag.use_cases.serve.decisions import Failure
+from lorag.use_cases.serve.query_log import Verdict
 
 _SPANS = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
@@ -40,6 +41,18 @@ VERDICTS = {
     Verdict.STALE: "Stale",
     Verdict.NOT_IN_DOCUMENTS: "Not in the documents",
 }
+"""What a person can say of an answer."""
+
+CANDIDATE_VERDICTS = {**VERDICTS, Verdict.DECLINED: "Declined"}
+"""Why an answer is a candidate for a test question."""
+
+FAILURES = {
+    Failure.SEARCH_MISSED: "Search missed it",
+    Failure.READER_IGNORED: "Reader ignored it",
+    Failure.QUOTED_WRONG: "Quoted wrong",
+    Failure.SHOULD_HAVE_DECLINED: "Should have declined",
+}
+"""What can have failed in an answer."""
 
 PENDING = {
     Why.NOTHING_SERVED: "Nothing is served yet.",

@@ -34,7 +34,7 @@ class DraftsFile:
 
     def append(self, draft: Draft) -> None:
         """Add a draft; once this returns, it survives a power failure."""
-        with self._locked(), self.path.open("a", encoding="utf-8") as file:
+        with self.locked(), self.path.open("a", encoding="utf-8") as file:
             file.write(draft_line(draft))
             file.flush()
             os.fsync(file.fileno())
@@ -42,7 +42,7 @@ class DraftsFile:
     @contextmanager
     def changing(self) -> Iterator[list[Draft]]:
         """Yield the drafts to change in place, and write them at the end; nobody else writes meanwhile."""
-        with self._locked():
+        with self.locked():
             drafts = self.read()
             before = tuple(drafts)
             yield drafts
@@ -53,7 +53,8 @@ class DraftsFile:
         replace_durably(self.path, "".join(draft_line(draft) for draft in drafts))
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of this file and of the questions file; raises Busy if another process does so for long."""
         self.lock.parent.mkdir(parents=True, exist_ok=True)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.lock)

@@ -1,7 +1,6 @@
 """The command `lorag questions review`: a person decides about drafts, and accepted ones become questions."""
 
 import getpass
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from lorag.drafting.records import Draft, DraftStatus
 from lorag.errors import InputRejected, ParamsError
 from lorag.integrations import git_repo
 from lorag.params import Params
-from lorag.questions.questions import read_questions
 from lorag.questions.words import states
+from lorag.use_cases.draft.add_question import add_question
 from lorag.use_cases.draft.drafts_file import DraftsFile
 from lorag.workspace import Workspace
 
@@ -86,7 +85,7 @@ class Review:
             )
             if status is DraftStatus.ACCEPTED:
                 # The question first: after a kill in between, accepting it again finds it there.
-                _append_question(self.questions, decided)
+                add_question(self.questions, decided.accepted_line())
             drafts[place] = decided
         return decided
 
@@ -138,18 +137,3 @@ def _edited(draft: Draft, edit: Edit) -> Draft:
 def is_stated(draft: Draft) -> bool:
     """Whether the draft's passage states its first answer word for word; after an edit it may not."""
     return states(draft.passage, draft.answers[0])
-
-
-def _append_question(path: Path, draft: Draft) -> None:
-    known = read_questions(path) if path.is_file() else []
-    if any(question.id == draft.id for question in known):
-        return
-    if any(question.question == draft.question for question in known):
-        raise InputRejected(f"{draft.question!r} is there already", where=str(path), do="drop the draft, or edit it")
-    before = path.read_bytes() if path.is_file() else b""
-    line = json.dumps(draft.accepted_line(), ensure_ascii=False) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        file.write((b"\n" if before and not before.endswith(b"\n") else b"") + line.encode("utf-8"))
-        file.flush()
-        os.fsync(file.fileno())

@@ -12,6 +12,8 @@ from lorag.retrieval.index.store import Filter, IndexStore
 from lorag.strategies import AdapterKind
 from lorag.workspace import Workspace
 
+_NO_DOCUMENT = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -43,6 +45,30 @@ def readable_documents(
         named = frozenset(among)
         return named & release.documents.keys() if named else frozenset(release.documents)
     return frozenset(chunk.document_id for chunk in store.chunks(release.index, access.narrow(documents=among)))
+
+
+def readable_in_both(
+    access: Access, then: tuple[Release, IndexStore], now: tuple[Release, IndexStore]
+) -> frozenset[str] | None:
+    """Return the ids of the documents that the caller may read in an older release and in the served one.
+
+    A document that is gone from the served release is not among them: nobody can say any more who might read it. None
+    means that no document of the older release was closed to the caller since.
+    """
+    if access.reads_all:
+        return None
+    before = readable_documents(access, *then)
+    both = before & readable_documents(access, *now)
+    return None if both == before else both
+
+
+def within(where: Filter, documents: frozenset[str] | None) -> Filter:
+    """Return the filter for these documents only; None means no further restriction."""
+    if documents is None:
+        return where
+    named = [name for name in where.document_ids if name in documents] if where.document_ids else sorted(documents)
+    # No names would mean no restriction.
+    return Filter(tuple(named) or (_NO_DOCUMENT,), where.metadata)
 
 
 def count_readable(access: Access, workspace: Workspace, params: Params, environment: Mapping[str, str]) -> int | None:

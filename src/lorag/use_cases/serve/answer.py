@@ -100,7 +100,7 @@ def answer_served(
     ):
         model = open_model(found.folder if found else served.adapter)
         answer = _ask(question, strategy, served, model, params, meter, where, on_text)
-    return _result(question, strategy, answer, served, found, meter.stop(), workspace, params)
+    return result_of(question, strategy, answer, served, found, meter.stop(), workspace, params)
 
 
 def answer_with(
@@ -121,7 +121,7 @@ def answer_with(
     """
     with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
         answer = _ask(question, strategy, served, model, params, meter, where, on_text, on_hits)
-    return _result(question, strategy, answer, served, None, meter.stop(), workspace, params)
+    return result_of(question, strategy, answer, served, None, meter.stop(), workspace, params)
 
 
 def _ask(
@@ -140,7 +140,7 @@ def _ask(
     return answer
 
 
-def _result(
+def result_of(
     question: str,
     strategy: Strategy,
     answer: Answer,

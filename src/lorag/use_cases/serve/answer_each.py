@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from lorag.answering.generator import LanguageModel
 from lorag.answering.strategies import AnswerKind, answer_question
 from lorag.answering.support import Verdict, judge_claim
 from lorag.costs.records import Cost
@@ -14,9 +15,10 @@ from lorag.params import Params
 from lorag.questions.questions import compose
 from lorag.retrieval.index.store import Filter, Hit
 from lorag.strategies import BASELINE, Strategy
-from lorag.use_cases.serve.answer import AnswerResult
+from lorag.use_cases.serve.answer import AnswerResult, result_of
 from lorag.use_cases.serve.live import Live, LiveRelease
 from lorag.use_cases.serve.serve import search_served
+from lorag.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all columns share: the release, the number of passages that were found, and the cost of the search."""
+    """What all columns share: the release, the passages that were found, best first, and the cost of the search."""
 
     release: str
-    n_found: int
+    hits: tuple[Hit, ...]
     cost: Cost
 
 
@@ -45,28 +47,32 @@ def answer_each(
     live: LiveRelease,
     *,
     where: Filter = Filter(),
+    wrap: Callable[[LanguageModel], LanguageModel] = lambda model: model,
     on_search: Callable[[Shared], None] = lambda shared: None,
     on_column: Callable[[Column], None] = lambda column: None,
 ) -> list[Column]:
     """Answer by each strategy in its order; the strategies that read get the same hits.
 
-    `on_search` and `on_column` are called as soon as their part is there. Raises what `LiveRelease.use` raises if not
+    `wrap` is put around each model, to stop it. `on_search` and `on_column` are called as soon as their part is there.
+    Raises what `LiveRelease.use` raises if not
     even the base model can answer.
     """
     with _open_each(live) as (opened, refused):
         first = opened[BASELINE]
         params = first.params
         with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
-            result = search_served(question, first.served, params, generator=first.model, where=where)
+            result = search_served(question, first.served, params, generator=wrap(first.model), where=where)
             hits = result.relevant(params.search.min_similarity)
-        on_search(Shared(first.served.release.id, len(hits), meter.stop()))
+        on_search(Shared(first.served.release.id, tuple(hits), meter.stop()))
         columns: list[Column] = []
         for strategy in Strategy:
             column: Column
             if strategy in refused:
                 column = refused[strategy]
             else:
-                column = _answer(question, strategy, opened[strategy], hits, params)
+                part = opened[strategy]
+                part = replace(part, model=wrap(part.model))
+                column = _answer(question, strategy, part, hits, live.workspace)
             columns.append(column)
             on_column(column)
         return columns
@@ -107,8 +113,8 @@ def _open_each(live: LiveRelease) -> Iterator[tuple[dict[Strategy, Live], dict[S
         yield opened, refused
 
 
-def _answer(question: str, strategy: Strategy, part: Live, hits: Sequence[Hit], params: Params) -> AnswerResult:
-    release = part.served.release
+def _answer(question: str, strategy: Strategy, part: Live, hits: Sequence[Hit], workspace: Workspace) -> AnswerResult:
+    params, release = part.params, part.served.release
     with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
         answer = answer_question(
             compose(question),
@@ -121,10 +127,7 @@ def _answer(question: str, strategy: Strategy, part: Live, hits: Sequence[Hit], 
             embed=part.served.searcher.embed,
         )
         meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
-    kind = strategy.profile.adapter
-    adapter = release.adapters[kind].id if kind else None
-    cost, before = meter.stop(), part.served.fell_back_from
-    return AnswerResult(question, strategy, answer, release.id, before, cost, adapter, True if adapter else None)
+    return result_of(question, strategy, answer, part.served, None, meter.stop(), workspace, params)
 
 
 def _agree(one: AnswerResult, other: AnswerResult, min_support: float) -> bool:

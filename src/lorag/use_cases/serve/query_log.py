@@ -42,7 +42,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question to the service with its answer. `door` is how it came in: answers, chat, responses or mcp."""
+    """A question to the service with its answer. `door` is how it came in: answers, chat, responses, mcp or page."""
 
     id: str
     asked_utc: str
@@ -97,7 +97,7 @@ class QuestionCandidate:
 def read_candidates(file: Path) -> list[QuestionCandidate]:
     """Return the candidates of a file, oldest first; none if it does not exist. A damaged line is left out."""
     found = []
-    for value in _lines(file):
+    for value in read_lines(file):
         try:
             passages = tuple(Passage(**passage) for passage in value["passages"])
             verdict, strategy = Verdict(value["verdict"]), Strategy(value["strategy"])
@@ -110,7 +110,7 @@ def read_candidates(file: Path) -> list[QuestionCandidate]:
 def read_queries(file: Path) -> list[Query]:
     """Return the queries of a log, oldest first; none if it does not exist. A damaged line is left out."""
     found = []
-    for value in _lines(file):
+    for value in read_lines(file):
         try:
             found.append(Query.from_json(value))
         except (KeyError, TypeError, ValueError):
@@ -149,7 +149,7 @@ class QueryLog:
         with self._lock:
             # The texts of passages are kept with candidates only: elsewhere they would outlive their documents.
             named = tuple(replace(passage, text="") for passage in query.passages)
-            _append(self.workspace.queries_file, asdict(replace(query, passages=named)))
+            append_line(self.workspace.queries_file, asdict(replace(query, passages=named)))
             self._known[query.id] = query
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
@@ -185,7 +185,7 @@ class QueryLog:
             comment,
         )
         with self._lock:
-            _append(self.workspace.question_candidates_file, asdict(candidate))
+            append_line(self.workspace.question_candidates_file, asdict(candidate))
         return candidate
 
 
@@ -194,7 +194,8 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
+def read_lines(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a file of JSON lines, none if it does not exist; a damaged line is left out."""
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -209,7 +210,8 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
             yield value
 
 
-def _append(file: Path, value: Mapping[str, Any]) -> None:
+def append_line(file: Path, value: Mapping[str, Any]) -> None:
+    """Add an object to a file of JSON lines that only this user can read; several processes may do so."""
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(file, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600)
     try:
@@ -222,12 +224,12 @@ def _append(file: Path, value: Mapping[str, Any]) -> None:
 
 
 def _drop_before(file: Path, name: str, oldest: str) -> None:
-    lines = list(_lines(file))
+    lines = list(read_lines(file))
     kept = [value for value in lines if str(value.get(name, "")) >= oldest]
     if len(kept) < len(lines):
         temporary = file.with_name(f".{file.name}.tmp")
         temporary.unlink(missing_ok=True)
         for value in kept:
-            _append(temporary, value)
+            append_line(temporary, value)
         temporary.touch(mode=0o600)
         temporary.replace(file)

@@ -11,9 +11,9 @@ from typing import Any
 from lorag.errors import NotThere
 from lorag.knowledge.artifacts import document_from_json
 from lorag.knowledge.documents import BlockKind, Chunk, Document
-from lorag.releases.record import Release
-from lorag.retrieval.index.store import IndexStore
-from lorag.use_cases.serve.access import Access
+from lorag.releases.record import DocumentEntry
+from lorag.retrieval.index.store import Filter
+from lorag.use_cases.serve.serve import Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +81,31 @@ class DocumentTexts:
         self._read_at = (status.st_mtime_ns, status.st_size)
 
 
-def view_document(
-    document_id: str, release: Release, store: IndexStore, texts: DocumentTexts, access: Access
-) -> DocumentView:
-    """Return a document of the release; raises NotThere for an unknown one and for one that the caller may not read."""
-    chunks = store.chunks(release.index, access.narrow(documents=[document_id]))
+def find_chunks(document_id: str, served: Served, where: Filter) -> tuple[DocumentEntry, list[Chunk]]:
+    """Return a document's entry in the release and its chunks that `where` selects, sorted by id.
+
+    Raises NotThere for an unknown document, and for one that `where` hides.
+    """
+    release = served.release
+    chunks = served.searcher.store.chunks(release.index, where)
     entry = release.documents.get(document_id)
     if not chunks or entry is None:
         raise NotThere(
             "no such document for this key", where=f"release {release.id}", do="take an id from a citation or a search"
         )
+    return entry, chunks
+
+
+def view_document(document_id: str, served: Served, texts: DocumentTexts, where: Filter) -> DocumentView:
+    """Return a document of the release; `where` selects its chunks; raises NotThere as `find_chunks` does."""
+    entry, chunks = find_chunks(document_id, served, where)
     document = texts.find(document_id, entry.version)
     text, sections = _lay_out(document) if document else _gather(chunks)
     return DocumentView(
         document_id,
         entry.title,
         entry.version,
-        release.id,
+        served.release.id,
         dict(chunks[0].metadata),
         text,
         sections,

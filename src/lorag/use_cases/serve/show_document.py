@@ -1,16 +1,12 @@
 """A document of an open release as its indexed passages, in reading order where that is known."""
 
-import json
 from dataclasses import dataclass
 
-from lorag.errors import WorkspaceError
-from lorag.knowledge.artifacts import document_from_json
 from lorag.knowledge.documents import Chunk
+from lorag.releases.record import Release
 from lorag.retrieval.index.store import Filter
+from lorag.use_cases.serve.read_document import DocumentTexts, find_chunks
 from lorag.use_cases.serve.serve import Served
-from lorag.workspace import Workspace
-
-_MOST_PASSAGES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,47 +19,21 @@ class ShownDocument:
     id: str
     title: str
     version: str
+    release: Release
     passages: tuple[Chunk, ...]
     in_order: bool
 
 
-def show_document(name: str, served: Served, workspace: Workspace, where: Filter = Filter()) -> ShownDocument:
-    """Return the document of that id; raises WorkspaceError if the release or `where` has no such document."""
-    entry = served.release.documents.get(name)
-    searcher = served.searcher
-    passages: list[Chunk] = []
-    if entry is not None:
-        # Any vector does: the filter decides, inside the store.
-        (vector,) = searcher.embed([entry.title or name])
-        wanted = Filter((name,), where.metadata)
-        hits = searcher.store.search_vector(searcher.ref, vector, _MOST_PASSAGES, where=wanted, exact=True)
-        passages = [hit.chunk for hit in hits]
-    if entry is None or not passages:
-        raise WorkspaceError(
-            f"no document {name!r} in release {served.release.id}", do="look at the documents of another release"
-        )
-    text = _text_of(name, entry.version, workspace)
-    if text is None:
+def show_document(document_id: str, served: Served, texts: DocumentTexts, where: Filter) -> ShownDocument:
+    """Return the passages that `where` selects of a document; raises NotThere if there are none."""
+    entry, passages = find_chunks(document_id, served, where)
+    document = texts.find(document_id, entry.version)
+    if document is None:
         passages.sort(key=lambda chunk: (chunk.context, chunk.id))
     else:
+        text = document.text
         passages.sort(key=lambda chunk: _place(chunk, text))
-    return ShownDocument(name, entry.title, entry.version, tuple(passages), text is not None)
-
-
-def _text_of(name: str, version: str, workspace: Workspace) -> str | None:
-    """Return the text of the pipeline's document if it is the one of the release; None otherwise."""
-    named = json.dumps(name, ensure_ascii=False)
-    try:
-        with workspace.documents_file.open(encoding="utf-8", errors="surrogatepass") as file:
-            for line in file:
-                if named not in line:
-                    continue
-                document = document_from_json(json.loads(line))
-                if document.id == name:
-                    return document.text if document.version == version else None
-    except (OSError, ValueError, KeyError):
-        pass
-    return None
+    return ShownDocument(document_id, entry.title, entry.version, served.release, tuple(passages), document is not None)
 
 
 def _place(chunk: Chunk, text: str) -> tuple[int, str]:

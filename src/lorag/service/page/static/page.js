@@ -1,5 +1,5 @@
-// What HTML and htmx cannot do: copy a command, send a question with Enter, read off the break-even,
-// and say that the service is down.
+// What HTML and htmx cannot do: copy a command, send a question with Enter, decide about drafts by key,
+// read off the break-even, and say that the service is down.
 (() => {
   "use strict";
 
@@ -25,6 +25,24 @@
     if (event.key !== "Enter" || event.shiftKey || event.isComposing || !event.target.matches("[data-enter]")) return;
     event.preventDefault();
     event.target.form.requestSubmit();
+  });
+
+  // A key presses the button that names it, unless somebody types.
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) {
+      const edited = event.key === "Escape" && event.target.closest("details");
+      if (edited) {
+        edited.open = false;
+        edited.querySelector("summary").focus();
+      }
+      return;
+    }
+    const button = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (!button) return;
+    event.preventDefault();
+    button.click();
+    if (button.matches("summary") && button.parentElement.open) button.parentElement.querySelector("textarea").focus();
   });
 
   function showFailure(place, said, todo) {

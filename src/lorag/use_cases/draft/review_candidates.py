@@ -1,0 +1,127 @@
+"""The review of candidates: a person says what failed, and a question of the service becomes a test question."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lorag.drafting.records import DraftStatus
+from lorag.errors import InputRejected
+from lorag.params import Params
+from lorag.questions.questions import Question
+from lorag.use_cases.draft.add_question import add_question
+from lorag.use_cases.draft.drafts_file import DraftsFile
+from lorag.use_cases.draft.review_drafts import open_review
+from lorag.use_cases.serve.decisions import Decision, Failure, open_candidates, write_decisions
+from lorag.use_cases.serve.query_log import QuestionCandidate
+from lorag.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the answer to a candidate should have been: the accepted answer, and the document that holds it."""
+
+    question: str
+    answer: str = ""
+    document_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateReview:
+    """A review of a workspace's candidates by one person; each decision is on disk before the next one.
+
+    `questions` is the file that accepted candidates are added to; the lock of `drafts` is held meanwhile. `documents`
+    are the ids of the served documents.
+    """
+
+    file: Path
+    drafts: DraftsFile
+    questions: Path
+    reviewer: str
+    documents: Collection[str]
+
+    def read(self) -> list[QuestionCandidate]:
+        """Return the candidates that nobody decided about, newest first, and one for each answer."""
+        newest = {candidate.query: candidate for candidate in open_candidates(self.file)}
+        return list(newest.values())[::-1]
+
+    def find(self, candidate_id: str) -> QuestionCandidate:
+        """Return an open candidate; raises InputRejected if there is none of that id."""
+        found = next((each for each in open_candidates(self.file) if each.id == candidate_id), None)
+        if found is None:
+            raise InputRejected(
+                f"no open candidate {candidate_id!r}", where=self.file.name, do="somebody may have decided about it"
+            )
+        return found
+
+    def accept(self, candidate_id: str, failure: Failure | None, wanted: Wanted) -> str:
+        """Add the candidate to the questions file and return the id of its question.
+
+        `failure` is None if the answer was right. For SHOULD_HAVE_DECLINED the question gets neither answer nor
+        document. Raises InputRejected for an unknown candidate, for a missing question, answer or document, and for a
+        document that is not served.
+        """
+        with self.drafts.locked():
+            candidate = self.find(candidate_id)
+            line = self._line(candidate, failure, wanted)
+            # The question first: after a kill in between, accepting it again finds it there.
+            add_question(self.questions, line)
+            self._decide(candidate, DraftStatus.ACCEPTED, failure)
+        return str(line["id"])
+
+    def drop(self, candidate_id: str) -> None:
+        """Mark a candidate as dropped; raises InputRejected for an unknown one."""
+        with self.drafts.locked():
+            self._decide(self.find(candidate_id), DraftStatus.DROPPED, None)
+
+    def _line(self, candidate: QuestionCandidate, failure: Failure | None, wanted: Wanted) -> dict[str, object]:
+        texts = [wanted.question, *([] if failure is Failure.SHOULD_HAVE_DECLINED else [wanted.answer])]
+        if not all(text.strip() for text in texts):
+            raise InputRejected("no question, or no answer, is given", where=candidate.id, do="write both, or drop it")
+        gold: tuple[str, ...] = ()
+        answers: tuple[str, ...] = ()
+        if failure is not Failure.SHOULD_HAVE_DECLINED:
+            gold, answers = (wanted.document_id.strip(),), (wanted.answer.strip(),)
+            if gold[0] not in self.documents:
+                raise InputRejected(
+                    f"no page {gold[0]!r} is served", where=candidate.id, do="name the page that holds the answer"
+                )
+        question = Question(
+            id=f"asked-{candidate.id.removeprefix('cand_')[:10]}",
+            question=wanted.question.strip(),
+            answers=answers,
+            gold_doc_ids=gold,
+        )
+        kept = question.model_dump(include={"id", "question", "answers", "gold_doc_ids"}, mode="json")
+        return kept | {
+            "candidate": candidate.id,
+            "failure": failure.value if failure else None,
+            "reviewed_by": self.reviewer,
+            "reviewed_at": _now(),
+        }
+
+    def _decide(self, candidate: QuestionCandidate, status: DraftStatus, failure: Failure | None) -> None:
+        # Other verdicts on the same answer are decided with it.
+        same = [each for each in open_candidates(self.file) if each.query == candidate.query]
+        write_decisions(
+            self.file,
+            [Decision(each.id, status.value, failure, self.reviewer, _now()) for each in same],
+        )
+
+
+def open_candidate_review(
+    workspace: Workspace, params: Params, documents: Collection[str], reviewer: str
+) -> CandidateReview:
+    """Return the review of the workspace's candidates by `reviewer`."""
+    review = open_review(workspace, params, reviewer=reviewer)
+    file = workspace.question_candidates_file
+    return CandidateReview(file, review.drafts, review.questions, review.reviewer, documents)
+
+
+def named_documents(candidate: QuestionCandidate) -> Sequence[str]:
+    """Return the documents of the passages that were found, best first."""
+    return list(dict.fromkeys(passage.document_id for passage in candidate.passages))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
