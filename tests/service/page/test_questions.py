@@ -153,6 +153,17 @@ def test_what_was_right_or_declined_is_a_candidate_too(place: Place, client: Tes
     assert "Declined" in listed and "Who paints the lighthouse on the hill?" in listed
 
 
+def test_what_was_rightly_declined_needs_neither_answer_nor_page(place: Place, client: TestClient) -> None:
+    question = "Who paints the mast of the schooner?"
+    ask(client, question)
+    name = client.get("/questions").text.split("/questions/candidate?id=")[1].split('"')[0]
+    assert "right to decline" in client.get(f"/questions/candidate?id={name}", headers=PART).text
+    data = {"candidate": name, "failure": "nothing", "question": question}
+    assert "Added to" in client.post("/questions/candidate", data=data, headers=PART).text
+    (line,) = read_training_questions(questions_file(place)).questions
+    assert (line.question, line.answers, line.gold_doc_ids) == (question, (), ())
+
+
 def hidden_text(text: str, name: str) -> str:
     return text.split(f'<textarea name="{name}"')[1].split("</textarea>")[0]
 

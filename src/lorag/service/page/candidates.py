@@ -16,7 +16,13 @@ from lorag.service.page.context import DOOR, PageContext, PageRoute
 from lorag.service.page.headers import PRIVATE
 from lorag.service.page.render import show, wants_part
 from lorag.service.page.words import CANDIDATE_VERDICTS, FAILURES
-from lorag.use_cases.draft.review_candidates import CandidateReview, Wanted, named_documents, open_candidate_review
+from lorag.use_cases.draft.review_candidates import (
+    CandidateReview,
+    Wanted,
+    is_to_decline,
+    named_documents,
+    open_candidate_review,
+)
 from lorag.use_cases.serve.access import EVERYTHING
 from lorag.use_cases.serve.decisions import Failure
 from lorag.use_cases.serve.query_log import QuestionCandidate, Verdict
@@ -98,7 +104,7 @@ def _decide(
     failure = None if pressed == _NOTHING_FAILED else Failure(pressed)
     name = review.accept(candidate.id, failure, wanted)
     said = f"Added to {review.questions.name} as {name}: {wanted.question.strip()}"
-    if failure is not Failure.SHOULD_HAVE_DECLINED:
+    if not is_to_decline(candidate, failure):
         text = page.desk.document(wanted.document_id.strip(), EVERYTHING).text
         if not states(text, wanted.answer):
             said += f" – note that {wanted.document_id} does not state {wanted.answer!r} in these words"

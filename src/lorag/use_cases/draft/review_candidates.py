@@ -57,8 +57,7 @@ class CandidateReview:
     def accept(self, candidate_id: str, failure: Failure | None, wanted: Wanted) -> str:
         """Add the candidate to the questions file and return the id of its question.
 
-        `failure` is None if the answer was right. For SHOULD_HAVE_DECLINED the question gets neither answer nor
-        document. Raises InputRejected for an unknown candidate, for a missing question, answer or document, and for a
+        `failure` is None if the answer was right. If declining is right, the question gets neither answer nor document. Raises InputRejected for an unknown candidate, for a missing question, answer or document, and for a
         document that is not served.
         """
         with self.drafts.locked():
@@ -75,12 +74,13 @@ class CandidateReview:
             self._decide(self.find(candidate_id), DraftStatus.DROPPED, None)
 
     def _line(self, candidate: QuestionCandidate, failure: Failure | None, wanted: Wanted) -> dict[str, object]:
-        texts = [wanted.question, *([] if failure is Failure.SHOULD_HAVE_DECLINED else [wanted.answer])]
+        declines = is_to_decline(candidate, failure)
+        texts = [wanted.question, *([] if declines else [wanted.answer])]
         if not all(text.strip() for text in texts):
             raise InputRejected("no question, or no answer, is given", where=candidate.id, do="write both, or drop it")
         gold: tuple[str, ...] = ()
         answers: tuple[str, ...] = ()
-        if failure is not Failure.SHOULD_HAVE_DECLINED:
+        if not declines:
             gold, answers = (wanted.document_id.strip(),), (wanted.answer.strip(),)
             if gold[0] not in self.documents:
                 raise InputRejected(
@@ -116,6 +116,11 @@ def open_candidate_review(
     review = open_review(workspace, params, reviewer=reviewer)
     file = workspace.question_candidates_file
     return CandidateReview(file, review.drafts, review.questions, review.reviewer, documents)
+
+
+def is_to_decline(candidate: QuestionCandidate, failure: Failure | None) -> bool:
+    """Whether no document answers the question: it should have been declined, or rightly was."""
+    return failure is Failure.SHOULD_HAVE_DECLINED or (failure is None and candidate.kind == "declined")
 
 
 def named_documents(candidate: QuestionCandidate) -> Sequence[str]:
