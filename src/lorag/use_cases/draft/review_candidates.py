@@ -57,8 +57,9 @@ class CandidateReview:
     def accept(self, candidate_id: str, failure: Failure | None, wanted: Wanted) -> str:
         """Add the candidate to the questions file and return the id of its question.
 
-        `failure` is None if the answer was right. If declining is right, the question gets neither answer nor document. Raises InputRejected for an unknown candidate, for a missing question, answer or document, and for a
-        document that is not served.
+        `failure` is None if the answer was right. If declining is right, the question gets neither answer nor document.
+        Raises InputRejected for an unknown candidate, for a missing question, answer or document, and for a document
+        that is not served.
         """
         with self.drafts.locked():
             candidate = self.find(candidate_id)
