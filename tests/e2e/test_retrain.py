@@ -168,6 +168,7 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
         "facts": ["lamp4", "lamp6"],
         "documents_gone": ["pier10.md"],
         "coverage": tuned["coverage"],
+        "stopped": [],
     }
     carried = call(cli, workspace, "refresh")
     assert carried["generation"] == 3

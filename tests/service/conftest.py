@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from lorag.service.app import make_app
 from lorag.service.keys import add_key
 from lorag.strategies import AdapterKind
+from tests.contract.conftest import start, weaviate_binary, weaviate_environment  # noqa: F401  # fixtures
 from tests.servers import free_port
 from tests.use_cases.conftest import Place, make_place
 

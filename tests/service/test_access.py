@@ -33,8 +33,6 @@ TEAMS = ("harbour", "kitchen", "it's", "50%_*", "harbour' OR 1=1")
 LEVELS = ("1", "2")
 WORDS = ("tide", "berth", "galley", "kipper", "crane")
 
-pytest_plugins = ["tests.contract.conftest"]
-
 
 @functools.cache
 def vector_of(seed: str) -> Any:

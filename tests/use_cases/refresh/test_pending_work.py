@@ -103,7 +103,7 @@ CHANGES: dict[str, tuple[Callable[[Place], None], set[Why]]] = {
     "the source away": (lambda p: shutil.rmtree(p.source), {Why.SOURCE}),
     "the questions": (
         lambda p: p.workspace.resolve(p.params.knowledge.questions).write_text(
-            '{"id": "1", "question": "How deep?", "answers": ["7.25"]}\n'
+            '{"id": "1", "question": "How deep?", "answers": ["7.25"], "gold_doc_ids": []}\n'
         ),
         {Why.QUESTIONS},
     ),
