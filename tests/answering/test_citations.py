@@ -129,3 +129,19 @@ def test_a_path_of_headings_is_no_answer() -> None:
     assert find_support(
         limits.context + ".", "How often is it polled?", whole(limits), {"limits.md": "1"}, 0.5
     ) == Support((), (), complete=False)
+
+
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["Jean Ribault charted the St. Johns River.", "It was long."],
+        ["William E. Simon was the first administrator.", "He left."],
+        ["She met the U.S. Army.", "We met in the U.S.", "The army left."],
+        ["Take vitamin C.", "The dose is 5.", "See No. 4 and Fig. 3.", "End."],
+        ["Is it allowed?", "No.", "You may not, e.g. Sundays."],
+        ["It is 7.2 m.", "Next, i.e. Monday."],
+    ],
+)
+def test_a_sentence_does_not_end_at_an_abbreviation_or_an_initial(sentences: list[str]) -> None:
+    text = " ".join(sentences)
+    assert [text[start:end] for start, end in spans_of(text)] == sentences
