@@ -1,4 +1,4 @@
-"""Commands that draft questions and review the drafts."""
+"""Commands that draft questions, and review drafts and candidates."""
 
 import os
 import sys
@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from lorag.commands.options import Json, open_workspace
+from lorag.console import candidates as console_candidates
 from lorag.console import questions as console_questions
 from lorag.console import terminal as console
 from lorag.drafting.proposal import Writers
 from lorag.errors import ParamsError
 
 commands = typer.Typer()
-questions_app = typer.Typer(help="Draft questions about the served documents, and review the drafts.")
+questions_app = typer.Typer(help="Draft questions about the served documents, and review drafts and candidates.")
 commands.add_typer(questions_app, name="questions")
 
 
@@ -107,3 +108,44 @@ def review(
     result = review_to_json(opened, opened.read(), decided)
     show = console_questions.show_list if list_all else console_questions.show_reviewed
     console.show(result, lambda: show(result), as_json=as_json)
+
+
+@questions_app.command(epilog="Example: lorag questions candidates --drop cand_0a1b2c3d4e")
+def candidates(
+    context: typer.Context,
+    accept: Annotated[
+        str | None, typer.Option(help="Make a test question of this candidate; needs --failure.", metavar="ID")
+    ] = None,
+    failure: Annotated[
+        str | None,
+        typer.Option(
+            help="search_missed, reader_ignored, quoted_wrong, should_have_declined, or nothing.", metavar="WHAT"
+        ),
+    ] = None,
+    answer: Annotated[str, typer.Option(help="With --accept: the right answer.", metavar="TEXT")] = "",
+    page: Annotated[
+        str | None, typer.Option(help="With --accept: the document that holds it; else the first found.", metavar="ID")
+    ] = None,
+    question: Annotated[
+        str | None, typer.Option(help="With --accept: the question to write instead.", metavar="TEXT")
+    ] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="Drop this candidate; may be repeated.", metavar="ID")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Who reviews; if left out, git's user.name or yours.", metavar="NAME")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at answers that got a verdict or were declined, and make test questions of them, one key for each.
+
+    Nothing becomes a question by itself. Without a terminal, the open candidates are listed.
+    """
+    workspace, params = open_workspace(context)
+    from lorag.use_cases.draft.review_candidates import candidates_to_json, decide, open_served_review
+
+    opened = open_served_review(workspace, params, by)
+    decided = decide(opened, accept, failure, answer, page, question, drop or ())
+    asks = not (accept or drop or as_json) and sys.stdin.isatty() and sys.stdout.isatty()
+    if asks:
+        decided = console_candidates.review_by_key(opened)
+    result = candidates_to_json(opened, decided)
+    console.show(result, lambda: console_candidates.show_candidates(result, listed=not asks), as_json=as_json)

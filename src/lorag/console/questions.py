@@ -81,7 +81,7 @@ def review_by_key(review: "Review") -> list["Draft"]:
     for number, draft in enumerate(waiting, start=1):
         _show_draft(draft, f"{number} of {len(waiting)}")
         while True:
-            key = _read_key()
+            key = read_key()
             try:
                 if key == "a":
                     decided.append(review.accept(draft.id))
@@ -135,7 +135,8 @@ def _show_draft(draft: "Draft", place: str) -> None:
     say(_KEYS)
 
 
-def _read_key() -> str:
+def read_key() -> str:
+    """Return the next key that is pressed, as a small letter; raise KeyboardInterrupt for Ctrl-C and Ctrl-D."""
     key = click.getchar().lower()
     # getchar leaves these to the caller where the terminal is in raw mode.
     if key in ("\x03", "\x04"):

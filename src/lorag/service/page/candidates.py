@@ -17,6 +17,7 @@ from lorag.service.page.headers import PRIVATE
 from lorag.service.page.render import show, wants_part
 from lorag.service.page.words import CANDIDATE_VERDICTS, FAILURES
 from lorag.use_cases.draft.review_candidates import (
+    NOTHING_FAILED,
     CandidateReview,
     Wanted,
     is_to_decline,
@@ -27,7 +28,6 @@ from lorag.use_cases.serve.access import EVERYTHING
 from lorag.use_cases.serve.decisions import Failure
 from lorag.use_cases.serve.query_log import QuestionCandidate, Verdict
 
-_NOTHING_FAILED = "nothing"
 _DROP = "drop"
 
 
@@ -99,9 +99,9 @@ def _decide(
     if pressed == _DROP:
         review.drop(candidate.id)
         return f"Dropped: {candidate.question}"
-    if pressed not in (*Failure, _NOTHING_FAILED):
-        raise ParamsError(f"no failure {pressed!r}", do=f"choose one of {', '.join((*Failure, _NOTHING_FAILED))}")
-    failure = None if pressed == _NOTHING_FAILED else Failure(pressed)
+    if pressed not in (*Failure, NOTHING_FAILED):
+        raise ParamsError(f"no failure {pressed!r}", do=f"choose one of {', '.join((*Failure, NOTHING_FAILED))}")
+    failure = None if pressed == NOTHING_FAILED else Failure(pressed)
     name = review.accept(candidate.id, failure, wanted)
     said = f"Added to {review.questions.name} as {name}: {wanted.question.strip()}"
     if not is_to_decline(candidate, failure):

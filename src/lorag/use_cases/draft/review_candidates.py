@@ -1,20 +1,25 @@
 """The review of candidates: a person says what failed, and a question of the service becomes a test question."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from lorag.drafting.records import DraftStatus
-from lorag.errors import InputRejected
+from lorag.errors import InputRejected, ParamsError
 from lorag.params import Params
 from lorag.questions.questions import Question
+from lorag.releases.shelf import ReleaseShelf
 from lorag.use_cases.draft.add_question import add_question
 from lorag.use_cases.draft.drafts_file import DraftsFile
 from lorag.use_cases.draft.review_drafts import open_review
 from lorag.use_cases.serve.decisions import Decision, Failure, open_candidates, write_decisions
 from lorag.use_cases.serve.query_log import QuestionCandidate
 from lorag.workspace import Workspace
+
+NOTHING_FAILED = "nothing"
+"""The name that a person gives where the answer was right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,66 @@ def open_candidate_review(
     review = open_review(workspace, params, reviewer=reviewer)
     file = workspace.question_candidates_file
     return CandidateReview(file, review.drafts, review.questions, review.reviewer, documents)
+
+
+def open_served_review(workspace: Workspace, params: Params, reviewer: str | None) -> CandidateReview:
+    """Return the review over the documents of the served release; without a reviewer, git's or the system's user."""
+    served = ReleaseShelf(workspace.state).served()
+    review = open_review(workspace, params, reviewer=reviewer)
+    documents = served.documents if served else ()
+    file = workspace.question_candidates_file
+    return CandidateReview(file, review.drafts, review.questions, review.reviewer, documents)
+
+
+def decide(
+    review: CandidateReview,
+    accept: str | None = None,
+    failure: str | None = None,
+    answer: str = "",
+    page: str | None = None,
+    question: str | None = None,
+    drop: Sequence[str] = (),
+) -> list[str]:
+    """Accept one candidate and drop others; return their ids.
+
+    `failure` is a value of Failure, or "nothing". Without a `page` the first document that was found is taken. Raises
+    ParamsError for an unknown failure and if only one of `accept` and `failure` is given, and what `CandidateReview`
+    raises.
+    """
+    if (accept is None) != (failure is None):
+        raise ParamsError("--accept and --failure need each other", where="lorag questions candidates", do="give both")
+    decided: list[str] = []
+    if accept is not None and failure is not None:
+        named = failure_named(failure)
+        candidate = review.find(accept)
+        document = page or next(iter(named_documents(candidate)), "")
+        review.accept(accept, named, Wanted(question or candidate.question, answer, document))
+        decided.append(accept)
+    for name in drop:
+        review.drop(name)
+        decided.append(name)
+    return decided
+
+
+def failure_named(name: str) -> Failure | None:
+    """Return the failure of that name, None for "nothing"; raises ParamsError for another name."""
+    if name == NOTHING_FAILED:
+        return None
+    if name not in tuple(Failure):
+        raise ParamsError(
+            f"no failure {name!r}", where="--failure", do=f"choose one of {', '.join((*Failure, NOTHING_FAILED))}"
+        )
+    return Failure(name)
+
+
+def candidates_to_json(review: CandidateReview, decided: Sequence[str]) -> dict[str, Any]:
+    """Return the object that `lorag questions candidates --json` prints; docs/json.md lists its keys."""
+    return {
+        "file": str(review.file),
+        "questions": str(review.questions),
+        "decided": list(decided),
+        "candidates": [asdict(candidate) for candidate in review.read()],
+    }
 
 
 def is_to_decline(candidate: QuestionCandidate, failure: Failure | None) -> bool:
