@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -33,11 +34,20 @@ for group in (knowledge, questions, answers, adapters, comparison, costs, operat
     app.add_typer(group.commands)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.say(f"lorag {version('lorag')}")
+        raise typer.Exit
+
+
 @app.callback()
 def main_options(
     context: typer.Context,
     workspace: Annotated[Path, typer.Option(help="The workspace, or a folder inside it.", metavar="DIR")] = Path(),
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and log lines.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     """Keep a language model's knowledge current, and measure what each update costs."""
     context.obj = Settings(workspace, debug, context.obj)

@@ -76,6 +76,14 @@ def test_a_limit_keeps_some_by_hash_and_a_larger_one_keeps_those_too() -> None:
     assert more == [name for name in every if name in more], "in the order of the file"
 
 
+def test_at_least_half_of_a_limit_are_facts() -> None:
+    facts = [make_fact(make_question(f"f{number}")) for number in range(7)]
+    controls = [make_question(f"c{number}", gold_doc_ids=[]) for number in range(40)]
+    for limit, n_facts in ((1, 1), (5, 3), (14, 7), (30, 7), (46, 7)):
+        found = compile_questions(facts, controls, [], [], Wording.HELD_OUT, limit)
+        assert (len(found), sum(one.topic is Topic.FACT for one in found)) == (limit, n_facts)
+
+
 def test_a_limit_counts_questions_of_one_id_apart() -> None:
     controls = [make_question(f"q{number}", gold_doc_ids=[]) for number in range(20)]
     facts = [make_fact(make_question(f"q{number}")) for number in range(20)]

@@ -71,7 +71,7 @@ BODIES: dict[str, tuple[str, bytes, int, str]] = {
     "many names in where": (ANSWERS, ask(where={str(n): "" for n in range(30)}), 422, "where"),
     "an unknown release": (ANSWERS, ask(as_of="nowhere"), 404, ""),
     "a path for a release": (ANSWERS, ask(as_of="../../etc/passwd"), 404, ""),
-    "a number for a release": (ANSWERS, ask(as_of=1), 422, "as_of"),
+    "a share for a release": (ANSWERS, ask(as_of=1.5), 422, "as_of"),
     "a word for stream": (ANSWERS, ask(stream="yes"), 422, "stream"),
     "a strategy without adapter": (ANSWERS, ask(strategy="tuned"), 400, ""),
     "the same as a stream": (ANSWERS, ask(strategy="tuned", stream=True), 400, ""),

@@ -1,10 +1,13 @@
-"""Where a workspace may not be made."""
+"""Where a workspace may be made, and where not."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from lorag.errors import WorkspaceError
+from lorag.integrations.dvc.dvc_repo import config_after_a_move
 from lorag.use_cases.init_workspace import init_workspace
 
 
@@ -18,3 +21,27 @@ def test_a_workspace_is_not_made_inside_another_one(tmp_path: Path) -> None:
             init_workspace(inner, source, None)
         assert str(outer) in refused.value.what and not inner.exists()
     assert init_workspace(outer / ".lorag" / "walk", source, None), "what git ignores is no part of it"
+
+
+def test_a_path_that_is_not_ascii_or_has_signs_of_config_files_is_a_place_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# A\n\nThe lamp is lit at 18:30.\n")
+    root = init_workspace(tmp_path / "dócs, 100% #1" / "kéda", tmp_path / "docs", None).root
+    remotes = subprocess.run(
+        [sys.executable, "-m", "dvc", "remote", "list"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    assert str(root / ".dvc" / "cache") in remotes
+    moved = root.rename(root.with_name("schlüssel"))
+    assert config_after_a_move(moved) is not None
+
+
+def test_what_fails_leaves_no_half_of_a_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docs").mkdir()
+
+    def fail(root: Path) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("lorag.use_cases.init_workspace.dvc_repo.init_dvc", fail)
+    with pytest.raises(OSError, match="no space"):
+        init_workspace(tmp_path / "w", tmp_path / "docs", None)
+    assert not (tmp_path / "w").exists()

@@ -54,7 +54,8 @@ def compile_questions(
 
     No wording of a control is ever trained on: controls without an answer are asked in all their wordings, because
     there are few of them. Adapters learn to decline `unanswerable`, so only its held-out phrasings are asked. If there
-    are more than `limit` questions, those whose ids hash lowest stay; between equal ids the topic decides.
+    are more than `limit` questions, at least half of those that stay ask for facts, if there are so many. Of facts and
+    others, those whose ids hash lowest stay; between equal ids the topic decides.
     """
     every = [
         *(_of_fact(fact, wording) for fact in facts),
@@ -69,7 +70,11 @@ def compile_questions(
     def rank(at: int) -> tuple[str, Topic, int]:
         return digest_of(["compared", every[at].id]), every[at].topic, at
 
-    return [every[at] for at in sorted(sorted(range(len(every)), key=rank)[:limit])]
+    ranked = sorted(range(len(every)), key=rank)
+    facts = [at for at in ranked if every[at].topic is Topic.FACT]
+    others = [at for at in ranked if every[at].topic is not Topic.FACT]
+    n_facts = min(len(facts), max((limit + 1) // 2, limit - len(others)))
+    return [every[at] for at in sorted([*facts[:n_facts], *others[: limit - n_facts]])]
 
 
 def question_set_digest(questions: Sequence[SetQuestion]) -> str:

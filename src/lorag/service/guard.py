@@ -120,7 +120,8 @@ class Guard:
         scheme, _, key = headers.get("authorization", "").partition(" ")
         access = self.keys.find(key.strip()) if scheme.lower() == "bearer" else None
         if access is None:
-            raise refusal(401, "no-key", "a key is needed", do=_SEND_KEY, WWW_Authenticate="Bearer")
+            what = "this key is not known" if scheme.lower() == "bearer" and key.strip() else "a key is needed"
+            raise refusal(401, "no-key", what, do=_SEND_KEY, WWW_Authenticate="Bearer")
         self.rates.count(access.name)
         return access
 

@@ -6,11 +6,11 @@ from typing import Annotated, Any, TypeVar
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from lorag.errors import LoragError
 from lorag.service.asked import Asked
-from lorag.service.routing import MAX_QUESTION, Service
+from lorag.service.routing import MAX_QUESTION, Service, as_text
 from lorag.service.work import Watch
 from lorag.strategies import READER, Strategy
 from lorag.use_cases.serve.access import Access
@@ -26,7 +26,9 @@ _INSTRUCTIONS = (
 Question = Annotated[str, Field(min_length=1, max_length=MAX_QUESTION, description="A question that stands alone.")]
 Query = Annotated[str, Field(min_length=1, max_length=MAX_QUESTION, description="What to look for.")]
 Number = Annotated[int, Field(ge=1, le=50, description="How many passages.")]
-Release = Annotated[str | None, Field(max_length=100, description="A release, by id or generation.")]
+Release = Annotated[
+    str | None, BeforeValidator(as_text), Field(max_length=100, description="A release, by id or generation.")
+]
 Where = Annotated[dict[str, str] | None, Field(description="Metadata that a page must have.")]
 
 T = TypeVar("T")

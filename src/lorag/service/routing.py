@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lorag.params import ServiceParams
 from lorag.service.desk import Desk
@@ -20,12 +20,20 @@ from lorag.workspace import Workspace
 MAX_QUESTION = 8_000
 """The most characters of a question, about 2,000 tokens."""
 
+
+def as_text(value: Any) -> Any:
+    """Return the number of a release as text, for programs that send it as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 Text = Annotated[str, Field(min_length=1, max_length=MAX_QUESTION)]
 Where = Annotated[
     dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=1_000)]],
     Field(max_length=20, description="Metadata that a document must have, all of it."),
 ]
-AsOf = Annotated[str | None, Field(max_length=100, description="A retained release, by id or generation.")]
+AsOf = Annotated[
+    str | None, BeforeValidator(as_text), Field(max_length=100, description="A retained release, by id or generation.")
+]
 
 
 class Body(BaseModel):

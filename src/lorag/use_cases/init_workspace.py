@@ -37,11 +37,23 @@ def init_workspace(root: Path, source: Path, questions: Path | None, model: str 
     _refuse_unusable(root, source, questions)
     if model is not None:
         model = _checked(model)
+    is_new = not root.exists()
+    try:
+        _make(root, source.resolve(), questions.resolve() if questions else None, model)
+    except BaseException:
+        # Half a workspace would be in the way of the next attempt.
+        if is_new:
+            shutil.rmtree(root, ignore_errors=True)
+        raise
+    return Workspace(root)
+
+
+def _make(root: Path, source: Path, questions: Path | None, model: str | None) -> None:
     root.mkdir(parents=True, exist_ok=True)
     own_repository = not git_repo.is_repository_root(root)
     if own_repository:
         git_repo.init_repository(root)
-    _write_params(root, source.resolve(), questions.resolve() if questions else None, model)
+    _write_params(root, source, questions, model)
     for name in ("dvc.yaml", "prefect.yaml"):
         shutil.copyfile(str(template(name)), root / name)
     with (root / ".gitignore").open("a", encoding="utf-8") as file:
@@ -50,7 +62,6 @@ def init_workspace(root: Path, source: Path, questions: Path | None, model: str 
     dvc_repo.init_dvc(root)
     if own_repository:
         git_repo.commit(root, _versioned_by_git(root), "Start the workspace")
-    return Workspace(root)
 
 
 def _versioned_by_git(root: Path) -> list[str]:

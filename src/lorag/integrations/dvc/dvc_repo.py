@@ -22,7 +22,7 @@ VERSIONS_STAGE = "versions"
 """Its command writes versions.json, for those who call DVC themselves."""
 
 _OWN_REMOTE = "workspace"
-_REMOTE_URL = re.compile(rf"""\['remote "{_OWN_REMOTE}"'\]\n\s*url = (?P<root>/.*)/\.dvc/cache$""", re.MULTILINE)
+_REMOTE_URL = re.compile(rf"""\['remote "{_OWN_REMOTE}"'\]\n\s*url = "?(?P<root>/.*)/\.dvc/cache"?$""", re.MULTILINE)
 
 STAGE_ERROR_FILE = "LORAG_STAGE_ERROR_FILE"
 """The variable with the path of the file in which a stage, a process of its own, reports its error to the flow."""
@@ -38,10 +38,22 @@ def init_dvc(root: Path) -> None:
     with _quiet(root), Repo.init(str(root)) as repo:
         with repo.config.edit("repo") as config:
             config["core"] = {"analytics": False, "site_cache_dir": ".dvc/tmp/site"}
-        # Lets a clone on the same machine `dvc pull` without any set-up, until a real remote replaces it.
-        with repo.config.edit("repo") as config:
             config["core"]["remote"] = _OWN_REMOTE
-            config["remote"][_OWN_REMOTE] = {"url": str(root / ".dvc" / "cache")}
+    _add_remote(root / ".dvc" / "config", str(root / ".dvc" / "cache"))
+
+
+def _add_remote(config_file: Path, url: str) -> None:
+    """Lets a clone on the same machine `dvc pull` without any set-up, until a real remote replaces it.
+
+    DVC itself cannot write a path that is not ASCII into its config, though it reads one.
+    """
+    from configobj import ConfigObj
+
+    config = ConfigObj(str(config_file), encoding="utf-8", interpolation=False)
+    config[f'remote "{_OWN_REMOTE}"'] = {"url": url}
+    config.initial_comment, config.indent_type = [], "    "
+    with config_file.open("wb") as file:
+        config.write(file)
 
 
 def config_after_a_move(root: Path) -> tuple[str, str] | None:
