@@ -71,10 +71,10 @@ def compile_questions(
         return digest_of(["compared", every[at].id]), every[at].topic, at
 
     ranked = sorted(range(len(every)), key=rank)
-    facts = [at for at in ranked if every[at].topic is Topic.FACT]
+    of_facts = [at for at in ranked if every[at].topic is Topic.FACT]
     others = [at for at in ranked if every[at].topic is not Topic.FACT]
-    n_facts = min(len(facts), max((limit + 1) // 2, limit - len(others)))
-    return [every[at] for at in sorted([*facts[:n_facts], *others[: limit - n_facts]])]
+    n_facts = min(len(of_facts), max((limit + 1) // 2, limit - len(others)))
+    return [every[at] for at in sorted([*of_facts[:n_facts], *others[: limit - n_facts]])]
 
 
 def question_set_digest(questions: Sequence[SetQuestion]) -> str:
