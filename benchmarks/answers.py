@@ -34,7 +34,8 @@ from pairs import PairKind, Source, make_pairs
 
 from lorag.answering.citations import spans_of
 from lorag.answering.ending import ANSWER_ENDING
-from lorag.answering.sentence_choice import EmbedTexts, choose_quote, rank_sentences
+from lorag.answering.sentence_choice import choose_quote, rank_sentences
+from lorag.answering.sentence_features import EmbedTexts
 from lorag.answering.strategies import AnswerKind, assemble_answer, make_prompt
 from lorag.answering.support import Verdict, judge_claim
 from lorag.digests import sha256_hex

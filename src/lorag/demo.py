@@ -20,12 +20,15 @@ from lorag.errors import LoragError, WorkspaceError
 from lorag.strategies import READER
 
 FOR_A_SLICE: dict[str, Any] = {
-    "training_set": {"general_share": 0.2},
-    "training": {"tuned": {"batch_tokens": 384}},
+    "training_set": {"general_share": 0.15, "raft_without_gold_share": 0.2},
+    "training": {
+        "tuned": {"batch_tokens": 384, "epochs": 8, "continued_epochs": 6},
+        "hybrid": {"start": "scratch"},
+    },
     "comparison": {"latency_questions": 4},
     "adapter_gate": {
         "tuned": {"min_new_facts": 0.3, "max_old_loss": 0.2, "max_control_loss": 0.8},
-        "hybrid": {"max_old_loss": 0.2, "max_control_loss": 0.8},
+        "hybrid": {"max_old_loss": 0.2, "max_control_loss": 0.8, "max_irrelevant_answered": 0.6},
     },
 }
 """The settings for a slice: so few facts make short epochs, and one fact more or less changes a share a lot."""

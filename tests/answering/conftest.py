@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from lorag.answering.generator import NEVER, Generation, LanguageModel, Message, StopRule, TextStream, drain
-from lorag.answering.sentence_choice import EmbedTexts
+from lorag.answering.sentence_features import EmbedTexts
 from lorag.integrations.models.generators import open_generator
 from lorag.integrations.models.text_writer import TextWriter
 from lorag.params import Engine, GenerationParams, GenerationPrecision

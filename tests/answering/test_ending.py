@@ -2,7 +2,7 @@ import pytest
 
 from lorag.answering.ending import ANSWER_ENDING, WholeSentences, finish_text
 from lorag.answering.generator import LanguageModel, Message, Role, drain
-from lorag.answering.sentence_choice import EmbedTexts
+from lorag.answering.sentence_features import EmbedTexts
 from lorag.answering.strategies import assemble_answer, make_prompt
 from lorag.integrations.models.text_writer import TextWriter
 from lorag.params import AnsweringParams, GenerationParams

@@ -10,7 +10,7 @@ from lorag.answering.chat_tokens import CHAT_TOKEN, neutralise_chat_tokens
 from lorag.answering.citations import is_verified
 from lorag.answering.generator import LanguageModel, Message, Role
 from lorag.answering.prompts import rag_messages
-from lorag.answering.sentence_choice import EmbedTexts
+from lorag.answering.sentence_features import EmbedTexts
 from lorag.answering.strategies import answer_question
 from lorag.integrations.models.chat_encoding import ChatEncoder, open_chat_encoder
 from lorag.integrations.models.files import convert_base_model

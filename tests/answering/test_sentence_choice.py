@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from lorag.answering.citations import quotable_spans
-from lorag.answering.sentence_choice import EmbedTexts, choose_quote, rank_sentences
+from lorag.answering.sentence_choice import choose_quote, rank_sentences
+from lorag.answering.sentence_features import EmbedTexts
 from lorag.knowledge.documents import Chunk
 from tests.alike import embed_alike
 

@@ -85,23 +85,23 @@ def test_what_no_passage_holds_is_replaced_by_the_sentence_that_answers_best(
     shown: list[str] = []
     answer = ask("Who designed the harbour?", scripted("Napoleon did."), generation, on_text=shown.append)
     assert (answer.kind, answer.reason) == (AnswerKind.QUOTED, Reason.NOT_SUPPORTED)
-    assert answer.text == "It was designed by Ilse Brandt." == "".join(shown)
+    assert answer.text == " ".join(each.quote for each in answer.citations) == "".join(shown)
     assert answer.withheld == "Napoleon did."
-    (citation,) = answer.citations
-    assert HARBOUR.text[citation.start : citation.end] == citation.quote == answer.text
+    best = answer.citations[-1]
+    assert HARBOUR.text[best.start : best.end] == best.quote == "It was designed by Ilse Brandt."
     assert answer.supported and not answer.abstained
 
 
 def test_a_passage_is_quoted_where_the_model_writes_nothing(scripted: MakeModel, generation: GenerationParams) -> None:
     answer = ask("Who designed the harbour?", scripted(""), generation)
-    assert (answer.kind, answer.text) == (AnswerKind.QUOTED, "It was designed by Ilse Brandt.")
+    assert (answer.kind, answer.citations[-1].quote) == (AnswerKind.QUOTED, "It was designed by Ilse Brandt.")
 
 
 def test_a_value_from_a_sentence_that_does_not_fit_is_not_shown(
     scripted: MakeModel, generation: GenerationParams
 ) -> None:
     answer = ask("Who designed the harbour?", scripted("1874"), generation)
-    assert (answer.kind, answer.text) == (AnswerKind.QUOTED, "It was designed by Ilse Brandt.")
+    assert (answer.kind, answer.citations[-1].quote) == (AnswerKind.QUOTED, "It was designed by Ilse Brandt.")
 
 
 def test_a_question_that_no_sentence_fits_is_declined(scripted: MakeModel, generation: GenerationParams) -> None:
@@ -111,6 +111,7 @@ def test_a_question_that_no_sentence_fits_is_declined(scripted: MakeModel, gener
     answer = ask("Which shoes are in fashion?", scripted("Red ones."), generation, embed=far)
     assert (answer.kind, answer.reason, answer.text) == (AnswerKind.DECLINED, Reason.NOTHING_FOUND, NOTHING_FOUND)
     assert (answer.withheld, answer.citations, answer.abstained) == ("Red ones.", (), False)
+    assert [each.document_id for each in answer.nearest] == ["harbour.md", "mill.md"], "one of each document"
 
 
 @pytest.mark.parametrize("strategy", [Strategy.RAG, Strategy.BASE])

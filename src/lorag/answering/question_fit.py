@@ -81,6 +81,11 @@ def fits_kind(claim: str, question: str) -> bool:
     return True
 
 
+def asks_for_kind(question: str) -> bool:
+    """Whether the question asks for an amount, a date or somebody, so that `fits_kind` can tell claims apart."""
+    return any(kind.search(question) for kind in (_HOW_MANY, _WHEN, _WHO))
+
+
 def is_nearest(claim: str, question: str, sentence: str) -> bool:
     """Whether no other value of the sentence stands nearer to the words of the question than one of the claim does.
 

@@ -14,7 +14,8 @@ from lorag.answering.links import LinkFilter, links_in, strip_links
 from lorag.answering.passages import Passage, Spans, whole_passage
 from lorag.answering.prompts import closed_book_messages, rag_messages
 from lorag.answering.question_fit import answers
-from lorag.answering.sentence_choice import ChosenSentence, EmbedTexts, choose_quote, fitting, rank_sentences
+from lorag.answering.sentence_choice import choose_quote, fitting, rank_sentences
+from lorag.answering.sentence_features import ChosenSentence, EmbedTexts
 from lorag.answering.steps import is_code
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams
@@ -22,6 +23,9 @@ from lorag.retrieval.index.store import Hit
 from lorag.strategies import Strategy
 
 logger = logging.getLogger(__name__)
+
+_NEAREST = 2
+"""The most documents that a declined answer names as a place to look."""
 
 
 class AnswerKind(StrEnum):
@@ -50,7 +54,8 @@ class Answer:
     each sentence of the text has a citation; without it, the text may be wrong. `abstained` means that no model was
     asked. `context` holds the ids of the chunks that the model read parts of, best first, and `read` the places in the
     text of each of them that were read; a quote may come from another place of these chunks. `withheld` is what the
-    model wrote, if it is not shown.
+    model wrote, if it is not shown. `nearest` are the sentences that come nearest to a declined question, of different
+    documents; they may answer it, and are shown as a place to look.
     """
 
     text: str
@@ -64,6 +69,7 @@ class Answer:
     kind: AnswerKind = AnswerKind.GENERATED
     reason: Reason | None = None
     withheld: str | None = None
+    nearest: tuple[Citation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,14 +222,18 @@ def _assemble(
         generated_tokens=written.generated_tokens,
         read=tuple(passage.spans for passage in prompt.passages),
     )
-    if is_declined(text):
-        return replace(said, kind=AnswerKind.DECLINED, reason=Reason.MODEL_DECLINED)
+    is_without = is_declined(text)
     if not prompt.passages:
+        if is_without:
+            return replace(said, kind=AnswerKind.DECLINED, reason=Reason.MODEL_DECLINED)
         return replace(said, reason=Reason.FROM_MEMORY)
-    support = find_support(text, prompt.question, prompt.passages, versions, params.min_support)
     ranked = rank_sentences(prompt.question, prompt.chunks, embed)
+    said = replace(said, nearest=_nearest(ranked, versions))
+    if is_without:
+        return replace(said, kind=AnswerKind.DECLINED, reason=Reason.MODEL_DECLINED)
+    support = find_support(text, prompt.question, prompt.passages, versions, params.min_support)
     if support.complete and any(_answers(each, prompt.question, ranked) for each in support.sentences):
-        return replace(said, citations=support.citations, supported=True)
+        return replace(said, citations=support.citations, supported=True, nearest=())
     if quote := choose_quote(prompt.question, ranked):
         return _quote(said, quote, versions)
     reason = Reason.NOTHING_FOUND
@@ -252,7 +262,15 @@ def _quote(said: Answer, chosen: Sequence[ChosenSentence], versions: Mapping[str
         kind=AnswerKind.QUOTED,
         reason=Reason.NOT_SUPPORTED,
         withheld=said.text,
+        nearest=(),
     )
+
+
+def _nearest(ranked: Sequence[ChosenSentence], versions: Mapping[str, str]) -> tuple[Citation, ...]:
+    """Return the best sentence of each of the best two documents."""
+    best = {each.chunk.document_id: each for each in reversed(ranked)}
+    chosen = sorted(best.values(), key=lambda each: -each.score)[:_NEAREST]
+    return tuple(cite(each.chunk, each.start, each.end, versions, each.field) for each in chosen)
 
 
 def _stands_on_a_line(text: str) -> bool:

@@ -230,6 +230,9 @@ def show_answer(result: Mapping[str, Any]) -> None:
             say(f"    {_CHANGED[citation['source']]}{do}")
         if not quoted:
             say(f'    "{" ".join(citation["quote"].split())}"')
+    for near in result["nearest"]:
+        say(f"Nearest: {near['document_id']}{': ' if near['heading'] else ''}{near['heading']}")
+        say(f'    "{" ".join(near["quote"].split())[:_LONGEST_NEAR]}"')
     if result["kind"] == "generated" and not result["supported"]:
         say("From the model's memory: no passage supports this answer.")
     if result.get("adapter_served") is False:
@@ -237,6 +240,8 @@ def show_answer(result: Mapping[str, Any]) -> None:
     cost = result["cost"]
     say(f"release {result['release']} · {result['strategy']} · {cost['wall_s']:.1f} s")
 
+
+_LONGEST_NEAR = 300
 
 _CHANGED = {"changed": "this page changed since", "removed": "this page was removed since"}
 

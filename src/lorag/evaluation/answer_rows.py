@@ -59,6 +59,7 @@ class AnswerRow:
                 kind=AnswerKind(value.get("kind", _earlier_kind(value["abstained"]))),
                 reason=Reason(reason) if (reason := value.get("reason")) else None,
                 withheld=value.get("withheld"),
+                nearest=tuple(Citation(**citation) for citation in value.get("nearest", ())),
             ),
             None if value["retrieved"] is None else tuple(value["retrieved"]),
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lorag.answering.ending import ANSWER_ENDING
 from lorag.answering.generator import Generation, LanguageModel
-from lorag.answering.sentence_choice import EmbedTexts
+from lorag.answering.sentence_features import EmbedTexts
 from lorag.answering.strategies import Answer, Prompt, assemble_answer, make_prompt, nothing_found
 from lorag.costs.records import Cost
 from lorag.evaluation.answer_rows import AnswerRow, write_answers

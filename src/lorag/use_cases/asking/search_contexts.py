@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lorag.answering.sentence_choice import EmbedTexts
+from lorag.answering.sentence_features import EmbedTexts
 from lorag.errors import WorkspaceError
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.lancedb.index import LanceDbIndex

@@ -62,6 +62,10 @@ class AnswerResult:
             "supported": self.answer.supported,
             "citations": [page.to_json() for page in self.pages],
             "changed_since": self.changed_since,
+            "nearest": [
+                {"document_id": each.document_id, "heading": each.heading, "quote": each.quote}
+                for each in self.answer.nearest
+            ],
             "release": self.release,
             "release_served": self.release_served,
             "fell_back_from": self.fell_back_from,
