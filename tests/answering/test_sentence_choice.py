@@ -161,3 +161,34 @@ def test_a_value_of_the_front_matter_is_quoted_with_its_name() -> None:
     assert ranked[0].field == "maintainer"
     assert quote_of("Since which version is the CPU scaler available?", [page])[0] == "availability: v2.0+"
     assert not any(each.field for each in rank_sentences("What type of page is it?", [page], embed_alike))
+
+
+def test_a_how_to_is_not_answered_by_how_to_undo_it() -> None:
+    page = Chunk(
+        "p",
+        "pause.md",
+        "Pause autoscaling",
+        "To unpause autoscaling again, remove the annotation.\n\nTo pause autoscaling, add the annotation.",
+    )
+    assert quote_of("How do I pause autoscaling?", [page])[0] == "To pause autoscaling, add the annotation."
+    assert quote_of("How do I unpause autoscaling?", [page])[0].startswith("To unpause autoscaling again")
+
+
+def test_a_sentence_that_says_where_to_read_more_is_no_definition() -> None:
+    page = Chunk(
+        "t",
+        "trigger.md",
+        "Trigger",
+        "For more details on the trigger, please refer to the trigger page.\n\nA trigger is what starts scaling.",
+    )
+    assert quote_of("What is a trigger?", [page])[0] == "A trigger is what starts scaling."
+
+
+def test_the_default_is_asked_for_and_not_an_example() -> None:
+    page = Chunk(
+        "d",
+        "wait.md",
+        "Waiting period",
+        "The waiting period may be set to a value such as 120 seconds.\n\nBy default, the waiting period is 300 seconds.",
+    )
+    assert best("What is the value of the waiting period by default?", page).endswith("300 seconds.")

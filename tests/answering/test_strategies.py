@@ -176,3 +176,13 @@ def test_an_answer_from_a_batch_is_the_streamed_one(
     (written,) = scripted(text).generate_batch([prompt.messages], max_new_tokens=generation.max_new_tokens)
     assert assemble_answer(prompt, written, VERSIONS, PARAMS, generation, embed_alike) == streamed
     assert "evil" not in streamed.text
+
+
+def test_a_value_that_is_no_default_is_not_put_forward_as_one(
+    scripted: MakeModel, generation: GenerationParams
+) -> None:
+    page = Chunk("w", "harbour.md", "Waiting", "The waiting period may be set to 120 seconds.")
+    answer = ask("What is the default waiting period?", scripted("120 seconds"), generation, hits=[Hit(page, 1.0)])
+    assert answer.kind is not AnswerKind.GENERATED
+    answer = ask("How long may the waiting period be?", scripted("120 seconds"), generation, hits=[Hit(page, 1.0)])
+    assert (answer.kind, answer.text) == (AnswerKind.GENERATED, "120 seconds")

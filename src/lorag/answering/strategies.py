@@ -13,6 +13,7 @@ from lorag.answering.generator import CountsTokens, Generation, LanguageModel, M
 from lorag.answering.links import LinkFilter, links_in, strip_links
 from lorag.answering.passages import Passage, Spans, whole_passage
 from lorag.answering.prompts import closed_book_messages, rag_messages
+from lorag.answering.qualifiers import has_qualifiers, is_opposite
 from lorag.answering.question_fit import answers
 from lorag.answering.sentence_choice import choose_quote, fitting, rank_sentences
 from lorag.answering.sentence_features import ChosenSentence, EmbedTexts
@@ -248,6 +249,9 @@ def _answers(sentence: Supported, question: str, ranked: Sequence[ChosenSentence
     before = max((each for each in same if each.end <= cited.start), key=lambda each: each.end, default=None)
     above = f"{cited.heading}\n{before.text if before else ''}"
     is_fitting = (cited.chunk_id, cited.field, cited.start) in places
+    own = f"{cited.heading}\n{cited.quote}"
+    if not has_qualifiers(own, question) or is_opposite(cited.quote, question):
+        return False
     return is_fitting and answers(sentence.text, question, cited.quote, above)
 
 
