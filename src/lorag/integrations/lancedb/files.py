@@ -2,14 +2,17 @@
 
 import logging
 import os
+import sys
 from collections import deque
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any
 
 logger = logging.getLogger(__name__)
 
+_REMOTE_API = "lance_namespace_urllib3_client"
 _MAGIC = b"LANC"
 _NEWEST_FIRST = 2**64 - 1
 _SYNCS_AT_ONCE = 8
@@ -20,9 +23,21 @@ def import_lancedb() -> Any:
     """Import and return lancedb; it takes a third of a second, and reads its log level while it is imported."""
     # Its warnings are about tables that are about to be created.
     os.environ.setdefault("LANCEDB_LOG", "error")
+    _skip_remote_api()
     import lancedb
 
     return lancedb
+
+
+def _skip_remote_api() -> None:
+    """Keep the client of LanceDB's remote service out of the import: half a second for what is never called.
+
+    LanceDB imports the types of its requests, and the package that holds them imports its generated API first. Here the
+    package is there without its own contents; its modules are imported from it as ever.
+    """
+    if _REMOTE_API in sys.modules or (spec := find_spec(_REMOTE_API)) is None:
+        return
+    sys.modules[_REMOTE_API] = module_from_spec(spec)
 
 
 def manifest_path(table: Path, version: int) -> Path:
