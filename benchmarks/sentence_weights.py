@@ -37,7 +37,7 @@ from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.models.embedders import open_embedder
 from lorag.retrieval.embed import embed_texts
 
-BY_HAND = ("other identifier", "opposite")
+BY_HAND = ("other identifier", "opposite", "pointer", "definition")
 """Features of which there are too few examples to fit a weight; they keep theirs."""
 
 SHARE = {"xquad": 2.0, "keda": 1.0, "keda natural": 1.5, "click and starlette": 1.5}

@@ -10,28 +10,28 @@ from lorag.answering.steps import asks_how, steps_near
 from lorag.knowledge.documents import Chunk
 
 WEIGHTS: Mapping[str, float] = {
-    "meaning": 4.4,
-    "own words": 4.6,
-    "words of the headings": 1.8,
-    "words before": 1.1,
-    "rank": -0.8,
-    "code": -0.3,
-    "front matter": 4.0,
+    "meaning": 5.2,
+    "own words": 3.8,
+    "words of the headings": 1.3,
+    "words before": 0.6,
+    "rank": -0.6,
+    "code": -0.5,
+    "front matter": 4.1,
     "other identifier": -1.0,
-    "unqualified": -1.0,
+    "unqualified": -0.8,
     "opposite": -1.0,
-    "pointer": -0.9,
+    "pointer": -1.0,
     "definition": 1.0,
-    "kind": 0.5,
-    "reason": 1.1,
-    "action": 1.4,
-    "short": -0.9,
-    "announcement": -2.0,
+    "kind": 0.8,
+    "reason": 0.7,
+    "action": 0.5,
+    "short": -0.6,
+    "announcement": -1.7,
 }
 """The weight of each feature: of two sentences whose scores differ by 1, the better one answers e times as often.
 
-benchmarks/sentence_weights.py fits them on the tuning halves of its questions. Those of "other identifier" and
-"opposite", of which it has few examples, were set by hand.
+benchmarks/sentence_weights.py fits them on the tuning halves of its questions. Those of "other identifier",
+"opposite", "pointer" and "definition", of which it has few examples, were set by hand.
 """
 
 _NEARLY_AS_GOOD = 1.5
