@@ -58,6 +58,7 @@ class KnownVectors:
     vectors: dict[str, Vector]
     fingerprint: str = "known"
     dimension: int = DIMENSION
+    max_tokens: int = 256
     backend: str = "known vectors"
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:

@@ -80,6 +80,7 @@ class PassageEncoder:
     base: dict[str, Any] = field(default_factory=dict)
     fingerprint: str = "passages"
     dimension: int = 384
+    max_tokens: int = 256
     backend: str = "passages with noise"
 
     def learn(self, passages: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from lorag import workspace as places
 from lorag.params import Params, RetrieverKind
 from lorag.params_file import load_params
 from lorag.strategies import READER
-from lorag.use_cases.serve.request import filter_on, refuse_empty, strategy_named
+from lorag.use_cases.serve.request import filter_on, refuse_bad_text, strategy_named
 
 if TYPE_CHECKING:
     # Each of them takes seconds to import, and most callers need only one.
@@ -76,7 +76,7 @@ class Workspace:
         service is down.
         """
         chosen = strategy_named(strategy)
-        refuse_empty(question, "question")
+        refuse_bad_text(question, "question")
         from lorag.use_cases.serve.answer import answer_served
 
         return answer_served(
@@ -108,7 +108,7 @@ class Workspace:
         `top_k` and `retriever` replace those of params.yaml, `documents` and `where` keep to some documents, `exact`
         compares with every vector. Raises ParamsError for an empty query, and otherwise as `ask` does.
         """
-        refuse_empty(query, "query")
+        refuse_bad_text(query, "query")
         from lorag.use_cases.serve.answer import search_workspace
 
         return search_workspace(

@@ -28,6 +28,7 @@ class WordEmbedder:
 
     fingerprint = "f" * 64
     dimension = 4
+    max_tokens = 8
     backend = "fake"
 
     def __init__(self) -> None:

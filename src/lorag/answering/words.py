@@ -5,20 +5,14 @@ import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 
-from lorag.questions.words import Word, find_words
+from lorag.questions.words import FUNCTION_WORDS, Word, find_words
 
 _NUMBER = re.compile(r"[^\w-]?(?P<value>-?\d+(?:[.,:/-]\d+)*)")
 _PIECE = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 
 _ALIKE, _LEAST_ALIKE = 6, 4
 
-_FUNCTION_WORDS = frozenset(
-    "a an the and or but nor of in on at to for from by with as than into onto over under about between during is are "
-    "was were be been being am do does did has have had having will would can could shall should may might must it its "
-    "this that these those there here he she they them his her their we you your i me my our us who whom whose which "
-    "what when where why how not no yes so if then also only just very more most such some any each every all both "
-    "one's because while until after before s t answer text passage context according question".split()
-)
+_FUNCTION_WORDS = FUNCTION_WORDS | {"answer", "text", "passage", "context", "according", "question"}
 
 
 def content_words(text: str) -> frozenset[str]:

@@ -12,7 +12,7 @@ from lorag.console import terminal as console
 from lorag.params import RetrieverKind
 from lorag.service.client import find_service
 from lorag.strategies import READER
-from lorag.use_cases.serve.request import refuse_empty, strategy_named
+from lorag.use_cases.serve.request import refuse_bad_text, strategy_named
 
 commands = typer.Typer()
 evaluate_app = typer.Typer(help="Measure a part of the system on questions with known answers.")
@@ -43,7 +43,7 @@ def ask(
 ) -> None:
     """Answer a question from the served release, with citations."""
     chosen = strategy_named(strategy)
-    refuse_empty(question, "question")
+    refuse_bad_text(question, "question")
     workspace, params = open_workspace(context)
     # What a model wrote from passages is shown once it is judged: nothing that is printed is taken back.
     streams = not as_json and not chosen.profile.reads
@@ -113,7 +113,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Show the chunks that the answer to a question would use."""
-    refuse_empty(query, "query")
+    refuse_bad_text(query, "query")
     workspace, params = open_workspace(context)
     from lorag.use_cases.serve.answer import search_workspace
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from lorag.digests import canonical_json, digest_of
 from lorag.errors import IntegrityFailed
-from lorag.retrieval.index.store import IndexRow
+from lorag.retrieval.index.store import IndexRow, filter_pairs
 
 KEY_LENGTH = 32
 """Hexadecimal digits of a key: 128 bits."""
@@ -22,8 +22,8 @@ def tag_of(key: str, value: str) -> str:
 
 
 def tags_of(metadata: Mapping[str, str]) -> list[str]:
-    """The tags of all metadata values, sorted."""
-    return sorted(tag_of(key, value) for key, value in metadata.items())
+    """Return the tags of all metadata values, and of the items of those that are lists, sorted."""
+    return sorted(tag_of(key, value) for key, value in filter_pairs(metadata))
 
 
 def document_key_of(document_id: str) -> str:

@@ -6,12 +6,15 @@ from pathlib import Path
 from lorag.params import IndexParams, StoreKind
 from lorag.retrieval.index.store import IndexStore
 
+WORDS = "words"
+"""The folder of the word indexes below the state folder; it may be deleted at any time."""
+
 
 def open_store(params: IndexParams, root: Path, environment: Mapping[str, str]) -> IndexStore:
     """Open the store of `params.store` for the workspace whose state folder is `root`.
 
-    LanceDB is below `root`. Weaviate is at the address in `environment` (WEAVIATE_URL, WEAVIATE_API_KEY); a missing one
-    raises ParamsError.
+    LanceDB is below `root`, and so are the words of either store. Weaviate is at the address in `environment`
+    (WEAVIATE_URL, WEAVIATE_API_KEY); a missing one raises ParamsError.
     """
     return _OPEN[params.store](params, root, environment)
 
@@ -20,7 +23,7 @@ def open_store(params: IndexParams, root: Path, environment: Mapping[str, str]) 
 def _open_lancedb(params: IndexParams, root: Path, environment: Mapping[str, str]) -> IndexStore:
     from lorag.integrations.lancedb.index import LanceDbIndex
 
-    return LanceDbIndex(root / "lancedb", params.ann_from_rows)
+    return LanceDbIndex(root / "lancedb", params.ann_from_rows, words=root / WORDS)
 
 
 def _open_weaviate(params: IndexParams, root: Path, environment: Mapping[str, str]) -> IndexStore:

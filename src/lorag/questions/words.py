@@ -1,6 +1,7 @@
 """The one rule for whether two texts say the same: by their words, whatever their case, marks and form of letters.
 
-docs/normalising.md shows it row by row. Measures, conflicts, leakage, swaps, support and the chunks of a fact use it.
+docs/normalising.md shows it row by row. Measures, conflicts, leakage, swaps, support, word search and the chunks of a
+fact use it.
 """
 
 import re
@@ -10,6 +11,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 ARTICLES = frozenset({"a", "an", "the"})
+
+FUNCTION_WORDS = frozenset(
+    "a an the and or but nor of in on at to for from by with as than into onto over under about between during is are "
+    "was were be been being am do does did has have had having will would can could shall should may might must it its "
+    "this that these those there here he she they him his her their we you your i me my our us who whom whose which "
+    "what when where why how not no yes so if then also only just very more most such some any each every all both "
+    "one's because while until after before s t".split()
+)
+"""Words that carry little of the meaning of a sentence."""
 
 _MARKS = "".join(chr(code) for code in range(0x300, 0x10000) if unicodedata.category(chr(code)).startswith("M"))
 # Thai and Lao, Burmese, Khmer, kana and Han: no blanks separate their words, so each character counts as a word.

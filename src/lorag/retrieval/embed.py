@@ -29,7 +29,7 @@ class Embedder(Protocol):
     """A model that turns texts into unit vectors.
 
     `fingerprint` names what is computed (model, tokenizer, pooling, normalisation, token limit), never what computes
-    it. `backend` names that, for people. Both methods read the whole text.
+    it. `backend` names that, for people. Both methods read the whole text, of up to `max_tokens` tokens.
     """
 
     @property
@@ -43,6 +43,10 @@ class Embedder(Protocol):
     @property
     def backend(self) -> str:
         """The library, device and arithmetic, such as `openvino bf16`."""
+
+    @property
+    def max_tokens(self) -> int:
+        """The number of tokens that it reads, special tokens included."""
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text, special tokens included."""
@@ -132,6 +136,40 @@ def embed_texts(
     for i, key in enumerate(keys):
         rows[i] = vectors[key]
     return rows, count
+
+
+def embed_whole(
+    texts: Sequence[str], embedder: Embedder, embed: Callable[[Sequence[str]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Return a vector [n_texts, dimension] for each text, however long, by `embed`, which takes what fits the embedder.
+
+    A text that is longer than the embedder reads has the mean of the vectors of its parts, brought to unit length: the
+    question itself may be at the end of what somebody has pasted.
+    """
+    lengths = embedder.count_tokens(texts) if texts else []
+    parts = [
+        [text] if length <= embedder.max_tokens else _cut(text, embedder)
+        for text, length in zip(texts, lengths, strict=True)
+    ]
+    vectors = embed([part for own in parts for part in own])
+    if len(vectors) == len(texts):
+        return vectors
+    ends = np.cumsum([len(own) for own in parts])
+    rows = np.empty((len(texts), vectors.shape[1]), np.float32)
+    for number, own in enumerate(np.split(vectors, ends[:-1])):
+        mean = own.mean(axis=0)
+        rows[number] = own[0] if len(own) == 1 else mean / max(float(np.linalg.norm(mean)), 1e-12)
+    return rows
+
+
+def _cut(text: str, embedder: Embedder) -> list[str]:
+    """Return the parts of a text that the embedder reads, halved at a blank until each fits."""
+    if len(text) < 2 or embedder.count_tokens([text])[0] <= embedder.max_tokens:
+        return [text] if text.strip() else []
+    middle = len(text) // 2
+    blank = text.rfind(" ", 0, middle)
+    at = blank if blank > len(text) // 4 else middle
+    return [*_cut(text[:at], embedder), *_cut(text[at:], embedder)]
 
 
 def embed_batches(batches: Iterable[Sequence[str]], embedder: Embedder) -> Iterator[NDArray[np.float32]]:

@@ -15,7 +15,7 @@ from lorag.service.problems import unexpected
 from lorag.service.routing import AsOf, Body, Caller, Service, Text, Where, example, first_of
 from lorag.service.work import Ended
 from lorag.strategies import READER, Strategy
-from lorag.use_cases.serve.request import refuse_empty
+from lorag.use_cases.serve.request import refuse_bad_text
 
 DOOR = "answers"
 
@@ -76,7 +76,7 @@ def make_router(service: Service) -> APIRouter:
     @router.post("/answers", response_model=None, responses=example(_ANSWER))
     async def answer(ask: Ask, request: Request, caller: Caller) -> dict[str, Any] | StreamingResponse:
         """Answer a question from the served release, with citations, tokens and cost."""
-        refuse_empty(ask.question, "question")
+        refuse_bad_text(ask.question, "question")
         asked = Asked(ask.question, ask.strategy, DOOR, ask.where, ask.as_of)
         events = service.answers.stream(
             lambda watch, on_text: service.desk.answer(asked, caller, watch, on_text).to_json(), request
@@ -91,7 +91,7 @@ def make_router(service: Service) -> APIRouter:
     @router.post("/search", responses=example({"query": "berth 4", "retriever": "fused", "hits": [{"score": 0.03}]}))
     async def search(asked: SearchFor, request: Request, caller: Caller) -> dict[str, Any]:
         """Return the chunks that an answer would come from, best first."""
-        refuse_empty(asked.query, "query")
+        refuse_bad_text(asked.query, "query")
         outcome = await service.reads.run(
             lambda watch: service.desk.search(
                 asked.query,

@@ -23,7 +23,7 @@ from lorag.use_cases.serve.answer import SearchOutcome, answer_with, search_with
 from lorag.use_cases.serve.live import Live, LiveRelease
 from lorag.use_cases.serve.query_log import Query, QueryLog
 from lorag.use_cases.serve.read_document import DocumentTexts, DocumentView, view_document
-from lorag.use_cases.serve.request import refuse_empty
+from lorag.use_cases.serve.request import refuse_bad_text
 from lorag.use_cases.serve.serve import Served, open_served
 from lorag.use_cases.serve.show_document import ShownDocument, show_document
 from lorag.use_cases.serve.what_changed import Change, what_changed
@@ -66,7 +66,7 @@ class Desk:
         self, asked: Asked, access: Access, watch: Watch, on_text: Callable[[str], None] = lambda piece: None
     ) -> Given:
         """Answer from exactly one release; raises NotAllowed if the strategy's adapter saw more than that."""
-        refuse_empty(asked.question, "question")
+        refuse_bad_text(asked.question, "question")
         began = time.perf_counter()
         hits: list[Hit] = []
         with self._open(asked.strategy.profile.adapter, asked.as_of, access) as opened:
@@ -111,7 +111,7 @@ class Desk:
         as_of: str | None = None,
     ) -> SearchOutcome:
         """Return the chunks that the caller may read and that answer best."""
-        refuse_empty(query, "query")
+        refuse_bad_text(query, "query")
         with self._open(None, as_of, access) as opened:
             live = opened.live
             return search_with(

@@ -11,7 +11,7 @@ from lorag.service.asked import Asked
 from lorag.service.problems import Refused, refusal
 from lorag.service.routing import MAX_QUESTION, AsOf, Where
 from lorag.strategies import Strategy
-from lorag.use_cases.serve.request import refuse_empty
+from lorag.use_cases.serve.request import refuse_bad_text
 
 PREFIX = "lorag-"
 
@@ -101,7 +101,7 @@ def read_conversation(turns: Sequence[Any], name: str, ignored: Sequence[str] = 
     if not found or found[-1].role is not Role.USER:
         raise refusal(400, "bad-request", "the last message must be the user's", where=name, do="end with a question")
     question = found[-1].content
-    refuse_empty(question, name)
+    refuse_bad_text(question, name)
     if len(question) > MAX_QUESTION:
         what = f"the last message has more than {MAX_QUESTION} characters"
         raise refusal(400, "bad-request", what, where=name, do="ask a shorter question")

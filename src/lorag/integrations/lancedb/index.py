@@ -24,6 +24,7 @@ from lorag.integrations.lancedb.rows import (
     rows_from,
     schema_of,
 )
+from lorag.integrations.word_files import WordFiles
 from lorag.knowledge.documents import Chunk
 from lorag.params import StoreKind
 from lorag.retrieval.index.store import Filter, Hit, IndexEntry, IndexRef, IndexRow, Progress, Vector
@@ -36,11 +37,15 @@ _AGE_OF_NO_VERSION = timedelta(days=36_500)
 
 
 class LanceDbIndex:
-    """A store of generations as table versions below `folder`; readers pin the version that their ref names."""
+    """A store of generations as table versions below `folder`; readers pin the version that their ref names.
 
-    def __init__(self, folder: Path, ann_from_rows: int) -> None:
+    The words of the generations are in the folder `words`, or below `folder`.
+    """
+
+    def __init__(self, folder: Path, ann_from_rows: int, *, words: Path | None = None) -> None:
         self._folder = folder
         self._ann_from_rows = ann_from_rows
+        self._words = WordFiles(words or folder / "words")
         self._connection: Any = None
         self._pinned: dict[tuple[str, int], Any] = {}
         self._lock = threading.Lock()
@@ -58,7 +63,9 @@ class LanceDbIndex:
         """See `IndexStore`; restoring the base's version hides all versions after it."""
         with self._errors(name, StoreFailed):
             dimension = len(add[0].vector) if add else base.dimension if base else 0
-            if base is None or base.name != name or (base.dimension != dimension and not self.count(base)):
+            if base is not None and (base.name != name or (base.dimension != dimension and not self.count(base))):
+                base = None
+            if base is None:
                 table = self._created(name, dimension)
             else:
                 _check_dimension(base, dimension)
@@ -67,7 +74,11 @@ class LanceDbIndex:
             if add:
                 _insert(table, add, dimension, progress)
             update_indexes(table, self._ann_from_rows)
-            return IndexRef(StoreKind.LANCEDB, name, generation, table.version, dimension)
+            ref = IndexRef(StoreKind.LANCEDB, name, generation, table.version, dimension)
+            self._words.write(
+                ref, base, [row.chunk for row in add], remove, lambda: self.chunks(base, Filter()) if base else ()
+            )
+            return ref
 
     def entries(self, ref: IndexRef) -> dict[str, IndexEntry]:
         """See `IndexStore`."""
@@ -123,17 +134,11 @@ class LanceDbIndex:
 
     def search_text(self, ref: IndexRef, query: str, k: int, *, where: Filter = Filter()) -> list[Hit]:
         """See `IndexStore`."""
-        from lancedb.query import MatchQuery
-
         with self._errors(ref.name, IntegrityFailed):
-            table = self._pin(ref)
-            if not table.count_rows() or not query.strip():
-                return []
-            search = table.search(MatchQuery(query, "searchable"), query_type="fts")
-            predicate = predicate_of(where)
-            search = search.where(predicate, prefilter=True) if predicate else search
-            found = search.limit(k).select([*CHUNK_COLUMNS, "_score"]).to_arrow()
-            return _hits(found, found["_score"].to_numpy())
+            ranked = self._words.rank(ref, query, k, where, lambda: self.chunks(ref, Filter()))
+            found = select_ids(self._pin(ref), (chunk_id for chunk_id, _ in ranked), CHUNK_COLUMNS)
+            by_id = {chunk.id: chunk for chunk in chunks_from(found)}
+            return [Hit(by_id[chunk_id], score) for chunk_id, score in ranked if chunk_id in by_id]
 
     def unreachable(
         self, ref: IndexRef, rows: Sequence[IndexRow], *, intact: bool = False, progress: Progress | None = None
@@ -162,6 +167,7 @@ class LanceDbIndex:
         """See `IndexStore`; LanceDB itself never calls fsync."""
         with self._errors(ref.name, StoreFailed):
             sync_tree(self._path(ref.name))
+            self._words.make_durable(ref)
 
     def drop_all_but(self, keep: Sequence[IndexRef]) -> None:
         """See `IndexStore`."""
@@ -173,12 +179,18 @@ class LanceDbIndex:
                     self._drop_versions(name, versions)
                 else:
                     self._connect().drop_table(name)
+            self._words.drop_all_but(keep)
+
+    def check_words(self, ref: IndexRef) -> None:
+        """See `IndexStore`."""
+        self._words.check(ref, self.entries(ref))
 
     def close(self) -> None:
         """See `IndexStore`."""
         with self._lock:
             self._pinned.clear()
             self._connection = None
+        self._words.close()
 
     def _connect(self) -> Any:
         if self._connection is None:

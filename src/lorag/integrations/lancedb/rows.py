@@ -16,7 +16,7 @@ _BATCH_ROWS = 2_000
 
 
 def schema_of(dimension: int) -> Any:
-    """Return the Arrow schema of a table; `searchable` is context and text in one, as the full-text index needs it."""
+    """Return the Arrow schema of a table; `searchable` is context and text in one."""
     texts = [pa.field(name, pa.string(), nullable=False) for name in CHUNK_COLUMNS]
     return pa.schema(
         [

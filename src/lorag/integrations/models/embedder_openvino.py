@@ -51,7 +51,7 @@ class OpenVinoEmbedder:
         self.fingerprint, self.dimension = stamp.fingerprint, stamp.dimension
         self.backend = f"openvino {'bf16' if bf16 else 'fp32'}"
         self._tokenizer = load_token_counter(model.folder)
-        self._max_tokens = model.max_tokens
+        self.max_tokens = model.max_tokens
         self._streams = threads or count_usable_cores()
         settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
@@ -81,7 +81,7 @@ class OpenVinoEmbedder:
         if not texts:
             return np.empty((0, self.dimension), np.float32)
         rows = self._tokenizer.ids_many(texts)
-        refuse_long(texts, rows, self._max_tokens)
+        refuse_long(texts, rows, self.max_tokens)
         # Texts of similar length share a request, so that little of it is padding.
         order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
         parts = [order[start:end] for start, end in split_evenly(len(order), self._streams, _TEXTS_A_REQUEST)]
@@ -99,7 +99,7 @@ class OpenVinoEmbedder:
             self._own.request = self._compiled.create_infer_request()
         whole_blocks = math.ceil(max(map(len, rows)) / _TOKENS_A_BLOCK) * _TOKENS_A_BLOCK
         # Beyond max_tokens the model may have no positions.
-        ids, mask = pad_rows(rows, min(whole_blocks, self._max_tokens))
+        ids, mask = pad_rows(rows, min(whole_blocks, self.max_tokens))
         self._own.request.infer({"input_ids": ids, "attention_mask": mask}, share_inputs=True)
         return np.array(self._own.request.get_output_tensor(0).data, np.float32)
 

@@ -26,7 +26,7 @@ class TorchEmbedder:
         self.fingerprint, self.dimension = stamp.fingerprint, stamp.dimension
         self.backend = f"torch {device} {'bf16' if bf16 else 'fp32'}"
         self._tokenizer = load_token_counter(model.folder)
-        self._max_tokens = model.max_tokens
+        self.max_tokens = model.max_tokens
         self._device = device
         self._network = load_network(model.folder, device, bf16=bf16)
         # Two batches at once would need twice the memory and be no faster.
@@ -42,7 +42,7 @@ class TorchEmbedder:
 
         if not texts:
             return np.empty((0, self.dimension), np.float32)
-        ids, mask = pad_batch(texts, self._tokenizer, self._max_tokens)
+        ids, mask = pad_batch(texts, self._tokenizer, self.max_tokens)
         features = {
             "input_ids": torch.from_numpy(ids).to(self._device),
             "attention_mask": torch.from_numpy(mask).to(self._device),

@@ -30,6 +30,7 @@ from lorag.integrations.weaviate.schema import (
     visible_at,
 )
 from lorag.integrations.weaviate.writer import WeaviateWriter, object_id
+from lorag.integrations.word_files import WordFiles
 from lorag.knowledge.documents import Chunk
 from lorag.params import IndexParams, StoreKind
 from lorag.retrieval.ahead import compute_ahead
@@ -52,16 +53,19 @@ T = TypeVar("T")
 
 def open_weaviate(params: IndexParams, root: Path, environment: Mapping[str, str]) -> "WeaviateIndex":
     """Return the store at the addresses in `environment`, connected on first use; `root` keeps its namespace."""
-    return WeaviateIndex(read_addresses(environment), read_namespace(root), params)
+    return WeaviateIndex(read_addresses(environment), read_namespace(root), params, words=root / "words")
 
 
 class WeaviateIndex:
     """A store of generations as spans: an object is seen by the generations from its `since` to before its `until`."""
 
-    def __init__(self, addresses: Sequence[WeaviateAddress], namespace: str, params: IndexParams) -> None:
+    def __init__(
+        self, addresses: Sequence[WeaviateAddress], namespace: str, params: IndexParams, *, words: Path
+    ) -> None:
         self._nodes = WeaviateNodes(addresses)
         self._collections = WeaviateCollections(self._nodes, namespace, params)
         self._params = params
+        self._words = WordFiles(words)
         self._readable: dict[tuple[str, int], Any] = {}
         self._part_edges: dict[tuple[str, int], list[int]] = {}
         self._listed: dict[tuple[str, int], dict[str, int]] = {}
@@ -86,6 +90,9 @@ class WeaviateIndex:
             raise StoreFailed(
                 f"vectors of {dimension} dimensions do not fit {base.dimension}", where=name, do="use a new index name"
             )
+        ref = IndexRef(StoreKind.WEAVIATE, name, generation, generation, dimension)
+        # Another writer of this generation may have failed after it had written its words.
+        self._words.forget(ref)
         with self._nodes.errors():
             collection = self._writable(base, name, dimension, generation)
             writer = WeaviateWriter(collection)
@@ -105,7 +112,8 @@ class WeaviateIndex:
                 kept = {chunk_id: since for chunk_id, since in listed.items() if chunk_id not in replaced}
                 new = {row.chunk.id: generation for row in add}
                 self._listed[collection.name, generation] = kept | new
-        return IndexRef(StoreKind.WEAVIATE, name, generation, generation, dimension)
+        self._write_words(ref, base, add, remove)
+        return ref
 
     def entries(self, ref: IndexRef) -> dict[str, IndexEntry]:
         """See `IndexStore`."""
@@ -214,21 +222,21 @@ class WeaviateIndex:
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))[:k]
 
     def search_text(self, ref: IndexRef, query: str, k: int, *, where: Filter = Filter()) -> list[Hit]:
-        """See `IndexStore`."""
-        if not query.strip():
-            return []
+        """See `IndexStore`; the words are files beside the workspace, because the server counts all generations."""
         collection = self._collection(ref)
         with self._nodes.errors():
-            found = collection.query.bm25(
-                query,
-                query_properties=["context", "text"],
-                limit=k,
-                filters=matching(where, ref.generation),
-                return_properties=CHUNK_PROPERTIES,
-                return_metadata=["score"],
-            ).objects
-        hits = (Hit(chunk_from(item.properties), float(item.metadata.score)) for item in found)
-        return sorted(hits, key=lambda hit: (-hit.score, hit.chunk.id))
+            ranked = self._words.rank(ref, query, k, where, lambda: self.chunks(ref, Filter()))
+            by_id: dict[str, Chunk] = {}
+            for part in _slices(ranked):
+                condition = has_chunk_ids([chunk_id for chunk_id, _ in part]) & visible_at(ref.generation)
+                by_id |= self._matching(collection, condition)
+        return [Hit(by_id[chunk_id], score) for chunk_id, score in ranked if chunk_id in by_id]
+
+    def _write_words(
+        self, ref: IndexRef, base: IndexRef | None, add: Sequence[IndexRow], remove: Sequence[str]
+    ) -> None:
+        chunks = [row.chunk for row in add]
+        self._words.write(ref, base, chunks, remove, lambda: self.chunks(base, Filter()) if base else ())
 
     def unreachable(
         self, ref: IndexRef, rows: Sequence[IndexRow], *, intact: bool = False, progress: Progress | None = None
@@ -274,6 +282,7 @@ class WeaviateIndex:
         with self._nodes.errors():
             WeaviateWriter(collection).replace(rows, ref.generation)
         self._listed.clear()
+        self._write_words(ref, ref, rows, ())
         return ref
 
     def make_durable(self, ref: IndexRef) -> None:
@@ -284,6 +293,7 @@ class WeaviateIndex:
         """
         self._collection(ref)
         self._collections.point_alias(ref)
+        self._words.make_durable(ref)
 
     def drop_all_but(self, keep: Sequence[IndexRef]) -> None:
         """See `IndexStore`."""
@@ -296,12 +306,18 @@ class WeaviateIndex:
             if self._collections.describe(name, generations.intersection):
                 with self._nodes.errors():
                     WeaviateWriter(self._nodes.use(name)).drop_all_but(generations)
+        self._words.drop_all_but(keep)
+
+    def check_words(self, ref: IndexRef) -> None:
+        """See `IndexStore`."""
+        self._words.check(ref, self.entries(ref))
 
     def close(self) -> None:
         """See `IndexStore`."""
         with self._lock:
             self._forget_handles()
             self._nodes.close()
+        self._words.close()
 
     def _collection(self, ref: IndexRef) -> Any:
         """Return the collection of a generation that is there, complete and retained."""

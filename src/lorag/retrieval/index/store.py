@@ -77,11 +77,24 @@ class Hit:
 class Filter:
     """A condition applied inside the store: only chunks of these documents, and with all of these metadata values.
 
-    Empty means no restriction. Values are compared exactly, whatever characters they hold.
+    Empty means no restriction. Values are compared exactly, whatever characters they hold; of a list of values, any one
+    may be named.
     """
 
     document_ids: tuple[str, ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
+
+
+def filter_pairs(metadata: Mapping[str, str]) -> set[tuple[str, str]]:
+    """Return the keys and values by which a filter may select a chunk: each value, and each item of a list.
+
+    Lists are kept as text with `, ` between their items, as they were read from the front matter.
+    """
+    pairs = set(metadata.items())
+    for key, value in metadata.items():
+        if ", " in value:
+            pairs.update((key, item) for item in value.split(", ") if item)
+    return pairs
 
 
 class IndexStore(Protocol):
@@ -131,7 +144,11 @@ class IndexStore(Protocol):
         """Return the `k` nearest by cosine, best first, score = cosine; `exact` compares with every row."""
 
     def search_text(self, ref: IndexRef, query: str, k: int, *, where: Filter = Filter()) -> list[Hit]:
-        """Return the `k` best by BM25 over context and text, best first; only words count, never query syntax."""
+        """Return the `k` best by BM25 over context and text, best first; only words count, never query syntax.
+
+        The statistics are those of the generation's rows, so scores do not depend on how it came to hold them, nor on
+        the filter, nor on the store.
+        """
 
     def unreachable(
         self, ref: IndexRef, rows: Sequence[IndexRow], *, intact: bool = False, progress: Progress | None = None
@@ -149,6 +166,9 @@ class IndexStore(Protocol):
 
     def drop_all_but(self, keep: Sequence[IndexRef]) -> None:
         """Free every generation, table and collection of this workspace's index that `keep` does not name."""
+
+    def check_words(self, ref: IndexRef) -> None:
+        """Raise IntegrityFailed if the word index of the generation is damaged or is not that of its rows."""
 
     def close(self) -> None:
         """Close the connections; may be called twice."""

@@ -22,7 +22,7 @@ from lorag.service.work import Watch
 from lorag.strategies import READER, Strategy
 from lorag.use_cases.serve.access import EVERYTHING
 from lorag.use_cases.serve.query_log import Verdict
-from lorag.use_cases.serve.request import refuse_empty, strategy_named
+from lorag.use_cases.serve.request import refuse_bad_text, strategy_named
 
 _EXAMPLES = 3
 
@@ -97,7 +97,7 @@ def ask_router(page: PageContext) -> APIRouter:
 def question_of(given: dict[str, str]) -> str:
     """Return the question of a form; raises ParamsError for none, or for one that is too long."""
     question = given.get("question", "").strip()
-    refuse_empty(question, "question")
+    refuse_bad_text(question, "question")
     if len(question) > MAX_QUESTION:
         raise ParamsError(f"a question of more than {MAX_QUESTION:,} characters", do="ask something shorter")
     return question

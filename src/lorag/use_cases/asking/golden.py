@@ -15,7 +15,7 @@ from lorag.knowledge.documents import Document
 from lorag.params import EmbeddingParams, Params
 from lorag.progress import show_progress
 from lorag.questions.questions import GoldenQuestion, golden_questions, read_questions
-from lorag.retrieval.embed import embed_texts
+from lorag.retrieval.embed import embed_texts, embed_whole
 from lorag.retrieval.index.store import IndexRow
 from lorag.use_cases.asking.artifacts import load_wanted
 from lorag.use_cases.asking.evaluate_retrieval import evaluate_retrieval
@@ -67,4 +67,6 @@ def embed_questions(
     embedder = open_embedder(params)
     with BlobCache(workspace.cache_file) as cache:
         texts = [question.question for question in questions]
-        return embed_texts(texts, embedder, cache, batch_tokens=params.batch_tokens)[0]
+        return embed_whole(
+            texts, embedder, lambda parts: embed_texts(parts, embedder, cache, batch_tokens=params.batch_tokens)[0]
+        )

@@ -18,7 +18,7 @@ from lorag.integrations.models.reranker import open_reranker
 from lorag.knowledge.documents import Chunk
 from lorag.params import Params, SearchParams
 from lorag.progress import show_progress
-from lorag.retrieval.embed import Embedder, embed_texts
+from lorag.retrieval.embed import Embedder, embed_texts, embed_whole
 from lorag.retrieval.index.store import IndexRow
 from lorag.retrieval.search import Searcher, SearchResult
 from lorag.use_cases.asking.artifacts import Wanted
@@ -63,9 +63,16 @@ def open_embedding(workspace: Workspace, params: Params) -> Iterator[EmbedTexts]
             return open_embedder(params.embedding)
 
         def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-            return embed_texts(texts, embedder(), cache, batch_tokens=params.embedding.batch_tokens)[0]
+            return _embed_cached(texts, embedder(), cache, params)
 
         yield embed
+
+
+def _embed_cached(texts: Sequence[str], embedder: Embedder, cache: BlobCache, params: Params) -> NDArray[np.float32]:
+    def embed(parts: Sequence[str]) -> NDArray[np.float32]:
+        return embed_texts(parts, embedder, cache, batch_tokens=params.embedding.batch_tokens)[0]
+
+    return embed_whole(texts, embedder, embed)
 
 
 @contextmanager
@@ -89,7 +96,7 @@ def open_search(wanted: Wanted, workspace: Workspace, params: Params) -> Iterato
         def find(queries: Mapping[str, Sequence[str]], search: SearchParams) -> dict[str, SearchResult]:
             texts = list(dict.fromkeys(query for own in queries.values() for query in own))
             with BlobCache(workspace.cache_file) as cache:
-                vectors, _ = embed_texts(texts, embedder, cache, batch_tokens=params.embedding.batch_tokens)
+                vectors = _embed_cached(texts, embedder, cache, params)
             known = dict(zip(texts, vectors, strict=True))
             reranker = open_reranker(search.reranker) if search.reranker else None
             searcher = Searcher(store, ref, lambda asked: np.stack([known[query] for query in asked]), reranker)

@@ -7,6 +7,7 @@ from pathlib import Path
 from lorag.costs.break_even import BreakEven, find_break_even
 from lorag.costs.unit_costs import StoredBytes, Unit, measure
 from lorag.errors import IntegrityFailed, ParamsError
+from lorag.integrations.stores import WORDS
 from lorag.params import Params, StoreKind
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
@@ -40,7 +41,11 @@ def draw_break_even(found: BreakEven, path: Path) -> None:
 
 def stored_bytes(workspace: Workspace, params: Params) -> StoredBytes:
     """Return the bytes of the index, with all retained generations (None for Weaviate), and of the served adapters."""
-    index = _size(workspace.state / "lancedb") if params.index.store is StoreKind.LANCEDB else None
+    index = (
+        _size(workspace.state / "lancedb") + _size(workspace.state / WORDS)
+        if params.index.store is StoreKind.LANCEDB
+        else None
+    )
     served = served_or_none(workspace)
     adapters: dict[Strategy, int] = {}
     for kind, entry in served.adapters.items() if served else ():

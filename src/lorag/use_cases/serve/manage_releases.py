@@ -68,7 +68,7 @@ def _before_served(shelf: ReleaseShelf) -> Release:
 
 
 def verify_release(release: Release, store: IndexStore) -> None:
-    """Read every row and compare both digests; raise IntegrityFailed if bytes changed."""
+    """Read every row, compare both digests and check the words; raise IntegrityFailed if bytes changed."""
     content, vectors, count = digest_rows(store.rows(release.index))
     if count != release.n_chunks:
         raise IntegrityFailed(f"{count} chunks, not {release.n_chunks}", where=release.id, do=_MEND)
@@ -76,6 +76,7 @@ def verify_release(release: Release, store: IndexStore) -> None:
         raise IntegrityFailed("the content is not what was published", where=release.id, do=_MEND)
     if vectors != release.vectors_digest:
         raise IntegrityFailed("the vectors are not what was published", where=release.id, do=_MEND)
+    store.check_words(release.index)
 
 
 def check_releases(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> list[Check]:

@@ -17,10 +17,18 @@ def strategy_named(name: str) -> Strategy:
     return Strategy(name)
 
 
-def refuse_empty(text: str, what: str) -> None:
-    """Raise ParamsError if there is no text."""
+def refuse_bad_text(text: str, what: str) -> None:
+    """Raise ParamsError if there is no text, or if it has a byte that is not UTF-8."""
     if not text.strip():
         raise ParamsError(f"the {what} is empty", where=what, do="give it some words")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ParamsError(
+            f"the {what} is not UTF-8 at character {error.start + 1}",
+            where=what,
+            do="write it in UTF-8; `iconv -f latin1 -t utf-8` converts what another program wrote",
+        ) from error
 
 
 def filter_on(documents: Iterable[str] | None, metadata: Iterable[tuple[str, str]] | None) -> "Filter":

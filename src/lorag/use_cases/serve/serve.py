@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lorag.answering.generator import LanguageModel
@@ -20,6 +21,7 @@ from lorag.questions.questions import compose
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
+from lorag.retrieval.embed import embed_whole
 from lorag.retrieval.index.store import Filter, Hit, IndexStore
 from lorag.retrieval.search import Searcher, SearchResult
 from lorag.strategies import AdapterKind, Strategy
@@ -79,7 +81,8 @@ def open_served(
                     do="run `lorag refresh`, or restore embedding.model and its files",
                 )
             reranker = open_reranker(params.search.reranker) if params.search.reranker else None
-            searcher = Searcher(store, release.index, embedder.embed_batch, reranker, executor)
+            embed = partial(embed_whole, embedder=embedder, embed=embedder.embed_batch)
+            searcher = Searcher(store, release.index, embed, reranker, executor)
             yield Served(release, searcher, fell_back_from, folder)
         finally:
             store.close()
