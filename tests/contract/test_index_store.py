@@ -1,8 +1,10 @@
 """What every vector store must do, run over each of them."""
 
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +20,8 @@ DIMENSION = 16
 
 class Place(Protocol):
     """Where a store lies, from conftest.py."""
+
+    folder: Path
 
     def open(self) -> IndexStore: ...
 
@@ -295,6 +299,52 @@ def test_new_rows_are_found_at_once_by_vector_and_by_text(store: IndexStore) -> 
     assert ids_of(store.search_vector(ref, vector_of("a singular capercaillie"), 1)) == ["b"]
 
 
+def test_strangers_16_words_of_an_index_that_grew_are_those_of_one_built_at_once(store: IndexStore) -> None:
+    rows = [row(f"c{n:03}", f"crane number{n % 7} winch{n % 5} {'rope ' * (n % 4)}") for n in range(60)]
+    ref = store.write_generation(None, "grew", 1, rows[:30], ())
+    for generation in range(2, 8):
+        new = rows[generation * 6 : generation * 6 + 12]
+        ref = store.write_generation(ref, "grew", generation, new, [f"c{generation:03}", "c020"])
+    at_once = store.write_generation(None, "at_once", 8, [*store.rows(ref)], ())
+    for query in ("crane winch3", "number2 rope", "the winch4"):
+        hits = store.search_text(ref, query, 10)
+        assert hits == store.search_text(at_once, query, 10) != []
+        assert store.search_text(ref, query, 10, where=Filter(document_ids=("doc.md",))) == hits
+
+
+def test_words_that_are_gone_or_damaged_are_made_again(place: Place) -> None:
+    store = place.open()
+    base = store.write_generation(None, "words", 1, rows_of("a", "b", "c"), ())
+    ref = store.write_generation(base, "words", 2, rows_of("d"), ["a"])
+    store.make_durable(ref)
+    store.check_words(ref)
+    expected = store.search_text(ref, "text of b or d", 5)
+    store.close()
+    folder = place.folder / "words"
+
+    def reopened() -> IndexStore:
+        store.close()
+        return place.open()
+
+    def cut() -> None:
+        for path in folder.glob("*.words"):
+            path.write_bytes(path.read_bytes()[:-3])
+
+    def of_another_version() -> None:
+        for path in folder.glob("*.json"):
+            path.write_text(path.read_text().replace('"version": 1', '"version": 0'))
+
+    for damage in (lambda: shutil.rmtree(folder), cut, of_another_version):
+        damage()
+        store = reopened()
+        if damage is cut:
+            with pytest.raises(IntegrityFailed, match="damaged words"):
+                store.check_words(ref)
+        assert store.search_text(ref, "text of b or d", 5) == expected
+        store.check_words(ref)
+    store.close()
+
+
 def big_rows(count: int) -> list[IndexRow]:
     values = np.random.default_rng(5).standard_normal((count, DIMENSION)).astype(np.float32)
     values /= np.linalg.norm(values, axis=1, keepdims=True)
@@ -346,10 +396,11 @@ def test_both_stores_agree(open_place: Callable[[StoreKind], Place]) -> None:
         one = opened.write_generation(None, "same", 1, rows[:300], ())
         two = opened.write_generation(one, "same", 2, rows[250:], [r.chunk.id for r in rows[:100]])
         hits = [opened.search_vector(two, vector_of(f"query {n}"), 10, exact=True) for n in range(10)]
-        answers.append((state(opened, two), opened.entries(two), opened.count(two), hits))
+        found = [opened.search_text(two, f"word{n} common word{n * 7}", 10) for n in range(100, 110)]
+        answers.append((state(opened, two), opened.entries(two), opened.count(two), found, hits))
         opened.close()
-    (state_1, entries_1, count_1, hits_1), (state_2, entries_2, count_2, hits_2) = answers
-    assert (state_1, entries_1, count_1) == (state_2, entries_2, count_2)
+    (*one, hits_1), (*two, hits_2) = answers
+    assert one == two
     for mine, yours in zip(hits_1, hits_2, strict=True):
         assert ids_of(mine) == ids_of(yours)
         assert [hit.score for hit in mine] == pytest.approx([hit.score for hit in yours], abs=1e-5)

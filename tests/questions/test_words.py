@@ -11,6 +11,7 @@ from lorag.evaluation.answers import contains_answer, exact_match, token_f1
 from lorag.questions.facts import find_conflicts
 from lorag.questions.questions import Question
 from lorag.questions.words import occurrences, states, words
+from lorag.retrieval.terms import index_terms, query_terms
 from lorag.tuning.leakage import refuse_leakage
 from lorag.tuning.pairs import Pair, PairSource
 
@@ -24,7 +25,7 @@ def rows(heading: str) -> list[tuple[str, str, bool]]:
 
 
 def test_the_tables_are_read() -> None:
-    assert len(rows("one | other")) > 25 and len(rows("text | value")) > 10
+    assert len(rows("one | other")) > 25 and len(rows("text | value")) > 10 and len(rows("asked | text")) > 25
 
 
 @pytest.mark.parametrize(("one", "other", "same"), rows("one | other"))
@@ -79,3 +80,8 @@ def test_what_carries_a_sentence_is_compared_by_the_same_rule() -> None:
 
 def test_f1_is_by_character_where_words_have_no_blanks() -> None:
     assert token_f1("首都北京", ["北京"]) == pytest.approx(2 * 0.5 * 1 / 1.5)
+
+
+@pytest.mark.parametrize(("asked", "text", "found"), rows("asked | text"))
+def test_strangers_17_and_18_word_search_finds_what_the_table_says(asked: str, text: str, found: bool) -> None:
+    assert bool({*query_terms(asked)} & {*index_terms(text)[0]}) is found

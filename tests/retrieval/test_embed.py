@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lorag.digests import sha256_hex
 from lorag.errors import GateRefused
-from lorag.retrieval.embed import EmbeddingCount, embed_texts, plan_batches
+from lorag.retrieval.embed import EmbeddingCount, embed_texts, embed_whole, plan_batches
 
 
 class DictCache:
@@ -209,3 +209,25 @@ def test_no_texts_give_no_rows() -> None:
 def test_a_lone_surrogate_is_a_text_like_any_other() -> None:
     _, count = embed_texts(["bad \ud800"], WordEmbedder(), DictCache(), batch_tokens=100)
     assert count.n_embedded == 1
+
+
+def test_strangers_17_a_text_that_is_longer_than_the_embedder_reads_has_the_mean_of_its_parts() -> None:
+    embedder = WordEmbedder()
+    long = " ".join(f"word{number}" for number in range(30))
+    whole = embed_whole([TEXTS[0], long, TEXTS[4]], embedder, embedder.embed_batch)
+    parts = [text for text in embedder.batches[0] if text not in TEXTS]
+    assert "".join(parts) == long and all(len(part.split()) <= embedder.max_tokens for part in parts)
+    assert np.linalg.norm(whole, axis=1) == pytest.approx([1, 1, 1], abs=1e-6)
+    alone = embedder.embed_batch(embedder.batches[0])
+    assert whole[[0, 2]] == pytest.approx(alone[[0, -1]])
+    assert whole[1] @ alone[1:-1].mean(axis=0) == pytest.approx(np.linalg.norm(alone[1:-1].mean(axis=0)), rel=1e-5)
+
+
+def test_strangers_17_a_text_without_blanks_is_cut_too() -> None:
+    class LetterEmbedder(WordEmbedder):
+        def count_tokens(self, texts: Sequence[str]) -> list[int]:
+            return [len(text) for text in texts]
+
+    embedder = LetterEmbedder()
+    assert embed_whole(["x" * 50, ""], embedder, embedder.embed_batch).shape == (2, 4)
+    assert "".join(embedder.batches[0]) == "x" * 50

@@ -108,7 +108,7 @@ class WordFiles:
             raise IntegrityFailed(f"the words cannot be read: {error}", where=str(manifest), do=do) from error
         left = {chunk_id for part in parts for chunk_id in left_ids(part)}
         if damaged or left != set(ids):
-            what = f"{len(damaged)} files of words are damaged" if damaged else "the words are those of other rows"
+            what = f"damaged words: {damaged[0]}{_SUFFIX}" if damaged else "the words are those of other rows"
             raise IntegrityFailed(what, where=str(manifest), do=do)
 
     def drop_all_but(self, keep: Collection[IndexRef]) -> None:
@@ -192,8 +192,8 @@ class WordFiles:
             return segment
         data = _to_bytes(segment)
         path = self._segment(sha256_hex(data))
-        if not path.exists():
-            _replace(path, data)
+        # A file of that name may be there and damaged.
+        _replace(path, data)
         return _FileSegment(path)
 
     def _segment(self, name: str) -> Path:

@@ -1,4 +1,4 @@
 """Embed, plan a refresh, search, fuse and rerank."""
 
-SEARCH_VERSION = 1
+SEARCH_VERSION = 2
 """Raise it with every change of what is found for a question in the same index."""
