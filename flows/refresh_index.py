@@ -79,4 +79,4 @@ def _refresh(
                 release = publish(ref, report, planned, workspace, store, params)
         finally:
             store.close()
-        return refresh_steps.summarise(release, report, planned, pipeline, workspace, meter.stop())
+        return refresh_steps.summarise(release, report, planned, pipeline, workspace, params, meter.stop())

@@ -11,7 +11,7 @@ import pytest
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from lorag.cli import app, run
+from lorag.cli import app, options_first, run
 
 BAD_FLAGS = {
     "unknown command": (["statu"], 2, "Did you mean 'status'"),
@@ -63,6 +63,15 @@ def test_a_bad_command_line_names_a_help_that_exists(case: str, capsys: pytest.C
     arguments, command = HELP_TO_READ[case]
     assert run(arguments) == 2
     assert f"see `{command} --help`" in capsys.readouterr().err
+
+
+def test_strangers_11_the_workspace_may_be_named_behind_the_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["status", "--workspace", "/nope"]) == 2
+    assert "/nope" in capsys.readouterr().err
+    assert options_first(["search", "--", "--workspace"]) == ["search", "--", "--workspace"]
+    assert options_first(["ask", "x", "--workspace"]) == ["ask", "x", "--workspace"]
 
 
 def test_outside_a_workspace(

@@ -72,7 +72,8 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, be
     debug, as_json = "--debug" in arguments, "--json" in arguments
     try:
         raise_again()
-        status = app(arguments or ["--help"], prog_name="lorag", standalone_mode=False, obj=begun_s)
+        ordered = options_first(arguments) or ["--help"]
+        status = app(ordered, prog_name="lorag", standalone_mode=False, obj=begun_s)
         return _said(int(status or 0))
     except LoragError as error:
         if debug:
@@ -116,6 +117,25 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, be
         )
         console.show_error(unexpected, as_json=as_json)
         return int(ExitStatus.DEFECT)
+
+
+def options_first(arguments: list[str]) -> list[str]:
+    """Return the arguments with the options of `lorag` itself before the command, wherever they were written."""
+    first: list[str] = []
+    others: list[str] = []
+    left = list(arguments)
+    while left:
+        word = left.pop(0)
+        if word == "--":
+            others += [word, *left]
+            break
+        if word == "--workspace" and left:
+            first += [word, left.pop(0)]
+        elif word == "--debug" or word.startswith("--workspace="):
+            first.append(word)
+        else:
+            others.append(word)
+    return [*first, *others]
 
 
 def _said(status: int) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lorag.console.terminal import show_answer
+from lorag.console.terminal import show_answer, show_status
 
 CITATION = {
     "document_id": "harbour.md",
@@ -68,3 +68,41 @@ def test_an_answer_from_memory_says_so(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_declined_answer_needs_no_remark(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(capsys, result("rag", "declined", answer="Nothing relevant was found.", supported=False))
     assert lines == ["Nothing relevant was found.", "release r1 · rag · 1.2 s"]
+
+
+def status(**more: Any) -> dict[str, Any]:
+    nothing = {"added": [], "changed": [], "removed": [], "renamed": []}
+    empty = {"not_read": [], "copies": [], "flagged": [], "questions_without_page": {"count": 0, "first": []}}
+    values = {"served": "r1", "changes": nothing, "rejected": [], "questions_changed": False, "up_to_date": True}
+    return {**values, **empty, "models": {}, "adapters": {}, **more}
+
+
+def test_strangers_11_a_status_names_the_first_of_many_files_and_counts_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    added = [f"page{number}.md" for number in range(1_200)]
+    changes = {"added": added, "changed": ["a.md", "b.md"], "removed": [], "renamed": [["c.md", "d.md"]]}
+    show_status(status(changes=changes, up_to_date=False))
+    assert capsys.readouterr().out.splitlines() == [
+        "Served: r1",
+        *(f"  added    page{number}.md" for number in range(5)),
+        "  added    1,195 more, 1,200 in all; --json lists them",
+        "  changed  a.md",
+        "  changed  b.md",
+        "  renamed  c.md -> d.md",
+        "Run `lorag refresh` to serve the changes.",
+    ]
+
+
+def test_strangers_11_a_status_does_not_call_everything_up_to_date_while_a_retrain_is_due(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    adapter = {"id": "tuned-1", "retrain": "now", "stopped": [], "coverage": None, "facts": ["f"], "documents_gone": []}
+    show_status(status(adapters={"tuned": adapter}))
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "The index is up to date.",
+        "Adapter tuned tuned-1: behind, run `lorag retrain` now",
+        "  new or changed: 1 fact, the first is f",
+    ]
+    show_status(status(adapters={"tuned": {**adapter, "retrain": "not", "facts": []}}))
+    assert capsys.readouterr().out.splitlines()[1:] == ["Up to date.", "Adapter tuned tuned-1: up to date"]

@@ -25,6 +25,7 @@ def test_strangers_15_kinds_that_are_not_read_and_copies_are_listed() -> None:
         ],
         "copies": [{"id": "b.md", "copies": ["a.md", "c.md"]}],
         "flagged": [{"flag": "maybe_hidden", "count": 1, "first": ["h.html"]}],
+        "questions_without_page": {"count": 0, "first": []},
     }
     assert SourceReport.from_json(REPORT.to_json()) == REPORT
 
@@ -40,4 +41,16 @@ def test_a_person_reads_them_in_lines() -> None:
 
 def test_every_flag_has_its_words() -> None:
     flagged = [{"flag": flag.value, "count": 1, "first": ["x"]} for flag in Flag]
-    assert len(source_lines({"not_read": [], "copies": [], "flagged": flagged})) == len(Flag)
+    nothing = {"not_read": [], "copies": [], "questions_without_page": {"count": 0, "first": []}}
+    assert len(source_lines({**nothing, "flagged": flagged})) == len(Flag)
+
+
+def test_strangers_11_questions_about_pages_that_are_not_there_are_told() -> None:
+    asked = {"q1": ["b.md"], "q2": ["c.md"], "q3": ["gone.md"], "q4": ["b.md", "gone.md"], "q5": []}
+    report = report_on_source([a_document("b.md", "c.md")], [], asked)
+    assert report.to_json()["questions_without_page"] == {"count": 2, "first": ["q3", "q4"]}
+    assert SourceReport.from_json(report.to_json()) == report
+    assert source_lines(report.to_json()) == [
+        "  the same file as b.md: c.md",
+        "  2 questions left out: gold_doc_ids name a page that is not there (q3, q4)",
+    ]

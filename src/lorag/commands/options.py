@@ -22,7 +22,12 @@ AsOf = Annotated[
 ]
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", help="Only documents with this metadata value; may be repeated.", metavar="KEY=VALUE"),
+    typer.Option(
+        "--where",
+        help="Only documents with this value, or with it in a list; may be repeated. Keys are those of the front "
+        "matter or of the lines of documents.jsonl; `lorag search --json` shows them in `metadata`.",
+        metavar="KEY=VALUE",
+    ),
 ]
 
 

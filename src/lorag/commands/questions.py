@@ -95,17 +95,18 @@ def review(
 
     opened = open_review(workspace, params, file, by)
     edit = Edit(question, tuple(answer) if answer else None) if question or answer else None
+    before = opened.read()
     if accept or drop or edit:
         decided = review_drafts(opened, accept or (), drop or (), edit)
     elif list_all or as_json:
         decided = []
     elif sys.stdin.isatty() and sys.stdout.isatty():
-        decided = console_questions.review_by_key(opened)
+        decided = console_questions.review_drafts_by_key(opened)
     else:
         raise ParamsError(
             "no terminal to review in", where="lorag questions review", do="give --accept, --drop or --list"
         )
-    result = review_to_json(opened, opened.read(), decided)
+    result = review_to_json(opened, before, decided)
     show = console_questions.show_list if list_all else console_questions.show_reviewed
     console.show(result, lambda: show(result), as_json=as_json)
 
@@ -146,6 +147,6 @@ def candidates(
     decided = decide(opened, accept, failure, answer, page, question, drop or ())
     asks = not (accept or drop or as_json) and sys.stdin.isatty() and sys.stdout.isatty()
     if asks:
-        decided = console_candidates.review_by_key(opened)
+        decided = console_candidates.review_candidates_by_key(opened)
     result = candidates_to_json(opened, decided)
     console.show(result, lambda: console_candidates.show_candidates(result, listed=not asks), as_json=as_json)

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from lorag.console.questions import read_key
+from lorag.console.review import review_by_key
 from lorag.console.terminal import say
 
 if TYPE_CHECKING:
@@ -37,32 +37,16 @@ def show_candidates(result: Mapping[str, Any], *, listed: bool) -> None:
     say(f"{n_open} open, {n_decided} decided now; accepted ones are in {result['questions']}")
 
 
-def review_by_key(review: "CandidateReview") -> list[str]:
+def review_candidates_by_key(review: "CandidateReview") -> list[str]:
     """Ask about each open candidate until all are decided or the person quits; return the ids of the decided ones."""
-    from lorag.errors import InputRejected
     from lorag.use_cases.draft.review_candidates import decide
 
-    waiting = review.read()
-    decided: list[str] = []
-    for number, candidate in enumerate(waiting, start=1):
-        _show(candidate, f"{number} of {len(waiting)}")
-        while True:
-            key = read_key()
-            try:
-                if key == "q":
-                    return decided
-                if key == "d":
-                    decided += decide(review, drop=[candidate.id])
-                elif key in _FAILURES:
-                    decided += _accept(review, candidate, _FAILURES[key])
-                elif key != "s":
-                    say(_KEYS)
-                    continue
-            except InputRejected as error:
-                say(error.line())
-                continue
-            break
-    return decided
+    def decide_by(candidate: "QuestionCandidate", key: str) -> list[str] | None:
+        if key == "d":
+            return decide(review, drop=[candidate.id])
+        return _accept(review, candidate, _FAILURES[key]) if key in _FAILURES else None
+
+    return review_by_key(review.read(), _show, _KEYS, decide_by)
 
 
 def _accept(review: "CandidateReview", candidate: "QuestionCandidate", failure: str) -> list[str]:
@@ -84,4 +68,3 @@ def _show(candidate: "QuestionCandidate", place: str) -> None:
     out.print(Text(f"{candidate.kind}: {candidate.answer}", style="green"))
     for passage in candidate.passages:
         out.print(Text(f"{passage.document_id}: {passage.text[:_SHOWN_PASSAGE]}"))
-    say(_KEYS)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lorag.console.source import counted
 from lorag.console.terminal import say, table
 from lorag.costs.records import Machine
 from lorag.questions.coverage import Coverage
@@ -35,9 +36,10 @@ def show_costs(result: Mapping[str, Any]) -> None:
         if mark:
             say(f"{mark.strip()} was measured on {name}.")
     if result["n_repeated"]:
-        say(f"{result['n_repeated']} runs repeat the costs of answers that an older run reports; they do not count.")
+        said = counted(result["n_repeated"], "run")
+        say(f"Not counted, because an older run reports the same answers and costs: {said}.")
     if result["n_skipped"]:
-        say(f"{result['n_skipped']} runs were left out: they report no cost, or belong to no strategy.")
+        say(f"Left out, because no cost or no strategy is reported: {counted(result['n_skipped'], 'run')}.")
 
 
 def _entry_row(entry: Mapping[str, Any]) -> list[str]:
@@ -104,7 +106,8 @@ def show_break_even(result: Mapping[str, Any]) -> None:
             say("The index is on a server: these costs contain neither its processors and memory nor its storage.")
     for name, one in result["strategies"].items():
         if one["n_left_out"]:
-            say(f"{name}: {one['n_left_out']} updates and batches with other settings or fewer questions do not count.")
+            said = counted(one["n_left_out"], "entry")
+            say(f"{name}: not counted, because of other settings or fewer questions: {said}.")
     _say_elsewhere(result["n_elsewhere"])
     for line in result["crossings"]:
         say(_crossing(line))
@@ -196,7 +199,8 @@ def _say_findings(findings: Sequence[Mapping[str, Any]], signs: Mapping[str, str
 
 def _say_elsewhere(n: int) -> None:
     if n:
-        say(f"{n} updates and batches of answers do not count: they were measured on another machine than the newest.")
+        said = counted(n, "entry")
+        say(f"Not counted, because they were measured on another machine than the newest: {said}.")
 
 
 def _say_missing(missing: Sequence[Mapping[str, str]]) -> None:

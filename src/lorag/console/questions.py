@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from lorag.console.review import review_by_key
 from lorag.console.terminal import say, table
 from lorag.progress import show_lines
 
@@ -65,45 +66,37 @@ def show_list(result: Mapping[str, Any]) -> None:
 def show_reviewed(result: Mapping[str, Any]) -> None:
     """Print the counts, and what to do with what was accepted."""
     counts = result["counts"]
+    answers = {draft["id"]: draft["answers"][0] for draft in result["drafts"]}
+    for name in result["unchanged"]:
+        say(f"{name} was decided so before; nothing changed.")
+    for name in result["unstated"]:
+        say(_unstated(answers[name]))
     say(f"{counts['accepted']} accepted, {counts['dropped']} dropped, {counts['open']} open in {result['file']}")
     if counts["accepted"]:
         copied = "; run `lorag refresh` to copy them" if result["needs_refresh"] else ""
         say(f"Accepted questions are in {result['questions']}{copied}.")
+        say("Commit both files yourself: a refresh commits no more than a pointer to a copy of the questions.")
 
 
-def review_by_key(review: "Review") -> list["Draft"]:
+def review_drafts_by_key(review: "Review") -> list["Draft"]:
     """Ask about each open draft, one key for each, until all are decided or the person quits; return the decided."""
     from lorag.drafting.records import DraftStatus
-    from lorag.errors import InputRejected
+
+    def decide(draft: "Draft", key: str) -> "list[Draft] | None":
+        match key:
+            case "a":
+                return [review.accept(draft.id)]
+            case "d":
+                return [review.drop(draft.id)]
+            case "e":
+                edit = _edit(draft)
+                accepted = [review.accept(draft.id, edit)] if edit else []
+                _warn_unstated(accepted)
+                return accepted
+        return None
 
     waiting = [draft for draft in review.read() if draft.status is DraftStatus.OPEN]
-    decided: list[Draft] = []
-    for number, draft in enumerate(waiting, start=1):
-        _show_draft(draft, f"{number} of {len(waiting)}")
-        while True:
-            key = read_key()
-            try:
-                if key == "a":
-                    decided.append(review.accept(draft.id))
-                elif key == "d":
-                    decided.append(review.drop(draft.id))
-                elif key == "e":
-                    edit = _edit(draft)
-                    if edit is None:
-                        say("Nothing changed.")
-                        continue
-                    decided.append(review.accept(draft.id, edit))
-                    _warn_unstated(decided[-1])
-                elif key == "q":
-                    return decided
-                elif key != "s":
-                    say(_KEYS)
-                    continue
-            except InputRejected as error:
-                say(error.line())
-                continue
-            break
-    return decided
+    return review_by_key(waiting, _show_draft, _KEYS, decide)
 
 
 def marked_passage(draft: "Draft") -> Text:
@@ -132,16 +125,6 @@ def _show_draft(draft: "Draft", place: str) -> None:
     new = ", new since the release before" if draft.changed else ""
     out.print(Text(f"{draft.gold_doc_ids[0]}: {draft.headings}{new}", style="dim"))
     out.print(marked_passage(draft))
-    say(_KEYS)
-
-
-def read_key() -> str:
-    """Return the next key that is pressed, as a small letter; raise KeyboardInterrupt for Ctrl-C and Ctrl-D."""
-    key = click.getchar().lower()
-    # getchar leaves these to the caller where the terminal is in raw mode.
-    if key in ("\x03", "\x04"):
-        raise KeyboardInterrupt
-    return key
 
 
 _HEAD = "# One line each; a line that is deleted is left out. Save and close to accept, delete all lines to go back.\n"
@@ -186,8 +169,13 @@ def read_edit(text: str) -> "Edit | None":
     return Edit(" ".join(found["question"]), tuple(found["answer"]), tuple(found["trained"]), tuple(found["held out"]))
 
 
-def _warn_unstated(draft: "Draft") -> None:
+def _warn_unstated(drafts: Sequence["Draft"]) -> None:
     from lorag.use_cases.draft.review_drafts import is_stated
 
-    if not is_stated(draft):
-        say(f"Note: the passage does not state {draft.answers[0]!r} in these words.")
+    for draft in drafts:
+        if not is_stated(draft):
+            say(_unstated(draft.answers[0]))
+
+
+def _unstated(answer: str) -> str:
+    return f"Note: the passage does not state {answer!r} in these words."

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lorag.console.source import counted
 from lorag.console.terminal import say, table
 
 
@@ -40,7 +41,7 @@ def show_queries(result: Mapping[str, Any]) -> None:
         for each in result["strategies"]
     ]
     columns = ["strategy", "asked", "generated", "quoted", "declined", "s p50", "s p95", "money"]
-    table(f"{result['n_queries']} questions, {result['first_utc']} to {result['last_utc']}", columns, rows)
+    table(f"{counted(result['n_queries'], 'question')}, {result['first_utc']} to {result['last_utc']}", columns, rows)
     _list("Not answered by the documents", result["unanswered"])
     _list("Marked by readers", result["marked"])
     _list("Asked most", result["most_asked"])

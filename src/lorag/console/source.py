@@ -18,7 +18,7 @@ _FLAGS = {
 
 
 def source_lines(result: Mapping[str, Any]) -> list[str]:
-    """Return lines from the keys `not_read`, `copies` and `flagged` of a refresh or a status."""
+    """Return lines from the keys of a refresh or a status that say what a source has beside its documents."""
     return list(_lines(result))
 
 
@@ -29,9 +29,18 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
         copies = document["copies"]
         yield f"  the same file as {document['id']}: {_names(copies[:_FEW], len(copies))}"
     if (left := len(result["copies"]) - _FEW) > 0:
-        yield f"  {left} more documents have copies; --json lists them"
+        yield f"  {counted(left, 'more document')} with copies; --json lists all"
     for found in result["flagged"]:
         yield f"  {_FLAGS[found['flag']]} {_names(found['first'], found['count'])}"
+    if (lost := result["questions_without_page"])["count"]:
+        named = _names(lost["first"], lost["count"])
+        yield f"  {counted(lost['count'], 'question')} left out: gold_doc_ids name a page that is not there ({named})"
+
+
+def counted(n: int, noun: str) -> str:
+    """Return the number with the noun, in the plural unless it is 1."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{n:,} {noun if n == 1 else plural}"
 
 
 def _names(first: Sequence[str], count: int) -> str:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lorag.console.source import source_lines
+from lorag.console.source import counted, source_lines
 from lorag.costs.remedies import CHANGE_OF_STOP
 from lorag.errors import LoragError
 from lorag.integrations.prefect.own_server import start_own_server
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lorag.releases.record import Release
 
 _MANY_COLUMNS = 8
+_FEW_NAMES, _SHOWN_NAMES = 8, 5
 
 _out = Console(highlight=False, soft_wrap=True)
 
@@ -168,13 +169,16 @@ def show_refresh(result: Mapping[str, Any]) -> None:
         ["chunks", "added", "changed", "removed", "kept", "embedded"],
         [[result["n_chunks"], *(plan[key] for key in ("added", "changed", "removed", "kept", "embedded"))]],
     )
+    documents = counted(result["n_documents"], "document")
     say(
-        f"{result['n_documents']} documents in {result['waited_s']:.1f} s; the work itself: {cost['wall_s']:.1f} s, "
+        f"{documents} in {result['waited_s']:.1f} s; the work itself: {cost['wall_s']:.1f} s, "
         f"{cost['cpu_s']:.1f} CPU s, {cost['peak_rss_mb']:.0f} MB, {cost['kwh'] * 1000:.2f} Wh, "
         f"{cost['money']:.5f} {cost['currency']}"
     )
+    if result["recall_at_10"] is not None:
+        say(f"recall@10 on the questions: {result['recall_at_10']:.3f}")
     if result["rejected"]:
-        say(f"{result['rejected']} documents were quarantined; see artifacts/rejected.jsonl")
+        say(f"quarantined, see artifacts/rejected.jsonl: {counted(result['rejected'], 'document')}")
     show_lines(source_lines(result))
 
 
@@ -268,7 +272,8 @@ def show_retrieval(result: Mapping[str, Any]) -> None:
     kinds = [kind for kind in ("dense", "bm25", "fused", "reranked") if result.get(kind)]
     names = list(result[kinds[0]]) if kinds else []
     rows = [[kind, *(f"{result[kind][name]:.4f}" for name in names)] for kind in kinds]
-    table(f"{result['n_questions']} questions, {result['n_documents']} documents", ["retriever", *names], rows)
+    asked = f"{counted(result['n_questions'], 'question')}, {counted(result['n_documents'], 'document')}"
+    table(asked, ["retriever", *names], rows)
     if not result.get("reranked"):
         say("reranked: no cross-encoder is named in search.reranker")
 
@@ -304,18 +309,17 @@ def show_status(result: Mapping[str, Any]) -> None:
     say(f"Served: {result['served'] or 'nothing yet'}")
     changes = result["changes"]
     for kind in ("added", "changed", "removed"):
-        for name in changes[kind]:
-            say(f"  {kind:8} {name}")
-    for old, new in changes["renamed"]:
-        say(f"  renamed  {old} -> {new}")
-    for item in result["rejected"]:
-        if item["reason"] == "unsupported":
-            continue  # listed by kind below
-        say(f"  rejected {item['name']}: {item['reason']}")
+        _show_some(kind, changes[kind])
+    _show_some("renamed", [f"{old} -> {new}" for old, new in changes["renamed"]])
+    # Kinds of files that are not read follow below.
+    rejected = [item for item in result["rejected"] if item["reason"] != "unsupported"]
+    _show_some("rejected", [f"{item['name']}: {item['reason']}" for item in rejected])
     show_lines(source_lines(result))
     if result["questions_changed"]:
         say("  the questions changed")
-    say("Up to date." if result["up_to_date"] else "Run `lorag refresh` to serve the changes.")
+    behind = any(adapter["retrain"] != "not" for adapter in result["adapters"].values())
+    fresh = "The index is up to date." if behind else "Up to date."
+    say(fresh if result["up_to_date"] else "Run `lorag refresh` to serve the changes.")
     for name, problem in result["models"].items():
         if problem:
             say(f"Model {name}: {problem}")
@@ -329,9 +333,18 @@ def show_status(result: Mapping[str, Any]) -> None:
         if adapter["coverage"]:
             say(f"  coverage of its training: {Coverage.from_json(adapter['coverage']).line()}")
         if adapter["facts"]:
-            say(f"  {len(adapter['facts'])} facts are new or changed, the first is {adapter['facts'][0]}")
+            say(f"  new or changed: {counted(len(adapter['facts']), 'fact')}, the first is {adapter['facts'][0]}")
         for name in adapter["documents_gone"]:
             say(f"  trained on {name}, which is gone; training.{kind}.start: scratch forgets it")
+
+
+def _show_some(kind: str, names: Sequence[str]) -> None:
+    """Print a few names, a line each; of more only the first ones, and how many there are."""
+    few = names if len(names) <= _FEW_NAMES else names[:_SHOWN_NAMES]
+    for name in few:
+        say(f"  {kind:8} {name}")
+    if len(few) < len(names):
+        say(f"  {kind:8} {len(names) - len(few):,} more, {len(names):,} in all; --json lists them")
 
 
 _RETRAIN = {

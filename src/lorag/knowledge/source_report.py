@@ -1,9 +1,10 @@
 """What a person should know about a source beside its documents: what was not read, what is a copy, what is odd."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from lorag.knowledge.documents import Document, Flag, Reason, Rejected
@@ -22,14 +23,18 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class SourceReport:
-    """The kinds of files that are not read by suffix, the copies of each document by id, and the flagged documents."""
+    """The kinds of files that are not read by suffix, the copies of each document by id, and the flagged documents.
+
+    `without_page` are the questions that name a page which is not among the documents, by their ids.
+    """
 
     not_read: Mapping[str, Named]
     copies: Mapping[str, tuple[str, ...]]
     flagged: Mapping[Flag, Named]
+    without_page: Named = Named(0, ())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the keys `not_read`, `copies` and `flagged` of `lorag refresh --json` and `lorag status --json`."""
+        """Return the keys that `lorag refresh --json` and `lorag status --json` share."""
         return {
             "not_read": [
                 {"suffix": suffix, "count": found.count, "first": list(found.first)}
@@ -40,6 +45,10 @@ class SourceReport:
                 {"flag": flag.value, "count": found.count, "first": list(found.first)}
                 for flag, found in self.flagged.items()
             ],
+            "questions_without_page": {
+                "count": self.without_page.count,
+                "first": list(self.without_page.first),
+            },
         }
 
     @classmethod
@@ -49,23 +58,35 @@ class SourceReport:
             {item["suffix"]: Named(item["count"], tuple(item["first"])) for item in value["not_read"]},
             {item["id"]: tuple(item["copies"]) for item in value["copies"]},
             {Flag(item["flag"]): Named(item["count"], tuple(item["first"])) for item in value["flagged"]},
+            Named(value["questions_without_page"]["count"], tuple(value["questions_without_page"]["first"])),
         )
 
 
-def report_on_source(documents: Iterable[Document], rejected: Iterable[Rejected]) -> SourceReport:
-    """Return the report on a corpus: kinds and flags with the most files first, names sorted."""
+def report_on_source(
+    documents: Iterable[Document],
+    rejected: Iterable[Rejected],
+    asked: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> SourceReport:
+    """Return the report on a corpus: kinds and flags with the most files first, names sorted.
+
+    `asked` maps the ids of questions to the pages that they name.
+    """
     kinds: dict[str, list[str]] = defaultdict(list)
     for item in rejected:
         if item.reason is Reason.UNSUPPORTED:
             kinds[PurePosixPath(item.name).suffix.lower() or "no suffix"].append(item.name)
     copies: dict[str, tuple[str, ...]] = {}
     flagged: dict[Flag, list[str]] = defaultdict(list)
+    names: set[str] = set()
     for document in documents:
+        names.update((document.id, *document.sources))
         if len(document.sources) > 1:
             copies[document.id] = document.sources[1:]
         for flag in document.flags:
             flagged[flag].append(document.id)
-    return SourceReport(_named(kinds), dict(sorted(copies.items())), _named(flagged))
+    lost = [question for question, pages in asked.items() if not names.issuperset(pages)]
+    without_page = Named(len(lost), tuple(lost[:_FIRST]))
+    return SourceReport(_named(kinds), dict(sorted(copies.items())), _named(flagged), without_page)
 
 
 def _named(groups: Mapping[_Key, list[str]]) -> dict[_Key, Named]:

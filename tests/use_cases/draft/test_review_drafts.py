@@ -9,7 +9,7 @@ from lorag.integrations import git_repo
 from lorag.questions.questions import read_questions
 from lorag.use_cases.change_params import change_params
 from lorag.use_cases.draft.drafts_file import DraftsFile
-from lorag.use_cases.draft.review_drafts import Edit, Review, is_stated, open_review, review_drafts
+from lorag.use_cases.draft.review_drafts import Edit, Review, is_stated, open_review, review_drafts, review_to_json
 from tests.drafting.test_records import DRAFT
 from tests.use_cases.conftest import Place
 
@@ -111,3 +111,14 @@ def test_the_reviewer_is_who_git_names(place: Place, monkeypatch: pytest.MonkeyP
 def test_an_answer_that_the_passage_does_not_state_is_noticed() -> None:
     assert is_stated(DRAFT)
     assert not is_stated(DRAFT.model_copy(update={"answers": ("19:00",)}))
+
+
+def test_strangers_11_a_second_acceptance_and_an_unstated_answer_are_told(review: Review) -> None:
+    review.accept("draft-1")
+    before = review.read()
+    decided = review_drafts(review, ["draft-1"], ["draft-3"])
+    told = review_to_json(review, before, decided)
+    assert (told["decided"], told["unchanged"], told["unstated"]) == (["draft-1", "draft-3"], ["draft-1"], [])
+    edited = review_drafts(review, ["draft-2"], (), Edit(answers=("19:00",)))
+    told = review_to_json(review, before, edited)
+    assert (told["unchanged"], told["unstated"]) == ([], ["draft-2"])

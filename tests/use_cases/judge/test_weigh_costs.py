@@ -120,7 +120,7 @@ def test_costs_of_another_machine_than_the_newest_are_shown_and_do_not_count(
     assert "retrain of tuned" in weighed["missing"]["tuned"][0]["what"]
     assert call(measured, capfd, *workload)["advice"]["n_elsewhere"] == 4
     assert call(measured, capfd, "advise", "--pending")["pending"]["n_elsewhere"] == 4
-    left_out = "4 updates and batches of answers do not count: they were measured on another machine than the newest."
+    left_out = "Not counted, because they were measured on another machine than the newest: 4 entries."
     for command in (("break-even",), workload, ("advise", "--pending"), (*workload, "--pending")):
         assert show(measured, capfd, *command).count(left_out) == 1
 

@@ -26,7 +26,7 @@ def test_a_refresh_without_work_reports_the_source_without_reading_its_documents
     documents = place.workspace.documents_file
     documents.write_text(documents.read_text().replace('"flags":{}', '"flags":{"hidden_text":1}'))
     place.workspace.source_report_file.unlink(missing_ok=True)
-    first = read_source_report(place.workspace)
+    first = read_source_report(place.workspace, place.params)
     assert first.flagged[Flag.HIDDEN_TEXT].count == 2
     documents.unlink()
-    assert read_source_report(place.workspace) == first
+    assert read_source_report(place.workspace, place.params) == first

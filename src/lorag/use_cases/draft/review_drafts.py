@@ -108,8 +108,13 @@ def review_drafts(review: Review, accept: Sequence[str], drop: Sequence[str], ed
     return [*(review.accept(name, edit) for name in accept), *(review.drop(name) for name in drop)]
 
 
-def review_to_json(review: Review, drafts: Sequence[Draft], decided: Sequence[Draft]) -> dict[str, Any]:
-    """Return the object that `lorag questions review --json` prints; docs/json.md lists its keys."""
+def review_to_json(review: Review, before: Sequence[Draft], decided: Sequence[Draft]) -> dict[str, Any]:
+    """Return the object that `lorag questions review --json` prints; docs/json.md lists its keys.
+
+    `before` are all drafts before the decisions.
+    """
+    drafts = review.read()
+    earlier = {draft.id: draft.status for draft in before}
     counts = {status.value: sum(draft.status is status for draft in drafts) for status in DraftStatus}
     return {
         "file": str(review.drafts.path),
@@ -117,6 +122,8 @@ def review_to_json(review: Review, drafts: Sequence[Draft], decided: Sequence[Dr
         "needs_refresh": review.is_copied,
         "counts": counts,
         "decided": [draft.id for draft in decided],
+        "unchanged": [draft.id for draft in decided if draft.status is earlier.get(draft.id)],
+        "unstated": [draft.id for draft in decided if draft.status is DraftStatus.ACCEPTED and not is_stated(draft)],
         "drafts": [draft.model_dump(mode="json") for draft in drafts],
     }
 

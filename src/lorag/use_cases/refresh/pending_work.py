@@ -114,7 +114,7 @@ def skip_refresh(
         stages=(),
         rejected=count_rejected(workspace),
         mended=0,
-        source=read_source_report(workspace),
+        source=read_source_report(workspace, params),
         cost=meter.stop(),
     )
 

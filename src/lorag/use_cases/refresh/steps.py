@@ -24,6 +24,7 @@ from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import IndexRef, IndexStore
 from lorag.retrieval.plan import PlanCounts, RefreshPlan
 from lorag.use_cases.asking.artifacts import Wanted, load_wanted
+from lorag.use_cases.asking.check_questions import pages_asked
 from lorag.use_cases.asking.golden import load_golden
 from lorag.use_cases.asking.versions import EMBEDDER, RERANKER, read_versions, write_versions
 from lorag.use_cases.refresh.carry_adapters import carry_adapters
@@ -261,7 +262,13 @@ def publish(
 
 
 def summarise(
-    release: Release, report: GateReport | None, planned: Planned, pipeline: Pipeline, workspace: Workspace, cost: Cost
+    release: Release,
+    report: GateReport | None,
+    planned: Planned,
+    pipeline: Pipeline,
+    workspace: Workspace,
+    params: Params,
+    cost: Cost,
 ) -> RefreshOutcome:
     """Return the result of the refresh; `report` is None if nothing had to be published."""
     return RefreshOutcome(
@@ -273,22 +280,23 @@ def summarise(
         stages=pipeline.stages,
         rejected=count_rejected(workspace),
         mended=report.mended if report else 0,
-        source=_keep_source_report(workspace, planned.wanted.documents),
+        source=_keep_source_report(workspace, params, planned.wanted.documents),
         cost=cost,
     )
 
 
-def read_source_report(workspace: Workspace) -> SourceReport:
+def read_source_report(workspace: Workspace, params: Params) -> SourceReport:
     """Return the report on the source that the last refresh read."""
     try:
         return SourceReport.from_json(json.loads(workspace.source_report_file.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
-        return _keep_source_report(workspace, read_documents(workspace.documents_file))
+        return _keep_source_report(workspace, params, read_documents(workspace.documents_file))
 
 
-def _keep_source_report(workspace: Workspace, documents: Iterable[Document]) -> SourceReport:
+def _keep_source_report(workspace: Workspace, params: Params, documents: Iterable[Document]) -> SourceReport:
     """Return the report, and keep it for a refresh that has nothing to do and so reads no documents."""
-    report = report_on_source(documents, read_rejected(workspace.rejected_file))
+    asked = pages_asked(workspace.resolve(params.knowledge.questions))
+    report = report_on_source(documents, read_rejected(workspace.rejected_file), asked)
     write_json_durably(workspace.source_report_file, report.to_json())
     return report
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from lorag.costs.pending import Held, When, hold
@@ -18,6 +19,7 @@ from lorag.questions.questions import Question, read_questions
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import AdapterKind
+from lorag.use_cases.asking.check_questions import pages_asked
 from lorag.use_cases.asking.versions import read_versions
 from lorag.use_cases.refresh.pending_work import Why, find_work
 from lorag.use_cases.refresh.pipeline import read_source
@@ -129,7 +131,7 @@ def read_status(workspace: Workspace, params: Params) -> Status:
         work.newest.id if work.newest else None,
         compare_versions(before, versions),
         corpus.rejected,
-        report_on_source(corpus.documents, corpus.rejected),
+        report_on_source(corpus.documents, corpus.rejected, pages_asked(_questions_file(workspace, params))),
         served is not None and served.params_digest != params.answers_digest(read_versions(workspace, params)),
         Why.QUESTIONS in work.reasons,
         work.reasons,
@@ -138,13 +140,16 @@ def read_status(workspace: Workspace, params: Params) -> Status:
     )
 
 
+def _questions_file(workspace: Workspace, params: Params) -> Path:
+    return workspace.resolve(params.knowledge.questions_origin or params.knowledge.questions)
+
+
 def _adapter_states(
     served: Release | None, workspace: Workspace, params: Params, versions: Mapping[str, str]
 ) -> dict[AdapterKind, AdapterState]:
     if served is None or not served.adapters:
         return {}
-    path = workspace.resolve(params.knowledge.questions_origin or params.knowledge.questions)
-    questions = [question for question in read_questions(path) if question.answers]
+    questions = [question for question in read_questions(_questions_file(workspace, params)) if question.answers]
     return {
         kind: _adapter_state(kind, entry, questions, workspace, params, versions)
         for kind, entry in served.adapters.items()
