@@ -28,6 +28,8 @@ CLAIMS = [
     ("It opens at 10:00 on weekdays.", "When does it open?", OPENS, CONTRADICTED),
     ("9:30", "When does it open?", "It opens at 9:00 and closes at 17:30.", CONTRADICTED),
     ("Berth 4 is 7.2 metres deep [1].", "How deep is berth 4?", "Berth 4 is 7.2 metres deep.", STATED),
+    ("Berth 4 is 7.2 metres deep\u30101\u3011.", "How deep is berth 4?", "Berth 4 is 7.2 metres deep.", STATED),
+    ("Berth 4 is 7.2 metres deep (source 1).", "How deep is berth 4?", "Berth 4 is 7.2 metres deep.", STATED),
     ("1. Open the valve.", "What comes first?", "Open the valve.", STATED),
     ("Ilse Brandt", "Who designed it?", "It was designed by Ilse Brandt.", STATED),
     ("Ilse Holt", "Who designed it?", "It was designed by Ilse Brandt.", CONTRADICTED),

@@ -92,7 +92,8 @@ _QUANTITY = re.compile(
 )
 _COMPOUND = re.compile(r"\d[:/.-]\d+[:/.-]|\d[:/-]\d")
 _MARKERS = re.compile(
-    r"^\s*(?:[-*+\u2022]|\(?\d{1,3}[.)])\s+|\s*\[\d{1,3}\]"
+    r"^\s*(?:[-*+\u2022]|\(?\d{1,3}[.)])\s+|\s*[\[\u3010]\d{1,3}(?:\u2020[^\u3011]*)?[\]\u3011]"
+    r"|\s*\((?:see |from )?(?:source|passage|document|context|reference)s? \d{1,3}\)"
     r"|^\s*(?:(?:the )?answer(?: to (?:the|this|your) question)? is:?|answer:)\s*",
     re.I,
 )
