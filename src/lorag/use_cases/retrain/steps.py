@@ -16,7 +16,7 @@ from lorag.evaluation.probes import Probe
 from lorag.evaluation.refusal import SHOWN, Refusal, explain_refusals
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.models.files import base_model_sha256
-from lorag.params import Params, TrainingSetParams, TrainingStart
+from lorag.params import Engine, Params, TrainingSetParams, TrainingStart
 from lorag.releases.adapter_shelf import AdapterShelf, adapter_sha256
 from lorag.releases.durable import write_json_durably
 from lorag.releases.record import AdapterEntry, Release
@@ -142,6 +142,12 @@ class RetrainOutcome:
 
 def choose_adapters(workspace: Workspace, params: Params, names: Sequence[str]) -> list[AdapterKind]:
     """Return the named ones of `tuning.adapters`, or all if none is named; raise if a retrain could not even begin."""
+    if params.generation.engine is Engine.ENDPOINT:
+        raise ParamsError(
+            "an endpoint answers, and the weights behind it can be neither trained nor examined here",
+            where="generation.engine",
+            do="ask rag, which needs no training, or set it to auto to train generation.model on this machine",
+        )
     newest_release(workspace)
     read_starts(workspace)
     check_questions(workspace, params)
