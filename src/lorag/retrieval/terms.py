@@ -11,6 +11,7 @@ from lorag.questions.words import ARTICLES, FUNCTION_WORDS, Word, find_words
 _PIECE = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 _HYPHEN = re.compile("[-\u2010]")
 _ACCENT = re.compile("[\u0300-\u036f]+")
+_HANGUL = re.compile("[\uac00-\ud7a3]{2,}")
 _MOST_CAPITALS = 5
 _MOST_PIECES = 3
 _KNOWN_TOKENS = 100_000
@@ -23,7 +24,7 @@ def index_terms(text: str) -> tuple[list[str], int]:
     A word has several terms if it is also searched for in another spelling: "low-water" as "low", "water" and
     "lowwater", "écluse" as "ecluse", "£45" as "45". In scripts without blanks between words, each character and each
     pair of neighbours is a term. An abbreviation that is also a function word, such as IT or WHO, has a term in
-    capitals.
+    capitals. A word of Korean is also found by pairs of its syllables.
     """
     found: list[str] = []
     n_words = 0
@@ -105,6 +106,9 @@ def _pairs(run: Sequence[Word]) -> list[str]:
 
 
 def _spellings(word: Word, token: str) -> Sequence[str]:
+    if _HANGUL.fullmatch(word.text):
+        # The particles of Korean are part of the word before them.
+        return [word.text, *(one + other for one, other in pairwise(word.text))]
     forms = [word.text, *_parts(word, token)]
     forms += [plain for form in forms if (plain := _without_accents(form)) != form]
     return [*dict.fromkeys(_stem(form) for form in forms)]
