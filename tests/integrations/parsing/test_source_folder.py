@@ -38,7 +38,7 @@ def write(path: Path, text: str = "text") -> Path:
 
 
 def test_hidden_names_are_passed_over_and_unknown_formats_are_named(tmp_path: Path) -> None:
-    for name in ("a.md", "sub/b.MD", ".git/c.md", ".dvc/d.md", "sub/.e.md", "x.css", "noext", "y.zip"):
+    for name in ("a.md", "sub/b.MD", ".git/c.md", ".dvc/d.md", "sub/.e.md", "~$f.docx", "x.css", "noext", "y.zip"):
         write(tmp_path / name)
     assert names(tmp_path) == ["a.md", "sub/b.MD"]
     assert verdicts(tmp_path) == dict.fromkeys(("noext", "x.css", "y.zip"), Reason.UNSUPPORTED)

@@ -135,7 +135,9 @@ class OpenAIGenerator:
 
     def _failed(self, what: str) -> StoreFailed:
         return StoreFailed(
-            what, where=self._where, do="check the server, LORAG_OPENAI_BASE_URL, the key and generation.endpoint_model"
+            what,
+            where=self._where,
+            do="check the server, LORAG_OPENAI_BASE_URL (most end in /v1), the key and generation.endpoint_model",
         )
 
     def _readable(self, error: Exception) -> str:

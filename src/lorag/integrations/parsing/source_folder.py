@@ -18,6 +18,9 @@ _READ_BYTES = 1 << 20
 REJECTED_FILE = ".rejected.jsonl"
 """The list, in a copy of a source, of what could not be copied and why; so it is versioned and in every report."""
 
+_PASSED_OVER = (".", "~$")
+"""The beginnings of names that are passed over: hidden files, and the locks of documents that are open in Office."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
@@ -114,7 +117,7 @@ def _walk(root: Path) -> Iterator[tuple[str, ...]]:
         parts = waiting.pop()
         try:
             with os.scandir(root.joinpath(*parts)) as entries:
-                listed = [entry for entry in entries if not entry.name.startswith(".")]
+                listed = [entry for entry in entries if not entry.name.startswith(_PASSED_OVER)]
         except OSError:
             yield parts
             continue
