@@ -18,7 +18,13 @@ def show_lines(lines: Sequence[str]) -> None:
 
 @contextmanager
 def show_progress(title: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar; yield a function to call with the number of items done since the last call."""
+    """Show a progress bar; yield a function to call with the number of items done since the last call.
+
+    Nothing is shown of nothing.
+    """
+    if total == 0:
+        yield lambda n: None
+        return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), console=console) as bar:
         task = bar.add_task(title, total=total, rate="")

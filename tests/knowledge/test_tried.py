@@ -1,9 +1,11 @@
 """Documents of other people's bug reports, from docs/tried.md: each row is named by its source."""
 
+import io
 import json
 from email.message import EmailMessage
 from types import SimpleNamespace
 
+import docx
 import pytest
 
 from lorag.knowledge.formats import parse_document
@@ -23,6 +25,16 @@ def mail_of_html() -> bytes:
 def mail_in_gb2312() -> bytes:
     head = "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=gb2312\r\n"
     return f"{head}Content-Transfer-Encoding: 8bit\r\n\r\n".encode() + "四号泊位水深七米".encode("gb2312")
+
+
+def nested_tables() -> bytes:
+    document = docx.Document()
+    table = document.add_table(1, 2)
+    table.cell(0, 0).text = "outer"
+    table.cell(0, 1).add_table(1, 1).cell(0, 0).text = "inner"
+    file = io.BytesIO()
+    document.save(file)
+    return file.getvalue()
 
 
 def old_notebook() -> str:
@@ -85,6 +97,7 @@ CASES = {
     "anydoc#164: a mail of HTML alone": ("a.eml", mail_of_html(), "Berth 4 is 7 m.\n\nAttachments: depth.txt"),
     "Eml-Parser#1: a mail in GB 2312": ("a.eml", mail_in_gb2312(), "四号泊位水深七米"),
     "notebook#5292: sources as text, worksheets": ("a.ipynb", old_notebook(), "old text\n\nprint(7)\n\n7"),
+    "unstructured#1952: a table in a cell of Word": ("a.docx", nested_tables(), "outer | inner"),
     "ranuts#126: tracked changes": (
         "a.docx",
         word(
