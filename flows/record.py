@@ -36,8 +36,13 @@ DATA_DOCS = "data_docs/index.html"
 def record_refresh(outcome: "RefreshOutcome", workspace: Workspace, params: Params) -> None:
     """Record plan, gate and costs; emit events for a published release, and for the adapters to train for it now."""
     found = outcome.to_json()
-    gate = {name: found[name] for name in ("n_documents", "n_chunks", "recall_at_10", "mended", "rejected")}
-    tables = {"plan": found["plan"], "gate": gate, "costs": found["cost"]}
+    gate = {name: found[name] for name in ("n_documents", "n_chunks", "mended", "rejected")}
+    # A run whose gate refused ends before this.
+    limits = params.gate
+    recall = {"value": found["recall_at_10"], "limit": limits.min_recall_at_10, "passed": True}
+    gate["recall_at_10"] = "no questions" if recall["value"] is None else f"{recall['value']:.4g} {_verdict(recall)}"
+    gate["chunks that may go"] = f"{limits.max_shrink_share:.0%} of those of the release before"
+    tables = {"plan": found["plan"], "gate": gate, "costs": _costs(found["cost"])}
     report = workspace.validation_folder / DATA_DOCS
     if _record("refresh", tables, outcome.mlflow_run_id, report, outcome.release, workspace) and outcome.published:
         _emit(EventName.RELEASE_PUBLISHED, workspace, params, outcome.release, "refresh")
@@ -61,7 +66,11 @@ def record_retrain(outcome: "RetrainOutcome", workspace: Workspace, params: Para
         probes = {name: f"{probe['value']:.4g} {_verdict(probe)}" for name, probe in found["probes"].items()}
         for refusal in found["refusals"]:
             probes[refusal["probe"]] += f": {refusal['counted']}; {', '.join(refusal['do'])}"
-        tables = {"plan": {"stages": ", ".join(found["stages"]) or "none"}, "gate": probes, "costs": found["cost"]}
+        tables = {
+            "plan": {"stages": ", ".join(found["stages"]) or "none"},
+            "gate": probes,
+            "costs": _costs(found["cost"]),
+        }
         if missed := _missed(found["refusals"]):
             tables["refused"] = missed
         report = workspace.training_folder(kind) / "validation" / DATA_DOCS
@@ -90,7 +99,10 @@ def _record(
     """Record the run; return whether a server has received it."""
     if server_api() is None or flow_run.id is None:
         return False
-    rows = {name: [{"name": key, "value": value} for key, value in found.items()] for name, found in tables.items()}
+    rows = {
+        name: [{"name": key, "value": _readable(value)} for key, value in found.items()]
+        for name, found in tables.items()
+    }
     tags = {
         "release": release.id,
         "mlflow": mlflow_run_id,
@@ -141,6 +153,20 @@ def _missed(refusals: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         for refusal in refusals
         for row in refusal["questions"]
     }
+
+
+def _costs(cost: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the costs that are known in units that need no exponent: watt-hours and megabytes."""
+    known = {name: value for name, value in cost.items() if value is not None and name != "machine"}
+    known["wh"] = 1_000 * float(known.pop("kwh", 0.0))
+    if "bytes_written" in known:
+        known["mb_written"] = known.pop("bytes_written") / 1e6
+    return known
+
+
+def _readable(value: Any) -> Any:
+    """Return a number with four digits; whoever wants more finds it in the MLflow run."""
+    return f"{value:,.4g}" if isinstance(value, float) else value
 
 
 def _verdict(probe: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lorag.console.terminal import say, table
+from lorag.console.terminal import say, show_lines, table
 
 
 def show_operation(result: Mapping[str, Any]) -> None:
@@ -14,6 +14,7 @@ def show_operation(result: Mapping[str, Any]) -> None:
     ]
     table("Running", ["service", "address", "pid", "log"], rows, n_texts=2)
     say(f"Deployed: {', '.join(result['deployments'])}. `lorag down` stops all of it.")
+    show_lines(result["follows"])
 
 
 def show_deployed(result: Mapping[str, Any]) -> None:

@@ -123,6 +123,15 @@ def test_values_beyond_the_limits_are_cut_not_refused(location: TrackingLocation
     assert len(data.tags["note"]) == 8_000
 
 
+def test_strangers_9_a_run_says_what_it_is_and_in_which_units(location: TrackingLocation, client: Any) -> None:
+    with start_run(location, "lorag", "r", {"lorag.kind": "refresh"}) as run:
+        # A number that is none is logged, also for the second time.
+        run.log_metrics({"loss": float("nan")})
+        run.log_metrics({"loss": float("nan"), "cost.wh": 0.02})
+    note = client.get_run(run.run_id).data.tags["mlflow.note.content"]
+    assert "A refresh of the index" in note and "`cost.wh` watt-hours" in note
+
+
 def test_settings_become_flat_names() -> None:
     tree = {"a": {"b": None, "c": [1, 2]}, "d": "text", "e": {"f": {"g": True}}, "h": 0.5}
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lorag.errors import StoreFailed
+from lorag.integrations.mlflow.notes import described
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -180,15 +181,15 @@ def start_run(
     """Start a run and yield it; end it as FINISHED, or as FAILED if the body raises.
 
     With a `period`, the UI shows that as start and duration of the run, and otherwise those of the body. The experiment
-    is created if it does not exist. Raises StoreFailed if MLflow cannot be reached or written; the caller decides what
-    follows.
+    is created if it does not exist, and the run gets the description of its kind. Raises StoreFailed if MLflow cannot
+    be reached or written; the caller decides what follows.
     """
     began_ms = int((period.ended_s - period.took_s) * 1000) if period else None
     ended_ms = int(period.ended_s * 1000) if period else None
     with failures_mapped(location):
         client = connect(location)
         experiment_id = _find_experiment(client, experiment, location)
-        cut = {name: _cut(value, MAX_TAG_CHARS) for name, value in tags.items()}
+        cut = {name: _cut(value, MAX_TAG_CHARS) for name, value in described(tags).items()}
         run_id = client.create_run(experiment_id, start_time=began_ms, run_name=run_name, tags=cut).info.run_id
     try:
         yield Run(run_id, client, location)

@@ -37,16 +37,17 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The services that now run, and the deployments that the server knows."""
+    """The services that now run, the deployments that the server knows, and what they start by themselves."""
 
     services: tuple[Service, ...]
     deployments: tuple[str, ...]
+    follows: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `lorag up --json` prints."""
         names = ("address", "pid", "log", "started")
         services = {one.name: {name: getattr(one, name) for name in names} for one in self.services}
-        return {"services": services, "deployments": list(self.deployments)}
+        return {"services": services, "deployments": list(self.deployments), "follows": list(self.follows)}
 
 
 def start_all(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Operation:
@@ -66,7 +67,24 @@ def start_all(workspace: Workspace, params: Params, environment: Mapping[str, st
         _wait(service, partial(is_ready, workspace, service.name), shelf)
     own = [replace(service, address=_address_of(service, workspace)) for service in own]
     _wait(mlflow, lambda: answers(f"{mlflow.address}{servers[1].health}"), shelf)
-    return Operation((prefect, mlflow, *own), tuple(deployed.schedules))
+    return Operation((prefect, mlflow, *own), tuple(deployed.schedules), what_follows(params))
+
+
+def what_follows(params: Params) -> tuple[str, ...]:
+    """Return a sentence for each flow that starts without being asked for, with the setting that decides."""
+    said = ["A change of the documents or the questions starts a refresh."]
+    if params.tuning.adapters:
+        share = f"{params.advice.retrain_from_share:.0%}"
+        said.append(
+            f"A refresh starts a retrain of an adapter that learned a page which is gone, or that answers from memory "
+            f"and of whose knowledge {share} changed (advice.retrain_from_share)."
+        )
+    if params.schedules.compare_after:
+        names = " or a ".join(params.schedules.compare_after)
+        said.append(
+            f"A new release by a {names} starts a comparison, if there are questions (schedules.compare_after)."
+        )
+    return tuple(said)
 
 
 def stop_all(workspace: Workspace) -> list[str]:
