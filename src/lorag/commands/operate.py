@@ -1,6 +1,7 @@
 """Commands that let lorag run unattended."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,6 +39,35 @@ def down(context: typer.Context, as_json: Json = False) -> None:
     # params.yaml is not read: it may be invalid by now.
     stopped = stop_all(find_workspace(context.obj.start))
     console.show({"stopped": stopped}, lambda: console_operate.show_stopped(stopped), as_json=as_json)
+
+
+@commands.command(epilog="Example: lorag backup /mnt/backups/handbook-2026-11-30.zip")
+def backup(
+    context: typer.Context,
+    archive: Annotated[Path, typer.Argument(help="The file to make, outside the workspace.", metavar="FILE")],
+    as_json: Json = False,
+) -> None:
+    """Write the workspace to one file: documents, releases, index, adapters, runs and git history.
+
+    The releases are checked first. With LORAG_BACKUP_KEY the file is signed, and restored only with the same key.
+    """
+    from lorag.use_cases.operate.back_up import back_up
+
+    result = back_up(find_workspace(context.obj.start), archive, os.environ).to_json()
+    console.show(result, lambda: console_operate.show_backup(result), as_json=as_json)
+
+
+@commands.command(epilog="Example: lorag restore /mnt/backups/handbook-2026-11-30.zip handbook")
+def restore(
+    archive: Annotated[Path, typer.Argument(help="A file that `lorag backup` made.", metavar="FILE")],
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.", metavar="DIR")],
+    as_json: Json = False,
+) -> None:
+    """Make a workspace of a backup; every file and every release is checked before the folder is there."""
+    from lorag.use_cases.operate.back_up import restore as restore_backup
+
+    result = restore_backup(archive, folder, os.environ).to_json()
+    console.show(result, lambda: console_operate.show_restored(result), as_json=as_json)
 
 
 @commands.command(epilog="Example: lorag deploy --json")

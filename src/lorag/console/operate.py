@@ -27,3 +27,21 @@ def show_deployed(result: Mapping[str, Any]) -> None:
 def show_stopped(names: Sequence[str]) -> None:
     """Print which services were stopped."""
     say(f"Stopped: {', '.join(names)}." if names else "Nothing ran.")
+
+
+def show_backup(result: Mapping[str, Any]) -> None:
+    """Print what a backup holds and what it does not."""
+    signed = ", signed" if result["signed"] else ""
+    say(f"{result['files']:,} files, {result['bytes'] / 1e6:,.1f} MB, in {result['archive']}{signed}")
+    say(f"Release in service: {result['release'] or 'none yet'}")
+    for line in result["left_out"]:
+        say(f"Left out: {line}")
+
+
+def show_restored(result: Mapping[str, Any]) -> None:
+    """Print where the workspace is, and what is to be done in it."""
+    say(f"{result['files']:,} files of {result['made_utc']} in {result['workspace']}")
+    say(f"{len(result['checks'])} checks passed")
+    say(f"Release in service: {result['release'] or 'none yet'}")
+    for line in result["notes"]:
+        say(f"Note: {line}")

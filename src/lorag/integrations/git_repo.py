@@ -34,6 +34,12 @@ def ignored(root: Path, paths: Sequence[str]) -> list[str]:
         return []
 
 
+def unignored(root: Path) -> list[str]:
+    """Return the files below `root`, as paths relative to it, that git tracks or would offer to track."""
+    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    return [name for name in listed.split("\0") if name]
+
+
 def commit(root: Path, paths: Sequence[str], message: str) -> bool:
     """Commit these paths and nothing else that may be staged; return False if they hold no change."""
     _git(root, "add", "--", *paths)
