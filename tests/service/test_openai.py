@@ -1,4 +1,4 @@
-"""The official client of OpenAI works unchanged: sync, async and streams; so do others that are built on it."""
+"""The official client of OpenAI works unchanged: sync, async and streams; test_clients.py has those built on it."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from lorag.answering.generator import StopStrings
-from lorag.service.openai_text import Cutter, mark_citations
+from lorag.service.openai_text import Cutter
 from tests.service.conftest import OWNER, QUESTION, Served
 
 TURNS: Any = [{"role": "user", "content": QUESTION}]
@@ -132,29 +132,6 @@ def test_a_response_and_its_events(ai: openai.OpenAI) -> None:
     assert kinds[-1] == "response.completed" and "response.output_text.delta" in kinds
     cut = ai.responses.create(model="lorag-base", input=QUESTION, max_output_tokens=2)
     assert (cut.status, cut.incomplete_details.reason) == ("incomplete", "max_output_tokens")  # type: ignore[union-attr]
-
-
-def test_langchain_asks_unchanged(service: Served) -> None:
-    langchain_openai = pytest.importorskip("langchain_openai", reason="LangChain is not installed")
-    model = langchain_openai.ChatOpenAI(model="lorag-rag", base_url=f"{service.address}/v1", api_key=OWNER)
-    assert "7.25" in model.invoke(QUESTION).content
-    assert "7.25" in "".join(chunk.content for chunk in model.stream(QUESTION))
-
-
-def test_llama_index_asks_with_temperature_0(service: Served) -> None:
-    like = pytest.importorskip("llama_index.llms.openai_like", reason="LlamaIndex's OpenAILike is not installed")
-    model = like.OpenAILike(
-        model="lorag-rag", api_base=f"{service.address}/v1", api_key=OWNER, is_chat_model=True, temperature=0
-    )
-    assert "7.25" in str(model.complete(QUESTION))
-
-
-def test_marks_stand_behind_their_quotes() -> None:
-    cited = [{"quote": "A is 1."}, {"quote": "B is 2."}, {"quote": "elsewhere"}]
-    marked = mark_citations("B is 2. A is 1.", cited)
-    assert marked.text == "B is 2. [2] A is 1. [1] [3]"
-    assert [marked.text[start:end] for start, end in marked.places] == ["[1]", "[2]", "[3]"]
-    assert mark_citations("None.", []).text == "None."
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 50])

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from lorag.answering.follow_up import put_into
 from lorag.answering.generator import LanguageModel, Message, Role, drain
 from lorag.answering.words import content_words
 
@@ -34,13 +35,16 @@ def refers_back(question: str) -> bool:
 def stand_alone(question: str, before: Sequence[Message], model: LanguageModel) -> str:
     """Return the question as it can be searched for without `before`, the turns above it, oldest first.
 
-    A question that refers to nothing stays as it is, and no model is asked. What the model writes is taken if it is
+    A question that refers to nothing stays as it is, and one that only names another thing is put into the question
+    before it; for both no model is asked. What the model writes is taken if it is
     one question made of words of the conversation that keeps those of the question. Otherwise the question that was
     asked before is put in front.
     """
     asked = [turn for turn in before if turn.role is Role.USER]
     if not asked or not refers_back(question):
         return question
+    if found := put_into(asked[-1].content, question):
+        return found
     told = "\n".join(f"{turn.role.value}: {' '.join(turn.content.split())[:500]}" for turn in before[-_MAX_TURNS:])
     messages = (Message(Role.SYSTEM, _SYSTEM), Message(Role.USER, _USER.format(before=told, question=question)))
     written = drain(model.stream(messages, max_new_tokens=MAX_NEW_TOKENS)).text.strip()

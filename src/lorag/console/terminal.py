@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lorag.answering.marks import mark_citations
 from lorag.console.source import counted, source_lines
 from lorag.costs.remedies import CHANGE_OF_STOP
 from lorag.errors import LoragError
@@ -222,7 +223,9 @@ def show_answer(result: Mapping[str, Any]) -> None:
     if quoted:
         say("Quoted, since what the model wrote is not supported by what was found:")
     if Strategy(result["strategy"]).profile.reads:
-        say(result["answer"])
+        # Of one citation everybody knows what it belongs to.
+        is_numbered = len(result["citations"]) > 1
+        say(mark_citations(result["answer"], result["citations"]).text if is_numbered else result["answer"])
     else:
         sys.stdout.write("\n")
     for number, citation in enumerate(result["citations"], start=1):
@@ -237,6 +240,8 @@ def show_answer(result: Mapping[str, Any]) -> None:
     for near in result["nearest"]:
         say(f"Nearest: {near['document_id']}{': ' if near['heading'] else ''}{near['heading']}")
         say(f'    "{" ".join(near["quote"].split())[:_LONGEST_NEAR]}"')
+    if differing := result.get("differing"):
+        say(f"These pages may disagree: [{differing[0]}] and [{differing[1]}] give different values.")
     if result["kind"] == "generated" and not result["supported"]:
         say("From the model's memory: no passage supports this answer.")
     if result.get("adapter_served") is False:

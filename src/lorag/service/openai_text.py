@@ -6,35 +6,10 @@ from typing import Any
 from urllib.parse import quote
 
 from lorag.answering.generator import StopStrings
+from lorag.answering.marks import Marked, mark_citations
 from lorag.answering.strategies import AnswerKind
 from lorag.service.asked import Given
 from lorag.use_cases.serve.read_document import anchor_of
-
-
-@dataclass(frozen=True, slots=True)
-class Marked:
-    """A text with [1] behind what citation 1 supports, and the place of each mark."""
-
-    text: str
-    places: tuple[tuple[int, int], ...]
-
-
-def mark_citations(text: str, citations: Sequence[dict[str, Any]]) -> Marked:
-    """Put the number of each citation behind its quote where the text has it, otherwise at the end."""
-    ends: list[tuple[int, int]] = []
-    for number, citation in enumerate(citations, start=1):
-        at = text.find(citation["quote"])
-        ends.append((at + len(citation["quote"]) if at >= 0 else len(text), number))
-    places: dict[int, tuple[int, int]] = {}
-    parts: list[str] = []
-    length = position = 0
-    for end, number in sorted(ends):
-        mark = f" [{number}]"
-        parts += [text[position:end], mark]
-        length += end - position + len(mark)
-        places[number] = (length - len(mark) + 1, length)
-        position = end
-    return Marked("".join([*parts, text[position:]]), tuple(places[number] for number in sorted(places)))
 
 
 def annotations_of(given: Given, marked: Marked) -> list[dict[str, Any]]:

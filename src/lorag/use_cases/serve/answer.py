@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lorag.answering.disagreement import QuotedFrom, find_disagreement
 from lorag.answering.generator import LanguageModel
 from lorag.answering.strategies import Answer
 from lorag.costs.records import Cost
@@ -49,6 +50,15 @@ class AnswerResult:
         """Whether a cited page is known to have changed in the source, or to be gone, since the release."""
         return any(page.source in (SourceState.CHANGED, SourceState.REMOVED) for page in self.pages)
 
+    @property
+    def differing(self) -> tuple[int, int] | None:
+        """The numbers, from 1, of two citations of different pages that give different values; None if none do."""
+        quotes = [
+            QuotedFrom(page.citation.document_id, page.citation.heading, page.citation.quote) for page in self.pages
+        ]
+        found = find_disagreement(self.question, quotes)
+        return (found[0] + 1, found[1] + 1) if found else None
+
     def to_json(self) -> dict[str, Any]:
         """Return the object that `lorag ask --json` prints."""
         return {
@@ -61,6 +71,7 @@ class AnswerResult:
             "abstained": self.answer.abstained,
             "supported": self.answer.supported,
             "citations": [page.to_json() for page in self.pages],
+            "differing": self.differing,
             "changed_since": self.changed_since,
             "nearest": [
                 {"document_id": each.document_id, "heading": each.heading, "quote": each.quote}
