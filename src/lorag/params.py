@@ -555,6 +555,8 @@ class ServiceParams(Section):
     max_body_bytes: int = Field(ge=1_024, le=100_000_000)
     requests_per_minute: int = Field(ge=1, le=1_000_000)
     keep_questions_days: float = Field(ge=0, le=3_650)
+    trace_share: float = Field(ge=0, le=1)
+    keep_traces_days: float = Field(ge=0, le=3_650)
 
 
 class TrackingParams(Section):

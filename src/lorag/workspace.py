@@ -48,13 +48,28 @@ class Workspace:
 
     @property
     def service_file(self) -> Path:
-        """Where the service of `lorag serve` listens, and its key; only while it runs, and for this user alone."""
+        """Where the service of `lorag serve` listens, with its key; only while it runs, and for this user alone."""
         return self.state / "run" / "service.json"
+
+    @property
+    def service_key_file(self) -> Path:
+        """The owner's key of `lorag serve`, made at its first start and kept; for this user alone."""
+        return self.state / "serve.key"
 
     @property
     def queries_file(self) -> Path:
         """What the service was asked, a JSON object a line; for this user alone."""
         return self.state / "queries.jsonl"
+
+    @property
+    def answer_costs_file(self) -> Path:
+        """What the answers of the service cost, a JSON object a line, without any text; for this user alone."""
+        return self.state / "answer_costs.jsonl"
+
+    @property
+    def traced_file(self) -> Path:
+        """An empty file that says that answers were traced, and that old traces have to be deleted."""
+        return self.state / "traced"
 
     @property
     def question_candidates_file(self) -> Path:

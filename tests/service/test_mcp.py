@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -15,7 +16,7 @@ from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from lorag.errors import ParamsError
-from lorag.service.keys import KeyRing
+from lorag.service.keys import KeyRing, write_private
 from lorag.service.mcp_stdio import KEY_VARIABLE, access_by
 from lorag.use_cases.serve.access import EVERYTHING
 from tests.service.conftest import OWNER, QUESTION, Served, with_key
@@ -29,8 +30,25 @@ async def use(client: Client) -> dict[str, Any]:
     found["ask"] = await client.call_tool("ask", {"question": QUESTION})
     found["changed"] = await client.call_tool("what_changed", {"since": "1"})
     found["refused"] = await client.call_tool("ask", {"question": QUESTION, "strategy": "tuned"})
-    found["bad"] = await client.call_tool("search", {"query": "a", "top_k": 1_000})
+    for name, (tool, arguments, _) in BAD.items():
+        found[name] = await client.call_tool(tool, arguments)
     return found
+
+
+BAD: dict[str, tuple[str, dict[str, Any], str]] = {
+    "too many": ("search", {"query": "a", "top_k": 1_000}, "top_k must be at most 50"),
+    "no number": ("search", {"query": "a", "top_k": "many"}, "top_k must be a whole number"),
+    "nothing asked": ("ask", {}, "question is missing"),
+    "an empty question": ("ask", {"question": ""}, "question is empty"),
+    "a blank question": ("ask", {"question": " "}, "the question is empty"),
+    "a long question": ("ask", {"question": "a" * 9_000}, "question has more than 8000 characters"),
+    "a list for where": ("ask", {"question": "a", "where": ["team"]}, "where must be an object"),
+    "a number in where": ("ask", {"question": "a", "where": {"team": 1}}, "team must be text"),
+    "an unknown strategy": ("ask", {"question": "a", "strategy": "best"}, "strategy must be 'base'"),
+    "an argument of another tool": ("ask", {"question": "a", "top_k": 3}, "ask takes no 'top_k'"),
+    "an unknown release": ("what_changed", {"since": "nowhere"}, "no release"),
+    "an unknown tool": ("refresh", {}, "Unknown tool"),
+}
 
 
 def over_http(service: Served, key: str) -> dict[str, Any]:
@@ -51,7 +69,10 @@ def check(found: dict[str, Any], *pages: str) -> None:
     assert answer["citations"][0]["document_id"] == "berths.md" and answer["release"]
     assert found["changed"].structured_content["changed"] == []
     assert found["refused"].is_error and "lorag retrain --adapter tuned" in found["refused"].content[0].text
-    assert found["bad"].is_error
+    for name, (_, _, line) in BAD.items():
+        said = found[name].content[0].text
+        assert found[name].is_error and line in said and "\n" not in said, (name, said)
+        assert "pydantic" not in said and "validation" not in said and "Error executing" not in said
 
 
 def test_the_tools_over_http_read_what_the_key_may(service: Served) -> None:
@@ -61,8 +82,13 @@ def test_the_tools_over_http_read_what_the_key_may(service: Served) -> None:
         over_http(service, "other")
 
 
-def test_the_tools_over_stdio_read_what_the_key_may(service: Served) -> None:
-    workspace = str(service.place.workspace.root)
+@pytest.mark.parametrize("runs", [False, True], ids=["without a service", "by the service that runs"])
+def test_the_tools_over_stdio_read_what_the_key_may(service: Served, runs: bool) -> None:
+    workspace, record = str(service.place.workspace.root), service.place.workspace.service_file
+    before = n_answered(service)
+    if runs:
+        address = urlsplit(service.address)
+        write_private(record, {"host": address.hostname, "port": address.port, "key": OWNER})
     command = StdioServerParameters(
         command=sys.executable,
         args=["-m", "lorag.cli", "--workspace", workspace, "mcp"],
@@ -73,7 +99,17 @@ def test_the_tools_over_stdio_read_what_the_key_may(service: Served) -> None:
         async with Client(stdio_client(command)) as client:
             return await use(client)
 
-    check(asyncio.run(run()), "berths.md")
+    try:
+        check(asyncio.run(run()), "berths.md")
+    finally:
+        record.unlink(missing_ok=True)
+    assert n_answered(service) - before == (1 if runs else 0)
+
+
+def n_answered(service: Served) -> float:
+    """The answers that the service has given."""
+    lines = service.client.get("/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("lorag_answers_total{"))
 
 
 def test_without_a_key_stdio_reads_everything_and_with_a_wrong_one_nothing(service: Served) -> None:

@@ -128,7 +128,38 @@ BODIES: dict[str, tuple[str, bytes, int, str]] = {
     "an unknown verdict": (FEEDBACK, text({"answer_id": "a", "verdict": "bad"}), 422, "verdict"),
     "a long comment": (FEEDBACK, text({"answer_id": "a", "verdict": "right", "comment": LONG}), 422, "comment"),
 }
-INSIDE = re.compile(rb"Traceback|site-packages|/tmp/|/home/|\.py\b")
+ANYWHERE: dict[str, tuple[bytes, int]] = {
+    "no JSON": (b"{question: 1}", 400),
+    "a comma too many": (b'{"a": 1,}', 400),
+    "two values": (b"{} {}", 400),
+    "UTF-8 cut off": ('{"a": "\u00e9'.encode()[:-1], 400),
+    "a list": (b"[{}]", 422),
+    "a number": (b"4", 422),
+    "minus infinity": (b'{"a": -Infinity}', 422),
+    "a key twice in a list": (b'{"a": [{"b": 1, "b": 2}]}', 422),
+}
+"""Bodies that every path refuses; OpenAI's answer 400 to what is JSON and no request, as its clients expect."""
+for path in (ANSWERS, SEARCH, CHAT, RESPONSES, FEEDBACK):
+    for name, (body, status) in ANYWHERE.items():
+        as_openai = path in (CHAT, RESPONSES) and name in ("a list", "a number")
+        BODIES[f"{path}: {name}"] = (path, body, 400 if as_openai else status, "")
+for path, body in ((SEARCH, text({"query": QUESTION})), (FEEDBACK, text({"answer_id": "a", "verdict": "right"}))):
+    BODIES[f"{path}: an unknown field"] = (path, text({**json.loads(body), "wher": {}}), 422, "wher")
+NULLS = {
+    SEARCH: {"query": QUESTION, "as_of": None, "top_k": None, "retriever": None},
+    ANSWERS: {"question": QUESTION, "as_of": None},
+    CHAT: {"model": "lorag-rag", "messages": TURNS, "as_of": None, "stop": None, "max_tokens": None, "stream": None},
+}
+
+
+@pytest.mark.parametrize("path", NULLS)
+def test_null_is_as_good_as_nothing(client: httpx.Client, path: str) -> None:
+    assert client.post(path, json=NULLS[path]).status_code == 200
+
+
+INSIDE = re.compile(
+    rb"Traceback|site-packages|/tmp/|/home/|\.py\b|pydantic|Input should|validation error", re.IGNORECASE
+)
 
 
 def assert_problem(response: httpx.Response, status: int) -> dict[str, Any]:
@@ -167,13 +198,23 @@ HEADERS: dict[str, tuple[dict[str, str], int]] = {
     "plain text": ({"Content-Type": "text/plain"}, 415),
     "no type": ({"Content-Type": ""}, 415),
     "packed": ({"Content-Encoding": "gzip"}, 415),
+    "packed in another way": ({"Content-Encoding": "br"}, 415),
+    "packed twice": ({"Content-Encoding": "identity, gzip"}, 415),
+    "a type that begins alike": ({"Content-Type": "application/json5"}, 415),
+    "many parts": ({"Content-Type": "multipart/form-data; boundary=a"}, 415),
+    "a key with a blank": (with_key(f"{OWNER} {OWNER}"), 401),
+    "a key of 10,000 characters": (with_key("a" * 10_000), 401),
+    "the hash of a key": (with_key("0" * 64), 401),
+    "this machine's name as a page elsewhere": ({"Origin": "http://localhost.evil.example"}, 403),
+    "a user in the host": ({"Host": "127.0.0.1@evil.example"}, 400),
 }
 
 
+@pytest.mark.parametrize("path", [ANSWERS, CHAT, "/mcp"])
 @pytest.mark.parametrize("name", HEADERS)
-def test_a_bad_header_is_refused_before_anything_is_computed(client: httpx.Client, name: str) -> None:
+def test_a_bad_header_is_refused_before_anything_is_computed(client: httpx.Client, name: str, path: str) -> None:
     headers, status = HEADERS[name]
-    response = client.post(ANSWERS, content=ask(), headers={**JSON, **headers})
+    response = client.post(path, content=ask(), headers={**JSON, **headers})
     assert_problem(response, status)
     assert not [header for header in response.headers if header.startswith("access-control")]
 
@@ -200,10 +241,66 @@ def test_a_bad_header_is_refused_before_anything_is_computed(client: httpx.Clien
         ("GET", "/v1/changes?since=nowhere", 404),
         ("GET", f"/v1/releases?key={OWNER}", 400),
         ("GET", f"/v1/releases?access_token={OWNER}", 400),
+        ("GET", f"/v1/releases?API_KEY={OWNER}", 400),
+        ("GET", "/v1/releases?token", 400),
+        ("GET", "/v1/changes?since=", 404),
+        ("GET", f"/v1/changes?since={'9' * 200}", 422),
+        ("GET", "/v1/changes?since=1&since=2", 422),
+        ("GET", "/v1/changes?sinec=1", 422),
+        ("GET", "/v1/releases?served=true", 422),
+        ("GET", "/v1/documents/berths.md?release=1", 422),
+        ("GET", "/v1/documents/", 404),
+        ("GET", "/v1/documents/%FF", 404),
+        ("GET", f"/v1/documents/{'a' * 4_000}", 404),
+        ("GET", "/v1/models/lorag-", 404),
+        ("GET", "/v1/models/", 404),
+        ("GET", "/.lorag/serve.key", 404),
+        ("GET", "/mcp", 405),
+        ("DELETE", "/mcp", 405),
+        ("DELETE", ANSWERS, 405),
+        ("GET", CHAT, 405),
+        ("GET", FEEDBACK, 405),
+        ("POST", "/v1/releases", 405),
+        ("POST", "/metrics", 405),
+        ("POST", "/openapi.json", 405),
+        ("PUT", "/v1/documents/berths.md", 405),
+        ("BREW", "/v1/releases", 405),
     ],
 )
 def test_a_path_that_is_not_there_reads_nothing(client: httpx.Client, method: str, path: str, status: int) -> None:
-    assert_problem(client.request(method, path, headers=JSON, content=b"{}" if method == "POST" else None), status)
+    assert_problem(
+        client.request(method, path, headers=JSON, content=b"{}" if method in ("POST", "PUT") else None), status
+    )
+
+
+RPC = {"jsonrpc": "2.0", "id": 1}
+MESSAGES: dict[str, tuple[Any, int, str]] = {
+    "a list of messages": ([{**RPC, "method": "ping"}], 400, "one at a time"),
+    "nothing": (None, 400, "must be an object"),
+    "no method": (RPC, 400, "method must be text"),
+    "another version": ({**RPC, "jsonrpc": "1.0", "method": "ping"}, 400, 'jsonrpc must be "2.0"'),
+    "params in a list": ({**RPC, "method": "tools/call", "params": ["ask"]}, 400, "params must be an object"),
+    "an object for an id": ({**RPC, "id": {}, "method": "ping"}, 400, "id must be"),
+    "an unknown method": ({**RPC, "method": "tools/drop"}, 200, "Method not found"),
+    "a tool without a name": ({**RPC, "method": "tools/call", "params": {}}, 200, "Invalid request parameters"),
+    "a file": ({**RPC, "method": "resources/read", "params": {"uri": "file:///etc/passwd"}}, 200, "Unknown resource"),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_a_bad_message_of_mcp_gets_one_line(client: httpx.Client, name: str) -> None:
+    pytest.importorskip("mcp", reason="the extra `mcp` of lorag is not installed")
+    message, status, line = MESSAGES[name]
+    accepts = {**JSON, "Accept": "application/json, text/event-stream"}
+    response = client.post("/mcp", content=text(message), headers=accepts)
+    said = response.json()["error"]["message"]
+    assert response.status_code == status and line in said and "\n" not in said
+    assert not INSIDE.search(response.content)
+
+
+def test_200_requests_are_tried() -> None:
+    paths = next(mark.args[1] for mark in test_a_path_that_is_not_there_reads_nothing.pytestmark)
+    assert len(BODIES) + 3 * len(HEADERS) + len(paths) + len(MESSAGES) >= 200
 
 
 def test_a_large_body_is_refused_with_its_length_and_without(client: httpx.Client) -> None:

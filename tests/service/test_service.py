@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from lorag.errors import StoreFailed, WorkspaceError
+from lorag.errors import ParamsError, StoreFailed, WorkspaceError
 from lorag.service.app import make_app
 from lorag.service.client import RunningService, find_service
 from lorag.service.keys import write_private
@@ -162,8 +162,13 @@ def test_a_command_finds_the_service_and_gets_its_errors(service: Served) -> Non
     assert answer is not None and "".join(pieces).strip() == answer["answer"]
     with pytest.raises(WorkspaceError, match="the release has no tuned adapter"):
         found.answer({"question": QUESTION, "strategy": "tuned"}, pieces.append)
+    with pytest.raises(ParamsError, match="question has more than 8000 characters – question – send a shorter text"):
+        found.answer({"question": "a" * 9_000}, pieces.append)
+    assert found.call("GET", "/v1/releases") == service.client.get("/v1/releases").json()
+    assert replace(found, key="other").call("GET", "/v1/releases") is None
     assert replace(found, key="other").answer({"question": QUESTION}, pieces.append) is None
     assert replace(found, port=free_port()).answer({"question": QUESTION}, pieces.append) is None
+    workspace.service_file.unlink()
 
 
 def test_no_record_or_a_damaged_one_is_no_service(place: Place) -> None:

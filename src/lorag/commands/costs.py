@@ -14,6 +14,15 @@ from lorag.errors import ParamsError
 
 commands = typer.Typer()
 
+UpdatesPerDay = Annotated[
+    float | None,
+    typer.Option(min=0, max=1e9, help="How often the documents change; as the service's traffic if left out."),
+]
+QueriesPerDay = Annotated[
+    float | None,
+    typer.Option(min=0, max=1e9, help="How often a question is asked; as the service was asked if left out."),
+]
+
 
 @commands.command(epilog="Example: lorag costs --last 10")
 def costs(
@@ -37,14 +46,24 @@ def break_even_command(
     context: typer.Context,
     unit: Annotated[Unit, typer.Option(help="Compare money, or the seconds of processor time.")] = Unit.MONEY,
     plot: Annotated[Path | None, typer.Option(help="Draw the chart to this file.", metavar="FILE")] = None,
+    updates_per_day: UpdatesPerDay = None,
+    queries_per_day: QueriesPerDay = None,
     as_json: Json = False,
 ) -> None:
-    """Show which strategy is the cheapest for each number of updates a day and queries a day, as measured."""
+    """Show which strategy is the cheapest for each number of updates a day and queries a day, as measured.
+
+    It also prices a day: with the numbers that are given, else with those of the service's traffic.
+    """
     from lorag.use_cases.judge.weigh_costs import draw_break_even, weigh_costs
 
+    load = None
+    if updates_per_day is not None and queries_per_day is not None:
+        load = (updates_per_day, queries_per_day)
+    elif updates_per_day is not None or queries_per_day is not None:
+        raise ParamsError("half of a load", do="give both --updates-per-day and --queries-per-day, or neither")
     workspace, params = open_workspace(context)
     with console.standard_output_kept_clean():
-        found = weigh_costs(workspace, params, os.environ, unit)
+        found = weigh_costs(workspace, params, os.environ, unit, load)
         if plot is not None:
             draw_break_even(found, plot)
     result = found.to_json() | {"plot": None if plot is None else str(plot)}
@@ -54,12 +73,8 @@ def break_even_command(
 @commands.command(epilog="Example: lorag advise --updates-per-day 4 --queries-per-day 2000 --citations-needed")
 def advise(
     context: typer.Context,
-    updates_per_day: Annotated[
-        float | None, typer.Option(min=0, max=1e9, help="How often the documents change.")
-    ] = None,
-    queries_per_day: Annotated[
-        float | None, typer.Option(min=0, max=1e9, help="How often a question is asked.")
-    ] = None,
+    updates_per_day: UpdatesPerDay = None,
+    queries_per_day: QueriesPerDay = None,
     corpus_chunks: Annotated[
         int | None, typer.Option(min=1, help="The size of the corpus; if left out, that of the served release.")
     ] = None,
@@ -78,15 +93,16 @@ def advise(
     from lorag.costs.needs import Workload
     from lorag.use_cases.judge.advise import advise_pending, advise_workload
 
-    workload = None
-    if updates_per_day is not None and queries_per_day is not None:
+    def workload(updates: float, queries: float) -> Workload:
         needs = (citations_needed, private_documents, style_needed, latency_ms)
-        workload = Workload(updates_per_day, queries_per_day, corpus_chunks, *needs)
-    elif not pending:
-        raise ParamsError("no workload", do="give --updates-per-day and --queries-per-day, or --pending")
+        return Workload(updates, queries, corpus_chunks, *needs)
+
+    load = (updates_per_day, queries_per_day)
     workspace, params = open_workspace(context)
     with console.standard_output_kept_clean():
-        advice = advise_workload(workload, workspace, params, os.environ) if workload else None
+        # `--pending` alone asks for no strategy.
+        is_wanted = not pending or None not in load
+        advice = advise_workload(workload, load, workspace, params, os.environ) if is_wanted else None
         change = advise_pending(workspace, params, os.environ) if pending else None
     result = {"advice": advice and advice.to_json(), "pending": change and change.to_json()}
     console.show(result, lambda: console_costs.show_advice(result), as_json=as_json)

@@ -114,8 +114,10 @@ def serve(
     """Answer questions over HTTP from the current release, until stopped; `lorag up` runs this.
 
     It speaks its own API, OpenAI's and MCP (docs/service.md). `lorag ask` then asks the service, and waits for no model
-    to load. The key is LORAG_SERVE_KEY, else a new one; `lorag keys add` makes more.
+    to load. The key is LORAG_SERVE_KEY, else that of `.lorag/serve.key`, which the first start makes; `lorag keys add`
+    makes more.
     """
+    from lorag.service.run import KEY_VARIABLE
     from lorag.service.run import serve as run
     from lorag.use_cases.operate.operate import say_ready
 
@@ -124,7 +126,10 @@ def serve(
     def ready(address: str) -> None:
         say_ready(workspace, "serve", os.getpid())
         console.say(f"The page: {address}/; programs: {address}/v1")
-        console.say(f"The key for both is in {workspace.service_file}")
+        if os.environ.get(KEY_VARIABLE):
+            console.say(f"The key for both is that of {KEY_VARIABLE}.")
+        else:
+            console.say(f"The key for both is in {workspace.service_key_file}, the same at each start.")
 
     run(workspace, dict(os.environ), host, port, ready, allowed_hosts=allowed_host or ())
 

@@ -68,7 +68,8 @@ def _total_row(total: Mapping[str, Any], part: str, mark: str) -> list[str]:
 
 def _sort(row: Mapping[str, Any]) -> str:
     unfinished = row["outcome"] if row["outcome"] in ("refused", "failed", "ahead") else None
-    words = [row["kind"], row["strategy"], row["extent"], unfinished]
+    served = row["source"] if row["source"] == "served" else None
+    words = [row["kind"], row["strategy"], row["extent"], unfinished, served]
     return " ".join(word for word in words if word)
 
 
@@ -108,9 +109,16 @@ def show_break_even(result: Mapping[str, Any]) -> None:
         if one["n_left_out"]:
             said = counted(one["n_left_out"], "entry")
             say(f"{name}: not counted, because of other settings or fewer questions: {said}.")
+        if one["n_served"]:
+            say(f"{name}: the cost of a question is that of {one['n_served']} answers of the service.")
     _say_elsewhere(result["n_elsewhere"])
     for line in result["crossings"]:
         say(_crossing(line))
+    if at := result["at"]:
+        a_day = ", ".join(f"{name} {cost:.2g}" for name, cost in at["a_day"].items())
+        found = f"{at['cheapest']} is the cheapest" if at["cheapest"] else "no strategy of the chart is measured"
+        load = f"{at['queries_per_day']:.3g} queries and {at['updates_per_day']:.3g} updates a day"
+        say(f"With {load}{_origin(at['traffic'])}: {found}. {unit} a day: {a_day or 'not measured'}")
     for name, why in result["left_out"].items():
         say(f"{name} is not in the chart: {why}.")
     for moved in result["sensitivity"]:
@@ -122,6 +130,14 @@ def show_break_even(result: Mapping[str, Any]) -> None:
             say(f"{name} lacks {one['what']}: {one['do']}")
     if result["plot"]:
         say(f"The chart is in {result['plot']}.")
+
+
+def _origin(traffic: Mapping[str, Any] | None) -> str:
+    """Return where a load comes from, as words behind it; none if it was given."""
+    if traffic is None:
+        return ""
+    days = "today" if traffic["days"] == 1 else f"the last {traffic['days']} days"
+    return f", as the service had {days}"
 
 
 def _band(band: Mapping[str, float], factor: float) -> list[str]:
@@ -156,11 +172,16 @@ def show_advice(result: Mapping[str, Any]) -> None:
     """Print the advice; below each strategy, what speaks for and against it."""
     if advice := result["advice"]:
         say(f"{advice['strategy'] or 'No advice'}: {advice['reason']}.")
+        if traffic := advice["traffic"]:
+            load = f"{traffic['queries_per_day']:.3g} queries and {traffic['updates_per_day']:.3g} updates a day"
+            say(f"For {load}{_origin(traffic)}, where no numbers are given.")
         for verdict in advice["verdicts"]:
             say("")
             cost = verdict["cost_a_day"]
             price = "cost not measured" if cost is None else f"{cost:.3g} {advice['currency']} a day"
             say(f"{verdict['strategy']}{'' if verdict['fits'] else ' is ruled out'}, {price}")
+            if verdict["n_served"]:
+                say(f"  the cost of a question is that of {verdict['n_served']} answers of the service")
             if verdict["coverage"]:
                 say(f"  coverage of its training: {Coverage.from_json(verdict['coverage']).line()}")
             _say_findings(verdict["findings"], _STANCES)

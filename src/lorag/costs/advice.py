@@ -7,6 +7,7 @@ from typing import Any
 from lorag.costs.evidence import Finding, Stance, newest_quality, newest_speed
 from lorag.costs.needs import CITES, NEEDS, Case, Workload, judge_quality
 from lorag.costs.remedies import COMPARE, STYLE, TIMELINE
+from lorag.costs.served import Traffic
 from lorag.costs.unit_costs import Band, Measured, Missing, Unit, unit_costs
 from lorag.params import AdviceParams, CostParams
 from lorag.questions.coverage import Coverage
@@ -17,13 +18,15 @@ from lorag.strategies import Strategy
 class Verdict:
     """A strategy with all findings about it; `cost_a_day` is None if a figure was not measured.
 
-    `coverage` is that of its adapter's training, None if there is none or if it is unknown.
+    `coverage` is that of its adapter's training, None if there is none or if it is unknown. `n_served` is the number of
+    the service's answers that the cost of a question comes from; 0 if it comes from a comparison.
     """
 
     strategy: Strategy
     findings: tuple[Finding, ...]
     cost_a_day: float | None
     coverage: Coverage | None = None
+    n_served: int = 0
 
     @property
     def fits(self) -> bool:
@@ -41,6 +44,7 @@ class Advice:
     """The advised strategy; None if nothing fits or if too little was measured, and `reason` says which.
 
     `n_elsewhere` is the number of the ledger's entries that do not count because another machine measured them.
+    `traffic` is that of the service, where the load comes from it; None if it was given.
     """
 
     strategy: Strategy | None
@@ -49,6 +53,7 @@ class Advice:
     missing: tuple[Missing, ...]
     currency: str
     n_elsewhere: int = 0
+    traffic: Traffic | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return this part of what `lorag advise --json` prints."""
@@ -59,6 +64,7 @@ class Advice:
             "verdicts": [verdict.to_json() for verdict in self.verdicts],
             "missing": [asdict(one) for one in self.missing],
             "n_elsewhere": self.n_elsewhere,
+            "traffic": self.traffic and self.traffic.to_json(),
         }
 
 
@@ -88,7 +94,14 @@ def advise(
         needs[case.strategy] += _price(case, left, costs)
     a_day = {strategy: cost.median for strategy, cost in ranges.items()}
     verdicts = tuple(
-        Verdict(case.strategy, tuple(needs[case.strategy]), a_day.get(case.strategy), case.coverage) for case in cases
+        Verdict(
+            case.strategy,
+            tuple(needs[case.strategy]),
+            a_day.get(case.strategy),
+            case.coverage,
+            case.measured.n_served,
+        )
+        for case in cases
     )
     missing = list(_missing(able, workload, served_chunks, growth, params))
     return Advice(*_choose(verdicts, able, costs.currency), verdicts, tuple(dict.fromkeys(missing)), costs.currency)

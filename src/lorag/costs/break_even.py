@@ -1,10 +1,11 @@
 """The cheapest strategy over updates a day x queries a day, where it changes, and which prices move that line."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lorag.costs.crossing import Crossing, SlopeRange, cross, pairs, slope_range
+from lorag.costs.served import Traffic
 from lorag.costs.unit_costs import Measured, Missing, Unit, UnitCosts, unit_costs
 from lorag.params import BreakEvenParams, PriceParams
 from lorag.strategies import Strategy
@@ -34,10 +35,29 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """The cost of a day with each strategy at one load, and the cheapest of those in the grid, None if there is none.
+
+    `traffic` is where the load comes from; None if it was given.
+    """
+
+    updates_per_day: float
+    queries_per_day: float
+    a_day: dict[Strategy, float]
+    cheapest: Strategy | None
+    traffic: Traffic | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self) | {"traffic": self.traffic and self.traffic.to_json()}
+
+
+@dataclass(frozen=True, slots=True)
 class BreakEven:
     """The costs of the measured strategies, in one unit; `left_out` says why a strategy is not in the grid.
 
-    `ranges` has one element for each of `crossings`, in the same order. `n_elsewhere` is the number of the ledger's
+    `ranges` has one element for each of `crossings`, in the same order. `at` is what a day costs at the real load; None
+    if that is unknown. `n_elsewhere` is the number of the ledger's
     entries that do not count because they were measured on another machine.
     """
 
@@ -51,11 +71,20 @@ class BreakEven:
     left_out: dict[Strategy, str]
     sensitivity: tuple[Sensitivity, ...]
     n_elsewhere: int = 0
+    at: Point | None = None
 
     @property
     def unit_name(self) -> str:
         """The name of the unit for labels."""
         return self.currency if self.unit is Unit.MONEY else "processor seconds"
+
+    def priced_at(self, updates: float, queries: float, traffic: Traffic | None = None) -> "BreakEven":
+        """Return the same with the cost of a day at that many updates and queries."""
+        a_day = {cost.strategy: cost.a_day(updates, queries) for cost in self.costs}
+        cheapest = min(
+            (name for name in a_day if name not in self.left_out), key=lambda name: a_day[name], default=None
+        )
+        return replace(self, at=Point(updates, queries, a_day, cheapest, traffic))
 
     @property
     def missing(self) -> dict[Strategy, list[Missing]]:
@@ -79,6 +108,7 @@ class BreakEven:
                     "n_updates": [len(entries) for entries in known[cost.strategy].updates],
                     "n_batches": len(known[cost.strategy].priced),
                     "n_left_out": known[cost.strategy].n_left_out,
+                    "n_served": known[cost.strategy].n_served,
                 }
                 for cost in self.costs
             },
@@ -88,6 +118,7 @@ class BreakEven:
             "sensitivity": [asdict(one) for one in self.sensitivity],
             "missing": {name: [asdict(one) for one in missing] for name, missing in self.missing.items()},
             "n_elsewhere": self.n_elsewhere,
+            "at": self.at and self.at.to_json(),
         }
 
 

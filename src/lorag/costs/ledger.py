@@ -45,6 +45,9 @@ class Outcome(StrEnum):
     """Work that another command did earlier: a retrain reads and embeds what no refresh has processed yet."""
 
 
+SERVED = "served"
+"""The source of answers that the service gave to its users, an entry for each day, release and strategy."""
+
 UNFINISHED = frozenset({Outcome.REFUSED, Outcome.FAILED, Outcome.AHEAD})
 
 
@@ -54,9 +57,9 @@ class LedgerEntry:
 
     `strategy` is the adapter of a retrain, and None for a refresh, which serves both rag and hybrid. `extent` and
     `outcome` are None for answers, and where they are unknown. For a batch of answers, `source` says how its cost was
-    measured (`streamed` one by one as served, or in a `batch`), and `quality` and `speed` hold figures by names such as
-    `accuracy` and `p95_s`. `settings` names the model and the params that the cost depends on. `is_look` says that only
-    some questions were asked.
+    measured (`streamed` one by one as served, in a `batch`, or `served` to users of the service), and `quality` and
+    `speed` hold figures by names such as `accuracy` and `p95_s`. `settings` names the model and the params that the
+    cost depends on. `is_look` says that only some questions were asked.
     """
 
     kind: EntryKind
@@ -168,9 +171,11 @@ class Ledger:
         """Return the ledger with the entries of one machine: that of the newest entry whose cost is a figure.
 
         Such an entry is a completed update that processed something, or a batch of all answers; without one, the newest
-        entry decides. Entries without a machine belong together.
+        entry decides. Answers of the service decide only where there is nothing else: it may run on another machine
+        than the updates. Entries without a machine belong together.
         """
-        decisive = [entry for entry in self.entries if entry.is_figure] or self.entries
+        figures = [entry for entry in self.entries if entry.is_figure]
+        decisive = [entry for entry in figures if entry.source != SERVED] or figures or self.entries
         kept = tuple(entry for entry in self.entries if entry.cost.machine == decisive[0].cost.machine)
         return replace(self, entries=kept, n_elsewhere=self.n_elsewhere + len(self.entries) - len(kept))
 
@@ -224,6 +229,7 @@ class Summary:
     """The costs of `count` entries of one sort and machine; `bytes_written` is None if no entry has it.
 
     `machine` is None if it is unknown. `outcome` is set for updates that were not completed, and None for the others.
+    `source` is set for answers of the service alone.
     """
 
     kind: EntryKind
@@ -241,6 +247,7 @@ class Summary:
     bytes_written: Spread | None
     kwh: Spread
     money: Spread
+    source: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -266,16 +273,18 @@ def extent_of_retrain(tokens_trained: int, start: str | None) -> Extent:
 
 
 def summarise(entries: Sequence[LedgerEntry]) -> list[Summary]:
-    """Return a summary for each kind, strategy, extent, outcome, currency and machine.
+    """Return a summary for each kind, strategy, extent, outcome, currency and machine; answers of the service apart.
 
     Refreshes come first, then retrains, then answers.
     """
     groups: dict[
-        tuple[EntryKind, Strategy | None, Extent | None, Outcome | None, str, Machine | None], list[LedgerEntry]
+        tuple[EntryKind, Strategy | None, Extent | None, Outcome | None, str, Machine | None, str | None],
+        list[LedgerEntry],
     ] = {}
     for entry in entries:
         outcome = entry.outcome if entry.outcome in UNFINISHED else None
-        key = (entry.kind, entry.strategy, entry.extent, outcome, entry.cost.currency, entry.cost.machine)
+        source = entry.source if entry.source == SERVED else None
+        key = (entry.kind, entry.strategy, entry.extent, outcome, entry.cost.currency, entry.cost.machine, source)
         groups.setdefault(key, []).append(entry)
     ordered = sorted(groups.items(), key=lambda item: (list(EntryKind).index(item[0][0]), *map(str, item[0][1:])))
     return [_summarise_group(*key, group) for key, group in ordered]
@@ -288,6 +297,7 @@ def _summarise_group(
     outcome: Outcome | None,
     currency: str,
     machine: Machine | None,
+    source: str | None,
     group: Sequence[LedgerEntry],
 ) -> Summary:
     def spread(value: Callable[[LedgerEntry], float]) -> Spread:
@@ -312,4 +322,5 @@ def _summarise_group(
         ),
         kwh=spread(lambda entry: entry.cost.use.kwh),
         money=spread(lambda entry: entry.cost.money),
+        source=source,
     )

@@ -37,6 +37,12 @@ class Use:
         values = {name: value for name, value in asdict(self).items() if value is not None and name != "peak_rss_mb"}
         return replace(self, **{n: round(v * factor) if n in _COUNTS else v * factor for n, v in values.items()})
 
+    def shared(self, share: float) -> "Use":
+        """Return the part of one of several works at the same time: its own time and tokens, a share of the rest."""
+        part = self.times(share)
+        kept = ("wall_s", "tokens_embedded", "tokens_prompt", "tokens_generated", "tokens_trained")
+        return replace(part, **{name: getattr(self, name) for name in kept})
+
     def plus(self, other: "Use") -> "Use":
         """Return the use of both, one after the other.
 

@@ -1,19 +1,22 @@
 """The cost of one update and of one question with each strategy, as the ledger has them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median
 from typing import Self
 
-from lorag.costs.ledger import EntryKind, Extent, Ledger, LedgerEntry, TimeToFresh
+from lorag.costs.ledger import SERVED, EntryKind, Extent, Ledger, LedgerEntry, TimeToFresh
 from lorag.costs.prices import price_of, price_storage
 from lorag.costs.records import Use
 from lorag.params import PriceParams
 from lorag.strategies import Strategy, Update
 
 DAYS_A_MONTH = 365.25 / 12
+
+MIN_SERVED = 20
+"""The answers of the service from which on their cost counts as that of a question: fewer say little."""
 
 
 def updates_of(strategy: Strategy) -> tuple[tuple[EntryKind, Strategy | None], ...]:
@@ -57,7 +60,8 @@ class Measured:
     """The entries that show what a strategy costs: a group for each part of an update, and batches of answers.
 
     `answers` have the newest settings and give quality and speed. `priced` are those whose cost can be compared with
-    other strategies. `n_left_out` were measured with another model or other params, or asked only some questions.
+    other strategies: answers of the service if there are `MIN_SERVED` with its newest settings. `n_left_out` were
+    measured with another model or other params, or asked only some questions.
     """
 
     strategy: Strategy
@@ -67,6 +71,11 @@ class Measured:
     stored_bytes: int | None
     fresh: tuple[TimeToFresh, ...]
     n_left_out: int = 0
+
+    @property
+    def n_served(self) -> int:
+        """The answers of the service that the cost of a question comes from; 0 if it comes from a comparison."""
+        return sum(entry.n_queries or 0 for entry in self.priced if entry.source == SERVED)
 
     @property
     def accuracy(self) -> float | None:
@@ -90,7 +99,7 @@ class Measured:
         """Return what must be measured before its costs are known."""
         parts = zip(updates_of(self.strategy), self.updates, strict=True)
         found = [_missing_update(*part) for part, entries in parts if not entries]
-        if not self.answers:
+        if not self.answers and not self.priced:
             found.append(Missing(f"a batch of answers by {self.strategy}", "lorag compare"))
         elif not self.priced:
             found.append(Missing(f"the cost of answers by {self.strategy}, measured as the others'", "lorag compare"))
@@ -149,27 +158,42 @@ def measure(ledger: Ledger, stored: StoredBytes) -> list[Measured]:
 
     Entries of two models or two sets of params are not mixed either: the newest ones count, and `n_left_out` gives the
     number of the others. Answers cost more when streamed one by one than in a batch, so all strategies use the one way
-    that most of them have. Of several machines, that of the newest entry counts: see `Ledger.on_newest_machine`.
+    that most of them have. What the service answered was streamed. Of several machines, that of the newest entry
+    counts: see `Ledger.on_newest_machine`.
     """
     ledger = ledger.on_newest_machine()
-    kept = {strategy: _comparable_answers(ledger.of(EntryKind.ANSWERS, strategy)) for strategy in Strategy}
+    asked = {strategy: ledger.of(EntryKind.ANSWERS, strategy) for strategy in Strategy}
+    batches = {name: tuple(entry for entry in asked[name] if entry.source != SERVED) for name in Strategy}
+    kept = {strategy: _comparable_answers(entries) for strategy, entries in batches.items()}
     source = _common_source([entry for entries in kept.values() for entry in entries])
-    return [_measure(strategy, kept[strategy], source, ledger, stored) for strategy in Strategy]
+    found = []
+    for strategy in Strategy:
+        priced = tuple(entry for entry in kept[strategy] if entry.source == source)
+        served = _served([entry for entry in asked[strategy] if entry.source == SERVED])
+        if served and source in (None, "streamed"):
+            priced = served
+        n_left_out = len(batches[strategy]) - len(kept[strategy])
+        found.append(_measure(strategy, kept[strategy], priced, n_left_out, ledger, stored))
+    return found
 
 
 def _measure(
-    strategy: Strategy, answers: tuple[LedgerEntry, ...], source: str | None, ledger: Ledger, stored: StoredBytes
+    strategy: Strategy,
+    answers: tuple[LedgerEntry, ...],
+    priced: tuple[LedgerEntry, ...],
+    n_left_out: int,
+    ledger: Ledger,
+    stored: StoredBytes,
 ) -> Measured:
     parts = [_updates(ledger, *part) for part in updates_of(strategy)]
-    n_asked = len(ledger.of(EntryKind.ANSWERS, strategy))
     return Measured(
         strategy,
         tuple(entries for entries, _ in parts),
         answers,
-        tuple(entry for entry in answers if entry.source == source),
+        priced,
         stored.of(strategy),
         tuple(one for one in ledger.fresh if one.strategy == strategy),
-        sum(left_out for _, left_out in parts) + n_asked - len(answers),
+        sum(left_out for _, left_out in parts) + n_left_out,
     )
 
 
@@ -190,6 +214,12 @@ def _comparable_answers(entries: tuple[LedgerEntry, ...]) -> tuple[LedgerEntry, 
     """Return the entries with the newest settings; partial batches count only if there are no full ones."""
     whole = tuple(entry for entry in entries if not entry.is_look) or entries
     return tuple(entry for entry in whole if entry.settings == whole[0].settings)
+
+
+def _served(entries: Sequence[LedgerEntry]) -> tuple[LedgerEntry, ...]:
+    """Return the answers of the service with its newest settings; none if they are too few."""
+    same = tuple(entry for entry in entries if entry.settings == entries[0].settings)
+    return same if sum(entry.n_queries or 0 for entry in same) >= MIN_SERVED else ()
 
 
 def _common_source(entries: Iterable[LedgerEntry]) -> str | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lorag.costs.break_even import BreakEven, Sensitivity
 from lorag.costs.crossing import Crossing, SlopeRange
-from lorag.costs.ledger import Ledger, LedgerEntry, Summary, summarise
+from lorag.costs.ledger import SERVED, Ledger, LedgerEntry, Summary, summarise
 from lorag.reports.page import Section, Table
 
 ENTRIES = 40
@@ -95,7 +95,8 @@ def _slope(value: float | None) -> str:
 
 
 def _sort(row: LedgerEntry | Summary) -> list[str]:
-    return [row.kind.value, row.strategy or "", row.extent.value if row.extent else ""]
+    extent = row.extent.value if row.extent else SERVED if row.source == SERVED else ""
+    return [row.kind.value, row.strategy or "", extent]
 
 
 def _use_of(one: Summary, part: str) -> list[str]:

@@ -5,25 +5,26 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from lorag.errors import LoragError, ParamsError
+from lorag.errors import LoragError
 from lorag.params_file import load_params
 from lorag.service import answers, documents, feedback, health, openai_chat, openai_models, openai_responses
+from lorag.service.bad_fields import explain_field, path_of
 from lorag.service.guard import OPEN_PATHS, Guard, Rates, first_parts
 from lorag.service.keys import KeyRing
 from lorag.service.page import make_page
 from lorag.service.page.session import Sessions
 from lorag.service.problems import Refused, problem_of, refusal
-from lorag.service.routing import Problem, Service
+from lorag.service.routing import Problem, Service, check_query
 from lorag.workspace import Workspace
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
-_ROUTERS = (health, answers, documents, feedback, openai_models, openai_chat, openai_responses)
+_ROUTERS = (answers, documents, feedback, openai_models, openai_chat, openai_responses)
 _OPENAI = ("/v1/chat/", "/v1/responses", "/v1/models")
 
 
@@ -41,8 +42,8 @@ def make_app(
     `hosts` are names under which it may be asked, besides those of this machine itself. `on_ready` is called before the
     first request, `on_end` after the last one.
     """
-    params = load_params(workspace.params_file).service
-    service = Service.open(workspace, environment, params)
+    every = load_params(workspace.params_file)
+    params, service = every.service, Service.open(workspace, environment, every)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -65,8 +66,9 @@ def make_app(
         redirect_slashes=False,
         responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
     )
+    app.include_router(health.make_router(service))
     for each in _ROUTERS:
-        app.include_router(each.make_router(service))
+        app.include_router(each.make_router(service), dependencies=[Depends(check_query)])
     # Only the owner's key opens the page, which reads everything.
     page = make_page(service, Sessions.for_key(key))
     for router in page:
@@ -100,11 +102,9 @@ def _explain_errors(app: FastAPI) -> None:
     def explain_request(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:])
         # OpenAI's clients know 400 for a request that cannot be used.
         status = 400 if request.url.path.startswith(_OPENAI) else 422
-        refused = ParamsError(first["msg"][:500], where=where[:200], do="correct the request; see /openapi.json")
-        return respond(request, Refused(status, "bad-request", refused))
+        return respond(request, Refused(status, "bad-request", explain_field(first, path_of(first["loc"][1:]))))
 
     def explain_path(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -1,11 +1,13 @@
 """A question as any door of the service passes it on, the answer that was given, and its line in the log."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from lorag.answering.generator import Message
+from lorag.integrations.mlflow.traces import TracedAnswer
 from lorag.releases.record import Release
 from lorag.retrieval.index.store import Hit
 from lorag.strategies import Strategy
@@ -80,3 +82,18 @@ def query_of(
         result.cost.money,
         result.cost.currency,
     )
+
+
+def traced_of(query: Query, began_ns: int, searched_ns: int) -> TracedAnswer:
+    """Return the trace of an answer that was given now; times are in nanoseconds since 1970."""
+    tags = {
+        "lorag.release": query.release,
+        "lorag.strategy": query.strategy.value,
+        "lorag.door": query.door,
+        "lorag.kind": query.kind,
+        "lorag.query": query.id,
+    }
+    tokens = {"tokens_prompt": query.tokens_prompt, "tokens_generated": query.tokens_generated}
+    chunks = [passage.chunk_id for passage in query.passages]
+    name = f"answer {query.strategy}"
+    return TracedAnswer(name, query.question, query.answer, began_ns, searched_ns, time.time_ns(), chunks, tokens, tags)

@@ -29,15 +29,31 @@ class RunningService:
 
         Raises the error that the service reports, as if the command had met it itself.
         """
+        return self._send("POST", "/v1/answers", {**ask, "stream": True}, lambda response: _read(response, on_text))
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """Return the object that a path gives; None if nothing listens there, or nothing that takes this key.
+
+        Raises the error that the service reports.
+        """
+        return self._send(method, path, body, lambda response: _object(response.read()))
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        read: Callable[[http.client.HTTPResponse], dict[str, Any] | None],
+    ) -> dict[str, Any] | None:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=_CONNECT_S)
         try:
             connection.connect()
             connection.sock.settimeout(_ANSWER_S)
             headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
-            connection.request("POST", "/v1/answers", json.dumps({**ask, "stream": True}), headers)
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
             if response.status == 200:
-                return _read(response, on_text)
+                return read(response)
             # With another key, or an older service, the command answers by itself.
             if response.status in (400, 403, 404, 422, 429, 503, 504):
                 _raise_problem(response.read())
@@ -75,6 +91,14 @@ def _read(response: http.client.HTTPResponse, on_text: Callable[[str], None]) ->
     if shown:
         raise StoreFailed("the answer broke off", where="the service of this workspace", do="ask again")
     return None
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _raise_problem(body: bytes) -> None:

@@ -1,5 +1,6 @@
 """What every door of the service does: answer, search, show a document, say what changed, for one caller."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -8,26 +9,32 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lorag.answering.stand_alone import stand_alone
+from lorag.costs.prices import cost_of
 from lorag.errors import LoragError, NotAllowed, NothingServed
+from lorag.integrations.machine.shared_work import SharedWork
 from lorag.integrations.models.generators import open_generator
-from lorag.params import RetrieverKind
+from lorag.params import Params, RetrieverKind
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import Filter, Hit
-from lorag.service.asked import Asked, Given, query_of
+from lorag.service.asked import Asked, Given, query_of, traced_of
 from lorag.service.metrics import Metrics
 from lorag.service.work import Watch, WatchedModel
 from lorag.strategies import READER, AdapterKind, Strategy
 from lorag.use_cases.serve.access import Access, readable_documents, readable_in_both, refuse_adapter, within
-from lorag.use_cases.serve.answer import SearchOutcome, answer_with, search_with
+from lorag.use_cases.serve.answer import AnswerResult, SearchOutcome, answer_with, search_with
+from lorag.use_cases.serve.answer_costs import AnswerCosts, settings_of
 from lorag.use_cases.serve.live import Live, LiveRelease
 from lorag.use_cases.serve.query_log import Query, QueryLog
 from lorag.use_cases.serve.read_document import DocumentTexts, DocumentView, view_document
 from lorag.use_cases.serve.request import refuse_bad_text
 from lorag.use_cases.serve.serve import Served, open_served
 from lorag.use_cases.serve.show_document import ShownDocument, show_document
+from lorag.use_cases.serve.tracing import Tracer
 from lorag.use_cases.serve.what_changed import Change, what_changed
 from lorag.workspace import Workspace
+
+logger = logging.getLogger(__name__)
 
 _MOST_PAIRS = 100
 
@@ -54,6 +61,9 @@ class Desk:
     live: LiveRelease
     log: QueryLog
     metrics: Metrics
+    costs: AnswerCosts
+    tracer: Tracer
+    _work: SharedWork = field(default_factory=SharedWork)
     _texts: DocumentTexts = field(init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _readable: set[tuple[str, str, str, Access]] = field(default_factory=set)
@@ -67,8 +77,15 @@ class Desk:
     ) -> Given:
         """Answer from exactly one release; raises NotAllowed if the strategy's adapter saw more than that."""
         refuse_bad_text(asked.question, "question")
-        began = time.perf_counter()
+        began, began_ns = time.perf_counter(), time.time_ns()
         hits: list[Hit] = []
+        searched_ns = began_ns
+
+        def found(each: Sequence[Hit]) -> None:
+            nonlocal searched_ns
+            searched_ns = time.time_ns()
+            hits.extend(each)
+
         with self._open(asked.strategy.profile.adapter, asked.as_of, access) as opened:
             live = opened.live
             params = live.params
@@ -77,26 +94,37 @@ class Desk:
             model = WatchedModel(live.model, watch)
             question = stand_alone(asked.question, asked.before, model)
             watch.check()
-            result = answer_with(
-                question,
-                asked.strategy,
-                live.served,
-                model,
-                self.workspace,
-                params.model_copy(update={"generation": generation}),
-                where=opened.narrow(asked.where),
-                on_text=on_text,
-                on_hits=hits.extend,
-            )
+            with self._work.share() as share:
+                result = answer_with(
+                    question,
+                    asked.strategy,
+                    live.served,
+                    model,
+                    self.workspace,
+                    params.model_copy(update={"generation": generation}),
+                    where=opened.narrow(asked.where),
+                    on_text=on_text,
+                    on_hits=found,
+                )
+            # The meter counts the whole process, and others are answered at the same time.
+            use = result.cost.use.shared(share.value)
+            result = replace(result, cost=cost_of(use, params.costs, result.cost.machine))
             release = live.served.release
         seconds = time.perf_counter() - began
-        name = self.note(query_of(result, hits, asked, access, question, seconds))
-        return Given(name, result, tuple(hits), release, question, seconds, limit)
+        query = query_of(result, hits, asked, access, question, seconds)
+        self.note(query, result, params)
+        self.tracer.add(traced_of(query, began_ns, searched_ns))
+        return Given(query.id, result, tuple(hits), release, question, seconds, limit)
 
-    def note(self, query: Query) -> str:
-        """Log and count an answer, and return its id."""
-        self.log.add(query)
+    def note(self, query: Query, result: AnswerResult, params: Params) -> str:
+        """Log and count an answer, add its cost to the ledger, and return its id."""
         self.metrics.count_answer(query)
+        try:
+            self.log.add(query)
+            self.costs.add(query.strategy, query.release, settings_of(params), result.cost)
+        except OSError as error:
+            # What reads goes on where nothing can be written any more.
+            logger.warning("an answer could not be logged: %s", error)
         return query.id
 
     def search(

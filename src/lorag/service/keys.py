@@ -8,6 +8,7 @@ import re
 import secrets
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from lorag.use_cases.serve.access import EVERYTHING, Access
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PREFIX = "lorag-"
+_LEAST_KEY = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,24 @@ def remove_key(file: Path, name: str) -> StoredKey:
     raise NotThere(f"no key {name!r}", where=file.name, do="`lorag keys list` lists them")
 
 
+def owner_key(given: str | None, where: str, file: Path) -> str:
+    """Return the key that reads everything: the given one, else that of the file, which is made with a new key once.
+
+    `where` names what gave the key. Raises ParamsError for a key that can be guessed.
+    """
+    key, source = given or "", where
+    if not key:
+        with suppress(FileNotFoundError):
+            key, source = file.read_text(encoding="utf-8", errors="replace").strip(), str(file)
+    if not key:
+        key = secrets.token_urlsafe(32)
+        _write_text(file, key + "\n")
+    if len(key) < _LEAST_KEY:
+        do = "take a random one, or leave it out and get one"
+        raise ParamsError(f"the key has fewer than {_LEAST_KEY} characters", where=source, do=do)
+    return key
+
+
 @dataclass(slots=True)
 class KeyRing:
     """The keys that are valid now: `owner`, which reads everything, and those of `file`, read again when it changes."""
@@ -126,9 +146,13 @@ def _write(file: Path, keys: list[StoredKey]) -> None:
 
 def write_private(path: Path, value: Mapping[str, Any]) -> None:
     """Replace `path` by a file that nobody else can read, not even while it is written."""
+    _write_text(path, json.dumps(value))
+
+
+def _write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.unlink(missing_ok=True)
     with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-        json.dump(value, file)
+        file.write(text)
     temporary.replace(path)

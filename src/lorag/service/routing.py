@@ -8,13 +8,16 @@ from typing import Annotated, Any, Self
 from fastapi import Depends, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from lorag.params import ServiceParams
+from lorag.params import Params
 from lorag.service.desk import Desk
 from lorag.service.metrics import Metrics
+from lorag.service.problems import refusal
 from lorag.service.work import Ended, Queue
 from lorag.use_cases.serve.access import Access
+from lorag.use_cases.serve.answer_costs import AnswerCosts
 from lorag.use_cases.serve.live import LiveRelease
 from lorag.use_cases.serve.query_log import QueryLog
+from lorag.use_cases.serve.tracing import Tracer
 from lorag.workspace import Workspace
 
 MAX_QUESTION = 8_000
@@ -31,8 +34,11 @@ Where = Annotated[
     dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=1_000)]],
     Field(max_length=20, description="Metadata that a document must have, all of it."),
 ]
+# With the limit around `| None`, pydantic takes the length of None.
 AsOf = Annotated[
-    str | None, BeforeValidator(as_text), Field(max_length=100, description="A retained release, by id or generation.")
+    Annotated[str, Field(max_length=100)] | None,
+    BeforeValidator(as_text),
+    Field(description="A retained release, by id or generation."),
 ]
 
 
@@ -61,6 +67,19 @@ def access_of(request: Request) -> Access:
     return access
 
 
+def check_query(request: Request) -> None:
+    """Raise Refused with 422 for a parameter in the address that the path does not have, or that occurs twice."""
+    route = request.scope["route"]
+    known = {field.alias for field in route.dependant.query_params}
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
+        if name not in known:
+            do = f"it takes {', '.join(sorted(known)) or 'none'}"
+            raise refusal(422, "bad-request", f"no parameter {name[:100]!r}", where=name[:100], do=do)
+        if given.count(name) > 1:
+            raise refusal(422, "bad-request", f"the parameter {name!r} occurs twice", where=name, do="send it once")
+
+
 Caller = Annotated[Access, Depends(access_of)]
 
 
@@ -73,13 +92,16 @@ class Service:
     reads: Queue
 
     @classmethod
-    def open(cls, workspace: Workspace, environment: Mapping[str, str], params: ServiceParams) -> Self:
+    def open(cls, workspace: Workspace, environment: Mapping[str, str], params: Params) -> Self:
         """Return the service of a workspace, and begin to open its release and model in a thread."""
-        metrics = Metrics()
-        log = QueryLog(workspace, params.keep_questions_days)
-        desk = Desk(workspace, environment, LiveRelease(workspace, environment), log, metrics)
-        places = params.answers_at_once
-        queues = [Queue(n, params.queue, params.deadline_s, metrics) for n in (places, 2 * places)]
+        metrics, own = Metrics(), params.service
+        log = QueryLog(workspace, own.keep_questions_days)
+        tracer = Tracer(workspace, environment, params)
+        live = LiveRelease(workspace, environment)
+        desk = Desk(workspace, environment, live, log, metrics, AnswerCosts(workspace), tracer)
+        tracer.start()
+        places = own.answers_at_once
+        queues = [Queue(n, own.queue, own.deadline_s, metrics) for n in (places, 2 * places)]
         threading.Thread(target=desk.warm_up, name="warm-up", daemon=True).start()
         return cls(desk, *queues)
 
@@ -88,6 +110,7 @@ class Service:
         self.answers.close()
         self.reads.close()
         self.desk.live.close()
+        self.desk.tracer.close()
 
 
 async def first_of(events: AsyncIterator[str | Ended]) -> str | Ended:

@@ -2,7 +2,6 @@
 
 import ipaddress
 import os
-import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,14 +9,12 @@ from lorag.errors import ParamsError, StoreFailed
 from lorag.integrations.machine.local_http import answers, is_free
 from lorag.service.app import LOOPBACK, make_app
 from lorag.service.client import find_service
-from lorag.service.keys import write_private
+from lorag.service.keys import owner_key, write_private
 from lorag.workspace import Workspace
 
 KEY_VARIABLE = "LORAG_SERVE_KEY"
 HOSTS_VARIABLE = "LORAG_SERVE_HOSTS"
 PORT = 8400
-
-_LEAST_KEY = 16
 
 
 def serve(
@@ -31,8 +28,9 @@ def serve(
 ) -> None:
     """Answer questions over HTTP until the process is told to end; `on_ready` is called with the address.
 
-    Without a `port` it is 8400, or another one that is free. The key is LORAG_SERVE_KEY, else a new one. Address and
-    key stand in the workspace's state, readable by this user alone, so that `lorag ask` finds the service.
+    Without a `port` it is 8400, or another one that is free. The key is LORAG_SERVE_KEY, else that of the
+    workspace, which is made at the first start. Address and key stand in the workspace's state, readable by this user
+    alone, so that `lorag ask` finds the service.
     `allowed_hosts` are the names under which other machines ask, besides those in LORAG_SERVE_HOSTS. Raises StoreFailed
     if the named port is taken, and ParamsError for a key that can be guessed or a `host` that nobody may name.
     """
@@ -40,11 +38,7 @@ def serve(
     import uvicorn
 
     hosts = _choose_hosts(host, allowed_hosts, environment)
-    key = environment.get(KEY_VARIABLE) or secrets.token_urlsafe(32)
-    if len(key) < _LEAST_KEY:
-        raise ParamsError(
-            f"the key has fewer than {_LEAST_KEY} characters", where=KEY_VARIABLE, do="take a random one, or unset it"
-        )
+    key = owner_key(environment.get(KEY_VARIABLE), KEY_VARIABLE, workspace.service_key_file)
     running = find_service(workspace.service_file)
     if running is not None and answers(f"http://{running.host}:{running.port}/healthz"):
         raise StoreFailed(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lorag.integrations.mlflow.tracking import TrackingLocation, connect, failures_mapped
+from lorag.integrations.mlflow.tracking import TrackingLocation, connect, failures_mapped, find_experiment
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,7 +45,32 @@ def log_traces(location: TrackingLocation, run_id: str, answers: Sequence[Traced
                 _log_trace(client, experiment_id, run_id, answer)
 
 
-def _log_trace(client: "MlflowClient", experiment_id: str, run_id: str, answer: TracedAnswer) -> None:
+def log_served(location: TrackingLocation, experiment: str, answers: Sequence[TracedAnswer]) -> None:
+    """Log a trace per answer of the service in the experiment, which is created if it does not exist.
+
+    Raises StoreFailed.
+    """
+    with failures_mapped(location):
+        client = connect(location)
+        experiment_id = find_experiment(client, experiment, location)
+        with _global_address(location):
+            for answer in answers:
+                _log_trace(client, experiment_id, None, answer)
+
+
+def purge_traces(location: TrackingLocation, experiment: str, before_ms: int) -> int:
+    """Delete the traces of the experiment that began before that time, and return how many; raises StoreFailed."""
+    with failures_mapped(location):
+        client = connect(location)
+        found = client.get_experiment_by_name(experiment)
+        n_deleted = 0
+        # MLflow deletes some at a time.
+        while found is not None and (n := client.delete_traces(found.experiment_id, max_timestamp_millis=before_ms)):
+            n_deleted += n
+        return n_deleted
+
+
+def _log_trace(client: "MlflowClient", experiment_id: str, run_id: str | None, answer: TracedAnswer) -> None:
     root = client.start_trace(
         answer.name,
         span_type="CHAIN",

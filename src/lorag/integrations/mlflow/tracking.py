@@ -188,7 +188,7 @@ def start_run(
     ended_ms = int(period.ended_s * 1000) if period else None
     with failures_mapped(location):
         client = connect(location)
-        experiment_id = _find_experiment(client, experiment, location)
+        experiment_id = find_experiment(client, experiment, location)
         cut = {name: _cut(value, MAX_TAG_CHARS) for name, value in described(tags).items()}
         run_id = client.create_run(experiment_id, start_time=began_ms, run_name=run_name, tags=cut).info.run_id
     try:
@@ -231,7 +231,8 @@ def connect(location: TrackingLocation) -> "MlflowClient":
     return MlflowClient(tracking_uri=location.uri)
 
 
-def _find_experiment(client: "MlflowClient", name: str, location: TrackingLocation) -> str:
+def find_experiment(client: "MlflowClient", name: str, location: TrackingLocation) -> str:
+    """Return the id of the experiment, which is created if it does not exist; raises StoreFailed if it was deleted."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)

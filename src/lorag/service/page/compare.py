@@ -114,7 +114,8 @@ def _note(page: PageContext, board: Board, column: AnswerResult) -> str:
     hits = board.shared.hits if board.shared and column.strategy.profile.reads else ()
     asked = Asked(board.question, column.strategy, DOOR)
     seconds = column.cost.use.wall_s
-    name = page.desk.note(query_of(column, hits, asked, EVERYTHING, board.question, seconds))
+    query = query_of(column, hits, asked, EVERYTHING, board.question, seconds)
+    name = page.desk.note(query, column, load_params(page.workspace.params_file))
     page.recent.keep(name, column)
     return name
 

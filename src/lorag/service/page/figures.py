@@ -44,6 +44,7 @@ def figures_router(page: PageContext) -> APIRouter:
             tab="figures",
             title="Figures",
             summary=summary,
+            limit=_limit(page),
             timeline=timeline,
             has_report=page.workspace.comparison_page.is_file(),
             links=_links(page),
@@ -97,6 +98,12 @@ def _show(request: Request, title: str, sections: Sequence[Drawn]) -> Response:
 
 def _comparison(page: PageContext) -> Comparison | None:
     return read_report(page.workspace.reports / "comparison.json", Comparison.from_json)
+
+
+def _limit(page: PageContext) -> int | None:
+    """Return how many facts the last comparison asked at most; None if it asked all, or if there is none."""
+    last = read_report(page.workspace.last_comparison, dict)
+    return last.get("limit") if last else None
 
 
 def _draw_once(draw: Callable[[Path], tuple[Drawn, ...]], path: Path) -> tuple[Drawn, ...]:

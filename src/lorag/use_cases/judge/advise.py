@@ -1,30 +1,54 @@
 """The advice from a workspace's measurements, at current prices."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from lorag.costs.advice import Advice, advise
-from lorag.costs.ledger import Ledger
 from lorag.costs.needs import Workload
 from lorag.costs.pending import PendingAdvice, advise_change
+from lorag.costs.served import find_traffic
 from lorag.costs.unit_costs import measure
+from lorag.errors import ParamsError
 from lorag.params import Params
 from lorag.use_cases.judge.read_ledger import read_ledger
-from lorag.use_cases.judge.weigh_costs import served_or_none, stored_bytes
+from lorag.use_cases.judge.weigh_costs import served_or_none, stored_bytes, today
 from lorag.use_cases.refresh.pending_work import Why
 from lorag.use_cases.serve.status import read_status
 from lorag.workspace import Workspace
 
 
-def advise_workload(workload: Workload, workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Advice:
-    """Return which strategy to use; raise StoreFailed if the ledger cannot be read."""
+def advise_workload(
+    needs: Callable[[float, float], Workload],
+    load: tuple[float | None, float | None],
+    workspace: Workspace,
+    params: Params,
+    environment: Mapping[str, str],
+) -> Advice:
+    """Return which strategy to use; raise StoreFailed if the ledger cannot be read.
+
+    `load` is the number of updates and of queries a day, which `needs` makes a workload of; None takes that of the
+    service's traffic. Raises ParamsError if there is none.
+    """
     served = served_or_none(workspace)
-    ledger = _ledger(workspace, params, environment)
+    every = read_ledger(workspace, params, environment)
+    traffic = find_traffic(every, today()) if None in load else None
+    if None in load and traffic is None:
+        raise ParamsError(
+            "no workload, and the service was asked nothing yet",
+            do="give --updates-per-day and --queries-per-day, or --pending",
+        )
+    updates, queries = load
+    if traffic is not None:
+        updates = traffic.updates_per_day if updates is None else updates
+        queries = traffic.queries_per_day if queries is None else queries
+    assert updates is not None and queries is not None, "what was not given comes from the traffic"
+    workload = needs(updates, queries)
+    ledger = every.on_newest_machine().repriced(params.costs)
     measured = measure(ledger, stored_bytes(workspace, params))
     entries = served.adapters.items() if served else ()
     coverage = {kind.strategy: entry.coverage for kind, entry in entries if entry.coverage is not None}
     found = advise(measured, workload, served.n_chunks if served else None, params.advice, params.costs, coverage)
-    return replace(found, n_elsewhere=ledger.n_elsewhere)
+    return replace(found, n_elsewhere=ledger.n_elsewhere, traffic=traffic)
 
 
 def advise_pending(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> PendingAdvice:
@@ -32,7 +56,7 @@ def advise_pending(workspace: Workspace, params: Params, environment: Mapping[st
     status = read_status(workspace, params)
     held = [state.held for state in status.adapters.values()]
     reasons = [why.value for why in status.pending if why in (Why.QUESTIONS, Why.ROLLED_BACK)]
-    ledger = _ledger(workspace, params, environment)
+    ledger = read_ledger(workspace, params, environment).on_newest_machine().repriced(params.costs)
     measured = measure(ledger, stored_bytes(workspace, params))
     changed = status.params_changed
     found = advise_change(
@@ -45,7 +69,3 @@ def advise_pending(workspace: Workspace, params: Params, environment: Mapping[st
         stopped={kind: state.stopped for kind, state in status.adapters.items()},
     )
     return replace(found, n_elsewhere=ledger.n_elsewhere)
-
-
-def _ledger(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Ledger:
-    return read_ledger(workspace, params, environment).on_newest_machine().repriced(params.costs)

@@ -9,13 +9,15 @@ from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.params import Params
 from lorag.use_cases.asking.unlogged_costs import read_notes
 from lorag.use_cases.judge.read_reports import find_timeline
+from lorag.use_cases.serve.answer_costs import read_served
 from lorag.workspace import Workspace
 
 
 def read_ledger(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Ledger:
     """Return the ledger of the workspace's experiment, empty if nothing was run yet. Raises StoreFailed.
 
-    Updates that failed or were killed are in it at once; the next update logs them. How soon changes were answered
+    Updates that failed or were killed are in it at once; the next update logs them. What the service answered is in it
+    by day, from a file of the workspace. How soon changes were answered
     comes from the workspace's walk, which has its own workspace and experiment, or otherwise from runs.
     """
     location = locate_tracking(workspace.state, environment)
@@ -23,4 +25,5 @@ def read_ledger(workspace: Workspace, params: Params, environment: Mapping[str, 
     walk = find_timeline(workspace)
     if walk is not None:
         ledger = replace(ledger, fresh=walk.times_to_fresh())
-    return ledger.plus([note.entry() for note in read_notes(workspace)])
+    served = (answers.entry() for answers in read_served(workspace))
+    return ledger.plus([*(note.entry() for note in read_notes(workspace)), *served])

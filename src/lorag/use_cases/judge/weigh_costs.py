@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from lorag.costs.break_even import BreakEven, find_break_even
+from lorag.costs.served import find_traffic
 from lorag.costs.unit_costs import StoredBytes, Unit, measure
 from lorag.errors import IntegrityFailed, ParamsError
 from lorag.integrations.stores import WORDS
@@ -16,12 +18,31 @@ from lorag.use_cases.judge.read_ledger import read_ledger
 from lorag.workspace import Workspace
 
 
-def weigh_costs(workspace: Workspace, params: Params, environment: Mapping[str, str], unit: Unit) -> BreakEven:
-    """Compute the break-even at current prices, not those of the time of measurement. Raises StoreFailed."""
-    ledger = read_ledger(workspace, params, environment).on_newest_machine()
+def weigh_costs(
+    workspace: Workspace,
+    params: Params,
+    environment: Mapping[str, str],
+    unit: Unit,
+    load: tuple[float, float] | None = None,
+) -> BreakEven:
+    """Compute the break-even at current prices, not those of the time of measurement. Raises StoreFailed.
+
+    `load` is the number of updates and of queries a day to price; None takes those of the service's traffic, if any.
+    """
+    every = read_ledger(workspace, params, environment)
+    ledger = every.on_newest_machine()
     measured = measure(ledger, stored_bytes(workspace, params))
     found = find_break_even(measured, unit, params.costs.currency, params.costs.prices, params.break_even)
-    return replace(found, n_elsewhere=ledger.n_elsewhere)
+    found = replace(found, n_elsewhere=ledger.n_elsewhere)
+    if load is not None:
+        return found.priced_at(*load)
+    traffic = find_traffic(every, today())
+    return found.priced_at(traffic.updates_per_day, traffic.queries_per_day, traffic) if traffic else found
+
+
+def today() -> date:
+    """Return the day, in UTC as in the ledger."""
+    return datetime.now(UTC).date()
 
 
 def draw_break_even(found: BreakEven, path: Path) -> None:

@@ -35,12 +35,14 @@ def what_changed(
 ) -> Change:
     """Return what changed from `since`, by default the release before, to the served one.
 
-    `readable` gives the ids of the documents of a release that the caller may read. Raises NotThere for an unknown
-    release.
+    `readable` gives the ids of the documents of a release that the caller may read. A document that was closed to the
+    caller since is not named: it is not there, as in every other answer. Raises NotThere for an unknown release.
     """
     older = [release for release in shelf.releases() if release.generation < served.generation]
     before = shelf.as_of(since) if since is not None else next(iter(older), None)
     now = {name: served.documents[name].version for name in readable(access, served)}
-    then = {name: before.documents[name].version for name in readable(access, before)} if before else {}
+    closed = served.documents.keys() - now.keys()
+    readable_then = readable(access, before) - closed if before else frozenset()
+    then = {name: before.documents[name].version for name in readable_then} if before else {}
     changes = compare_versions(then, now)
     return Change(before.id if before else None, served.id, **asdict(changes))
