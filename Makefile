@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup demo compare test test-full lint bench bench-retrain bench-generation ui prefect-ui weaviate weaviate-cluster postgres mlflow-server lock clean
+.PHONY: setup demo compare test test-full lint bench bench-retrain bench-generation bench-serve ui prefect-ui weaviate weaviate-cluster postgres mlflow-server lock clean
 
 setup: $(VENV)/.models
 
@@ -86,11 +86,16 @@ bench-retrain: setup build/bench-venv/.installed
 bench-generation: setup build/bench-venv/.installed
 	$(BIN)/python benchmarks/generation.py
 
+bench-serve: setup
+	$(BIN)/python benchmarks/serve.py
+
 lock: $(VENV)/.installed
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras --quiet \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  pyproject.toml -o requirements.lock
 	cd benchmarks && ../$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements.in -o requirements.lock
+	cd tests/clients && ../../$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements.in -o requirements.lock
 
 clean:

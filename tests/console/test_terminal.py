@@ -48,6 +48,27 @@ def test_a_quote_is_announced_before_it_and_is_not_repeated(capsys: pytest.Captu
     ]
 
 
+def test_quotes_of_two_pages_are_numbered_and_said_to_differ(capsys: pytest.CaptureFixture[str]) -> None:
+    other = {**CITATION, "document_id": "basin.md", "quote": "It opened in 1881."}
+    quoted = "It was opened\nin 1874. It opened in 1881."
+    shown = printed(capsys, result("rag", "quoted", answer=quoted, citations=[CITATION, other], differing=[1, 2]))
+    assert shown[1:3] == ["It was opened", "in 1874. [1] It opened in 1881. [2]"]
+    assert "These pages may disagree: [1] and [2] give different values." in shown
+
+
+def test_two_sentences_of_one_place_are_cited_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    other = {**CITATION, "quote": "It closed in 1881."}
+    elsewhere = {**CITATION, "heading": "Harbour > Trade"}
+    shown = printed(capsys, result("rag", "generated", citations=[CITATION, other, elsewhere, CITATION]))
+    assert [line for line in shown if line.startswith(("[", '    "'))] == [
+        "[1] [2] [4] harbour.md (2024-05-06, since release 3, version 0123456789ab)",
+        '    "It was opened in 1874."',
+        '    "It closed in 1881."',
+        "[3] harbour.md (2024-05-06, since release 3, version 0123456789ab)",
+        '    "It was opened in 1874."',
+    ]
+
+
 def test_a_citation_whose_page_changed_since_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     changed = {**CITATION, "source": "changed", "date": None, "generation": None}
     assert printed(capsys, result("rag", "quoted", citations=[changed]))[2:5] == [

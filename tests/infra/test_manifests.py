@@ -15,6 +15,7 @@ import yaml
 from platformdirs import user_cache_path
 from prefect.utilities.templating import apply_values
 
+from lorag.params_file import load_params
 from tests.servers import ROOT
 
 INFRA = ROOT / "infra"
@@ -22,7 +23,7 @@ KUBERNETES = INFRA / "kubernetes"
 KUBERNETES_VERSION = "1.33"
 COMPOSE_GO = "github.com/compose-spec/compose-go/v2/cmd@v2.16.2"
 KUSTOMIZE = "sigs.k8s.io/kustomize/kustomize/v5@v5.7.1"
-SECRETS = {"POSTGRES_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY", "WEAVIATE_API_KEY"}
+SECRETS = {"LORAG_SERVE_KEY", "POSTGRES_PASSWORD", "S3_ACCESS_KEY", "S3_SECRET_KEY", "WEAVIATE_API_KEY"}
 
 
 class ComposeLoader(yaml.SafeLoader):
@@ -44,7 +45,16 @@ def services() -> dict[str, dict[str, Any]]:
 
 
 def test_each_service_has_a_pinned_image_and_a_health_check(services: dict[str, dict[str, Any]]) -> None:
-    assert {"postgres", "s3", "mlflow", "prefect-server", "prefect-worker", "weaviate", "weaviate-3"} <= services.keys()
+    assert {
+        "postgres",
+        "s3",
+        "mlflow",
+        "prefect-server",
+        "prefect-worker",
+        "serve",
+        "weaviate",
+        "weaviate-3",
+    } <= services.keys()
     for name, service in services.items():
         assert re.search(r":[\w.-]*\d", service["image"]), f"{name}: {service['image']}"
         assert {"test", "interval", "timeout", "retries"} <= service["healthcheck"].keys(), name
@@ -113,7 +123,7 @@ def assert_valid(document: dict[str, Any]) -> None:
     pod = document["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["serviceAccountName"] in ("lorag", "prefect-worker")
-    for container in pod["containers"]:
+    for container in [*pod.get("initContainers", ()), *pod["containers"]]:
         for bound in ("requests", "limits"):
             assert {"cpu", "memory"} <= container["resources"][bound].keys(), container["name"]
         assert container["securityContext"]["allowPrivilegeEscalation"] is False
@@ -125,7 +135,7 @@ def assert_valid(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", ["base", "overlays/small", "overlays/gpu"])
+@pytest.mark.parametrize("folder", ["base", "overlays/small", "overlays/gpu", "overlays/vllm"])
 def test_kustomize_builds_what_validates(folder: str) -> None:
     binary = go_program(KUSTOMIZE, "kustomize-5.7.1", "kustomize")
     built = subprocess.run([binary, "build", KUBERNETES / folder], capture_output=True, text=True, check=False)
@@ -140,7 +150,8 @@ def test_kustomize_builds_what_validates(folder: str) -> None:
         if "template" in document.get("spec", {})
         for container in document["spec"]["template"]["spec"]["containers"]
     }
-    assert images <= {"lorag:0.1.0", "cr.weaviate.io/semitechnologies/weaviate:1.35.2"} and images
+    others = {"cr.weaviate.io/semitechnologies/weaviate:1.35.2", "vllm/vllm-openai:v0.11.0"}
+    assert images <= {"lorag:0.1.0", *others} and "lorag:0.1.0" in images
     if folder != "overlays/gpu":
         (weaviate,) = (document for document in found if document["kind"] == "StatefulSet")
         assert weaviate["spec"]["replicas"] == 3
@@ -150,6 +161,21 @@ def test_kustomize_builds_what_validates(folder: str) -> None:
         assert int(limits["nvidia.com/gpu"]) == 1
 
 
+def test_the_service_is_rolled_without_losing_a_question() -> None:
+    """A new pod is ready first; the old one is asked nothing new, and has the time for its longest answer."""
+    (deployment,) = (each for each in documents(KUBERNETES / "base/serve.yaml") if each["kind"] == "Deployment")
+    spec, pod = deployment["spec"], deployment["spec"]["template"]["spec"]
+    assert spec["replicas"] >= 2 and spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    (serve,) = (container for container in pod["containers"] if container["name"] == "serve")
+    (_, pause) = serve["lifecycle"]["preStop"]["exec"]["command"]
+    deadline_s = load_params(ROOT / "params.yaml").service.deadline_s
+    assert pod["terminationGracePeriodSeconds"] > deadline_s + float(pause) and float(pause) >= 5
+    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+        probe = serve[name]["httpGet"]
+        assert {"name": "Host", "value": "localhost"} in probe["httpHeaders"], "the guard refuses the pod's address"
+        assert probe["path"] == ("/readyz" if name == "readinessProbe" else "/healthz")
+
+
 def test_every_pod_is_named_by_a_network_policy() -> None:
     pods = {
         document["spec"]["template"]["metadata"]["labels"]["app"]
@@ -157,7 +183,8 @@ def test_every_pod_is_named_by_a_network_policy() -> None:
         for document in documents(path)
         if "template" in document.get("spec", {})
     }
-    policies = list(documents(KUBERNETES / "base/network-policies.yaml"))
+    every = [document for path in MANIFESTS for document in documents(path)]
+    policies = [document for document in every if document["kind"] == "NetworkPolicy"]
     assert [policy["metadata"]["name"] for policy in policies if policy["spec"]["podSelector"] == {}] == [
         "closed",
         "names",

@@ -93,3 +93,10 @@ def test_no_document_is_never_all_documents() -> None:
     assert within(Filter(), frozenset({"b.md", "a.md"})).document_ids == ("a.md", "b.md")
     for hidden in (within(where, frozenset({"b.md"})), within(where, frozenset()), within(Filter(), frozenset())):
         assert hidden.document_ids == ("",)
+
+
+def test_changes_name_what_was_removed_and_not_what_was_closed(harbour: httpx.Client, address: str) -> None:
+    told = harbour.get("/v1/changes", params={"since": "1"}).json()
+    assert (told["removed"], told["changed"], told["added"]) == ([GONE], [], []) and CLOSED not in str(told)
+    with httpx.Client(base_url=address, headers=with_key(OWNER), timeout=60) as owner:
+        assert owner.get("/v1/changes", params={"since": "1"}).json()["changed"] == [CLOSED]

@@ -228,15 +228,15 @@ def show_answer(result: Mapping[str, Any]) -> None:
         say(mark_citations(result["answer"], result["citations"]).text if is_numbered else result["answer"])
     else:
         sys.stdout.write("\n")
-    for number, citation in enumerate(result["citations"], start=1):
-        say(f"[{number}] {citation['document_id']} ({_age(citation)})")
+    for numbers, citation, quotes in _by_place(result["citations"]):
+        say(f"{' '.join(f'[{number}]' for number in numbers)} {citation['document_id']} ({_age(citation)})")
         if citation["heading"]:
             say(f"    {citation['heading']}")
         if citation["source"] in _CHANGED:
             do = "; `lorag refresh` serves the change" if result["release_served"] else ""
             say(f"    {_CHANGED[citation['source']]}{do}")
-        if not quoted:
-            say(f'    "{" ".join(citation["quote"].split())}"')
+        for quote in () if quoted else quotes:
+            say(f'    "{" ".join(quote.split())}"')
     for near in result["nearest"]:
         say(f"Nearest: {near['document_id']}{': ' if near['heading'] else ''}{near['heading']}")
         say(f'    "{" ".join(near["quote"].split())[:_LONGEST_NEAR]}"')
@@ -248,6 +248,18 @@ def show_answer(result: Mapping[str, Any]) -> None:
         say(f"The adapter {result['adapter']} answered, which is not served.")
     cost = result["cost"]
     say(f"release {result['release']} · {result['strategy']} · {cost['wall_s']:.1f} s")
+
+
+def _by_place(citations: Sequence[Mapping[str, Any]]) -> list[tuple[list[int], Mapping[str, Any], list[str]]]:
+    """Return the numbers, the first citation and the quotes of each page and heading, in their order."""
+    places: dict[tuple[str, str], tuple[list[int], Mapping[str, Any], list[str]]] = {}
+    for number, citation in enumerate(citations, start=1):
+        place = (citation["document_id"], citation["heading"])
+        numbers, _, quotes = places.setdefault(place, ([], citation, []))
+        numbers.append(number)
+        if citation["quote"] not in quotes:
+            quotes.append(citation["quote"])
+    return list(places.values())
 
 
 _LONGEST_NEAR = 300

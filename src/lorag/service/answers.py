@@ -6,18 +6,19 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from lorag.errors import LoragError
 from lorag.params import RetrieverKind
 from lorag.service.asked import Asked
 from lorag.service.problems import unexpected
-from lorag.service.routing import AsOf, Body, Caller, Service, Text, Where, example, first_of
+from lorag.service.routing import AsOf, Body, Caller, Service, Text, Where, as_whole, example, first_of
 from lorag.service.work import Ended
 from lorag.strategies import READER, Strategy
 from lorag.use_cases.serve.request import refuse_bad_text
 
 DOOR = "answers"
+_LINES = "application/x-ndjson"
 
 _CITATION = {
     "number": 1,
@@ -62,7 +63,7 @@ class SearchFor(Body):
     """A query for the chunks that an answer would come from."""
 
     query: Annotated[Text, Field(examples=["berth allocation"])]
-    top_k: Annotated[int | None, Field(ge=1, le=100)] = None
+    top_k: Annotated[Annotated[int, Field(ge=1, le=100)] | None, BeforeValidator(as_whole)] = None
     retriever: Annotated[RetrieverKind | None, Field(strict=False)] = None
     documents: Annotated[list[Annotated[str, Field(max_length=1_000)]], Field(max_length=1_000)] = []
     where: Where = {}
@@ -73,7 +74,7 @@ def make_router(service: Service) -> APIRouter:
     """Return the routes of lorag's own API for questions."""
     router = APIRouter(prefix="/v1", tags=["answers"])
 
-    @router.post("/answers", response_model=None, responses=example(_ANSWER))
+    @router.post("/answers", response_model=None, responses=example(_ANSWER, _LINES))
     async def answer(ask: Ask, request: Request, caller: Caller) -> dict[str, Any] | StreamingResponse:
         """Answer a question from the served release, with citations, tokens and cost."""
         refuse_bad_text(ask.question, "question")
@@ -82,7 +83,7 @@ def make_router(service: Service) -> APIRouter:
             lambda watch, on_text: service.desk.answer(asked, caller, watch, on_text).to_json(), request
         )
         if ask.stream:
-            return StreamingResponse(_lines(await first_of(events), events), media_type="application/x-ndjson")
+            return StreamingResponse(_lines(await first_of(events), events), media_type=_LINES)
         async for event in events:
             if isinstance(event, Ended):
                 result: dict[str, Any] = event.result

@@ -14,17 +14,18 @@ from lorag.errors import LoragError
 from lorag.params_file import load_params
 from lorag.service import answers, documents, feedback, health, openai_chat, openai_models, openai_responses
 from lorag.service.bad_fields import explain_field, path_of
-from lorag.service.guard import OPEN_PATHS, Guard, Rates, first_parts
+from lorag.service.guard import MCP_PATH, OPEN_PATHS, Guard, Rates, first_parts, posted
 from lorag.service.keys import KeyRing
 from lorag.service.page import make_page
 from lorag.service.page.session import Sessions
-from lorag.service.problems import Refused, problem_of, refusal
+from lorag.service.problems import MEDIA_TYPE, Refused, problem_of, refusal
 from lorag.service.routing import Problem, Service, check_query
 from lorag.workspace import Workspace
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _ROUTERS = (answers, documents, feedback, openai_models, openai_chat, openai_responses)
+_ERRORS = ("4XX", "5XX")
 _OPENAI = ("/v1/chat/", "/v1/responses", "/v1/models")
 
 
@@ -64,11 +65,12 @@ def make_app(
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
-        responses={"4XX": {"model": Problem}, "5XX": {"model": Problem}},
+        responses={status: {"model": Problem} for status in _ERRORS},
     )
     app.include_router(health.make_router(service))
-    for each in _ROUTERS:
-        app.include_router(each.make_router(service), dependencies=[Depends(check_query)])
+    made = [each.make_router(service) for each in _ROUTERS]
+    for router in made:
+        app.include_router(router, dependencies=[Depends(check_query)])
     # Only the owner's key opens the page, which reads everything.
     page = make_page(service, Sessions.for_key(key))
     for router in page:
@@ -85,6 +87,7 @@ def make_app(
         rates=Rates(params.requests_per_minute),
         hosts=LOOPBACK | {host.lower() for host in hosts},
         max_body_bytes=params.max_body_bytes,
+        posts=posted(made) | {MCP_PATH},
         metrics=service.desk.metrics,
         page=first_parts(page),
     )
@@ -120,7 +123,7 @@ def _explain_errors(app: FastAPI) -> None:
 
 
 def _describe_keys(app: FastAPI) -> None:
-    """Make the OpenAPI document say that a bearer token is needed."""
+    """Make the OpenAPI document say that a bearer token is needed, and that errors are problem JSON."""
     describe = app.openapi
 
     def with_keys() -> dict[str, Any]:
@@ -130,6 +133,10 @@ def _describe_keys(app: FastAPI) -> None:
         for path, methods in described["paths"].items():
             for method in methods.values():
                 method["security"] = [] if path in OPEN_PATHS else [{"key": []}]
+                for status, response in method["responses"].items():
+                    # FastAPI would say that errors are application/json.
+                    if status in _ERRORS and (content := response.get("content", {})).keys() != {MEDIA_TYPE}:
+                        response["content"] = {MEDIA_TYPE: next(iter(content.values()))}
         return described
 
     app.openapi = with_keys  # type: ignore[method-assign]

@@ -55,7 +55,7 @@ class RunningService:
             if response.status == 200:
                 return read(response)
             # With another key, or an older service, the command answers by itself.
-            if response.status in (400, 403, 404, 422, 429, 503, 504):
+            if response.status in (400, 403, 404, 409, 422, 429, 503, 504):
                 _raise_problem(response.read())
             return None
         except (OSError, http.client.HTTPException):

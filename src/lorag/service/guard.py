@@ -23,7 +23,7 @@ from lorag.use_cases.serve.access import Access
 OPEN_PATHS = ("/healthz", "/readyz")
 """The only paths that ask for no key."""
 
-_MCP_PATH = "/mcp"
+MCP_PATH = "/mcp"
 _BODY_S = 10.0
 _MAX_DEPTH = 32
 _KEY_NAMES = {"key", "api_key", "apikey", "token", "access_token"}
@@ -54,7 +54,8 @@ class Rates:
 class Guard:
     """The middleware around the application; `hosts` are the names under which it may be asked, without port.
 
-    `page` holds the first parts of the page's paths, which look at their sessions and forms themselves.
+    `posts` are the paths that take a body. `page` holds the first parts of the page's paths, which look at their
+    sessions and forms themselves.
     """
 
     app: ASGIApp
@@ -63,6 +64,7 @@ class Guard:
     hosts: frozenset[str]
     max_body_bytes: int
     metrics: Metrics
+    posts: frozenset[str]
     page: frozenset[str] = frozenset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +93,8 @@ class Guard:
                 self._check_host(headers)
                 if scope["path"] not in OPEN_PATHS and first_part(scope["path"]) not in self.page:
                     state["access"] = self._check_key(headers, scope["query_string"])
-                    if scope["method"] in ("POST", "PUT", "PATCH"):
+                    # Any other path or method has no route, whatever the body is.
+                    if scope["method"] == "POST" and scope["path"] in self.posts:
                         receive = await self._check_body(headers, receive)
             except (Refused, LoragError) as refused:
                 return await problem_of(refused, scope["path"], request_id)(scope, receive, send_marked)
@@ -103,7 +106,7 @@ class Guard:
                 # Raised any further, it would also break the connection, which the client may use again.
                 await problem_of(unexpected(error), scope["path"], request_id)(scope, receive, send_marked)
         finally:
-            path = getattr(scope.get("route"), "path", scope["path"] if scope["path"] == _MCP_PATH else "other")
+            path = getattr(scope.get("route"), "path", scope["path"] if scope["path"] == MCP_PATH else "other")
             self.metrics.count_request(str(path), scope["method"], status or 500, time.perf_counter() - began)
 
     def _check_host(self, headers: Headers) -> None:
@@ -174,6 +177,12 @@ def first_parts(routers: Iterable[APIRouter]) -> frozenset[str]:
     return frozenset(
         first_part(route.path) for router in routers for route in router.routes if isinstance(route, Route)
     )
+
+
+def posted(routers: Iterable[APIRouter]) -> frozenset[str]:
+    """Return the paths of some routers that take a body; none of them has parameters."""
+    routes = [route for router in routers for route in router.routes if isinstance(route, Route)]
+    return frozenset(route.path for route in routes if "POST" in (route.methods or ()))
 
 
 def first_part(path: str) -> str:

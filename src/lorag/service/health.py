@@ -1,6 +1,7 @@
 """Whether the service lives, whether it can answer, and its figures."""
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.concurrency import run_in_threadpool
 
@@ -22,7 +23,7 @@ def make_router(service: Service) -> APIRouter:
         """Say which release is served; 503 if there is none that can be opened."""
         return {"status": "ok", "release": await run_in_threadpool(service.desk.ready)}
 
-    @router.get("/metrics", response_class=Response)
+    @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics(caller: Caller) -> Response:
         """Return counters and gauges in the text format of Prometheus, for a key that may read everything."""
         if not caller.reads_all:

@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lorag.service.guard import MCP_PATH
 from lorag.service.mcp_tools import ServiceTools, make_server
 from lorag.service.routing import Service
 from lorag.use_cases.serve.access import Access
 
-PATH = "/mcp"
 _INVALID_REQUEST = -32600
 """JSON-RPC's code for what is no request."""
 
@@ -33,7 +33,7 @@ def mount_mcp(app: FastAPI, service: Service) -> Callable[[], AbstractAsyncConte
 
     server = make_server(ServiceTools(service, access_of))
     inner = server.streamable_http_app(
-        streamable_http_path=PATH,
+        streamable_http_path=MCP_PATH,
         stateless_http=True,
         json_response=True,
         # The guard has looked at host and origin.
@@ -42,7 +42,9 @@ def mount_mcp(app: FastAPI, service: Service) -> Callable[[], AbstractAsyncConte
     # Nothing is sent unasked, so a stream by GET would stay open for nothing, and there is no session to delete.
     for route in inner.routes:
         if isinstance(route, Route):
-            app.router.routes.append(Route(PATH, _Checked(route.endpoint), methods=["POST"], include_in_schema=False))
+            app.router.routes.append(
+                Route(MCP_PATH, _Checked(route.endpoint), methods=["POST"], include_in_schema=False)
+            )
     return server.session_manager.run
 
 

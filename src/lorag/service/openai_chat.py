@@ -8,19 +8,20 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lorag.answering.generator import StopStrings
 from lorag.errors import LoragError
 from lorag.service.asked import Given
-from lorag.service.openai_fields import Conversation, Extended, asked_of, read_conversation, stop_of
+from lorag.service.openai_fields import MESSAGE, Conversation, Extended, asked_of, read_conversation, stop_of
 from lorag.service.openai_text import Cutter, annotations_of, extension_of, finish_reason, shown_text
 from lorag.service.problems import kind_of, openai_error, unexpected
-from lorag.service.routing import Caller, Service, example, first_of
+from lorag.service.routing import Caller, Service, as_whole, example, first_of
 from lorag.service.work import Ended
 
 DOOR = "chat"
-Limit = Annotated[int | None, Field(ge=1, le=1_000_000)]
+EVENTS = "text/event-stream"
+Limit = Annotated[Annotated[int, Field(ge=1, le=1_000_000)] | None, BeforeValidator(as_whole)]
 
 
 class StreamOptions(BaseModel):
@@ -36,7 +37,12 @@ class Chat(Extended):
 
     messages: Annotated[
         list[dict[str, Any]],
-        Field(min_length=1, max_length=200, examples=[[{"role": "user", "content": "How deep is berth 4?"}]]),
+        Field(
+            min_length=1,
+            max_length=200,
+            examples=[[{"role": "user", "content": "How deep is berth 4?"}]],
+            json_schema_extra={"items": MESSAGE},
+        ),
     ]
     max_tokens: Limit = None
     max_completion_tokens: Limit = None
@@ -64,7 +70,7 @@ def make_router(service: Service) -> APIRouter:
     """Return the route of chat completions."""
     router = APIRouter(prefix="/v1", tags=["openai"])
 
-    @router.post("/chat/completions", response_model=None, responses=example(_CHAT))
+    @router.post("/chat/completions", response_model=None, responses=example(_CHAT, EVENTS))
     async def complete(chat: Chat, request: Request, caller: Caller) -> dict[str, Any] | StreamingResponse:
         """Answer the last message of a conversation, with citations as [1] and in `lorag.citations`."""
         chat.refuse_what_would_be_ignored()
@@ -88,7 +94,7 @@ def make_router(service: Service) -> APIRouter:
             first = await first_of(events)
             usage = bool(chat.stream_options and chat.stream_options.include_usage)
             stream = _events(first, events, _Head(chat.model), stop, conversation, usage)
-            return StreamingResponse(stream, media_type="text/event-stream")
+            return StreamingResponse(stream, media_type=EVENTS)
         async for event in events:
             if isinstance(event, Ended):
                 given: Given = event.result

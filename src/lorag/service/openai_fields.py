@@ -23,6 +23,29 @@ _OWNERS = {
 }
 _TEXT_PARTS = ("text", "input_text", "output_text")
 
+MESSAGE: dict[str, Any] = {
+    "type": "object",
+    "required": ["role", "content"],
+    "properties": {
+        "role": {"enum": list(_OWNERS)},
+        "content": {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": MAX_QUESTION},
+                {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": {
+                        "type": "object",
+                        "required": ["type", "text"],
+                        "properties": {"type": {"enum": list(_TEXT_PARTS)}, "text": {"type": "string"}},
+                    },
+                },
+            ]
+        },
+    },
+}
+"""The schema of a message, which is checked by hand, for errors that name the place as OpenAI's clients expect."""
+
 _HARMLESS = frozenset(
     "user metadata store seed parallel_tool_calls service_tier prompt_cache_key prompt_cache_retention "
     "prompt_cache_options safety_identifier prediction top_p background include truncation".split()
@@ -89,7 +112,7 @@ def read_conversation(turns: Sequence[Any], name: str, ignored: Sequence[str] = 
         place = f"{name}.{number}"
         if not isinstance(turn, dict) or turn.get("type", "message") != "message":
             raise refusal(400, "bad-request", "this is no message", where=place, do="send role and content")
-        if turn.get("role") not in _OWNERS:
+        if not isinstance(turn.get("role"), str) or turn["role"] not in _OWNERS:
             raise refusal(400, "bad-request", "a role that is not known", where=f"{place}.role", do=_ROLES)
         if turn.get("tool_calls") or turn.get("function_call") or turn.get("audio"):
             raise _refused(f"{place}.tool_calls", "the service calls no tools")

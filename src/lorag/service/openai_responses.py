@@ -12,11 +12,11 @@ from pydantic import Field
 from lorag.answering.generator import NEVER
 from lorag.errors import LoragError
 from lorag.service.asked import Given
-from lorag.service.openai_chat import Limit, StreamOptions, ignore, sse
-from lorag.service.openai_fields import Conversation, Extended, asked_of, read_conversation
+from lorag.service.openai_chat import EVENTS, Limit, StreamOptions, ignore, sse
+from lorag.service.openai_fields import MESSAGE, Conversation, Extended, asked_of, read_conversation
 from lorag.service.openai_text import annotations_of, extension_of, finish_reason, shown_text
 from lorag.service.problems import kind_of, openai_error, unexpected
-from lorag.service.routing import Caller, Service, first_of
+from lorag.service.routing import MAX_QUESTION, Caller, Service, example, first_of
 from lorag.service.work import Ended
 
 DOOR = "responses"
@@ -25,17 +25,29 @@ DOOR = "responses"
 class Respond(Extended):
     """A question, or a conversation whose last message is answered."""
 
-    input: Annotated[str | list[dict[str, Any]], Field(max_length=100_000, examples=["How deep is berth 4?"])]
+    input: Annotated[
+        Annotated[str, Field(max_length=MAX_QUESTION)]
+        | Annotated[list[dict[str, Any]], Field(min_length=1, max_length=200, json_schema_extra={"items": MESSAGE})],
+        Field(examples=["How deep is berth 4?"]),
+    ]
     instructions: str | None = None
     max_output_tokens: Limit = None
     stream_options: StreamOptions | None = None
+
+
+_RESPONSE = {
+    "object": "response",
+    "model": "lorag-rag",
+    "status": "completed",
+    "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "7.25 m. [1]"}]}],
+}
 
 
 def make_router(service: Service) -> APIRouter:
     """Return the route of responses."""
     router = APIRouter(prefix="/v1", tags=["openai"])
 
-    @router.post("/responses", response_model=None)
+    @router.post("/responses", response_model=None, responses=example(_RESPONSE, EVENTS))
     async def respond(body: Respond, request: Request, caller: Caller) -> dict[str, Any] | StreamingResponse:
         """Answer the last message of the input; the events of a stream are those of OpenAI."""
         body.refuse_what_would_be_ignored()
@@ -54,7 +66,7 @@ def make_router(service: Service) -> APIRouter:
         response = _Response(body, conversation)
         if body.stream:
             stream = _events(await first_of(events), events, response)
-            return StreamingResponse(stream, media_type="text/event-stream")
+            return StreamingResponse(stream, media_type=EVENTS)
         async for event in events:
             if isinstance(event, Ended):
                 given: Given = event.result

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -46,7 +46,7 @@ class Kind:
 _KINDS: Mapping[type[LoragError], Kind] = {
     NothingServed: Kind(503, "no-release", "Nothing is served yet"),
     NotThere: Kind(404, "not-there", "There is no such thing"),
-    WorkspaceError: Kind(400, "not-possible", "The release cannot do this"),
+    WorkspaceError: Kind(409, "not-possible", "The release cannot do this"),
     ParamsError: Kind(400, "bad-request", "The request cannot be used"),
     NotAllowed: Kind(403, "not-allowed", "The key does not allow this"),
     Overloaded: Kind(429, "overloaded", "Too many requests"),
@@ -89,6 +89,9 @@ def problem_of(error: LoragError | Refused, path: str, request_id: str) -> JSONR
     headers = error.headers if isinstance(error, Refused) else {}
     if kind.status in (429, 503):
         headers = {"Retry-After": "1", **headers}
+    if path.startswith(_OPENAI_PATHS) and kind.status == 409:
+        # OpenAI's clients would ask the same again.
+        kind = replace(kind, status=400)
     body = problem_body(kind, cause, request_id)
     if path.startswith(_OPENAI_PATHS):
         body["error"] = openai_error(kind, cause)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from lorag.params import Params
 from lorag.service.desk import Desk
@@ -29,7 +30,24 @@ def as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Text = Annotated[str, Field(min_length=1, max_length=MAX_QUESTION)]
+def as_whole(value: Any) -> Any:
+    """Return 5 for 5.0, which is a whole number in JSON."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def not_blank(text: str) -> str:
+    """Return the text; raise for pydantic if there is nothing but blanks in it."""
+    if not text.strip():
+        raise PydanticCustomError("string_too_short", "blank")
+    return text
+
+
+Text = Annotated[
+    str,
+    # The pattern is for readers of the schema: a pattern of pydantic knows other blanks.
+    Field(min_length=1, max_length=MAX_QUESTION, json_schema_extra={"pattern": r"[^\s\u001c-\u001f\u0085]"}),
+    AfterValidator(not_blank),
+]
 Where = Annotated[
     dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=1_000)]],
     Field(max_length=20, description="Metadata that a document must have, all of it."),
@@ -118,6 +136,9 @@ async def first_of(events: AsyncIterator[str | Ended]) -> str | Ended:
     return await anext(events)
 
 
-def example(value: Any) -> dict[int | str, dict[str, Any]]:
-    """Return a successful response's example for the OpenAPI document."""
-    return {200: {"content": {"application/json": {"example": value}}}}
+def example(value: Any, stream: str | None = None) -> dict[int | str, dict[str, Any]]:
+    """Return a successful response's example for the OpenAPI document; `stream` is the media type of a stream of it."""
+    content: dict[str, Any] = {"application/json": {"example": value}}
+    if stream is not None:
+        content[stream] = {"schema": {"type": "string"}}
+    return {200: {"content": content}}

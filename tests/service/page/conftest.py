@@ -1,4 +1,4 @@
-"""A workspace for the page, made once: two releases that differ, and a source that has changed since."""
+"""A workspace for the page, made once for each file, since its tests change it."""
 
 import shutil
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ QUESTION = "How deep is berth 4 at the lowest tide?"
 HOSTILE = "<script>alert(1)</script>"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     """Two releases that differ, and a source that has changed since."""
     made = make_place(tmp_path_factory.mktemp("page"))

@@ -198,6 +198,7 @@ def test_what_changed_and_what_is_pending_is_shown_with_the_commands(client: Tes
     assert "1 page changed" in knowledge and "1 page removed" in knowledge and "lorag rollback 1" in knowledge
     pending = client.get("/knowledge/pending").text
     assert "1 page added" in pending and "the file is empty" in pending
+    assert "The first release: every page in it was new." in knowledge
 
 
 def test_empty_states_say_what_to_do(tmp_path: Path) -> None:
@@ -208,6 +209,11 @@ def test_empty_states_say_what_to_do(tmp_path: Path) -> None:
     for path in ("/", "/compare", "/knowledge", "/knowledge/pending"):
         assert "lorag refresh" in bare[path], path
     assert "lorag compare" in bare["/figures"] and "lorag timeline" in bare["/figures"]
+    (place.workspace.state / "comparison.json").write_text('{"limit": 30}')
+    with open_client(place) as client:
+        sign_in(client)
+        limited = client.get("/figures").text
+    assert "asked 30 facts at most" in limited and "No comparison yet" not in limited
     assert "lorag questions draft" in bare["/questions"] and "No verdicts yet" in bare["/questions"]
 
 

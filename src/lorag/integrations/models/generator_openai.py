@@ -1,7 +1,7 @@
 """A language model behind an OpenAI-compatible endpoint: vLLM, `transformers serve`, and others."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -25,11 +25,20 @@ class OpenAIGenerator:
     """A language model at an endpoint. Its tokenizer is out of reach, so chat tokens in contents are visibly broken up.
 
     A request that did not start is tried again, with growing pauses. A text that broke off is an error. With `exactly`,
-    so is the answer of a model of another name, as happens behind an alias.
+    so is the answer of a model of another name, as happens behind an alias. `load` is called when the endpoint does not
+    know the model, which is then asked for once more.
     """
 
     def __init__(
-        self, base_url: str, *, api_key: str | None, model: str, temperature: float, seed: int, exactly: bool
+        self,
+        base_url: str,
+        *,
+        api_key: str | None,
+        model: str,
+        temperature: float,
+        seed: int,
+        exactly: bool,
+        load: Callable[[], None] | None = None,
     ) -> None:
         if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).netloc:
             raise ParamsError(
@@ -39,6 +48,7 @@ class OpenAIGenerator:
             )
         self._model = model
         self._exactly = exactly
+        self._load = load
         self._temperature = temperature
         self._seed = seed
         self._where = _without_userinfo(base_url)
@@ -85,7 +95,7 @@ class OpenAIGenerator:
                 "stream": True,
                 "stream_options": {"include_usage": True},
             }
-            with self._client.chat.completions.create(**request) as events:
+            with self._begin(request) as events:
                 for event in events:
                     self._refuse_other_model(event.model)
                     usage = getattr(event, "usage", None) or usage
@@ -113,6 +123,16 @@ class OpenAIGenerator:
             return list(
                 pool.map(lambda m: drain(self.stream(m, max_new_tokens=max_new_tokens, stop=stop)), conversations)
             )
+
+    def _begin(self, request: dict[str, Any]) -> Any:
+        try:
+            return self._client.chat.completions.create(**request)
+        except openai.NotFoundError:
+            if self._load is None:
+                raise
+            # A server that was started again has lost what was loaded while it ran.
+            self._load()
+            return self._client.chat.completions.create(**request)
 
     def _refuse_other_model(self, answering: str | None) -> None:
         """Raise StoreFailed if another model answers, as on servers that use their only model for every request."""

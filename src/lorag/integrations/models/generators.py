@@ -2,8 +2,10 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lorag.answering.generator import LanguageModel
 from lorag.errors import ParamsError
@@ -11,6 +13,9 @@ from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.models.files import convert_base_model
 from lorag.integrations.models.openvino_model import openvino_form, unreadable_reason
 from lorag.params import Engine, GenerationParams
+
+if TYPE_CHECKING:
+    from lorag.integrations.models.endpoint_adapters import EndpointAdapters
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +26,8 @@ def open_generator(
     """Open the language model by the engine that `choose_engine` names.
 
     `adapter` is the folder of an adapter, which is put on top of the model. An endpoint must serve the adapter under
-    the folder's name, which in a release is the adapter's sha256; its key is LORAG_OPENAI_API_KEY. The first use of a
+    the folder's name, which in a release is the adapter's sha256; its key is LORAG_OPENAI_API_KEY. With
+    LORAG_VLLM_ADAPTERS it is told to load the adapter; raises StoreFailed if it does not. The first use of a
     model or an adapter converts it, which takes seconds.
     """
     # torch, OpenVINO and the client take seconds to import; those that are not used are not loaded.
@@ -112,6 +118,10 @@ def _open_endpoint(params: GenerationParams, environment: Mapping[str, str], ada
             where="generation.endpoint_model",
             do="name the served model, or unset LORAG_OPENAI_BASE_URL",
         )
+    load = None
+    if adapter is not None and (adapters := _adapters_at_endpoint(environment)):
+        load = partial(adapters.load, adapter.name)
+        load()
     return OpenAIGenerator(
         base_url,
         api_key=environment.get("LORAG_OPENAI_API_KEY") or None,
@@ -119,7 +129,23 @@ def _open_endpoint(params: GenerationParams, environment: Mapping[str, str], ada
         temperature=params.temperature,
         seed=params.seed,
         exactly=adapter is not None,
+        load=load,
     )
+
+
+def retire_adapters(params: GenerationParams, environment: Mapping[str, str], keep: Collection[str]) -> None:
+    """Unload the adapters at the endpoint but those of these sha256, where lorag loads them; otherwise do nothing."""
+    if answers_at_endpoint(params, environment) and (adapters := _adapters_at_endpoint(environment)):
+        adapters.keep_only(keep)
+
+
+def _adapters_at_endpoint(environment: Mapping[str, str]) -> "EndpointAdapters | None":
+    from lorag.integrations.models.endpoint_adapters import FOLDER_VARIABLE, EndpointAdapters
+
+    folder = environment.get(FOLDER_VARIABLE, "").strip()
+    if not (folder and _base_url(environment)):
+        return None
+    return EndpointAdapters(_base_url(environment), environment.get("LORAG_OPENAI_API_KEY") or None, folder)
 
 
 def _base_url(environment: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from lorag.answering.generator import LanguageModel
 from lorag.digests import digest_of
 from lorag.errors import LoragError
-from lorag.integrations.models.generators import open_generator
+from lorag.integrations.models.generators import open_generator, retire_adapters
 from lorag.params import Params
 from lorag.params_file import load_params
 from lorag.releases.shelf import ReleaseShelf
@@ -120,7 +120,13 @@ class LiveRelease:
             with suppress(LoragError):
                 self._model_of(opened, adapter)
         with self._lock:
+            before = self._opened
             self._replace(opened)
+        # Questions under way may still ask those of the release before.
+        releases = [each.served.release for each in (before, opened) if each]
+        named = {entry.sha256 for release in releases for entry in release.adapters.values()}
+        if before is not None:
+            retire_adapters(params.generation, self.environment, named)
         return opened
 
     def _model_of(self, opened: _Opened, adapter: AdapterKind | None) -> LanguageModel:
