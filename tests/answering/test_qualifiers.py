@@ -82,4 +82,5 @@ def test_reasons_and_instructions_are_told_by_their_words() -> None:
     assert gives_reason("It is needed because the file is long.", "Why is it needed?")
     assert not gives_reason("It is needed because the file is long.", "When is it needed?")
     assert not gives_reason("It is long.", "Why is it long?")
-    assert tells_to_do("Pass `nl=False`.") and tells_to_do("It works by using a key.") and not tells_to_do("It is long.")
+    assert tells_to_do("Pass `nl=False`.") and tells_to_do("It works by using a key.")
+    assert not tells_to_do("It is long.")

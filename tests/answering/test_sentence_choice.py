@@ -189,6 +189,7 @@ def test_the_default_is_asked_for_and_not_an_example() -> None:
         "d",
         "wait.md",
         "Waiting period",
-        "The waiting period may be set to a value such as 120 seconds.\n\nBy default, the waiting period is 300 seconds.",
+        "The waiting period may be set to a value such as 120 seconds.\n\n"
+        "By default, the waiting period is 300 seconds.",
     )
     assert best("What is the value of the waiting period by default?", page).endswith("300 seconds.")

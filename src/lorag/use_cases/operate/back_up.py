@@ -45,9 +45,10 @@ _LEFT_OUT = (
     ".lorag/cache.sqlite-wal",
     ".lorag/prefect",
     ".lorag/run",
+    ".lorag/serve.key",
     ".lorag/writer.lock",
 )
-"""What is made again by itself, belongs to running processes, or is Prefect's record of finished runs."""
+"""What is made again by itself, is a secret, belongs to running processes, or is Prefect's record of finished runs."""
 
 _DATABASES = frozenset({".db", ".sqlite", ".sqlite3"})
 _BESIDE = ("-wal", "-shm")
