@@ -91,6 +91,13 @@ def test_a_declined_answer_needs_no_remark(capsys: pytest.CaptureFixture[str]) -
     assert lines == ["Nothing relevant was found.", "release r1 · rag · 1.2 s"]
 
 
+def test_a_declined_answer_names_the_nearest_pages(capsys: pytest.CaptureFixture[str]) -> None:
+    near = [{"document_id": "b.md", "heading": "Berths > 4", "quote": "Berth 4\nis deep."}]
+    declined = {"answer": "Nothing relevant was found.", "supported": False, "nearest": near}
+    lines = printed(capsys, result("rag", "declined", **declined))
+    assert lines[1:-1] == ["Nearest: b.md: Berths > 4", '    "Berth 4 is deep."']
+
+
 def status(**more: Any) -> dict[str, Any]:
     nothing = {"added": [], "changed": [], "removed": [], "renamed": []}
     empty = {"not_read": [], "copies": [], "flagged": [], "questions_without_page": {"count": 0, "first": []}}

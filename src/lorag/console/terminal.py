@@ -237,7 +237,7 @@ def show_answer(result: Mapping[str, Any]) -> None:
             say(f"    {_CHANGED[citation['source']]}{do}")
         for quote in () if quoted else quotes:
             say(f'    "{" ".join(quote.split())}"')
-    for near in result["nearest"]:
+    for near in result.get("nearest", ()):
         say(f"Nearest: {near['document_id']}{': ' if near['heading'] else ''}{near['heading']}")
         say(f'    "{" ".join(near["quote"].split())[:_LONGEST_NEAR]}"')
     if differing := result.get("differing"):
