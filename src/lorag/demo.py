@@ -20,7 +20,7 @@ from lorag.errors import LoragError, WorkspaceError
 from lorag.strategies import READER
 
 FOR_A_SLICE: dict[str, Any] = {
-    "training_set": {"general_share": 0.15, "raft_without_gold_share": 0.2},
+    "training_set": {"raft_without_gold_share": 0.25},
     "training": {
         "tuned": {"batch_tokens": 384, "epochs": 8, "continued_epochs": 6},
         "hybrid": {"start": "scratch"},

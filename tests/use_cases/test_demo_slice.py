@@ -40,6 +40,6 @@ def test_params_are_changed_in_place_and_checked(tmp_path: Path) -> None:
     assert "# padding included" in file.read_text()
     before, after = (ROOT / "params.yaml").read_text().splitlines(), file.read_text().splitlines()
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
-    assert len(changed) == 8, "a line for each value"
+    assert len(changed) == 12, "a line for each value"
     with pytest.raises(ParamsError, match="general_share"):
         change_params(file, {"training_set": {"general_share": 7}})
