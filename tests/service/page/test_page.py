@@ -119,6 +119,13 @@ def test_an_answer_streams_in_and_tells_its_kind_release_and_cost(place: Place, 
     assert whole.text.startswith("<!doctype html>") and "9.10 metres" in whole.text, "a browser without scripts"
 
 
+def test_a_declined_question_names_the_nearest_pages(client: TestClient) -> None:
+    shown = last_part(ask(client, "What does the Quellwick ferry cost?").text)
+    assert (
+        "may not answer it" in shown and "Berth 4 of the Quellwick basin" in shown and "/documents/berths.md" in shown
+    )
+
+
 def test_a_citation_leads_to_the_marked_place(client: TestClient) -> None:
     (address,) = set(re.findall(r'href="(/documents/[^"]+)#mark"', last_part(ask(client).text)))
     document = client.get(address.replace("&amp;", "&")).text

@@ -40,7 +40,8 @@ class CitedView:
 class AnswerView:
     """An answer with the release that it came from; `id` is empty if no verdict can be given on it.
 
-    `release` is None if its record is no longer retained. `older` are releases that can be asked the same.
+    `release` is None if its record is no longer retained. `older` are releases that can be asked the same. `near` are
+    the documents nearest to a declined question.
     """
 
     result: AnswerResult
@@ -52,6 +53,7 @@ class AnswerView:
     release: Release | None
     is_served: bool
     older: tuple[Release, ...]
+    near: tuple[CitedView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ def view_answer(result: AnswerResult, releases: Sequence[Release], served_id: st
         own,
         result.release == served_id,
         tuple(release for release in releases if release.id < result.release),
+        _view_cited([CitedPage(citation, None, None) for citation in answer.nearest], own),
     )
 
 
