@@ -1,6 +1,7 @@
 """The sections of a report on the claims, the uses and the classic table."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from lorag.findings.claims import Judged
 from lorag.findings.classic_table import NOT_MEASURED, Aspect
@@ -11,22 +12,31 @@ from lorag.strategies import Strategy
 
 WORDS = {Verdict.HOLDS: "holds", Verdict.FAILS: "does not hold", Verdict.NOT_MEASURED: "not measured"}
 
+J = TypeVar("J", Judged, Scenario)
+
 _MARKS = {Verdict.HOLDS: "right", Verdict.FAILS: "wrong", Verdict.NOT_MEASURED: "declined"}
 
 
 def claims_section(judged: Sequence[Judged]) -> Section:
-    """Return every claim with its verdict, and the figures that decided."""
+    """Return every claim with its verdict, and the figures that decided; those without figures are folded."""
+    measured, others = _apart(judged)
     rows = [
         [each.id, each.claim, each.source or "ours", WORDS[each.verdict], each.why, figures_text(each.figures, each.do)]
-        for each in judged
+        for each in measured
     ]
-    marks = frozenset((row, 3, _MARKS[each.verdict]) for row, each in enumerate(judged))
+    marks = frozenset((row, 3, _MARKS[each.verdict]) for row, each in enumerate(measured))
     table = Table(["", "claim", "source at arXiv", "here", "because", "figures"], rows, marks=marks)
-    return Section("Claims", ["If the figures do not decide a claim, it does not hold."], (), [table])
+    lacking = [
+        [each.id, each.claim, each.source or "ours", each.why, figures_text(each.figures, each.do)] for each in others
+    ]
+    rest = Table(["", "claim", "source at arXiv", "because", "what it takes"], lacking, _caption(others), folded=True)
+    said = ["If the figures do not decide a claim, it does not hold."]
+    return Section("Claims", said, (), [each for each in (table, rest) if each.rows])
 
 
 def scenarios_section(judged: Sequence[Scenario]) -> Section:
-    """Return every use with the strategy that is said to win, and the ones that do."""
+    """Return every use with the strategies that are said to win and that do; those without figures are folded."""
+    measured, others = _apart(judged)
     rows = [
         [
             each.name,
@@ -36,12 +46,24 @@ def scenarios_section(judged: Sequence[Scenario]) -> Section:
             each.by,
             figures_text(each.figures, each.do),
         ]
-        for each in judged
+        for each in measured
     ]
-    marks = frozenset((row, 2, _MARKS[each.verdict]) for row, each in enumerate(judged))
+    marks = frozenset((row, 2, _MARKS[each.verdict]) for row, each in enumerate(measured))
     said = "Favoured: the strategies that the figures do not separate from the best. It holds if each is said to win."
-    columns = ["use", "said to win", "here", "favoured", "by", "figures"]
-    return Section("Which strategy for which use", [said], (), [Table(columns, rows, marks=marks)])
+    table = Table(["use", "said to win", "here", "favoured", "by", "figures"], rows, marks=marks)
+    lacking = [[each.name, ", ".join(each.said), each.by, figures_text(each.figures, each.do)] for each in others]
+    rest = Table(["use", "said to win", "by", "what it takes"], lacking, _caption(others), folded=True)
+    return Section("Which strategy for which use", [said], (), [each for each in (table, rest) if each.rows])
+
+
+def _apart(judged: Sequence[J]) -> tuple[list[J], list[J]]:
+    """Return what was measured, and what was not."""
+    measured = [each for each in judged if each.verdict is not Verdict.NOT_MEASURED]
+    return measured, [each for each in judged if each.verdict is Verdict.NOT_MEASURED]
+
+
+def _caption(others: Sequence[object]) -> str:
+    return f"Not measured: {len(others)}"
 
 
 def classic_section(aspects: Sequence[Aspect]) -> Section:
