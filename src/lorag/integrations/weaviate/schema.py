@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from weaviate import WeaviateClient
 
 LAYOUT = 1
-"""A part of a collection's name: raise it when the properties below change, so that a new one is made."""
+"""A part of a collection's name: raise it when readers need other properties, so that a new one is made."""
 
 BUCKETS = 1_024
 """The number of buckets: each chunk is in one by its id, so that an exact search can go through them in parts."""
@@ -64,12 +64,6 @@ def create_collection(client: "WeaviateClient", collection: str, params: IndexPa
             name=name, data_type=kind, tokenization=tokenization, index_filterable=True, index_searchable=False
         )
 
-    def words(name: str) -> Property:
-        tokenization = Tokenization.WORD
-        return Property(
-            name=name, data_type=DataType.TEXT, tokenization=tokenization, index_filterable=False, index_searchable=True
-        )
-
     def stored(name: str) -> Property:
         return Property(name=name, data_type=DataType.TEXT, index_filterable=False, index_searchable=False)
 
@@ -82,8 +76,8 @@ def create_collection(client: "WeaviateClient", collection: str, params: IndexPa
         properties=[
             *(key(name) for name in ("chunk_key", "document_key")),
             key("tags", DataType.TEXT_ARRAY),
-            *(words(name) for name in ("context", "text")),
-            *(stored(name) for name in ("chunk_id", "document_id", "metadata", "content_hash", "fingerprint")),
+            # Words are searched beside the server, which would count those of all generations.
+            *(stored(name) for name in (*CHUNK_PROPERTIES, "content_hash", "fingerprint")),
             *(number(name) for name in ("since", "until", "bucket")),
         ],
         vector_config=Configure.Vectors.self_provided(
