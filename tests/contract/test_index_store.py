@@ -256,6 +256,18 @@ def test_filters_compare_any_characters_exactly(store: IndexStore, exact: bool) 
     assert store.count(removed) == 0
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_strangers_19_a_filter_may_name_one_item_of_a_list(store: IndexStore, exact: bool) -> None:
+    tags = {"both": "winch, crane", "one": "crane", "none": "craner"}
+    rows = [row(name, f"rope of {name}", metadata={"tags": value}) for name, value in tags.items()]
+    ref = store.write_generation(None, "tags", 1, rows, ())
+    for value, found in (("winch", {"both"}), ("crane", {"both", "one"}), ("winch, crane", {"both"}), ("cra", set())):
+        where = Filter(metadata=(("tags", value),))
+        assert set(ids_of(store.search_vector(ref, vector_of("rope"), 5, where=where, exact=exact))) == found, value
+        assert set(ids_of(store.search_text(ref, "rope", 5, where=where))) == found, value
+        assert {chunk.id for chunk in store.chunks(ref, where)} == found, value
+
+
 @pytest.mark.parametrize(
     "query",
     [

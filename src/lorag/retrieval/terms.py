@@ -13,6 +13,7 @@ _HYPHEN = re.compile("[-\u2010]")
 _ACCENT = re.compile("[\u0300-\u036f]+")
 _HANGUL = re.compile("[\uac00-\ud7a3]{2,}")
 _MOST_CAPITALS = 5
+_FEW_WORDS = 2
 _MOST_PIECES = 3
 _KNOWN_TOKENS = 100_000
 _PUNCTUATION = ".,;:!?()[]\"'"
@@ -38,10 +39,11 @@ def index_terms(text: str) -> tuple[list[str], int]:
 def query_terms(text: str) -> tuple[str, ...]:
     """Return the distinct terms that a question is searched by, without function words unless it has nothing else.
 
-    A function word in capitals counts as the abbreviation that it is, unless the whole question is in capitals.
+    A function word in capitals counts as the abbreviation that it is, unless the whole question, of more than
+    two words, is in capitals.
     """
     tokens = text.split()
-    shouts = text.upper() == text
+    shouts = text.upper() == text and sum(token.isascii() and token.isalpha() for token in tokens) > _FEW_WORDS
     telling = [term for number, token in enumerate(tokens) for term in _asked(token, shouts=shouts, first=not number)]
     return tuple(dict.fromkeys(telling or (term for token in tokens for term in _indexed(token)[0])))
 

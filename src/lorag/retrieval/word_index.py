@@ -25,8 +25,8 @@ K1, B = 1.2, 0.75
 """The usual constants of BM25 (Robertson and Zaragoza 2009)."""
 
 _MOST_GONE = 0.5
+# No term begins so. The documents and the metadata of the rows have postings of their own, which filters read.
 _DOCUMENT, _VALUE = "\x00d", "\x00v"
-
 
 Postings = tuple[NDArray[np.uint32], NDArray[np.uint32]]
 """The rows that have a term, ascending, and how often each has it; both of shape [n_rows_with_it]."""
@@ -157,9 +157,7 @@ def _merge(parts: Sequence[Part]) -> RowWords:
     return RowWords(ids, lengths, {term: _ascending(some) for term, some in found.items()})
 
 
-def _ascending(
-    some: Sequence[Postings],
-) -> Postings:
+def _ascending(some: Sequence[Postings]) -> Postings:
     if len(some) == 1:
         return some[0]
     rows, counts = (np.concatenate(arrays) for arrays in zip(*some, strict=True))
