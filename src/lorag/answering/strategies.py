@@ -233,9 +233,10 @@ def _assemble(
     if is_without:
         return replace(said, kind=AnswerKind.DECLINED, reason=Reason.MODEL_DECLINED)
     support = find_support(text, prompt.question, prompt.passages, versions, params.min_support)
-    if support.complete and any(_answers(each, prompt.question, ranked) for each in support.sentences):
-        return replace(said, citations=support.citations, supported=True, nearest=())
+    # Where nothing fits well enough to be quoted, the model's words are as little an answer.
     if quote := choose_quote(prompt.question, ranked):
+        if support.complete and any(_answers(each, prompt.question, ranked) for each in support.sentences):
+            return replace(said, citations=support.citations, supported=True, nearest=())
         return _quote(said, quote, versions)
     reason = Reason.NOTHING_FOUND
     return replace(said, text=NOTHING_FOUND, kind=AnswerKind.DECLINED, reason=reason, withheld=text)
