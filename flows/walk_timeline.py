@@ -16,7 +16,7 @@ from lorag.integrations.prefect.record import show_done
 from lorag.params_file import load_params
 from lorag.releases.durable import writer_lock
 from lorag.strategies import AdapterKind
-from lorag.use_cases.timeline import log_timeline, timeline_report, timeline_walk
+from lorag.use_cases.timeline import earlier_adapters, log_timeline, timeline_report, timeline_walk
 from lorag.use_cases.timeline import steps as timeline_steps
 from lorag.use_cases.timeline.steps import REFRESH, asked_at, retrain_record
 from lorag.use_cases.timeline.timeline_report import TimelineOutcome
@@ -26,6 +26,7 @@ from lorag.workspace import Workspace
 open_walk = as_step("open", timeline_walk.open_walk)
 apply_change = as_step("change", timeline_steps.apply_change)
 ask = as_step("ask", timeline_steps.ask)
+ask_earlier = as_step("ask earlier", earlier_adapters.ask_earlier)
 assemble = as_step("assemble", timeline_report.assemble)
 report = as_step("report", timeline_report.write_timeline)
 log = as_step("log", log_timeline.log_timeline)
@@ -35,7 +36,9 @@ log = as_step("log", log_timeline.log_timeline)
 def walk_timeline(
     workspace_root: str, versions: Sequence[Version], into: str, adapters: Sequence[AdapterKind], limit: int | None
 ) -> TimelineOutcome:
-    """For each version: install it, refresh, ask, retrain each adapter, ask again; then report and log.
+    """For each version: install it, refresh, ask, retrain each adapter, ask again, also those of earlier versions.
+
+    Then report and log.
 
     The walk has its own workspace in `into`, with the settings of the workspace at `workspace_root`, whose served
     release does not change. Recorded steps are not repeated, so a killed walk resumes where it stopped. Raises Busy if
@@ -69,4 +72,6 @@ def _walk_step(step: Step, walk: Walk) -> bool:
             retrained = retrain_adapter(str(walk.workspace.root), [kind.value], refuse=False, anyway=True)
             timeline_steps.keep_retrain(step, walk, kind, retrained, since_s, begun=begun)
         ask(step, walk, strategy, moment, os.environ)
+    for kind in walk.adapters:
+        ask_earlier(step, walk, kind)
     return known

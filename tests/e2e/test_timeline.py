@@ -46,6 +46,7 @@ def workspace(tmp_path: Path, model: Path, cli: Cli) -> Path:
     second = {pier: hour for pier, hour in first.items() if pier != 10} | {4: "21:45", 11: "23:15"}
     write_version(tmp_path / "v1", first)
     write_version(tmp_path / "v2", second)
+    write_version(tmp_path / "v3", second | {5: "22:10"})
     root = tmp_path / "w"
     source = tmp_path / "v1"
     assert cli("init", root, "--source", source / "documents", "--questions", source / "questions.jsonl").status == 0
@@ -111,6 +112,17 @@ def test_a_walk_with_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     # All of it is recorded: nothing is done again.
     again = walk(cli, workspace, tmp_path)
     assert (again["known"], again["steps"]) == (2, result["steps"])
+
+    # A further version asks the adapter of the first one too.
+    longer = [f"{tmp_path}/v{version}" for version in (1, 2, 3)]
+    further = call(cli, workspace, "timeline", *longer, "--into", str(tmp_path / "walk"))
+    assert further["steps"][:2] == result["steps"]
+    third = further["steps"][2]
+    (oldest,) = third["aged"]
+    assert (oldest["strategy"], oldest["age"], oldest["adapter_sha256"]) == ("tuned", 2, stale["adapter_sha256"])
+    assert oldest["figures"]["accuracy"]["n"] == third["rows"][0]["figures"]["accuracy"]["n"] == 10
+    # Of ten facts one changed; of those of the first version another one did before that, and one was removed.
+    assert third["changed_since"] == [0.1, 0.3]
 
 
 @pytest.mark.full

@@ -10,6 +10,7 @@ from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.bootstrap import Bootstrap, Estimate
 from lorag.evaluation.question_set import UNLABELLED, SetQuestion, Topic
 from lorag.evaluation.timeline import (
+    changed_share,
     choose_facts,
     choose_probes,
     is_stale,
@@ -19,7 +20,7 @@ from lorag.evaluation.timeline import (
     removed_questions,
     right_facts,
 )
-from lorag.evaluation.timeline_records import Freshness, Moment, Timeline, TimelineRow, TimelineStep
+from lorag.evaluation.timeline_records import AgedRow, Freshness, Moment, Timeline, TimelineRow, TimelineStep
 from lorag.questions.questions import Question
 from lorag.reports.timeline_plots import plot_freshness, plot_leftovers
 from lorag.strategies import Strategy
@@ -61,6 +62,13 @@ def test_new_and_removed_facts() -> None:
     (gone,) = removed_questions(now, before)
     assert (gone.fact_id, gone.stratum, gone.accepted, gone.gold_documents) == ("crew", "removed", ("four",), ())
     assert removed_questions(now, None) == []
+
+
+def test_the_share_that_changed_is_of_the_facts_of_the_earlier_version() -> None:
+    before = [asked("wind", "12 knots"), asked("crew", "four"), asked("berth", "9"), asked("mast", "one")]
+    now = [asked("wind", "14 knots"), asked("berth", "9"), asked("mast", "one"), asked("new", "7")]
+    assert changed_share(now, before) == 0.5, "one changed, one removed; what is new does not count"
+    assert changed_share(now, []) == 0.0
 
 
 def test_a_fact_is_known_by_its_id_whatever_its_question_is_called() -> None:
@@ -182,7 +190,15 @@ def timeline() -> Timeline:
     )
     steps = (
         TimelineStep("v1", "0001", {"added": 20}, False, rows[:2]),
-        TimelineStep("v2", "0002", {"changed": 10, "removed": 3}, True, rows),
+        TimelineStep(
+            "v2",
+            "0002",
+            {"changed": 10, "removed": 3},
+            True,
+            rows,
+            (AgedRow(Strategy.TUNED, 2, "older", {"accuracy": share}),),
+            (0.4, 0.6),
+        ),
     )
     return Timeline(steps, 40, 0.95, "a model")
 
@@ -190,6 +206,10 @@ def timeline() -> Timeline:
 def test_a_timeline_comes_back_from_its_file() -> None:
     made = timeline()
     assert Timeline.from_json(json.loads(json.dumps(made.to_json()))) == made
+    earlier = made.to_json()
+    for step in earlier["steps"]:
+        del step["aged"], step["changed_since"]
+    assert [step.aged for step in Timeline.from_json(earlier).steps] == [(), ()], "as earlier versions wrote it"
 
 
 def test_the_table_has_a_line_a_row_and_says_which_adapter_is_stale() -> None:
@@ -201,10 +221,11 @@ def test_the_table_has_a_line_a_row_and_says_which_adapter_is_stale() -> None:
         "hybrid, stale adapter",
         "tuned, stale adapter",
         "hybrid",
+        "tuned, 2 versions old",
     ]
     assert len({tuple(line) for line in lines}) == 1, "every line has the same columns"
-    assert lines[-1]["time_to_fresh_s"] == 300.0
-    assert lines[-2]["failed_probes"].startswith("new_facts")
+    assert lines[-2]["time_to_fresh_s"] == 300.0
+    assert lines[-3]["failed_probes"].startswith("new_facts")
 
 
 def test_the_charts_show_when_each_strategy_was_served_and_what_is_left() -> None:

@@ -70,6 +70,38 @@ def break_even_command(
     console.show(result, lambda: console_costs.show_break_even(result), as_json=as_json)
 
 
+@commands.command(epilog="Example: lorag plan --updates-per-day 4 --queries-per-day 2000 --min-accuracy 0.8")
+def plan(
+    context: typer.Context,
+    updates_per_day: Annotated[float, typer.Option(min=1e-6, max=1e9, help="How often the documents change.")],
+    queries_per_day: Annotated[float, typer.Option(min=0, max=1e9, help="How often a question is asked.")],
+    min_accuracy: Annotated[
+        float | None, typer.Option(min=0, max=1, help="The least share of facts that must be answered right.")
+    ] = None,
+    max_staleness: Annotated[
+        float | None, typer.Option(min=0, max=1e9, help="The most seconds from a change to its first right answer.")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0, max=1e9, help="The most that a day may cost, in costs.currency.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the chart to this file.", metavar="FILE")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show which policy to take, that is a strategy and when it is retrained, for a load, as measured."""
+    from lorag.console.plan import show_plan
+    from lorag.costs.plan import Demand
+    from lorag.use_cases.judge.plan_policies import draw_plan, plan_policies
+
+    workspace, params = open_workspace(context)
+    demand = Demand(updates_per_day, queries_per_day, min_accuracy, max_staleness, budget)
+    with console.standard_output_kept_clean():
+        found = plan_policies(demand, workspace, params, os.environ)
+        if plot is not None:
+            draw_plan(found, plot)
+    result = found.to_json() | {"plot": None if plot is None else str(plot)}
+    console.show(result, lambda: show_plan(result), as_json=as_json)
+
+
 @commands.command(epilog="Example: lorag advise --updates-per-day 4 --queries-per-day 2000 --citations-needed")
 def advise(
     context: typer.Context,

@@ -7,6 +7,7 @@ from lorag.console.source import counted
 from lorag.console.terminal import say, table
 from lorag.costs.records import Machine
 from lorag.questions.coverage import Coverage
+from lorag.strategies import READER
 
 _MEASURES = ["s", "tokens", "MB", "Wh"]
 
@@ -119,6 +120,7 @@ def show_break_even(result: Mapping[str, Any]) -> None:
         found = f"{at['cheapest']} is the cheapest" if at["cheapest"] else "no strategy of the chart is measured"
         load = f"{at['queries_per_day']:.3g} queries and {at['updates_per_day']:.3g} updates a day"
         say(f"With {load}{_origin(at['traffic'])}: {found}. {unit} a day: {a_day or 'not measured'}")
+    _show_policies(result["policies"], unit)
     for name, why in result["left_out"].items():
         say(f"{name} is not in the chart: {why}.")
     for moved in result["sensitivity"]:
@@ -138,6 +140,35 @@ def _origin(traffic: Mapping[str, Any] | None) -> str:
         return ""
     days = "today" if traffic["days"] == 1 else f"the last {traffic['days']} days"
     return f", as the service had {days}"
+
+
+def _show_policies(policies: Sequence[Mapping[str, Any]], unit: str) -> None:
+    if not policies:
+        return
+    rows = [
+        [
+            one["policy"],
+            _short(one["update"]["median"]),
+            _short(1000 * one["query"]["median"]),
+            "?" if one["accuracy"] is None else f"{one['accuracy']:.3f}",
+            _line_of_policy(one),
+        ]
+        for one in policies
+    ]
+    columns = ["policy", "update", "1k asks", "right", f"less than {READER} at"]
+    table(f"By policy, {unit}: retrains that are due, refused or not", columns, rows)
+    say(f"Less than {READER} at: the queries for each update with which the policy costs less than {READER}.")
+
+
+def _line_of_policy(one: Mapping[str, Any]) -> str:
+    slope = one["queries_per_update"]
+    if one["always_cheaper"]:
+        return "never" if one["always_cheaper"] == READER else "always"
+    if slope is None:
+        return ""
+    if slope < 0:
+        return "its storage"
+    return f"{'<' if one['cheaper_above'] == READER else '>'} {slope:,.0f}"
 
 
 def _band(band: Mapping[str, float], factor: float) -> list[str]:

@@ -21,6 +21,7 @@ def show_timeline(result: Mapping[str, Any]) -> None:
     for step in result["steps"]:
         facts = ", ".join(f"{n} {change}" for change, n in sorted(step["facts"].items()))
         rows = [_row(row) for row in step["rows"]]
+        rows += [[f"{row['strategy']} -{row['age']}", *_shares(row), "", "", ""] for row in step["aged"]]
         table(f"{step['version']}: {facts}", ["", *_SHARES.values(), "served", "fresh", "CPU s"], rows)
         for row in step["rows"]:
             if row["failed_probes"]:
@@ -30,7 +31,7 @@ def show_timeline(result: Mapping[str, Any]) -> None:
     say("Shares of facts. Right: all, new (changed), add(ed), kept (unchanged). Old: changed, answered as before.")
     say("Leak: removed, still answered. Lost: unchanged, right in the version before and wrong now.")
     say("Seconds from the change to the release (served), and to the first right answer on what changed (fresh).")
-    say("*: with the adapter from before the change.")
+    say("*: with the adapter from before the change. -n: with the adapter of n versions before.")
     if result["limit"] is not None:
         say(f"A sample of at most {result['limit']} facts, half of them facts that change; not the whole walk.")
     say(f"The reports: {result['reports']}")
@@ -38,15 +39,18 @@ def show_timeline(result: Mapping[str, Any]) -> None:
 
 def _row(row: Mapping[str, Any]) -> list[str]:
     name = row["strategy"] + ("*" if row["is_stale"] else "")
-    shares = [_share(row["figures"].get(measure)) for measure in _SHARES]
     fresh, cost = row["fresh"], row["cost"]
     return [
         name,
-        *shares,
+        *_shares(row),
         _seconds(fresh["published_s"]),
         "never" if fresh["asked"] and fresh["time_to_fresh_s"] is None else _seconds(fresh["time_to_fresh_s"]),
         _seconds(cost["cpu_s"] if cost else None),
     ]
+
+
+def _shares(row: Mapping[str, Any]) -> list[str]:
+    return [_share(row["figures"].get(measure)) for measure in _SHARES]
 
 
 def _share(found: Mapping[str, float] | None) -> str:

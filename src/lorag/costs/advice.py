@@ -5,7 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lorag.costs.evidence import Finding, Stance, newest_quality, newest_speed
-from lorag.costs.needs import CITES, NEEDS, Case, Workload, judge_quality
+from lorag.costs.needs import CITES, NEEDS, UPDATE_NEEDS, Case, Workload, judge_accuracy, judge_style
+from lorag.costs.plan import Choice
+from lorag.costs.policies import Curve, candidates
+from lorag.costs.policy_findings import best_of, choose_for, judge_policies
 from lorag.costs.remedies import COMPARE, STYLE, TIMELINE
 from lorag.costs.served import Traffic
 from lorag.costs.unit_costs import Band, Measured, Missing, Unit, unit_costs
@@ -43,8 +46,9 @@ class Verdict:
 class Advice:
     """The advised strategy; None if nothing fits or if too little was measured, and `reason` says which.
 
-    `n_elsewhere` is the number of the ledger's entries that do not count because another machine measured them.
-    `traffic` is that of the service, where the load comes from it; None if it was given.
+    `policy` says when it is retrained, as `lorag plan` does; None if no walk measured that. `n_elsewhere` is the number
+    of the ledger's entries that do not count because another machine measured them. `traffic` is that of the service,
+    where the load comes from it; None if it was given.
     """
 
     strategy: Strategy | None
@@ -54,11 +58,13 @@ class Advice:
     currency: str
     n_elsewhere: int = 0
     traffic: Traffic | None = None
+    policy: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return this part of what `lorag advise --json` prints."""
         return {
             "strategy": self.strategy,
+            "policy": self.policy,
             "reason": self.reason,
             "currency": self.currency,
             "verdicts": [verdict.to_json() for verdict in self.verdicts],
@@ -75,23 +81,27 @@ def advise(
     params: AdviceParams,
     costs: CostParams,
     coverage: Mapping[Strategy, Coverage] | None = None,
+    curves: Mapping[Strategy, Curve] | None = None,
 ) -> Advice:
     """Return the cheapest of the strategies that meet every need and answer about as well as the best of these.
 
-    `coverage` is that of the served adapters' training: it stands beside their accuracy and rules nothing out.
+    `coverage` is that of the served adapters' training: it stands beside their accuracy and rules nothing out. With
+    `curves`, which a walk measured, policies are compared by the rule of `lorag plan`; without them, strategies that
+    make all their updates with every change.
     """
     covered = coverage or {}
     growth = (workload.corpus_chunks or 1) / served_chunks if workload.corpus_chunks and served_chunks else 1.0
     cases = [Case(one.grown(growth), workload, growth, params, covered.get(one.strategy)) for one in measured]
     needs = {case.strategy: [finding for rule in NEEDS for finding in rule(case)] for case in cases}
-    able = [case for case in cases if all(f.stance is not Stance.RULES_OUT for f in needs[case.strategy])]
-    for case in able:
-        needs[case.strategy] += judge_quality(case, able)
-    able = [case for case in able if all(f.stance is not Stance.RULES_OUT for f in needs[case.strategy])]
+    able = _able(cases, needs)
+    grown = [case.measured for case in cases]
+    planned = candidates(grown, curves or {}, params.retrain_from_share, Unit.MONEY, costs.prices)
+    choice = choose_for(planned, able, workload, params)
     ranges = {case.strategy: cost for case in cases if (cost := _cost_a_day(case, costs)) is not None}
-    left = {case.strategy: ranges[case.strategy] for case in able if case.strategy in ranges}
-    for case in able:
-        needs[case.strategy] += _price(case, left, costs)
+    if choice is not None:
+        able = _judge_by_policies(able, choice, needs, ranges, costs.currency)
+    else:
+        able = _judge_by_strategies(cases, needs, ranges, costs)
     a_day = {strategy: cost.median for strategy, cost in ranges.items()}
     verdicts = tuple(
         Verdict(
@@ -103,8 +113,58 @@ def advise(
         )
         for case in cases
     )
-    missing = list(_missing(able, workload, served_chunks, growth, params))
-    return Advice(*_choose(verdicts, able, costs.currency), verdicts, tuple(dict.fromkeys(missing)), costs.currency)
+    missing = tuple(dict.fromkeys(_missing(able, workload, served_chunks, growth, params)))
+    if choice is not None and able:
+        return _advise_policy(choice, able, verdicts, missing, costs.currency)
+    return Advice(*_choose(verdicts, able, costs.currency), verdicts, missing, costs.currency)
+
+
+Needs = dict[Strategy, list[Finding]]
+"""The findings about each strategy; the functions below add to them."""
+
+
+def _able(cases: Sequence[Case], needs: Needs) -> list[Case]:
+    return [case for case in cases if all(f.stance is not Stance.RULES_OUT for f in needs[case.strategy])]
+
+
+def _judge_by_strategies(
+    cases: Sequence[Case], needs: Needs, ranges: Mapping[Strategy, Band], costs: CostParams
+) -> list[Case]:
+    """Judge strategies that make all their updates with every change; return those that are left."""
+    for case in cases:
+        needs[case.strategy] += [finding for rule in UPDATE_NEEDS for finding in rule(case)]
+    able = _able(cases, needs)
+    for case in able:
+        needs[case.strategy] += [*judge_accuracy(case, able), *judge_style(case, able)]
+    able = _able(able, needs)
+    left = {case.strategy: ranges[case.strategy] for case in able if case.strategy in ranges}
+    for case in able:
+        needs[case.strategy] += _price(case, left, costs)
+    return able
+
+
+def _judge_by_policies(
+    able: Sequence[Case], choice: Choice, needs: Needs, ranges: dict[Strategy, Band], currency: str
+) -> list[Case]:
+    """Judge each strategy by its best policy, whose cost replaces that in `ranges`; return those that are left."""
+    for case in able:
+        needs[case.strategy] += [*judge_style(case, able), *judge_policies(case, choice, currency)]
+        if (option := best_of(case, choice)) and option.cost_a_day:
+            ranges[case.strategy] = option.cost_a_day
+    return _able(able, needs)
+
+
+def _advise_policy(
+    choice: Choice, able: Sequence[Case], verdicts: tuple[Verdict, ...], missing: tuple[Missing, ...], currency: str
+) -> Advice:
+    """Return the policy that was chosen, or the cheapest of another strategy if a need ruled its strategy out."""
+    left = {case.strategy for case in able}
+    known = [option for option in choice.options if option.is_known and not option.against]
+    taken = next((option for option in known if option.policy.strategy in left), None)
+    if taken is None or taken.cost_a_day is None:
+        return Advice(None, choice.reason, verdicts, missing, currency)
+    reason = f"`{taken.policy.name}` is {choice.reason}, at {taken.cost_a_day.median:.3g} {currency} a day"
+    return Advice(taken.policy.strategy, reason, verdicts, missing, currency, policy=taken.policy.name)
 
 
 def _choose(verdicts: Sequence[Verdict], able: Sequence[Case], currency: str) -> tuple[Strategy | None, str]:

@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from lorag.costs.crossing import Crossing, SlopeRange, cross, pairs, slope_range
+from lorag.costs.policies import Candidate
 from lorag.costs.served import Traffic
 from lorag.costs.unit_costs import Measured, Missing, Unit, UnitCosts, unit_costs
 from lorag.params import BreakEvenParams, PriceParams
-from lorag.strategies import Strategy
+from lorag.strategies import READER, Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +54,39 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyLine:
+    """The costs of a policy, and the line on which it costs the same as the strategy that reads without an adapter.
+
+    `line` is None for a policy of that strategy itself, and if its own costs were not measured.
+    """
+
+    policy: str
+    accuracy: float | None
+    costs: UnitCosts
+    line: Crossing | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "policy": self.policy,
+            "accuracy": self.accuracy,
+            "update": asdict(self.costs.update),
+            "query": asdict(self.costs.query),
+            "storage_a_day": self.costs.storage_a_day,
+            "queries_per_update": self.line and self.line.slope,
+            "queries_offset": self.line and self.line.offset,
+            "cheaper_above": self.line and self.line.cheaper_above,
+            "always_cheaper": self.line and self.line.always_cheaper,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class BreakEven:
     """The costs of the measured strategies, in one unit; `left_out` says why a strategy is not in the grid.
 
-    `ranges` has one element for each of `crossings`, in the same order. `at` is what a day costs at the real load; None
-    if that is unknown. `n_elsewhere` is the number of the ledger's
-    entries that do not count because they were measured on another machine.
+    `ranges` has one element for each of `crossings`, in the same order. `n_elsewhere` is the number of the ledger's
+    entries that do not count because they were measured on another machine. `policies` is empty without a walk. `at` is
+    what a day costs at the real load; None if that is unknown.
     """
 
     unit: Unit
@@ -72,6 +100,7 @@ class BreakEven:
     sensitivity: tuple[Sensitivity, ...]
     n_elsewhere: int = 0
     at: Point | None = None
+    policies: tuple[PolicyLine, ...] = ()
 
     @property
     def unit_name(self) -> str:
@@ -119,6 +148,7 @@ class BreakEven:
             "missing": {name: [asdict(one) for one in missing] for name, missing in self.missing.items()},
             "n_elsewhere": self.n_elsewhere,
             "at": self.at and self.at.to_json(),
+            "policies": [one.to_json() for one in self.policies],
         }
 
 
@@ -141,6 +171,18 @@ def find_break_even(
         left_out,
         tuple(_sensitivities(complete, prices)) if unit is Unit.MONEY else (),
     )
+
+
+def policy_lines(candidates: Sequence[Candidate]) -> tuple[PolicyLine, ...]:
+    """Return the costs of each policy whose costs and quality were measured, and its line with the reader's."""
+    reader = next((one.costs for one in candidates if one.policy.strategy is READER), None)
+    found = []
+    for one in candidates:
+        if one.costs is not None:
+            right = one.course.right.get("accuracy") if one.course else None
+            line = cross(reader, one.costs) if reader and one.policy.strategy is not READER else None
+            found.append(PolicyLine(one.policy.name, right.value if right else None, one.costs, line))
+    return tuple(found)
 
 
 def fill_grid(costs: Sequence[UnitCosts], params: BreakEvenParams) -> Grid:

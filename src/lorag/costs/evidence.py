@@ -10,6 +10,7 @@ from lorag.costs.unit_costs import Measured
 
 SECONDS_A_MINUTE = 60
 SECONDS_AN_HOUR = 3600
+SECONDS_A_DAY = 86_400
 
 
 class Stance(StrEnum):

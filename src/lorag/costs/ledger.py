@@ -1,6 +1,6 @@
 """The ledger: every measured update and batch of answers, and their costs by kind and strategy."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from statistics import median
@@ -133,16 +133,19 @@ class Ledger:
         every = sorted([*self.entries, *entries], key=lambda entry: entry.started_utc, reverse=True)
         return replace(self, entries=tuple(every))
 
-    def updates(self, kind: EntryKind, strategy: Strategy | None) -> tuple[LedgerEntry, ...]:
+    def updates(
+        self, kind: EntryKind, strategy: Strategy | None, unfinished: Collection[Outcome] = UNFINISHED
+    ) -> tuple[LedgerEntry, ...]:
         """Return the updates that were completed, newest first, each with the cost of the attempts before it.
 
         An attempt that was refused or failed, and work that was paid ahead, are part of the next update that was
-        published: the sum is the cost until the change was served. Later attempts belong to no update yet.
+        published: the sum is the cost until the change was served. Later attempts belong to no update yet. With fewer
+        outcomes in `unfinished`, attempts with the others count as updates of their own.
         """
         found: list[LedgerEntry] = []
         tries: list[LedgerEntry] = []
         for entry in reversed(self.of(kind, strategy)):
-            if entry.outcome in UNFINISHED:
+            if entry.outcome in unfinished:
                 tries.append(entry)
             elif entry.outcome is Outcome.CURRENT or (entry.outcome is None and entry.extent is Extent.UNCHANGED):
                 found.append(entry)

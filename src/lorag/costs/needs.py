@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lorag.costs.evidence import (
+    SECONDS_A_DAY,
     Finding,
     Stance,
     newest_quality,
@@ -18,7 +19,6 @@ from lorag.questions.coverage import Coverage
 from lorag.shares import exact
 from lorag.strategies import BASELINE, Strategy
 
-SECONDS_A_DAY = 86_400
 CITES = frozenset(strategy for strategy in Strategy if strategy.profile.reads)
 TRAINED = frozenset(strategy for strategy in Strategy if strategy.profile.adapter)
 
@@ -144,15 +144,20 @@ NEEDS: Sequence[Callable[[Case], Iterator[Finding]]] = (
     _privacy,
     _style,
     _latency,
-    _update_time,
-    _freshness,
 )
 """One rule for each need; a rule yields nothing if the workload does not have that need."""
 
+UPDATE_NEEDS: Sequence[Callable[[Case], Iterator[Finding]]] = (_update_time, _freshness)
+"""The rules for a strategy that makes all its updates with every change; policies are judged by `policy_findings`."""
 
-def judge_quality(case: Case, able: Sequence[Case]) -> Iterator[Finding]:
-    """Compare accuracy, and style if needed, with the best of the strategies that meet every need."""
+
+def judge_accuracy(case: Case, able: Sequence[Case]) -> Iterator[Finding]:
+    """Compare the accuracy with the best of the strategies that meet every need."""
     yield from _judge_share(case, able, "accuracy", "of the questions right")
+
+
+def judge_style(case: Case, able: Sequence[Case]) -> Iterator[Finding]:
+    """Compare the style, if it is needed, with the best of the strategies that meet every need."""
     if case.workload.style_needed:
         yield from _judge_share(case, able, "style", "in the wanted style")
 

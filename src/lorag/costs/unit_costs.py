@@ -7,7 +7,16 @@ from enum import StrEnum
 from statistics import median
 from typing import Self
 
-from lorag.costs.ledger import SERVED, EntryKind, Extent, Ledger, LedgerEntry, TimeToFresh
+from lorag.costs.ledger import (
+    SERVED,
+    UNFINISHED,
+    EntryKind,
+    Extent,
+    Ledger,
+    LedgerEntry,
+    Outcome,
+    TimeToFresh,
+)
 from lorag.costs.prices import price_of, price_storage
 from lorag.costs.records import Use
 from lorag.params import PriceParams
@@ -61,7 +70,8 @@ class Measured:
 
     `answers` have the newest settings and give quality and speed. `priced` are those whose cost can be compared with
     other strategies: answers of the service if there are `MIN_SERVED` with its newest settings. `n_left_out` were
-    measured with another model or other params, or asked only some questions.
+    measured with another model or other params, or asked only some questions. `due` are
+    the retrains that were due, newest first: those that a gate refused are among them, with their own cost.
     """
 
     strategy: Strategy
@@ -71,6 +81,7 @@ class Measured:
     stored_bytes: int | None
     fresh: tuple[TimeToFresh, ...]
     n_left_out: int = 0
+    due: tuple[LedgerEntry, ...] = ()
 
     @property
     def n_served(self) -> int:
@@ -93,12 +104,13 @@ class Measured:
         A refresh stays the same, because it depends on the change and not on the corpus.
         """
         updates = tuple(tuple(_grown(entry, growth) for entry in entries) for entries in self.updates)
-        return replace(self, updates=updates)
+        return replace(self, updates=updates, due=tuple(_grown(entry, growth) for entry in self.due))
 
-    def missing(self) -> list[Missing]:
-        """Return what must be measured before its costs are known."""
+    def missing(self, *, retrains: bool = True) -> list[Missing]:
+        """Return what must be measured before its costs are known; without `retrains`, those of one never retrained."""
         parts = zip(updates_of(self.strategy), self.updates, strict=True)
-        found = [_missing_update(*part) for part, entries in parts if not entries]
+        wanted = [(part, entries) for part, entries in parts if retrains or part[0] is not EntryKind.RETRAIN]
+        found = [_missing_update(*part) for part, entries in wanted if not entries]
         if not self.answers and not self.priced:
             found.append(Missing(f"a batch of answers by {self.strategy}", "lorag compare"))
         elif not self.priced:
@@ -128,6 +140,10 @@ class Band:
 
     def __add__(self, other: "Band") -> "Band":
         return Band(self.least + other.least, self.median + other.median, self.greatest + other.greatest)
+
+    def times(self, factor: float) -> "Band":
+        """Return the band with all values multiplied by a factor that is not negative."""
+        return Band(self.least * factor, self.median * factor, self.greatest * factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,17 +210,24 @@ def _measure(
         stored.of(strategy),
         tuple(one for one in ledger.fresh if one.strategy == strategy),
         sum(left_out for _, left_out in parts) + n_left_out,
+        _retrains_due(ledger, strategy),
     )
 
 
-def unit_costs(measured: Measured, unit: Unit, prices: PriceParams) -> UnitCosts:
+def unit_costs(measured: Measured, unit: Unit, prices: PriceParams, retrains: float | None = None) -> UnitCosts:
     """Return the unit costs of a strategy that lacks no figure.
 
-    Storage costs nothing if its size is unknown, or if the unit is seconds.
+    An update is one that was served, with the attempts before it. With `retrains`, an update is a refresh, where the
+    strategy reads, and this number of retrains that are due, whether or not a gate refuses them. Storage costs nothing
+    if its size is unknown, or if the unit is seconds.
     """
     update = Band(0.0, 0.0, 0.0)
-    for entries in measured.updates:
-        update += Band.of(_value(entry.cost.use, unit, prices) for entry in entries)
+    for (kind, _), served in zip(updates_of(measured.strategy), measured.updates, strict=True):
+        share = retrains if kind is EntryKind.RETRAIN else None
+        if share != 0:
+            entries = served if share is None else measured.due
+            part = Band.of(_value(entry.cost.use, unit, prices) for entry in entries)
+            update += part.times(1.0 if share is None else share)
     query = Band.of(_value(entry.cost.use, unit, prices) / (entry.n_queries or 1) for entry in measured.priced)
     storage = price_storage(measured.stored_bytes or 0, prices) / DAYS_A_MONTH
     return UnitCosts(measured.strategy, update, query, storage if unit is Unit.MONEY else 0.0)
@@ -241,6 +264,16 @@ def _updates(ledger: Ledger, kind: EntryKind, strategy: Strategy | None) -> tupl
     entries = [entry for entry in ledger.updates(kind, strategy) if entry.extent in counted]
     kept = tuple(e for e in entries if (e.extent, e.settings) == (entries[0].extent, entries[0].settings))
     return kept, sum(entry.settings != entries[0].settings for entry in entries)
+
+
+def _retrains_due(ledger: Ledger, strategy: Strategy) -> tuple[LedgerEntry, ...]:
+    """Return the retrains with the extent and settings of the newest served one, and the refused ones like them."""
+    served, _ = _updates(ledger, EntryKind.RETRAIN, strategy)
+    if not served:
+        return ()
+    sort = (served[0].extent, served[0].settings)
+    every = ledger.updates(EntryKind.RETRAIN, strategy, UNFINISHED - {Outcome.REFUSED})
+    return tuple(entry for entry in every if (entry.extent, entry.settings) == sort)
 
 
 def _value(use: Use, unit: Unit, prices: PriceParams) -> float:

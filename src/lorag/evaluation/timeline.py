@@ -56,6 +56,14 @@ def removed_questions(valid: Sequence[SetQuestion], before: Sequence[SetQuestion
     return [replace(q, stratum=Change.REMOVED.value, gold_documents=(), gold_chunks=()) for q in gone]
 
 
+def changed_share(valid: Sequence[SetQuestion], earlier: Sequence[SetQuestion]) -> float:
+    """Return the share of the facts of an earlier version that changed or were removed since; 0 if it had none."""
+    facts = {question.fact_id for question in earlier}
+    moved = {q.fact_id for q in label_changes(valid, earlier) if q.stratum == Change.CHANGED}
+    gone = facts - {question.fact_id for question in valid}
+    return len(gone | (moved & facts)) / max(1, len(facts))
+
+
 def outdated_answers(
     valid: Sequence[SetQuestion], earlier: Iterable[Sequence[SetQuestion]]
 ) -> dict[str, tuple[str, ...]]:

@@ -82,11 +82,38 @@ class TimelineRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AgedRow:
+    """A strategy with an adapter that was trained `age` versions before; `figures` as in `TimelineRow`."""
+
+    strategy: Strategy
+    age: int
+    adapter_sha256: str
+    figures: Mapping[str, Estimate]
+
+    @property
+    def name(self) -> str:
+        """The name of the strategy with the age of its adapter."""
+        return f"{self.strategy}, {self.age} version{'s' if self.age > 1 else ''} old"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_json` returned."""
+        figures = {name: Estimate(**found) for name, found in value["figures"].items()}
+        return cls(Strategy(value["strategy"]), value["age"], value["adapter_sha256"], figures)
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineStep:
     """A version of the knowledge with the results of all strategies on it.
 
     `facts` counts questions by the change of their fact. `interrupted` says that a killed walk had started the step, so
-    a part of its work may be missing from the costs.
+    a part of its work may be missing from the costs. `aged` has the adapters of earlier versions that are in no row.
+    `changed_since[n - 1]` is the share of the facts of n versions before that changed or were removed since. Both are
+    empty in a walk of an earlier version of lorag.
     """
 
     version: str
@@ -94,6 +121,8 @@ class TimelineStep:
     facts: Mapping[str, int]
     interrupted: bool
     rows: tuple[TimelineRow, ...]
+    aged: tuple[AgedRow, ...] = ()
+    changed_since: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +136,29 @@ class Timeline:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, the content of reports/timeline.json."""
-        steps = [{**asdict(step), "rows": [row.to_json() for row in step.rows]} for step in self.steps]
+        steps = [
+            {
+                **asdict(step),
+                "rows": [row.to_json() for row in step.rows],
+                "aged": [row.to_json() for row in step.aged],
+                "changed_since": list(step.changed_since),
+            }
+            for step in self.steps
+        ]
         return {**asdict(self), "steps": steps}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Read what `to_json` returned."""
         steps = tuple(
-            TimelineStep(**{**step, "rows": tuple(TimelineRow.from_json(row) for row in step["rows"])})
+            TimelineStep(
+                **{
+                    **step,
+                    "rows": tuple(TimelineRow.from_json(row) for row in step["rows"]),
+                    "aged": tuple(AgedRow.from_json(row) for row in step.get("aged", ())),
+                    "changed_since": tuple(step.get("changed_since", ())),
+                }
+            )
             for step in value["steps"]
         )
         return cls(**{**value, "steps": steps})
@@ -148,6 +192,16 @@ class Timeline:
                     "time_to_fresh_s": row.fresh.time_to_fresh_s,
                     **(dict.fromkeys(_COSTS) if row.cost is None else _costs(row.cost)),
                     "failed_probes": "; ".join(row.failed_probes),
+                }
+            for aged in step.aged:
+                yield {
+                    "step": number,
+                    "version": step.version,
+                    "strategy": aged.name,
+                    "moment": Moment.REFRESHED.value,
+                    **{name: _value(aged.figures.get(name)) for name in MEASURES},
+                    **dict.fromkeys(("published_s", "time_to_fresh_s", *_COSTS)),
+                    "failed_probes": "",
                 }
 
     def accuracies(self) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ from lorag.costs.break_even import BreakEven, Sensitivity
 from lorag.costs.crossing import Crossing, SlopeRange
 from lorag.costs.ledger import SERVED, Ledger, LedgerEntry, Summary, summarise
 from lorag.reports.page import Section, Table
+from lorag.strategies import READER
 
 ENTRIES = 40
 """The number of ledger entries shown, the newest; `lorag costs` shows all."""
@@ -30,7 +31,7 @@ def break_even_section(found: BreakEven, *, draws: bool = True) -> Section:
     pairs = zip(found.crossings, found.ranges, strict=True)
     lines = Table(["pair", "queries an update", "least", "most", "cheaper above"], [_line(*pair) for pair in pairs])
     moved = [_moved(one) for one in found.sensitivity if _slope(one.slope) != _slope(one.slope_doubled)]
-    tables = [lines]
+    tables = [lines, *_policy_tables(found)]
     if moved:
         tables.append(Table(["price, doubled", "pair", "queries an update", "then"], moved, "If a price doubles"))
     if not draws:
@@ -69,6 +70,29 @@ def ledger_section(ledger: Ledger) -> Section:
             ),
         ],
     )
+
+
+def _policy_tables(found: BreakEven) -> list[Table]:
+    rows = [
+        [
+            one.policy,
+            f"{one.costs.update.median:.3g}",
+            f"{1000 * one.costs.query.median:.3g}",
+            "?" if one.accuracy is None else f"{one.accuracy:.0%}",
+            *(("", "") if one.line is None else (_slope(one.line.slope), _cheaper(one.line))),
+        ]
+        for one in found.policies
+    ]
+    columns = ["policy", "an update", "1,000 questions", "right", f"= {READER} at queries an update", "cheaper above"]
+    return (
+        [Table(columns, rows, f"By policy, {found.unit_name}: retrains that are due, refused or not")] if rows else []
+    )
+
+
+def _cheaper(line: Crossing) -> str:
+    if line.exists:
+        return line.cheaper_above or ""
+    return f"{line.always_cheaper}, always" if line.always_cheaper else "neither"
 
 
 def _line(line: Crossing, span: SlopeRange) -> list[str]:

@@ -33,7 +33,8 @@ def _table(step: TimelineStep) -> Table:
     names = [name for name in MEASURES if any(name in row.figures for row in step.rows)]
     columns = ["", *(name.replace("_", " ") for name in names), "served after, s", "fresh after, s", "CPU s", "money"]
     facts = ", ".join(f"{n} {change}" for change, n in sorted(step.facts.items()))
-    return Table(columns, [_row(row, names) for row in step.rows], f"{step.version}: {facts}")
+    older = [[row.name, *(_cell(row.figures.get(name)) for name in names), "", "", "", ""] for row in step.aged]
+    return Table(columns, [*(_row(row, names) for row in step.rows), *older], f"{step.version}: {facts}")
 
 
 def _row(row: TimelineRow, names: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from lorag.costs.served import find_traffic
 from lorag.costs.unit_costs import measure
 from lorag.errors import ParamsError
 from lorag.params import Params
+from lorag.use_cases.judge.read_curves import read_curves
 from lorag.use_cases.judge.read_ledger import read_ledger
 from lorag.use_cases.judge.weigh_costs import served_or_none, stored_bytes, today
 from lorag.use_cases.refresh.pending_work import Why
@@ -47,7 +48,9 @@ def advise_workload(
     measured = measure(ledger, stored_bytes(workspace, params))
     entries = served.adapters.items() if served else ()
     coverage = {kind.strategy: entry.coverage for kind, entry in entries if entry.coverage is not None}
-    found = advise(measured, workload, served.n_chunks if served else None, params.advice, params.costs, coverage)
+    n_chunks = served.n_chunks if served else None
+    curves = read_curves(workspace, params)
+    found = advise(measured, workload, n_chunks, params.advice, params.costs, coverage, curves)
     return replace(found, n_elsewhere=ledger.n_elsewhere, traffic=traffic)
 
 

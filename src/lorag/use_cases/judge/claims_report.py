@@ -10,8 +10,11 @@ from lorag.params import Params
 from lorag.reports.claims_sections import claims_section, classic_section, scenarios_section
 from lorag.reports.costs_sections import break_even_section, ledger_section
 from lorag.reports.page import Section
+from lorag.reports.plan_section import plan_section
 from lorag.use_cases.compare.steps import CompareOutcome
 from lorag.use_cases.judge.judge_claims import Judgement
+from lorag.use_cases.judge.plan_policies import middle_load, plan_for
+from lorag.use_cases.judge.read_curves import curves_of
 from lorag.use_cases.judge.read_evidence import read_evidence
 from lorag.use_cases.judge.read_ledger import read_ledger
 from lorag.workspace import Workspace
@@ -36,6 +39,8 @@ def sections(
     costs = [ledger_section(evidence.ledger)]
     if evidence.break_even is not None:
         costs.insert(0, break_even_section(evidence.break_even))
+    if curves := curves_of(evidence.timeline, outcome.comparison, params):
+        costs.insert(0, plan_section(plan_for(middle_load(params), evidence.measured, curves, params)))
     return [*costs, *judged_sections(Judgement.on(replace(evidence, comparison=outcome.comparison)))]
 
 

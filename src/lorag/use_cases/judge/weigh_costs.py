@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lorag.costs.break_even import BreakEven, find_break_even
+from lorag.costs.break_even import BreakEven, find_break_even, policy_lines
+from lorag.costs.policies import candidates
 from lorag.costs.served import find_traffic
 from lorag.costs.unit_costs import StoredBytes, Unit, measure
 from lorag.errors import IntegrityFailed, ParamsError
@@ -14,8 +16,12 @@ from lorag.params import Params, StoreKind
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import Strategy
+from lorag.use_cases.judge.read_curves import read_curves
 from lorag.use_cases.judge.read_ledger import read_ledger
 from lorag.workspace import Workspace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def weigh_costs(
@@ -33,7 +39,9 @@ def weigh_costs(
     ledger = every.on_newest_machine()
     measured = measure(ledger, stored_bytes(workspace, params))
     found = find_break_even(measured, unit, params.costs.currency, params.costs.prices, params.break_even)
-    found = replace(found, n_elsewhere=ledger.n_elsewhere)
+    share, curves = params.advice.retrain_from_share, read_curves(workspace, params)
+    lines = policy_lines(candidates(measured, curves, share, unit, params.costs.prices))
+    found = replace(found, n_elsewhere=ledger.n_elsewhere, policies=lines)
     if load is not None:
         return found.priced_at(*load)
     traffic = find_traffic(every, today())
@@ -50,7 +58,11 @@ def draw_break_even(found: BreakEven, path: Path) -> None:
     # Matplotlib takes half a second to import.
     from lorag.reports.break_even_plot import plot_break_even
 
-    figure = plot_break_even(found)
+    save_chart(plot_break_even(found), path)
+
+
+def save_chart(figure: "Figure", path: Path) -> None:
+    """Write a chart in the format of the file's extension; raise ParamsError for an unknown one."""
     kind = path.suffix.removeprefix(".").lower()
     known = sorted(figure.canvas.get_supported_filetypes())
     if kind not in known:

@@ -23,7 +23,7 @@ def log_timeline(outcome: TimelineOutcome, walk: Walk, location: TrackingLocatio
     Answers to changed and removed facts are traces of the child, judged right, stale, leaked and cited. A child's
     `fresh.time_to_fresh_s` is the strategy's own: that of the refresh if the refresh was enough. It covers only
     changes, because the first version is a build. Metrics of an adapter from before the change have the prefix
-    `stale_adapter.`.
+    `stale_adapter.`, in the run of the walk those of older ones the prefix `aged_<versions>.`.
     """
     timeline, params = outcome.timeline, walk.params
     tags = {
@@ -39,6 +39,9 @@ def log_timeline(outcome: TimelineOutcome, walk: Walk, location: TrackingLocatio
                 metrics = {f"facts.{change}": float(n) for change, n in step.facts.items()}
                 for row in step.rows:
                     metrics |= {f"{row.strategy}.{name}": value for name, value in _metrics(row)}
+                for aged in step.aged:
+                    prefix = f"{aged.strategy}.aged_{aged.age}.timeline"
+                    metrics |= {f"{prefix}.{name}": found.value for name, found in aged.figures.items()}
                 run.log_metrics(metrics, step=number)
             for strategy in dict.fromkeys(row.strategy for step in timeline.steps for row in step.rows):
                 _log_strategy(strategy, outcome, walk, location, {**tags, PARENT_TAG: run.run_id})

@@ -99,7 +99,7 @@ def ask(step: Step, walk: Walk, strategy: Strategy, moment: Moment, environment:
         return
     folder = AdapterShelf(walk.workspace.adapters).open(entry.sha256) if entry else None
     wanted = load_wanted(walk.workspace)
-    rows = ask_with(strategy, _questions(step, walk, wanted), wanted, folder, walk.workspace, walk.params)
+    rows = ask_with(strategy, questions_of(step, walk, wanted), wanted, folder, walk.workspace, walk.params)
     write_answers(step.answers(name), rows)
     is_stale = kind is not None and (moment is Moment.REFRESHED or bool(failed))
     fresh = _no_freshness(strategy, moment, refused=bool(failed))
@@ -120,6 +120,17 @@ def valid_questions(step: Step) -> list[SetQuestion]:
     return [row.question for row in rows if row.question.stratum != Change.REMOVED]
 
 
+def questions_of(step: Step, walk: Walk, wanted: Wanted) -> list[SetQuestion]:
+    """Return the questions of a step, with the change of their fact as stratum."""
+    comparison = walk.params.comparison.model_copy(update={"limit": None})
+    params = walk.params.model_copy(update={"comparison": comparison})
+    every = load_question_set(wanted, walk.workspace, params)
+    valid = [q for q in every if q.topic is Topic.FACT and (walk.facts is None or q.fact_id in walk.facts)]
+    before = walk.before(step)
+    asked_before = valid_questions(before) if before else None
+    return [*label_changes(valid, asked_before), *removed_questions(valid, asked_before)]
+
+
 def _seconds_to_release(walk: Walk, since_s: float, *, published: bool) -> float:
     moved = ReleaseShelf(walk.workspace.state).pointed_at_s() if published else time.time()
     return max(0.0, moved - since_s)
@@ -128,16 +139,6 @@ def _seconds_to_release(walk: Walk, since_s: float, *, published: bool) -> float
 def _failed_probes(step: Step, kind: AdapterKind) -> list[str]:
     failed: list[str] = step.read(retrain_record(kind))["failed_probes"]
     return failed
-
-
-def _questions(step: Step, walk: Walk, wanted: Wanted) -> list[SetQuestion]:
-    comparison = walk.params.comparison.model_copy(update={"limit": None})
-    params = walk.params.model_copy(update={"comparison": comparison})
-    every = load_question_set(wanted, walk.workspace, params)
-    valid = [q for q in every if q.topic is Topic.FACT and (walk.facts is None or q.fact_id in walk.facts)]
-    before = walk.before(step)
-    asked_before = valid_questions(before) if before else None
-    return [*label_changes(valid, asked_before), *removed_questions(valid, asked_before)]
 
 
 def _no_freshness(strategy: Strategy, moment: Moment, *, refused: bool) -> Freshness | None:

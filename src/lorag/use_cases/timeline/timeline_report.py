@@ -19,6 +19,7 @@ from lorag.reports.timeline_plots import plot_freshness, plot_leftovers
 from lorag.reports.timeline_section import timeline_section
 from lorag.strategies import Strategy
 from lorag.use_cases.judge.read_reports import find_timeline
+from lorag.use_cases.timeline.earlier_adapters import aged_rows, changed_since
 from lorag.use_cases.timeline.steps import (
     REFRESH,
     asked_at,
@@ -57,7 +58,7 @@ def assemble(walk: Walk) -> Timeline:
     steps = []
     for step in walk.steps:
         rows = tuple(_rows(step, walk, bootstrap))
-        steps.append(_step(step, walk, rows))
+        steps.append(_step(step, walk, rows, bootstrap))
     return Timeline(tuple(steps), walk.limit, comparison.confidence, walk.params.generation.model)
 
 
@@ -97,14 +98,22 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def _step(step: Step, walk: Walk, rows: tuple[TimelineRow, ...]) -> TimelineStep:
+def _step(step: Step, walk: Walk, rows: tuple[TimelineRow, ...], bootstrap: Bootstrap) -> TimelineStep:
     before = walk.before(step)
     valid = valid_questions(step)
     removed = removed_questions(valid, valid_questions(before) if before else None)
     counts = Counter(question.stratum for question in (*valid, *removed))
     records = [REFRESH, *(retrain_record(kind) for kind in walk.adapters)]
     interrupted = any(step.read(name)["interrupted"] for name in records)
-    return TimelineStep(step.version.name, step.read(REFRESH)["release"], dict(counts), interrupted, rows)
+    return TimelineStep(
+        step.version.name,
+        step.read(REFRESH)["release"],
+        dict(counts),
+        interrupted,
+        rows,
+        tuple(aged_rows(step, walk, bootstrap)),
+        changed_since(step, walk),
+    )
 
 
 def _rows(step: Step, walk: Walk, bootstrap: Bootstrap) -> Iterator[TimelineRow]:

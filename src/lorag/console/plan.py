@@ -1,0 +1,119 @@
+"""The printed plan."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lorag.console.terminal import say, show_lines, table
+from lorag.costs.evidence import SECONDS_A_DAY, show_seconds
+from lorag.costs.remedies import TIMELINE
+
+_SHARES = {"changed": "new", "added": "add", "unchanged": "kept", "removed": "gone", "controls": "ctrl"}
+_LEGEND = (
+    "every n: retrained with each n-th update; at n%: when n% of the answers changed",
+    "or were removed; once: trained once. The first training is in no cost.",
+    "Right answers in %: all facts, new (changed), add(ed), kept (unchanged), gone",
+    "(removed, no longer answered), ctrl (questions beside the documents).",
+    "fresh: the longest time from a change to its first right answer.",
+    ">: taken. *: no policy answers more right for less.",
+)
+
+
+def show_plan(result: Mapping[str, Any]) -> None:
+    """Print the policy to take and the next best, what would change the choice, and all policies."""
+    known = {one["policy"]: one for one in result["policies"]}
+    taken, following = known.get(result["taken"]), known.get(result["next_best"])
+    if taken is None:
+        say(f"No policy: {result['reason']}.")
+    else:
+        say(f"Take `{taken['policy']}`: {taken['when']}.")
+        say(f"  {result['reason']}")
+        show_lines([f"  {line}" for line in _figures(taken, result)])
+        if following is None:
+            say("There is no next best: every other measured policy breaks a limit, see below.")
+        else:
+            show_lines(list(_next_best(following, taken, result)))
+        show_lines([_turn(turn) for turn in result["turns"]] or ["No other load in the chart's range changes that."])
+    if known:
+        _show_table(result)
+        show_lines(_LEGEND)
+    for why, names in _grouped((one["policy"], one["against"]) for one in result["policies"]).items():
+        say(f"Not taken, {why}: {'; '.join(names)}")
+    missing = [(one["policy"], [f"{m['what']}: {m['do']}" for m in one["missing"]]) for one in result["policies"]]
+    for what in [*(f"{one['what']}: {one['do']}" for one in result["missing"]), *_grouped(missing)]:
+        say(f"Not measured: {what}")
+    if result["n_elsewhere"]:
+        say(f"{result['n_elsewhere']} updates and batches of answers were measured on another machine: not counted.")
+    if result["plot"]:
+        say(f"The chart is in {result['plot']}.")
+
+
+def _figures(one: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
+    cost, right = one["cost_a_day"], one["right"]["accuracy"]
+    yield (
+        f"{cost['median']:.3g} {result['currency']} a day ({cost['least']:.3g} to {cost['greatest']:.3g}), "
+        f"{right['value']:.1%} right ({right['low']:.1%} to {right['high']:.1%})"
+    )
+    yield "a change never reaches its answers" if one["never_fresh"] else f"a change is right after {_fresh(one)}"
+    if not one["repeats"]:
+        n = one["n_updates"]
+        days = show_seconds(n / result["demand"]["updates_per_day"] * SECONDS_A_DAY)
+        yield f"measured for {n} update{'s' if n > 1 else ''} after its training, that is for {days}, and not beyond"
+        yield f"(`{TIMELINE}` over more versions measures more)"
+
+
+def _next_best(one: Mapping[str, Any], taken: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]:
+    cost, right = one["cost_a_day"]["median"], one["right"]["accuracy"]
+    yield f"Next best: `{one['policy']}`, {cost:.3g} {result['currency']} a day, {right['value']:.1%} right"
+    other = taken["right"]["accuracy"]
+    if right["low"] <= other["high"] and other["low"] <= right["high"]:
+        yield "  (the intervals of their right answers overlap: the cost decides)"
+
+
+def _turn(turn: Mapping[str, Any]) -> str:
+    side = "With more than" if turn["is_above"] else "With fewer than"
+    policy = f"`{turn['policy']}`" if turn["policy"] else "no measured policy keeps all limits"
+    return f"{side} {_load(turn['at'])} {turn['axis']} a day: {policy}"
+
+
+def _load(value: float) -> str:
+    return f"{float(f'{value:.3g}'):,g}" if value < 1e6 else f"{value:.3g}"
+
+
+def _show_table(result: Mapping[str, Any]) -> None:
+    demand = result["demand"]
+    title = f"{_load(demand['updates_per_day'])} updates and {_load(demand['queries_per_day'])} queries a day"
+    interval = f"{result['confidence']:.0%}"
+    columns = ["policy", result["currency"], "all", interval, *_SHARES.values(), "fresh"]
+    table(title, columns, [_row(one, result["taken"]) for one in result["policies"]])
+
+
+def _row(one: Mapping[str, Any], taken: str | None) -> list[str]:
+    right, cost = one["right"], one["cost_a_day"]
+    mark = ">" if one["policy"] == taken else "*" if one["on_frontier"] else " "
+    every = right.get("accuracy")
+    return [
+        f"{mark} {one['policy']}",
+        f"{cost['median']:.3g}" if cost else "?",
+        _percent(every),
+        f"{100 * every['low']:.0f}-{100 * every['high']:.0f}" if every else "",
+        *(_percent(right.get(name)) for name in _SHARES),
+        "never" if one["never_fresh"] else _fresh(one),
+    ]
+
+
+def _percent(share: Mapping[str, float] | None) -> str:
+    return "?" if share is None else f"{100 * share['value']:.0f}"
+
+
+def _fresh(one: Mapping[str, Any]) -> str:
+    seconds = one["time_to_fresh_s"]
+    return "?" if seconds is None else show_seconds(seconds)
+
+
+def _grouped(pairs: Iterator[tuple[str, Sequence[str]]] | Sequence[tuple[str, Sequence[str]]]) -> dict[str, list[str]]:
+    """Return by each sentence the names that it holds for."""
+    found: dict[str, list[str]] = {}
+    for name, sentences in pairs:
+        for sentence in sentences:
+            found.setdefault(sentence, []).append(name)
+    return found
