@@ -8,7 +8,10 @@ ROOT = Path(__file__).parents[1]
 SHOWN = (ROOT / "README.md", ROOT / "docs" / "guide.md")
 """The pages whose `console` blocks are run or checked line by line."""
 
-RUN = ("cd", "lorag (init|refresh|ask|models|status|rollback|releases|search|doctor|claims|costs|break-even|advise)")
+RUN = (
+    "cd",
+    "lorag (init|refresh|ask|models|status|rollback|releases|search|doctor|claims|costs|break-even|advise|plan)",
+)
 """What tests/e2e/test_documents.py runs, on a tiny folder."""
 
 NOT_RUN = {

@@ -65,10 +65,13 @@ def test_new_and_removed_facts() -> None:
 
 
 def test_the_share_that_changed_is_of_the_facts_of_the_earlier_version() -> None:
-    before = [asked("wind", "12 knots"), asked("crew", "four"), asked("berth", "9"), asked("mast", "one")]
-    now = [asked("wind", "14 knots"), asked("berth", "9"), asked("mast", "one"), asked("new", "7")]
-    assert changed_share(now, before) == 0.5, "one changed, one removed; what is new does not count"
-    assert changed_share(now, []) == 0.0
+    first = [asked("wind", "12 knots"), asked("crew", "four"), asked("berth", "9"), asked("mast", "one")]
+    second = label_changes([asked("wind", "14 knots"), *first[1:], asked("new", "7")], first)
+    third = label_changes([asked("wind", "14 knots"), *first[2:], asked("new", "8")], second)
+    assert changed_share(first, [second]) == 0.25, "what is new does not count"
+    assert changed_share(first, [second, third]) == 0.5, "one changed in the version between, one was removed"
+    assert changed_share(second, [third]) == 0.4
+    assert changed_share([], [second]) == 0.0
 
 
 def test_a_fact_is_known_by_its_id_whatever_its_question_is_called() -> None:

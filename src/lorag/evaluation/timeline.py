@@ -56,12 +56,15 @@ def removed_questions(valid: Sequence[SetQuestion], before: Sequence[SetQuestion
     return [replace(q, stratum=Change.REMOVED.value, gold_documents=(), gold_chunks=()) for q in gone]
 
 
-def changed_share(valid: Sequence[SetQuestion], earlier: Sequence[SetQuestion]) -> float:
-    """Return the share of the facts of an earlier version that changed or were removed since; 0 if it had none."""
-    facts = {question.fact_id for question in earlier}
-    moved = {q.fact_id for q in label_changes(valid, earlier) if q.stratum == Change.CHANGED}
-    gone = facts - {question.fact_id for question in valid}
-    return len(gone | (moved & facts)) / max(1, len(facts))
+def changed_share(version: Sequence[SetQuestion], later: Sequence[Sequence[SetQuestion]]) -> float:
+    """Return the share of the facts of a version that changed in one of the later ones, or are not in the last.
+
+    The `later` questions are in order and were labelled by `label_changes`. Returns 0 for a version without facts.
+    """
+    facts = {question.fact_id for question in version}
+    moved = {q.fact_id for questions in later for q in questions if q.stratum == Change.CHANGED}
+    kept = {question.fact_id for question in later[-1]} - moved
+    return len(facts - kept) / max(1, len(facts))
 
 
 def outdated_answers(

@@ -17,6 +17,7 @@ from lorag.stages import run_stage
 from lorag.strategies import AdapterKind
 from lorag.use_cases.operate.retrain_due import adapters_due
 from lorag.use_cases.retrain.last_look import write_look
+from tests.costs.recorded import recorded_timeline
 from tests.findings.judged import row, walked
 from tests.use_cases.conftest import Place
 
@@ -102,6 +103,44 @@ def test_costs_break_even_and_advice_read_one_ledger(
     params.write_text(params.read_text().replace("cpu_hour: 0.04", "cpu_hour: 0.08"))
     money = [call(measured, capfd, "costs", *flag)["totals"][1]["money"]["total"] for flag in ((), ("--reprice",))]
     assert money == pytest.approx([0.04, 0.08]), "prices of now take the place of those that were logged"
+
+
+def test_plan_break_even_and_advice_read_one_walk(
+    measured: Place, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    load = ("--updates-per-day", "4", "--queries-per-day", "2000")
+    nothing = call(measured, capfd, "plan", *load)
+    assert (nothing["taken"], nothing["policies"]) == (None, [])
+    assert nothing["missing"][0]["do"] == "lorag timeline"
+    assert "Not measured: a walk with" in show(measured, capfd, "plan", *load)
+
+    walk = recorded_timeline("sample")
+    measured.workspace.reports.mkdir()
+    report = measured.workspace.reports / "timeline.json"
+    report.write_text(json.dumps(replace(walk, model="another").to_json()))
+    assert call(measured, capfd, "plan", *load)["policies"] == [], "it was of another model"
+    report.write_text(json.dumps(replace(walk, model=measured.params.generation.model).to_json()))
+
+    chart = tmp_path / "plan.svg"
+    plan = call(measured, capfd, "plan", *load, "--plot", str(chart))
+    assert plan["taken"] == "tuned, every update"
+    assert "<svg" in chart.read_text()
+    known = {one["policy"]: one for one in plan["policies"]}
+    assert known["hybrid, once"]["missing"] == [{"what": "a batch of answers by hybrid", "do": "lorag compare"}]
+    # Two hours of a core for four retrains, 36 s in the ledger for 100 answers.
+    tuned = known["tuned, every 2"]
+    assert tuned["cost_a_day"]["median"] == pytest.approx((2 * 3600 + 20 * 36) / 3600 * 0.04, rel=1e-2)
+    assert tuned["time_to_fresh_s"] == pytest.approx(601.2 + 86_400 / 4, abs=0.1)
+    few = call(measured, capfd, "plan", *load, "--max-staleness", "60")
+    assert few["taken"] == "rag"
+
+    lines = {one["policy"]: one for one in call(measured, capfd, "break-even")["policies"]}
+    assert lines["tuned, every 2"]["queries_per_update"] == pytest.approx((1800 - 36) / 3.24)
+    assert lines["rag"]["queries_per_update"] is None
+    assert "tuned, every 2" in show(measured, capfd, "break-even")
+    advice = call(measured, capfd, "advise", *load)["advice"]
+    # Hybrid was neither asked nor retrained here, and keeps nobody from being compared.
+    assert (advice["strategy"], advice["policy"]) == ("tuned", plan["taken"])
 
 
 def test_costs_of_another_machine_than_the_newest_are_shown_and_do_not_count(

@@ -42,9 +42,8 @@ def aged_rows(step: Step, walk: Walk, bootstrap: Bootstrap) -> Iterator[AgedRow]
 
 def changed_since(step: Step, walk: Walk) -> tuple[float, ...]:
     """Return the share of the facts that changed or were removed since one version before, since two, and so on."""
-    before = walk.steps[: walk.steps.index(step)]
-    valid = valid_questions(step)
-    return tuple(changed_share(valid, valid_questions(one)) for one in reversed(before))
+    walked = [valid_questions(one) for one in walk.steps[: walk.steps.index(step) + 1]]
+    return tuple(changed_share(walked[at], walked[at + 1 :]) for at in reversed(range(len(walked) - 1)))
 
 
 def _earlier(step: Step, walk: Walk, kind: AdapterKind) -> list[tuple[int, str]]:
