@@ -1,6 +1,7 @@
 """The choice of a policy on the recorded walk over the sample knowledge base."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from lorag.costs.unit_costs import Measured, StoredBytes, Unit, measure
 from lorag.evaluation.curves import quality_by_age
 from lorag.params import AdviceParams
 from lorag.reports.plan_plot import plot_plan
+from lorag.reports.plan_section import plan_section
 from lorag.strategies import Strategy
 from tests.costs.measured import COSTS
 from tests.costs.recorded import recorded_comparison, recorded_ledger, recorded_timeline
@@ -31,6 +33,19 @@ def measured() -> list[Measured]:
 @pytest.fixture(scope="module")
 def known(measured: list[Measured]) -> tuple[Candidate, ...]:
     return candidates(measured, CURVES, LIMITS.retrain_from_share, Unit.MONEY, COSTS.prices)
+
+
+def replace_quality(measured: list[Measured], style: dict[str, float]) -> list[Measured]:
+    """The measured strategies with a share of answers in the wanted style."""
+    return [
+        replace(
+            one,
+            answers=tuple(replace(e, quality={**(e.quality or {}), "style": style[one.strategy]}) for e in one.answers),
+        )
+        if one.strategy in style
+        else one
+        for one in measured
+    ]
 
 
 def against(choice: Choice, name: str) -> str:
@@ -103,6 +118,9 @@ def test_the_advice_is_the_policy_of_the_plan(measured: list[Measured], known: t
         assert verdict.cost_a_day == taken.cost_a_day.median
     private = advise(measured, Workload(4, 2000, private_documents=True), 240, LIMITS, COSTS, None, CURVES)
     assert (private.policy, private.strategy) == ("rag", Strategy.RAG), "of those that meet the needs"
+    style = replace_quality(measured, {"tuned": 0.9, "hybrid": 0.5, "rag": 0.1})
+    formal = advise(style, Workload(4, 2000, style_needed=True), 240, LIMITS, COSTS, None, CURVES)
+    assert formal.policy == "tuned, every update", "only tuned has the style"
     still = advise(measured, Workload(0, 2000), 240, LIMITS, COSTS, None, CURVES)
     assert still.policy is None, "without changes no adapter ages"
 
@@ -126,6 +144,17 @@ def test_a_person_reads_it_in_80_columns(
     assert any("measured for 2 updates after its training, that is for 12 h" in line for line in lines)
     assert any(line.startswith("Next best: `hybrid, every 2`") for line in lines)
     assert any(line.startswith("With more than 12,") and "tuned, every update" in line for line in lines)
+
+
+def test_the_section_of_a_report_has_a_row_for_each_policy(known: tuple[Candidate, ...]) -> None:
+    demand = Demand(4, 2000)
+    section = plan_section(Plan(demand, choose(known, demand, LIMITS), (), "EUR", 0.95))
+    assert "`hybrid, once` is the cheapest policy within 5 points" in section.text[1]
+    assert section.text[2] == "It was measured for 2 updates after its training, and not beyond."
+    rows = {row[0]: row for row in section.tables[0].rows}
+    assert rows["hybrid, once"][2] == "0.83 [0.79, 0.88]"
+    assert rows["base"][-1] == "never"
+    assert len(section.figures) == 1
 
 
 def test_the_chart_has_a_point_for_each_schedule_and_the_frontier(known: tuple[Candidate, ...]) -> None:

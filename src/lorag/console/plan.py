@@ -53,6 +53,9 @@ def _figures(one: Mapping[str, Any], result: Mapping[str, Any]) -> Iterator[str]
         f"{cost['median']:.3g} {result['currency']} a day ({cost['least']:.3g} to {cost['greatest']:.3g}), "
         f"{right['value']:.1%} right ({right['low']:.1%} to {right['high']:.1%})"
     )
+    least = result["demand"]["min_accuracy"]
+    if least is not None and right["low"] < least:
+        yield f"its interval reaches below the {least:.0%} that were asked for"
     yield "a change never reaches its answers" if one["never_fresh"] else f"a change is right after {_fresh(one)}"
     if not one["repeats"]:
         n = one["n_updates"]
@@ -67,6 +70,8 @@ def _next_best(one: Mapping[str, Any], taken: Mapping[str, Any], result: Mapping
     other = taken["right"]["accuracy"]
     if right["low"] <= other["high"] and other["low"] <= right["high"]:
         yield "  (the intervals of their right answers overlap: the cost decides)"
+    if one["cost_a_day"]["least"] < taken["cost_a_day"]["greatest"]:
+        yield "  (by the spread of what was measured, it may also be the cheaper one)"
 
 
 def _turn(turn: Mapping[str, Any]) -> str:

@@ -96,10 +96,13 @@ def advise(
     able = _able(cases, needs)
     grown = [case.measured for case in cases]
     planned = candidates(grown, curves or {}, params.retrain_from_share, Unit.MONEY, costs.prices)
-    choice = choose_for(planned, able, workload, params)
+    styled = {case.strategy: list(judge_style(case, able)) for case in able}
+    choice = choose_for(planned, _able(able, styled), workload, params)
     ranges = {case.strategy: cost for case in cases if (cost := _cost_a_day(case, costs)) is not None}
     if choice is not None:
-        able = _judge_by_policies(able, choice, needs, ranges, costs.currency)
+        for case in able:
+            needs[case.strategy] += styled[case.strategy]
+        able = _judge_by_policies(_able(able, styled), choice, needs, ranges, costs.currency)
     else:
         able = _judge_by_strategies(cases, needs, ranges, costs)
     a_day = {strategy: cost.median for strategy, cost in ranges.items()}
@@ -114,8 +117,8 @@ def advise(
         for case in cases
     )
     missing = tuple(dict.fromkeys(_missing(able, workload, served_chunks, growth, params)))
-    if choice is not None and able:
-        return _advise_policy(choice, able, verdicts, missing, costs.currency)
+    if choice is not None:
+        return _advise_policy(choice, verdicts, missing, costs.currency)
     return Advice(*_choose(verdicts, able, costs.currency), verdicts, missing, costs.currency)
 
 
@@ -123,7 +126,7 @@ Needs = dict[Strategy, list[Finding]]
 """The findings about each strategy; the functions below add to them."""
 
 
-def _able(cases: Sequence[Case], needs: Needs) -> list[Case]:
+def _able(cases: Sequence[Case], needs: Mapping[Strategy, Sequence[Finding]]) -> list[Case]:
     return [case for case in cases if all(f.stance is not Stance.RULES_OUT for f in needs[case.strategy])]
 
 
@@ -148,19 +151,16 @@ def _judge_by_policies(
 ) -> list[Case]:
     """Judge each strategy by its best policy, whose cost replaces that in `ranges`; return those that are left."""
     for case in able:
-        needs[case.strategy] += [*judge_style(case, able), *judge_policies(case, choice, currency)]
+        needs[case.strategy] += judge_policies(case, choice, currency)
         if (option := best_of(case, choice)) and option.cost_a_day:
             ranges[case.strategy] = option.cost_a_day
     return _able(able, needs)
 
 
 def _advise_policy(
-    choice: Choice, able: Sequence[Case], verdicts: tuple[Verdict, ...], missing: tuple[Missing, ...], currency: str
+    choice: Choice, verdicts: tuple[Verdict, ...], missing: tuple[Missing, ...], currency: str
 ) -> Advice:
-    """Return the policy that was chosen, or the cheapest of another strategy if a need ruled its strategy out."""
-    left = {case.strategy for case in able}
-    known = [option for option in choice.options if option.is_known and not option.against]
-    taken = next((option for option in known if option.policy.strategy in left), None)
+    taken = choice.taken
     if taken is None or taken.cost_a_day is None:
         return Advice(None, choice.reason, verdicts, missing, currency)
     reason = f"`{taken.policy.name}` is {choice.reason}, at {taken.cost_a_day.median:.3g} {currency} a day"

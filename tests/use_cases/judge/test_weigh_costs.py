@@ -119,7 +119,10 @@ def test_plan_break_even_and_advice_read_one_walk(
     report = measured.workspace.reports / "timeline.json"
     report.write_text(json.dumps(replace(walk, model="another").to_json()))
     assert call(measured, capfd, "plan", *load)["policies"] == [], "it was of another model"
-    report.write_text(json.dumps(replace(walk, model=measured.params.generation.model).to_json()))
+    own = replace(walk, model=measured.params.generation.model)
+    report.write_text(json.dumps(replace(own, limit=40).to_json()))
+    assert call(measured, capfd, "plan", *load)["policies"] == [], "half of its facts change"
+    report.write_text(json.dumps(own.to_json()))
 
     chart = tmp_path / "plan.svg"
     plan = call(measured, capfd, "plan", *load, "--plot", str(chart))

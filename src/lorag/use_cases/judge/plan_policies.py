@@ -29,7 +29,7 @@ def plan_for(demand: Demand, measured: Sequence[Measured], curves: Mapping[Strat
     """Return the plan that the figures give; `curves` are empty if no walk measured them."""
     costs, axes = params.costs, params.break_even
     found = candidates(measured, curves, params.advice.retrain_from_share, Unit.MONEY, costs.prices)
-    missing = () if curves else (Missing(f"a walk with {params.generation.model} through two versions", TIMELINE),)
+    missing = () if curves else (Missing(f"a walk with {params.generation.model} over all facts", TIMELINE),)
     return Plan(
         demand,
         choose(found, demand, params.advice),
