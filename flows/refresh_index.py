@@ -10,6 +10,7 @@ from prefect.runtime import flow_run
 from flows.record import record_refresh
 from flows.steps import as_step, hold_writer_lock, run_name
 from lorag.costs.ledger import EntryKind
+from lorag.errors import GateRefused, IntegrityFailed
 from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.integrations.stores import open_store
@@ -75,7 +76,14 @@ def _refresh(
             if release is not None:
                 refresh_steps.serve_again(workspace, planned, release)
             else:
-                ref, report = gate(apply(planned, store, params), planned, workspace, store, params)
+                try:
+                    ref, report = gate(apply(planned, store, params), planned, workspace, store, params)
+                except (GateRefused, IntegrityFailed) as error:
+                    if refresh_steps.can_continue_from(planned, store):
+                        raise
+                    refresh_steps.warn_of_damage(error)
+                    planned = plan(workspace, params, store, rebuild=True, allow_shrink=allow_shrink)
+                    ref, report = gate(apply(planned, store, params), planned, workspace, store, params)
                 release = publish(ref, report, planned, workspace, store, params)
         finally:
             store.close()

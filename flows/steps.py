@@ -12,6 +12,7 @@ from prefect.context import FlowRunContext
 from prefect.tasks import exponential_backoff
 
 from lorag.errors import StoreFailed
+from lorag.integrations.machine.disk import require_space
 from lorag.params import Params
 from lorag.releases.durable import writer_lock
 from lorag.workspace import Workspace
@@ -74,5 +75,9 @@ def is_deployed() -> bool:
 
 
 def hold_writer_lock(workspace: Workspace, params: Params) -> AbstractContextManager[None]:
-    """Return the workspace's write lock; a deployed run waits for it, a run from a terminal raises Busy at once."""
+    """Return the workspace's write lock; a deployed run waits for it, a run from a terminal raises Busy at once.
+
+    Raises StoreFailed if the disk is nearly full.
+    """
+    require_space(workspace.root, workspace.documents_file.parent.glob("*"))
     return writer_lock(workspace.lock_file, wait_s=params.schedules.writer_wait_s if is_deployed() else 0)

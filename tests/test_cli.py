@@ -74,6 +74,26 @@ def test_strangers_11_the_workspace_may_be_named_behind_the_command(
     assert options_first(["ask", "x", "--workspace"]) == ["ask", "x", "--workspace"]
 
 
+def test_faults_15_a_defect_and_a_query_that_is_not_utf8_have_the_status_that_they_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "docs").mkdir()
+    assert run(["init", str(tmp_path / "w"), "--source", str(tmp_path / "docs")]) == 0
+    monkeypatch.chdir(tmp_path / "w")
+    for arguments in (["search", "berth \udcff"], ["ask", "\udcff"], ["search", "berth", "--where", "team=\udcff"]):
+        capsys.readouterr()
+        assert run(arguments) == 2
+        assert "not UTF-8" in capsys.readouterr().err
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr("lorag.use_cases.serve.answer.search_workspace", fail)
+    status = run(["search", "berth", "--json"])
+    said = json.loads(capsys.readouterr().out)
+    assert (said["error"]["code"], said["exit_status"], status) == ("E000", 1, 1)
+
+
 def test_outside_a_workspace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -67,6 +67,7 @@ SENSELESS = [
     ("knowledge.origin", "null", ['""', "true"], ""),
     ("knowledge.questions_origin", "null", ['""'], "1 character"),
     ("knowledge.parser.timeout_s", "10", ["1e-6", ".nan", "true"], ""),
+    # Faults 8: a boolean is no number, and neither is nan.
     ("search.top_k", "5", ["true", ".nan", "[5]"], ""),
     ("search.min_similarity", "0.3", [".nan", "-.inf"], "a finite number"),
     ("search.mmr_lambda", "null", ["true", "false"], "boolean"),
@@ -88,7 +89,12 @@ SENSELESS = [
     ("costs.prices.kwh", "0.30", ["true", ".inf"], "number"),
     ("break_even.strategies", "[rag, tuned, hybrid]", ["[rag, rag]"], "twice"),
     ("break_even.updates_per_day", "[0.01, 1000]", ["[0.01, .inf]", "[true, 1000]"], "number"),
-    ("schedules.refresh", '"0 * * * *"', ['"99 99 * * *"', '"0 0 30 2 *"', '"* * * *"', '"0 0 * * 5L"'], "cron"),
+    (
+        "schedules.refresh",
+        '"0 * * * *"',
+        ['"0 25 * * *"', '"99 99 * * *"', '"0 0 30 2 *"', '"* * * *"', '"0 0 * * 5L"'],
+        "cron",
+    ),
     ("schedules.refresh", '"0 * * * *"', ["4", "3600.5", "true", "hourly", "[]"], "cron"),
     ("schedules.compare_after", "[refresh, retrain]", ["[refresh, refresh]"], "twice"),
     ("schedules.quiet_s", "1.0", ["1e-6"], "0.05"),

@@ -20,8 +20,11 @@ import typer
 from lorag.commands import adapters, answers, comparison, costs, knowledge, operate, questions, service
 from lorag.commands.options import Settings
 from lorag.console import terminal as console
-from lorag.errors import ExitStatus, LoragError, ParamsError
+from lorag.errors import ExitStatus, LoragError, ParamsError, StoreFailed
 from lorag.extras import explain_missing
+from lorag.failpoints import arm
+from lorag.integrations.machine.disk import NEEDED_BYTES, NO_SPACE, explain_no_space, free_bytes
+from lorag.integrations.machine.local_http import leave_out_proxies
 from lorag.integrations.machine.process_tree import process_began_s
 
 app = typer.Typer(
@@ -52,6 +55,7 @@ def main_options(
     """Keep a language model's knowledge current, and measure what each update costs."""
     context.obj = Settings(workspace, debug, context.obj)
     console.set_up_logging(debug=debug)
+    leave_out_proxies(os.environ)
     if not workspace.is_dir():
         raise ParamsError("no such folder", where=str(workspace), do="give --workspace a folder")
 
@@ -60,7 +64,41 @@ def main() -> None:
     """Run the command; every failure is one line and a fixed exit status."""
     # Imports create many objects and almost no garbage: looking for it less often saves a tenth of a short command.
     gc.set_threshold(100_000, 50, 50)
-    sys.exit(run(sys.argv[1:], begun_s=process_began_s()))
+    console.show_all_characters()
+    sys.exit(_flushed(run(sys.argv[1:], begun_s=process_began_s())))
+
+
+def _flushed(status: int) -> int:
+    """Write out what standard output still holds; if that fails, say so once and return the status for it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        # Another error was said already, and perhaps this one.
+        if status == ExitStatus.OK:
+            console.show_error(_cannot_print(error), as_json=False)
+            return int(ExitStatus.STORE)
+    return status
+
+
+def _output_failed(error: OSError, arguments: list[str]) -> LoragError | None:
+    """Return the error of a full disk behind standard output; None if `error` is another one."""
+    is_said = error.errno in NO_SPACE and error.filename is None
+    if not is_said or free_bytes(_folder_of(arguments)) < NEEDED_BYTES:
+        return None
+    _drop_output()
+    return _cannot_print(error)
+
+
+def _cannot_print(error: OSError) -> StoreFailed:
+    return StoreFailed(f"cannot print: {error.strerror}", where="standard output", do="free disk space")
+
+
+def _drop_output() -> None:
+    """Send what is left to nowhere, so that the interpreter does not fail over it once more at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, begun_s: float | None = None) -> int:
@@ -73,11 +111,13 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, be
     try:
         raise_again()
         ordered = options_first(arguments) or ["--help"]
+        arm(environment)
         status = app(ordered, prog_name="lorag", standalone_mode=False, obj=begun_s)
         return _said(int(status or 0))
     except LoragError as error:
         if debug:
             raise
+        error = explain_no_space(error, _folder_of(arguments)) or error
         console.show_error(error, as_json=as_json)
         return int(error.exit_status)
     except typer.Exit as error:
@@ -93,19 +133,22 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, be
         return _said(INTERRUPTED)
     except BrokenPipeError:
         # The reader is gone, as with `| head`: there is nobody to report to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
     except OSError as error:
         if debug:
             raise
-        from lorag.errors import StoreFailed
-
-        console.show_error(StoreFailed(f"{error.strerror or error}", where=str(error.filename or "")), as_json=as_json)
+        failed = _output_failed(error, arguments) or explain_no_space(error, _folder_of(arguments))
+        failed = failed or StoreFailed(f"{error.strerror or error}", where=str(error.filename or ""))
+        console.show_error(failed, as_json=as_json)
         return int(ExitStatus.STORE)
     except Exception as error:
         # The last resort: a defect of lorag itself. It prints one line; with --debug the whole traceback.
         if debug:
             raise
+        if full := explain_no_space(error, _folder_of(arguments)):
+            console.show_error(full, as_json=as_json)
+            return int(full.exit_status)
         if isinstance(error, ImportError) and (missing := explain_missing(error)):
             console.show_error(missing, as_json=as_json)
             return int(missing.exit_status)
@@ -136,6 +179,12 @@ def options_first(arguments: list[str]) -> list[str]:
         else:
             others.append(word)
     return [*first, *others]
+
+
+def _folder_of(arguments: list[str]) -> Path:
+    """Return the folder that the command works in."""
+    named = arguments.index("--workspace") + 1 if "--workspace" in arguments else len(arguments)
+    return Path(arguments[named]) if named < len(arguments) else Path.cwd()
 
 
 def _said(status: int) -> int:

@@ -25,7 +25,7 @@ class LoragError(Exception):
     """
 
     code = "E000"
-    exit_status = ExitStatus.USAGE
+    exit_status = ExitStatus.DEFECT
 
     def __init__(
         self,

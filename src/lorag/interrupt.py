@@ -6,7 +6,7 @@ import sys
 from types import FrameType
 
 INTERRUPTED = 130
-SAID = "interrupted; the served release is unchanged\n"
+SAID = "interrupted; what is served is whole, and `lorag status` shows it\n"
 
 
 def leave_at_once() -> None:

@@ -23,6 +23,7 @@ from lorag.errors import InputRejected, LoragError
 from lorag.extras import explain_missing
 from lorag.integrations.dvc.dvc_repo import end_with_caller, report_stage_error
 from lorag.integrations.dvc.stage_process import FORKABLE_FOR_STAGES, SERVE, serve_stages
+from lorag.integrations.machine.disk import explain_no_space
 from lorag.knowledge.artifacts import (
     read_chunks,
     read_documents,
@@ -322,6 +323,10 @@ def _status_of(arguments: Sequence[str]) -> int:
         run_stage(name, Path.cwd(), variant or None)
     except LoragError as error:
         return _report(error)
+    except OSError as error:
+        if (full := explain_no_space(error, Path.cwd())) is None:
+            raise
+        return _report(full)
     except ImportError as error:
         if (missing := explain_missing(error)) is None:
             raise

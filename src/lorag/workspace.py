@@ -203,10 +203,23 @@ class Workspace:
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else reference
 
 
+def refuse_unusable_path(root: Path) -> None:
+    """Raise WorkspaceError for a path with a line break or another control character, or that is not UTF-8."""
+    if any(
+        ord(character) < 32 or "\ud800" <= character <= "\udfff" or ord(character) == 127 for character in str(root)
+    ):
+        raise WorkspaceError(
+            "a workspace cannot lie at a path with control characters or bytes that are not UTF-8",
+            where=repr(str(root)),
+            do="give its folder another name",
+        )
+
+
 def find_workspace(start: Path) -> Workspace:
     """Return the workspace that contains `start`; raise WorkspaceError if there is none."""
     for folder in (start.resolve(), *start.resolve().parents):
         if (folder / "params.yaml").is_file() and (folder / "dvc.yaml").is_file():
+            refuse_unusable_path(folder)
             return Workspace(folder)
     raise WorkspaceError(
         "not inside a workspace",

@@ -76,7 +76,7 @@ def machine_at(home: Path, more: Mapping[str, str], first_port: int) -> Iterator
         yield machine
     finally:
         shelf = BackgroundShelf(machine.workspace / ".lorag" / "run")
-        for name in ("watch", "worker", "mlflow", "prefect"):
+        for name in ("keep", "serve", "watch", "worker", "mlflow", "prefect"):
             shelf.stop(name)
 
 

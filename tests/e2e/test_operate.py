@@ -1,6 +1,8 @@
 """The commands of docs/operate.md, on a real Prefect server: refreshes come by themselves, and answers change."""
 
+import os
 import re
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -90,6 +92,7 @@ def test_the_page_from_the_first_command_to_the_last(machine: Machine, notices: 
 
     _the_run_shows_what_it_did(machine)
     _up_again_changes_nothing(machine)
+    _what_dies_is_started_again(machine)
     _a_failure_is_told(machine, notices[1])
     assert "prefect" in machine.run(next(commands))
     assert machine.run("lorag down") == "Nothing ran.\n"
@@ -118,6 +121,25 @@ def _up_again_changes_nothing(machine: Machine) -> None:
     found = machine.json("lorag up")
     assert not any(service["started"] for service in found["services"].values())
     assert "refresh_index/handbook" in found["deployments"]
+
+
+def _what_dies_is_started_again(machine: Machine) -> None:
+    """Faults 14: the watcher, the UI, whose server survives a kill of its parent, and the one that starts them."""
+    before = machine.json("lorag status")["services"]
+    assert set(before) == {"prefect", "mlflow", "worker", "watch", "serve", "keep"}
+    assert all(state["running"] for state in before.values()) and before["watch"]["last_look_s"] < 60
+    for name in ("watch", "mlflow"):
+        os.kill(before[name]["pid"], signal.SIGKILL)
+
+    def started_again() -> bool:
+        services = machine.json("lorag status")["services"]
+        return all(services[name]["running"] and services[name]["started_again"] for name in ("watch", "mlflow"))
+
+    print(f"started again: {wait_until(started_again, 'the watcher and the UI'):.1f} s after the kill")
+    assert "looked at the source" in machine.run("lorag doctor")
+    os.kill(before["keep"]["pid"], signal.SIGKILL)
+    assert "Service keep has ended" in machine.run("lorag status")
+    assert machine.json("lorag up")["services"]["keep"]["started"]
 
 
 def _a_failure_is_told(machine: Machine, received: list[str]) -> None:

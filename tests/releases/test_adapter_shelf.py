@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lorag.errors import IntegrityFailed
-from lorag.releases.adapter_shelf import CONFIG, WEIGHTS, AdapterShelf, adapter_sha256
+from lorag.releases.adapter_shelf import CONFIG, SUMS, WEIGHTS, AdapterShelf, adapter_sha256
 from tests.releases.test_record import TUNED, with_adapter
 from tests.releases.test_shelf import release
 
@@ -26,7 +26,7 @@ def test_what_is_kept_opens_again(shelf: AdapterShelf, tmp_path: Path) -> None:
     sha256 = shelf.keep(made(tmp_path / "made"))
     assert sha256 == adapter_sha256(tmp_path / "made")
     folder = shelf.open(sha256)
-    assert sorted(path.name for path in folder.iterdir()) == sorted([WEIGHTS, CONFIG, "training.json"])
+    assert sorted(path.name for path in folder.iterdir()) == sorted([WEIGHTS, CONFIG, "training.json", SUMS])
     assert [path.name for path in shelf.folder.iterdir()] == [sha256], "nothing is left beside it"
 
 
@@ -52,6 +52,17 @@ def test_damage_is_noticed_and_mended_by_keeping_it_again(shelf: AdapterShelf, t
         shelf.open(sha256)
     assert shelf.keep(files) == sha256
     assert shelf.open(sha256).is_dir()
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, CONFIG, "training.json", SUMS])
+def test_one_flipped_bit_in_any_file_is_found_and_the_file_is_named(
+    shelf: AdapterShelf, tmp_path: Path, name: str
+) -> None:
+    sha256 = shelf.keep(made(tmp_path / "made"))
+    path = shelf.folder / sha256 / name
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 4]) + path.read_bytes()[1:])
+    with pytest.raises(IntegrityFailed, match=f"bytes changed in {name}"):
+        shelf.open(sha256)
 
 
 def test_a_missing_adapter_is_one_clear_error(shelf: AdapterShelf) -> None:

@@ -1,6 +1,7 @@
 """What `lorag upgrade` changes of each file, and what it leaves alone."""
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from lorag.errors import Busy, IntegrityFailed, ParamsError
+from lorag.integrations.dvc.dvc_repo import lost_remote
 from lorag.integrations.mlflow.moved import move_artifacts
 from lorag.params_file import load_params
 from lorag.releases.durable import writer_lock
@@ -106,7 +108,7 @@ def test_packaged_stages_take_the_place_of_earlier_ones_and_own_stages_stay(made
     assert said(made) == {}
 
 
-def test_what_a_moved_workspace_recorded_follows_it(made: Workspace, tmp_path: Path) -> None:
+def test_faults_12_what_a_moved_workspace_recorded_follows_it(made: Workspace, tmp_path: Path) -> None:
     database = made.state / "mlflow" / "mlflow.db"
     database.parent.mkdir()
     with closing(sqlite3.connect(database)) as connection, connection:
@@ -115,8 +117,15 @@ def test_what_a_moved_workspace_recorded_follows_it(made: Workspace, tmp_path: P
         old = [f"{made.root.as_uri()}/.lorag/mlflow/artifacts", f"{made.root}/mlruns/0", "s3://bucket/elsewhere"]
         connection.executemany("INSERT INTO experiments VALUES (?)", [(place,) for place in old])
         connection.execute("INSERT INTO runs VALUES (?)", (f"{made.root.as_uri()}/.lorag/mlflow/artifacts/1",))
+    clone = Workspace(tmp_path / "clone")
+    shutil.copytree(made.root, clone.root)
+    assert lost_remote(clone.root) is None, "a clone gets its data from the original, which is there"
+    assert ".dvc/config" not in said(clone)
     moved = Workspace(tmp_path / "another place")
     made.root.rename(moved.root)
+    for place in (clone, moved):
+        problem = lost_remote(place.root)
+        assert problem and f"{made.root}/.dvc/cache, which is not there any more" in problem
     assert said(moved) == {
         ".dvc/config": [f"the remote `workspace` lies in {moved.root} now, not in {made.root}"],
         ".lorag/mlflow/mlflow.db": [f"3 places of artifacts lie in {moved.root} now, not in {made.root}"],
@@ -127,6 +136,7 @@ def test_what_a_moved_workspace_recorded_follows_it(made: Workspace, tmp_path: P
     assert move_artifacts(moved.state / "mlflow" / "mlflow.db", moved.root) == {}
     assert str(made.root) + "/" not in (moved.root / ".dvc" / "config").read_text()
     assert said(moved) == {}
+    assert lost_remote(moved.root) is None
 
 
 def test_a_remote_of_ones_own_stays(made: Workspace) -> None:

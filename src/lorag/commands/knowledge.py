@@ -1,7 +1,6 @@
 """Commands on the knowledge and the served release."""
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,10 +83,12 @@ def refresh(
 @commands.command(epilog="Example: lorag status --json")
 def status(context: typer.Context, as_json: Json = False) -> None:
     """Show what is served, and what changed in the source since."""
+    from lorag.use_cases.operate.keep_services import find_services, services_to_json
     from lorag.use_cases.serve.status import read_status
 
     workspace, params = open_workspace(context)
     result = read_status(workspace, params).to_json()
+    result["services"] = services_to_json(find_services(workspace))
     console.show(result, lambda: console.show_status(result), as_json=as_json)
 
 
@@ -98,7 +99,7 @@ def releases(context: typer.Context, as_json: Json = False) -> None:
 
     workspace, _ = open_workspace(context)
     shelf = ReleaseShelf(workspace.state)
-    served = shelf.served_id()
+    served = shelf.used_id()
     rows = [console.release_row(release, is_served=release.id == served) for release in shelf.releases()]
     console.show({"served": served, "releases": rows}, lambda: console.show_releases(rows), as_json=as_json)
 
@@ -121,14 +122,28 @@ def rollback(
 
 
 @commands.command(epilog="Example: lorag doctor --json")
-def doctor(context: typer.Context, as_json: Json = False) -> None:
-    """Check tools, models and every byte of the retained releases; exit status 7 if one is damaged."""
+def doctor(
+    context: typer.Context,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="First remove damaged releases, and serve the newest whole one.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check tools, models and every byte of the retained releases; exit status 7 if one is damaged.
+
+    Exit status 5 means that nothing is damaged and something else is wrong, such as a nearly full disk.
+    """
+    from lorag.use_cases.operate.keep_services import check_services
     from lorag.use_cases.serve.examine import examine
+    from lorag.use_cases.serve.manage_releases import mend_releases
 
     workspace, params = open_workspace(context)
     with console.standard_output_kept_clean():
-        checks = examine(workspace, params, os.environ)
-    result: dict[str, Any] = {"healthy": not any(c.problem for c in checks), "checks": [asdict(c) for c in checks]}
-    console.show(result, lambda: console.show_checks(checks), as_json=as_json)
+        mended = mend_releases(workspace, params, os.environ) if mend else []
+        checks = [*examine(workspace, params, os.environ), *check_services(workspace)]
+    listed = [{"name": check.name, "problem": check.problem, "detail": check.detail} for check in checks]
+    result: dict[str, Any] = {"healthy": not any(c.problem for c in checks), "checks": listed, "mended": mended}
+    console.show(result, lambda: console.show_checks(checks, mended), as_json=as_json)
     if not result["healthy"]:
-        raise typer.Exit(ExitStatus.INTEGRITY)
+        damaged = any(check.problem and check.is_damage for check in checks)
+        raise typer.Exit(ExitStatus.INTEGRITY if damaged else ExitStatus.STORE)

@@ -1,6 +1,7 @@
 """Commands that let lorag run unattended."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,20 +16,32 @@ commands = typer.Typer()
 
 
 @commands.command(epilog="Example: lorag up --json")
-def up(context: typer.Context, as_json: Json = False) -> None:
+def up(
+    context: typer.Context,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Do not return, and start again what ends, as a process of `lorag up` does.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Start Prefect server, MLflow UI, worker and watcher in the background, with all flows deployed.
 
-    Refreshes then start by themselves. What already runs stays.
+    Refreshes then start by themselves. What already runs stays, and what ends by itself is started again.
     """
-    from lorag.use_cases.operate.operate import start_all
+    from lorag.use_cases.operate.keep_services import find_services, keep_services
+    from lorag.use_cases.operate.operate import KEEPER, SERVICES, say_ready, start_all
 
     workspace, params = open_workspace(context)
     # Prefect's settings for a command at a terminal, such as silence, are not for the services in the background.
     environment = dict(os.environ)
-    with console.standard_output_kept_clean():
+    only = [name for name in SERVICES if name != KEEPER] if stay else SERVICES
+    if not stay or not find_services(workspace):
+        with console.standard_output_kept_clean():
+            console.set_up_prefect(workspace.state, debug=context.obj.debug)
+            result = start_all(workspace, params, environment, only=only).to_json()
+        console.show(result, lambda: console_operate.show_operation(result), as_json=as_json)
+    if stay:
         console.set_up_prefect(workspace.state, debug=context.obj.debug)
-        result = start_all(workspace, params, environment).to_json()
-    console.show(result, lambda: console_operate.show_operation(result), as_json=as_json)
+        keep_services(workspace, params, environment, lambda: say_ready(workspace, KEEPER, os.getpid()))
 
 
 @commands.command(epilog="Example: lorag down")
@@ -90,13 +103,14 @@ def watch(
     ] = None,
 ) -> None:
     """Report changes of documents and questions to the Prefect server, until stopped; `lorag up` runs this."""
-    from lorag.use_cases.operate.operate import say_ready
+    from lorag.use_cases.operate.operate import say_looked, say_ready
     from lorag.use_cases.operate.watch_knowledge import watch_knowledge
 
     workspace, params = open_workspace(context)
     console.set_up_prefect(workspace.state, debug=context.obj.debug)
     poll = params.schedules.poll_s if poll is None else poll
-    watch_knowledge(workspace, params, poll, lambda: say_ready(workspace, "watch", os.getpid()))
+    ready = partial(say_ready, workspace, "watch", os.getpid())
+    watch_knowledge(workspace, params, poll, ready, partial(say_looked, workspace))
 
 
 @commands.command(epilog="Example: lorag serve --port 8400")

@@ -1,5 +1,6 @@
 """Output for people: tables and lines. Results go to standard output, everything else to standard error."""
 
+import io
 import json
 import logging
 import os
@@ -7,7 +8,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from lorag.answering.marks import mark_citations
 from lorag.console.source import counted, source_lines
 from lorag.costs.remedies import CHANGE_OF_STOP
 from lorag.errors import LoragError
+from lorag.integrations.machine.disk import require_space
+from lorag.integrations.machine.local_http import leave_out_proxies
 from lorag.integrations.prefect.own_server import start_own_server
 from lorag.questions.coverage import Coverage
 from lorag.strategies import Strategy
@@ -31,8 +34,16 @@ if TYPE_CHECKING:
 
 _MANY_COLUMNS = 8
 _FEW_NAMES, _SHOWN_NAMES = 8, 5
+_LONG_AGO_S = 60
 
 _out = Console(highlight=False, soft_wrap=True)
+
+
+def show_all_characters() -> None:
+    r"""Print characters that the terminal cannot show as `\u2013` instead of failing over them."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str) -> None:
@@ -65,7 +76,9 @@ def show_error(error: LoragError, *, as_json: bool) -> None:
     """Print a line, and what more there is, on standard error; with `as_json` also `error` on standard output."""
     sys.stderr.writelines([error.line() + "\n", *(f"  {line}\n" for line in error.more)])
     if as_json:
-        sys.stdout.write(json.dumps({"error": error.to_json(), "exit_status": int(error.exit_status)}) + "\n")
+        # The line was said, whether or not standard output can take this.
+        with suppress(OSError):
+            sys.stdout.write(json.dumps({"error": error.to_json(), "exit_status": int(error.exit_status)}) + "\n")
 
 
 def set_up_logging(*, debug: bool) -> None:
@@ -106,6 +119,7 @@ def set_up_prefect(state: Path, *, debug: bool) -> None:
             defaults["PREFECT_API_URL"] = api
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    leave_out_proxies(os.environ)
     # Prefect's server does not create the folder, and then waits in vain for its own database.
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
 
@@ -113,8 +127,10 @@ def set_up_prefect(state: Path, *, debug: bool) -> None:
 def start_prefect(state: Path, *, debug: bool) -> None:
     """Call `set_up_prefect`, then start the server that a flow of this process needs if none is named.
 
-    It is called before Prefect is imported: the server starts in another process meanwhile.
+    It is called before Prefect is imported: the server starts in another process meanwhile. Raises StoreFailed if the
+    disk is nearly full.
     """
+    require_space(state, (state.parent / "artifacts").glob("*"))
     set_up_prefect(state, debug=debug)
     start_own_server()
 
@@ -340,6 +356,13 @@ def show_status(result: Mapping[str, Any]) -> None:
     for name, problem in result["models"].items():
         if problem:
             say(f"Model {name}: {problem}")
+    for name, state in result["services"].items():
+        if not state["running"]:
+            say(f"Service {name} has ended; `lorag up` starts it again, and .lorag/run/{name}.log says why")
+        elif (state["last_look_s"] or 0) > _LONG_AGO_S:
+            say(f"Service {name} looked at the source {state['last_look_s']:.0f} s ago")
+    if result["remote"]:
+        say(f"Data: {result['remote']}")
     for kind, adapter in result["adapters"].items():
         said = "behind, and its retrain was stopped before it began" if adapter["stopped"] else None
         say(f"Adapter {kind} {adapter['id']}: {said or _RETRAIN[adapter['retrain']]}")
@@ -430,7 +453,8 @@ def show_models(result: Mapping[str, Any]) -> None:
         say("`lorag models --measure` measures the speed.")
 
 
-def show_checks(checks: Sequence["Check"]) -> None:
-    """Print a line for each check."""
+def show_checks(checks: Sequence["Check"], mended: Sequence[str]) -> None:
+    """Print what was mended, and a line for each check."""
+    show_lines([f"mended {what}" for what in mended])
     for check in checks:
         say(f"{'FAILED' if check.problem else 'ok':6} {check.name}: {check.problem or check.detail}")

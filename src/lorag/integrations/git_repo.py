@@ -1,10 +1,37 @@
 """The few git commands that a workspace needs; git itself is a prerequisite of lorag."""
 
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from lorag.errors import StoreFailed
+from lorag.errors import StoreFailed, WorkspaceError
+
+_OF_ANOTHER_REPOSITORY = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_QUARANTINE_PATH",
+    "GIT_IMPLICIT_WORK_TREE",
+)
+"""The variables that tell git which repository to use; git itself sets them for its hooks."""
+
+# A workspace's commits hold pointers that code wrote, unattended: nobody is there to sign them or to answer a hook, and
+# what a user ignores in all repositories is not meant for them.
+_UNATTENDED = (
+    "-c",
+    "commit.gpgSign=false",
+    "-c",
+    f"core.hooksPath={os.devnull}",
+    "-c",
+    f"core.excludesFile={os.devnull}",
+)
 
 
 def is_repository_root(root: Path) -> bool:
@@ -12,9 +39,37 @@ def is_repository_root(root: Path) -> bool:
     return (root / ".git").exists()
 
 
+def is_bare_repository(root: Path) -> bool:
+    """Whether the folder is the inside of a git repository, as a server keeps one."""
+    return (root / "HEAD").is_file() and (root / "objects").is_dir() and (root / "refs").is_dir()
+
+
 def init_repository(root: Path) -> None:
-    """Create an empty git repository on branch main."""
+    """Create an empty git repository on branch main, in which the user's rules for all repositories ignore nothing."""
     _git(root, "init", "--quiet", "--initial-branch=main")
+    # DVC, too, refuses to version what is ignored.
+    _git(root, "config", "core.excludesFile", os.devnull)
+
+
+@contextmanager
+def no_other_repository() -> Iterator[None]:
+    """Let libraries in this process find the repository by its folder, whatever the environment names."""
+    hidden = {name: os.environ.pop(name) for name in _OF_ANOTHER_REPOSITORY if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+def refuse_ignored(root: Path, paths: Sequence[str]) -> None:
+    """Raise WorkspaceError if git ignores one of the paths, which a refresh commits."""
+    if is_repository_root(root) and (found := ignored(root, paths)):
+        raise WorkspaceError(
+            f"git ignores {found[0]} here, which a refresh commits",
+            where=str(root),
+            do=f"remove the rule that `git check-ignore -v {found[0]}` shows; if it is for all repositories, "
+            "run `git config core.excludesFile /dev/null` here",
+        )
 
 
 def head_commit(root: Path) -> str | None:
@@ -41,11 +96,14 @@ def unignored(root: Path) -> list[str]:
 
 
 def commit(root: Path, paths: Sequence[str], message: str) -> bool:
-    """Commit these paths and nothing else that may be staged; return False if they hold no change."""
-    _git(root, "add", "--", *paths)
+    """Commit these paths and nothing else that may be staged; return False if they hold no change.
+
+    No hook runs and nothing is signed.
+    """
+    _git(root, *_UNATTENDED, "add", "--", *paths)
     if not _git(root, "status", "--porcelain", "--", *paths).strip():
         return False
-    _git(root, *_identity(root), "commit", "--quiet", "--no-verify", "-m", message, "--", *paths)
+    _git(root, *_UNATTENDED, *_identity(root), "commit", "--quiet", "--no-verify", "-m", message, "--", *paths)
     return True
 
 
@@ -58,21 +116,37 @@ def user_name(root: Path) -> str | None:
 
 
 def _identity(root: Path) -> list[str]:
-    # A fresh machine has no git identity; the workspace's own commits must not fail because of that.
-    try:
-        _git(root, "config", "user.email")
-    except StoreFailed:
-        return ["-c", "user.name=lorag", "-c", "user.email=lorag@localhost"]
-    return []
+    # A fresh machine has no git identity, or half of one; the workspace's own commits must not fail because of that.
+    found = []
+    for key, ours in (("user.name", "lorag"), ("user.email", "lorag@localhost")):
+        try:
+            known = _git(root, "config", key).strip()
+        except StoreFailed:
+            known = ""
+        found += [] if known else ["-c", f"{key}={ours}"]
+    return found
 
 
 def _git(root: Path, *arguments: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY}
     try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True, timeout=120)
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=root,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=True,
+            timeout=120,
+        )
     except FileNotFoundError as error:
         raise StoreFailed("git is not installed", do="install git") from error
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         # The output of a command that timed out may be bytes, or None.
         said = error.stderr.strip()[:300] if isinstance(error.stderr, str) else "no answer within 120 s"
-        raise StoreFailed(f"git {arguments[0]} failed: {said}", where=str(root)) from error
+        command = next(
+            part for before, part in zip(("", *arguments), arguments, strict=False) if part != "-c" != before
+        )
+        raise StoreFailed(f"git {command} failed: {said}", where=str(root)) from error
     return done.stdout

@@ -1,6 +1,7 @@
 """The adapters that releases name, each in a folder named by its sha256."""
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping
@@ -9,11 +10,14 @@ from pathlib import Path
 
 from lorag.digests import digest_of
 from lorag.errors import IntegrityFailed, StoreFailed
-from lorag.releases.durable import fsync_folder
+from lorag.failpoints import reach
+from lorag.releases.durable import fsync_folder, write_json_durably
 from lorag.releases.record import Release
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
+SUMS = "sha256.json"
+"""The file with the sha256 of each file beside it."""
 
 
 def adapter_sha256(folder: Path) -> str:
@@ -36,15 +40,20 @@ class AdapterShelf:
         An adapter that is there and intact is not changed. Raises StoreFailed if it cannot be written.
         """
         aside = self.folder / ".incoming"
+        reach("adapter.before")
         try:
             # One name for all attempts, so that this removes what a killed one left.
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True)
             for name, path in files.items():
                 _copy_durably(path, aside / name)
+                reach("adapter.copied")
+            write_json_durably(aside / SUMS, {name: _file_sha256(aside / name) for name in files})
             fsync_folder(aside)
             sha256 = adapter_sha256(aside)
+            reach("adapter.synced")
             self._put(aside, sha256)
+            reach("adapter.after")
         except OSError as error:
             raise StoreFailed(
                 f"cannot keep the adapter: {error.strerror or error}", where=str(self.folder), do="free disk space"
@@ -58,8 +67,11 @@ class AdapterShelf:
         folder = self.folder / sha256
         if not folder.is_dir():
             raise IntegrityFailed("the adapter is not there", where=sha256[:12], do=_MEND)
-        if adapter_sha256(folder) != sha256:
-            raise IntegrityFailed("the adapter is not what was published", where=sha256[:12], do=_MEND)
+        is_published = adapter_sha256(folder) == sha256
+        altered = _altered_file(folder)
+        if altered or not is_published:
+            named = f": bytes changed in {altered}" if altered else ""
+            raise IntegrityFailed(f"the adapter is not what was published{named}", where=sha256[:12], do=_MEND)
         return folder
 
     def holds(self, sha256: str) -> bool:
@@ -96,6 +108,20 @@ def _copy_durably(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
     with target.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def _altered_file(folder: Path) -> str | None:
+    """Return the name of a file that is not what was kept; None if all are, or if an earlier version kept them."""
+    try:
+        sums = dict(json.loads((folder / SUMS).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError):
+        return SUMS
+    for name, sha256 in sums.items():
+        if not (folder / name).is_file() or _file_sha256(folder / name) != sha256:
+            return str(name)
+    return None
 
 
 def _file_sha256(path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from lorag.errors import Busy
+from lorag.failpoints import reach
 
 
 def write_json_durably(path: Path, value: Any) -> None:
@@ -21,12 +22,23 @@ def replace_durably(path: Path, text: str) -> None:
     """Replace `path` atomically: temporary file, fsync, rename, fsync of the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
+    kind = _kind(path)
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
+        reach(f"{kind}.written")
         os.fsync(file.fileno())
+    reach(f"{kind}.synced")
     temporary.replace(path)
+    reach(f"{kind}.renamed")
     fsync_folder(path.parent)
+
+
+def _kind(path: Path) -> str:
+    """Return the first word of the failpoints of a file."""
+    if path.parent.name == "releases":
+        return "record"
+    return {"current.json": "pointer"}.get(path.name, path.stem.rpartition(".")[2])
 
 
 def fsync_folder(folder: Path) -> None:

@@ -1,7 +1,11 @@
 """The releases of a workspace on disk, and the small file that names the served one."""
 
+import fcntl
 import json
-from collections.abc import Sequence
+import logging
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,19 +14,25 @@ from lorag.errors import Busy, IntegrityFailed, NotThere, WorkspaceError
 from lorag.releases.durable import fsync_folder, write_json_durably
 from lorag.releases.record import Release
 
+logger = logging.getLogger(__name__)
+
+POINTER = "current.json"
+"""The name of the file that names the served release."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReleaseShelf:
     """A shelf with one file `folder/releases/<id>.json` for each release, and `folder/current.json`, the pointer.
 
-    Writers hold the workspace's lock; readers need none, because every file is replaced whole.
+    Writers hold the workspace's lock; readers need none, because every file is replaced whole. A reader that keeps a
+    release open holds it, so that no writer drops it meanwhile.
     """
 
     folder: Path
 
     @property
     def _pointer(self) -> Path:
-        return self.folder / "current.json"
+        return self.folder / POINTER
 
     def releases(self) -> list[Release]:
         """Return the readable releases, newest generation first, without damaged records (see `damaged`)."""
@@ -40,7 +50,25 @@ class ReleaseShelf:
         except FileNotFoundError:
             return None
         except (KeyError, TypeError) as error:
-            raise IntegrityFailed("damaged pointer to the served release", where=self._pointer.name) from error
+            raise IntegrityFailed("damaged pointer to the served release", where=POINTER, do=_POINT) from error
+        except IntegrityFailed as error:
+            raise IntegrityFailed(
+                f"damaged pointer to the served release: {error.what}", where=POINTER, do=_POINT
+            ) from error
+
+    def pointed_id(self) -> str | None:
+        """Return what `served_id` returns; None for a damaged pointer too, which names nothing that could be lost."""
+        try:
+            return self.served_id()
+        except IntegrityFailed:
+            return None
+
+    def used_id(self) -> str | None:
+        """Return the id of the release that is read: that of the pointer, or the newest if the pointer is damaged."""
+        try:
+            return self.served_id()
+        except IntegrityFailed:
+            return next((release.id for release in self.releases()), None)
 
     def pointed_at_s(self) -> float:
         """Return when the pointer last moved, in seconds since 1970; raises FileNotFoundError if it never was."""
@@ -55,8 +83,10 @@ class ReleaseShelf:
         """Return the served release, or the newest if the pointer or its release is damaged; None before the first."""
         try:
             return self.served()
-        except (IntegrityFailed, WorkspaceError):
-            return next(iter(self.releases()), None)
+        except (IntegrityFailed, WorkspaceError) as error:
+            newest = next(iter(self.releases()), None)
+            logger.warning("%s; the newest whole release is %s", error, newest.id if newest else "none")
+            return newest
 
     def read(self, release_id: str) -> Release:
         """Return the release of that id; raises NotThere for an unknown one."""
@@ -80,30 +110,82 @@ class ReleaseShelf:
 
     def point_at(self, release: Release, *, expected_served: str | None) -> None:
         """Serve a release that is on the shelf, by compare and swap; raises Busy as `publish` does."""
-        try:
-            served = self.served_id()
-        except IntegrityFailed:
-            # A damaged pointer names nothing that could be lost.
-            served = expected_served
-        if served != expected_served:
+        served = self.pointed_id()
+        if served is not None and served != expected_served:
             raise Busy(
                 f"{served} was published meanwhile, not {expected_served}", do="run the command again on the new state"
             )
         write_json_durably(self._pointer, {"release": release.id, "generation": release.generation})
 
+    @contextmanager
+    def hold(self, release_id: str) -> Iterator[None]:
+        """Keep a release on the shelf while the context lasts, also if many newer ones are published meanwhile.
+
+        The kernel frees it if this process ends. Read the record inside: the release may have gone just before. Where
+        nothing can be written, as from a read-only copy, nothing is held.
+        """
+        with suppress(OSError):
+            self._reader(release_id).parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            descriptor = os.open(self._reader(release_id), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            yield
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(descriptor)
+
     def retain(self, n_newest: int) -> list[Release]:
-        """Forget all but the newest releases and the served one; return those that stay, newest first."""
-        served = self.served_id()
+        """Forget all but the newest releases, the served one and those that a reader holds.
+
+        Returns those that stay, newest first.
+        """
+        served = self.pointed_id()
         releases = self.releases()
         keep = [r for i, r in enumerate(releases) if i < n_newest or r.id == served]
-        self._delete([release for release in releases if release not in keep])
-        return keep
+        return self._drop([release for release in releases if release not in keep])
 
-    def _delete(self, releases: Sequence[Release]) -> None:
+    def forget(self, release_ids: Collection[str]) -> list[Release]:
+        """Forget these releases, and every record that cannot be read; return those that stay, newest first."""
+        for path in self._paths():
+            if path.stem in release_ids or isinstance(self._try_read(path), IntegrityFailed):
+                path.unlink(missing_ok=True)
+        fsync_folder(self.folder / "releases")
+        return self.releases()
+
+    def _drop(self, releases: Sequence[Release]) -> list[Release]:
+        """Delete the records of the releases that nobody holds, and return all that are left, newest first."""
         for release in releases:
-            (self.folder / "releases" / f"{release.id}.json").unlink(missing_ok=True)
+            with self._held_by_nobody(release.id) as is_free:
+                if is_free:
+                    (self.folder / "releases" / f"{release.id}.json").unlink(missing_ok=True)
+                    self._reader(release.id).unlink(missing_ok=True)
         if releases:
             fsync_folder(self.folder / "releases")
+        return self.releases()
+
+    @contextmanager
+    def _held_by_nobody(self, release_id: str) -> Iterator[bool]:
+        """Yield whether no reader holds the release; while the context lasts, one that comes has to wait."""
+        try:
+            descriptor = os.open(self._reader(release_id), os.O_RDWR)
+        except FileNotFoundError:
+            # It was never opened; a reader that opens it just now finds no record, and takes another one.
+            yield True
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+        finally:
+            os.close(descriptor)
+
+    def _reader(self, release_id: str) -> Path:
+        return self.folder / "readers" / f"{release_id}.lock"
 
     def _paths(self) -> list[Path]:
         return sorted((self.folder / "releases").glob("[0-9]*.json"))
@@ -113,6 +195,9 @@ class ReleaseShelf:
             return Release.from_json(_read_json(path), where=path.name)
         except IntegrityFailed as error:
             return error
+
+
+_POINT = "run `lorag refresh`, `lorag rollback` or `lorag doctor --mend`, each of which writes it anew"
 
 
 def _read_json(path: Path) -> Any:

@@ -175,7 +175,7 @@ class Desk:
     def releases(self, access: Access) -> dict[str, Any]:
         """Return the retained releases, newest first; sizes only for a caller who may read everything."""
         shelf = ReleaseShelf(self.workspace.state)
-        served = shelf.served_id()
+        served = shelf.used_id()
         listed = []
         for release in shelf.releases():
             entry = {"id": release.id, "generation": release.generation, "created_utc": release.created_utc}
@@ -219,7 +219,7 @@ class Desk:
                 self._refuse_adapter(kind, access, live.served.release, live.served)
                 yield _Opened(live, access)
             return
-        if ReleaseShelf(self.workspace.state).served_id() is None:
+        if ReleaseShelf(self.workspace.state).used_id() is None:
             raise NothingServed("nothing is served yet", do="run `lorag refresh`")
         with (
             self.live.use(None) as current,

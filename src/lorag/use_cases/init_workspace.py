@@ -12,7 +12,7 @@ from lorag.integrations.models.files import resolve_model
 from lorag.params_file import load_params
 from lorag.use_cases.change_params import change_params
 from lorag.use_cases.retrain.starting_adapter import write_starts
-from lorag.workspace import COMMITTED, Workspace, find_workspace
+from lorag.workspace import COMMITTED, Workspace, find_workspace, refuse_unusable_path
 
 IGNORED = "/.lorag/\n/artifacts/\n/reports/comparison.html\n"
 SOURCE = "data/source"
@@ -81,6 +81,7 @@ def template(name: str) -> Path:
 
 
 def _refuse_unusable(root: Path, source: Path, questions: Path | None) -> None:
+    refuse_unusable_path(root)
     if root.exists() and not root.is_dir():
         raise WorkspaceError("not a folder", where=str(root), do="name a folder to make")
     if root == Path(root.anchor):
@@ -88,18 +89,15 @@ def _refuse_unusable(root: Path, source: Path, questions: Path | None) -> None:
     for name in ("params.yaml", "dvc.yaml", ".dvc"):
         if (root / name).exists():
             raise WorkspaceError(f"there already is a {name}", where=str(root), do="use it, or name another folder")
+    if git_repo.is_bare_repository(root):
+        raise WorkspaceError("a bare git repository", where=str(root), do="name a folder for a clone of it, or another")
     if (outer := _workspace_around(root)) is not None:
         raise WorkspaceError(
             f"the workspace {outer} holds this folder",
             where=str(root),
             do="name a folder outside it, or use that workspace",
         )
-    if git_repo.is_repository_root(root) and (ignored := git_repo.ignored(root, COMMITTED)):
-        raise WorkspaceError(
-            f"git ignores {ignored[0]} here, which a refresh commits",
-            where=str(root),
-            do=f"remove the rule that `git check-ignore -v {ignored[0]}` shows, or name another folder",
-        )
+    git_repo.refuse_ignored(root, COMMITTED)
     if not source.exists():
         raise InputRejected("no such source", where=str(source), do="give a folder of documents or a documents.jsonl")
     if root.is_relative_to(source.resolve()):

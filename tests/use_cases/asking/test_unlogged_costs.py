@@ -52,7 +52,7 @@ def test_a_part_whose_cost_another_record_takes_is_an_entry_only_if_it_fails(wor
     assert [note.outcome for note in read_notes(workspace)] == [Outcome.REFUSED]
 
 
-def test_a_killed_training_is_an_entry_with_the_tokens_that_it_read(workspace: Workspace) -> None:
+def test_faults_16_a_killed_training_is_an_entry_with_the_tokens_that_it_read(workspace: Workspace) -> None:
     path = workspace.unlogged_costs / "retrain-1.json"
     cost = Cost(Use(wall_s=50.0, cpu_s=80.0), 0.01, "EUR")
     Note(path, EntryKind.RETRAIN, TUNED, 0.0, cost, pid=ended_process()).write()
@@ -85,7 +85,7 @@ def test_an_update_that_ended_logs_what_others_left_and_forgets_its_own(workspac
     assert (refused.outcome, refused.kind) == (Outcome.REFUSED, EntryKind.REFRESH)
 
 
-def test_what_was_published_and_could_not_be_logged_is_an_entry_of_the_next_update(workspace: Workspace) -> None:
+def test_faults_16_what_was_published_and_not_logged_is_an_entry_of_the_next_update(workspace: Workspace) -> None:
     costs = UnloggedCosts(workspace, PARAMS)
     with costs.meter(EntryKind.REFRESH):
         pass

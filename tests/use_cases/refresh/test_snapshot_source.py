@@ -226,7 +226,7 @@ SWAPS = {
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["file to folder", "folder to file"])
 @pytest.mark.parametrize("case", SWAPS)
-def test_a_file_and_a_folder_may_take_each_others_name(case: str, reverse: bool, tmp_path: Path) -> None:
+def test_faults_13_a_file_and_a_folder_may_take_each_others_name(case: str, reverse: bool, tmp_path: Path) -> None:
     before, after = reversed(SWAPS[case]) if reverse else SWAPS[case]
     copy = tmp_path / "copy"
     snapshot_folder(plant(tmp_path / "before", before), copy, knowledge())

@@ -68,7 +68,7 @@ def test_other_files_of_the_same_models_are_noticed_and_a_refresh_follows_them(o
         assert served.release.id == second.id
 
 
-def test_a_model_that_cannot_be_found_is_named(served: Place) -> None:
+def test_faults_3_a_model_that_cannot_be_found_is_named(served: Place) -> None:
     served.model.rename(served.model.with_name("gone"))
     found = status(served)
     assert found.to_json()["up_to_date"]

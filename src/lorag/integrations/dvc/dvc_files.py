@@ -1,12 +1,18 @@
 """DVC's own files, read without DVC, whose import takes a second: what they say, and whether it is still there."""
 
 import configparser
+import hashlib
 import json
+import os
 import re
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 _STAGE = re.compile(r"^  (?P<name>[^\s:][^:]*):\s*$", re.MULTILINE)
+_OUTPUT = re.compile(
+    r"^    - path: (?P<path>artifacts/\S+)\n      hash: md5\n      md5: (?P<md5>[0-9a-f]{32})$", re.MULTILINE
+)
 _MD5 = re.compile(r"\bmd5: (?P<oid>[0-9a-f]{32}(?:\.dir)?)\b")
 
 
@@ -26,6 +32,32 @@ def stored_objects(root: Path, text: str) -> list[str]:
     """
     objects = _cache_folder(root) / "files" / "md5"
     return sorted({oid for found in _MD5.finditer(text) for oid in _with_content(found["oid"], objects)})
+
+
+def altered_objects(root: Path) -> list[str]:
+    """Return the objects in the workspace's cache whose bytes are not those of their name, as paths below `root`.
+
+    Only those are read that dvc.lock or a `.dvc` file of the data names.
+    """
+    texts = [_read(root / "dvc.lock"), *(_read(path) for path in sorted((root / "data").glob("*.dvc")))]
+    objects = _cache_folder(root) / "files" / "md5"
+    paths = (objects / oid[:2] / oid[2:] for oid in stored_objects(root, "\n".join(texts)))
+    return [os.path.relpath(path, root) for path in paths if _md5(path) != _md5_in(path)]
+
+
+def altered_outputs(root: Path, names: Collection[str]) -> list[str]:
+    """Return which of these stages' output files are there and not as dvc.lock has them, as paths below `root`."""
+    found = _OUTPUT.finditer(locked_stages(root, names))
+    return [one["path"] for one in found if (root / one["path"]).is_file() and _md5(root / one["path"]) != one["md5"]]
+
+
+def _md5_in(path: Path) -> str:
+    return (path.parent.name + path.name).removesuffix(".dir")
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest()
 
 
 def _with_content(oid: str, objects: Path) -> Iterator[str]:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lorag import errors
+from lorag.integrations.dvc.adapted import adapted_libraries
 from lorag.integrations.dvc.stage_process import stages_run_by_process
+from lorag.integrations.git_repo import no_other_repository
 from lorag.integrations.machine.process_tree import end_with
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ STAGE_ERROR_FILE = "LORAG_STAGE_ERROR_FILE"
 
 STAGE_CALLER = "LORAG_STAGE_CALLER"
 """The variable with the id of the process that a stage works for; a shell may run between the two."""
+
+
+SAFE_PATH = "PYTHONSAFEPATH"
+"""The variable that keeps Python from importing files of the working folder, such as a user's calendar.py."""
 
 
 def init_dvc(root: Path) -> None:
@@ -59,13 +65,27 @@ def _add_remote(config_file: Path, url: str) -> None:
 def config_after_a_move(root: Path) -> tuple[str, str] | None:
     """Where the workspace was when `init_dvc` named its remote, and a `.dvc/config` that names it where it is now.
 
-    None where that is the same, and where another remote has taken its place.
+    None where that is the same, where a workspace is still there, of which this one is a clone, and where another
+    remote has taken its place.
     """
-    text = (root / ".dvc" / "config").read_text(encoding="utf-8")
+    try:
+        text = (root / ".dvc" / "config").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
     found = _REMOTE_URL.search(text)
-    if found is None or Path(found["root"]) == root:
+    if found is None or Path(found["root"]) == root or Path(found["root"], ".dvc").is_dir():
         return None
     return found["root"], text[: found.start("root")] + str(root) + text[found.end("root") :]
+
+
+def lost_remote(root: Path) -> str | None:
+    """Return what is wrong with the remote that `init_dvc` named, and what to do; None if nothing is."""
+    if (moved := config_after_a_move(root)) is None:
+        return None
+    return (
+        f"the remote `workspace` is {moved[0]}/.dvc/cache, which is not there any more; if this workspace was moved, "
+        f"run `lorag upgrade`; if it is a clone, run `dvc remote modify workspace url` with the place of the original"
+    )
 
 
 def track(root: Path, path: Path) -> str:
@@ -105,6 +125,8 @@ def reproduce(root: Path, targets: Sequence[str], *, alone: bool = False, light:
             if error_file.exists():
                 raise _error_of_stage(json.loads(error_file.read_text(encoding="utf-8"))) from error
             raise _store_failed(f"dvc repro failed: {_root_cause(error)}") from error
+        except OSError as error:
+            raise _store_failed(f"dvc repro failed: {error.strerror or error}") from error
 
 
 def is_stale(root: Path, target: str) -> bool:
@@ -203,10 +225,11 @@ def _root_cause(error: BaseException) -> BaseException:
 @contextmanager
 def _stage_environment(folder: Path) -> Iterator[Path]:
     # Stages call `python`: it has to be this one, whether or not its environment is activated.
-    before = {name: os.environ.get(name) for name in ("PATH", STAGE_ERROR_FILE, STAGE_CALLER)}
+    before = {name: os.environ.get(name) for name in ("PATH", STAGE_ERROR_FILE, STAGE_CALLER, SAFE_PATH)}
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ[STAGE_ERROR_FILE] = str(folder / "error.json")
     os.environ[STAGE_CALLER] = str(os.getpid())
+    os.environ[SAFE_PATH] = "1"
     try:
         yield folder / "error.json"
     finally:
@@ -227,7 +250,13 @@ def _quiet(root: Path) -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with chdir(root), Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        with (
+            no_other_repository(),
+            adapted_libraries(),
+            chdir(root),
+            Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+            redirect_stdout(nowhere),
+        ):
             yield
     finally:
         logger.setLevel(level)

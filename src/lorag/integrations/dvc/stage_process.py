@@ -83,7 +83,7 @@ def start_stage_process() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", STAGES_MODULE, SERVE, str(theirs.fileno()), str(os.getpid())],
+            [sys.executable, "-P", "-m", STAGES_MODULE, SERVE, str(theirs.fileno()), str(os.getpid())],
             pass_fds=[theirs.fileno()],
             # Not in the group that a terminal interrupts: this process ends it, and it has nothing to say of its own.
             process_group=0,

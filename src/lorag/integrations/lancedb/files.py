@@ -58,13 +58,13 @@ def drop_manifests(table: Path, keep: Collection[int]) -> int:
     return len(dropped)
 
 
-def set_aside_broken_manifests(table: Path) -> int:
-    """Rename manifests without their closing magic number; return the number renamed.
+def set_aside_broken_manifests(table: Path, altered: Collection[str] = ()) -> int:
+    """Rename manifests without their closing magic number, and those that `altered` names; return the number renamed.
 
     LanceDB writes them in one piece, so such a file is damage and not a write in progress. While it is the newest, no
     version of the table opens.
     """
-    broken = [path for path in _manifests(table) if not _is_whole(path)]
+    broken = [path for path in _manifests(table) if path.name in altered or not _is_whole(path)]
     for path in broken:
         logger.warning("set aside a broken manifest of %s: %s", table.name, path.name)
         path.rename(path.with_suffix(".broken"))

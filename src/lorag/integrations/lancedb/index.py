@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lorag.errors import IntegrityFailed, LoragError, StoreFailed
+from lorag.failpoints import reach
 from lorag.integrations.lancedb.ann import PROBES, update_indexes
 from lorag.integrations.lancedb.files import drop_manifests, import_lancedb, set_aside_broken_manifests, sync_tree
 from lorag.integrations.lancedb.probe import missing_ids, select_ids
@@ -24,6 +25,7 @@ from lorag.integrations.lancedb.rows import (
     rows_from,
     schema_of,
 )
+from lorag.integrations.lancedb.sums import altered_files, altered_files_of, sums_file, write_sums
 from lorag.integrations.word_files import WordFiles
 from lorag.knowledge.documents import Chunk
 from lorag.params import StoreKind
@@ -71,8 +73,10 @@ class LanceDbIndex:
                 _check_dimension(base, dimension)
                 table = self._restored(base)
                 _delete(table, [*remove, *(row.chunk.id for row in add)])
+                reach("apply.deleted")
             if add:
                 _insert(table, add, dimension, progress)
+                reach("apply.inserted")
             update_indexes(table, self._ann_from_rows)
             ref = IndexRef(StoreKind.LANCEDB, name, generation, table.version, dimension)
             self._words.write(
@@ -113,9 +117,16 @@ class LanceDbIndex:
             return sorted(chunks_from(search.select(CHUNK_COLUMNS).to_arrow()), key=lambda chunk: chunk.id)
 
     def count(self, ref: IndexRef, *, expected: int | None = None) -> int:
+        """See `IndexStore`; it reads a column of every file, and looks into the text index."""
+        with self._errors(ref.name, IntegrityFailed):
+            count = int(self._pin(ref).count_rows("id != ''"))
+        self.search_text(ref, "a", 1)
+        return count
+
+    def altered_files(self, ref: IndexRef) -> list[str]:
         """See `IndexStore`."""
         with self._errors(ref.name, IntegrityFailed):
-            return int(self._pin(ref).count_rows())
+            return altered_files_of(self._path(ref.name), ref.version)
 
     def search_vector(
         self, ref: IndexRef, vector: Vector, k: int, *, where: Filter = Filter(), exact: bool = False
@@ -166,6 +177,7 @@ class LanceDbIndex:
     def make_durable(self, ref: IndexRef) -> None:
         """See `IndexStore`; LanceDB itself never calls fsync."""
         with self._errors(ref.name, StoreFailed):
+            write_sums(self._path(ref.name))
             sync_tree(self._path(ref.name))
             self._words.make_durable(ref)
 
@@ -177,7 +189,9 @@ class LanceDbIndex:
                 versions = {ref.version for ref in keep if ref.name == name}
                 if versions:
                     self._drop_versions(name, versions)
+                    write_sums(self._path(name))
                 else:
+                    sums_file(self._path(name)).unlink(missing_ok=True)
                     self._connect().drop_table(name)
             self._words.drop_all_but(keep)
 
@@ -228,7 +242,9 @@ class LanceDbIndex:
 
     def _set_aside_broken(self, name: str) -> bool:
         # A manifest of zeros even opens, as a table without columns.
-        found = set_aside_broken_manifests(self._path(name)) > 0
+        table = self._path(name)
+        altered = {Path(each).name for each in altered_files(table) if each.startswith("_versions/")}
+        found = set_aside_broken_manifests(table, altered) > 0
         if found:
             self._connection = None
         return found
@@ -264,6 +280,7 @@ class LanceDbIndex:
         # client cleans up only after it has merged files and extended indexes, and so it finds none.
         table.delete("true")
         newest = table.version
+        reach("publish.deleted")
         drop_manifests(self._path(name), versions | {newest})
         # A connection remembers manifests, and would protect the files that they name.
         self._connection = None

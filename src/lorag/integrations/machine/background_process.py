@@ -1,8 +1,10 @@
 """Processes that outlive the command that starts them; a record identifies each, even if its pid is used again."""
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -46,6 +48,10 @@ class BackgroundShelf:
             return None
         return found if _process_of(found) else None
 
+    def is_recorded(self, name: str) -> bool:
+        """Return whether a process of that name was started and not stopped, whether or not it still runs."""
+        return self._record(name).is_file()
+
     def start(
         self,
         name: str,
@@ -80,8 +86,26 @@ class BackgroundShelf:
         process = _process_of(found) if found else None
         if process is not None:
             _end(process)
+        self.end_leftovers(name)
         self._record(name).unlink(missing_ok=True)
         return process is not None
+
+    def end_leftovers(self, name: str) -> None:
+        """End what a process of that name has started and left behind: a killed one takes no child with it.
+
+        Its children are in its session, whose number the system gives to no other one as long as they run.
+        """
+        try:
+            record = Background(**json.loads(self._record(name).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return
+        if psutil.pid_exists(record.pid):
+            return
+        left = [process for process in psutil.process_iter() if _session_of(process) == record.pid]
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=STOP_S)
 
     def failed(self, name: str) -> StoreFailed:
         """Return the error for a process that ended unexpectedly, with its last output."""
@@ -101,6 +125,13 @@ def _process_of(record: Background) -> psutil.Process | None:
             return None
         return None if process.status() == psutil.STATUS_ZOMBIE else process
     except psutil.NoSuchProcess:
+        return None
+
+
+def _session_of(process: psutil.Process) -> int | None:
+    try:
+        return os.getsid(process.pid)
+    except (ProcessLookupError, PermissionError):
         return None
 
 

@@ -3,6 +3,21 @@
 import socket
 import urllib.error
 import urllib.request
+from collections.abc import MutableMapping
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_NO_PROXY = ("NO_PROXY", "no_proxy")
+
+
+def leave_out_proxies(environment: MutableMapping[str, str]) -> None:
+    """Name this machine in NO_PROXY, so that no client asks a proxy for the servers that lorag starts here.
+
+    Child processes that get this environment are spared, too.
+    """
+    known = [name.strip() for variable in _NO_PROXY for name in environment.get(variable, "").split(",")]
+    value = ",".join(dict.fromkeys(name for name in (*known, *_LOOPBACK) if name))
+    for variable in _NO_PROXY:
+        environment[variable] = value
 
 
 def is_free(port: int) -> bool:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from lorag.errors import StoreFailed
 from lorag.integrations.mlflow.notes import described
+from lorag.integrations.sqlite_url import sqlite_url
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,7 +59,7 @@ def locate_tracking(state: Path, environ: Mapping[str, str]) -> TrackingLocation
     if uri := environ.get("MLFLOW_TRACKING_URI", "").strip():
         return TrackingLocation(uri, None)
     folder = state.resolve() / "mlflow"
-    return TrackingLocation(f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri())
+    return TrackingLocation(sqlite_url(folder / "mlflow.db"), (folder / "artifacts").as_uri())
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +228,28 @@ def connect(location: TrackingLocation) -> "MlflowClient":
     for name in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(name).setLevel(logging.WARNING)
     if location.uri.startswith("sqlite:///"):
-        Path(location.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(location.uri.removeprefix("sqlite:///")).parent
+        # It may be a link to a folder that is not there yet.
+        folder.resolve().mkdir(parents=True, exist_ok=True)
+        with _default_artifacts(folder):
+            return MlflowClient(tracking_uri=location.uri)
     return MlflowClient(tracking_uri=location.uri)
+
+
+@contextmanager
+def _default_artifacts(folder: Path) -> Iterator[None]:
+    """Name the place of MLflow's own first experiment, which nobody uses, while a client is made.
+
+    MLflow puts it into SQL as it is, and by default it is below the working folder, whose name may have quotes.
+    """
+    name = "_MLFLOW_SERVER_ARTIFACT_ROOT"
+    is_set = name in os.environ
+    os.environ.setdefault(name, str(folder / "artifacts"))
+    try:
+        yield
+    finally:
+        if not is_set:
+            del os.environ[name]
 
 
 def find_experiment(client: "MlflowClient", name: str, location: TrackingLocation) -> str:

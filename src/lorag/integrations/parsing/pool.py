@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from lorag.errors import LoragError
+from lorag.errors import StoreFailed
 from lorag.integrations.parsing.process import read_frame, write_frame
 from lorag.knowledge.documents import Reason
 from lorag.knowledge.formats import ParseResult, Quarantine, result_from_json
@@ -34,7 +34,7 @@ class ParserProcess:
         """Return the parsed document, or a Quarantine.
 
         The reason is `parser_limit` if the child took too long, used too much memory or died. It is `parser_failed` if
-        the child's answer cannot be read. Raises LoragError if the child does not start.
+        the child's answer cannot be read. Raises StoreFailed if the child does not start.
         """
         child = self._child or self._start()
         overtime = threading.Event()
@@ -78,7 +78,7 @@ class ParserProcess:
         self._child = child
         if ready is None:
             code = self._stop()
-            raise LoragError(
+            raise StoreFailed(
                 f"the parser process does not start ({_name_exit(code)})",
                 do="check that Python may start processes and has memory left",
             )

@@ -32,7 +32,17 @@ def ensure_work_pool(name: str, api: str) -> None:
 
 def deploy_file(prefect_file: Path, root: Path, environment: Mapping[str, str]) -> None:
     """Register all deployments of a prefect.yaml, existing ones again; placeholders come from `environment`."""
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(prefect_file)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "prefect",
+        "--no-prompt",
+        "deploy",
+        "--all",
+        "--prefect-file",
+        str(prefect_file),
+    ]
     done = subprocess.run(
         command, cwd=root, env=dict(environment), capture_output=True, text=True, timeout=600, check=False
     )

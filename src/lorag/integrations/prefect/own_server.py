@@ -25,6 +25,7 @@ from lorag.errors import StoreFailed
 from lorag.integrations.machine.local_http import answers
 from lorag.integrations.machine.process_tree import end_with
 from lorag.integrations.models.cache import home_folder, keep_folder
+from lorag.integrations.sqlite_url import sqlite_url
 
 OWN_API = "LORAG_OWN_PREFECT_API"
 """The variable with the address of this server, for this process and its stages."""
@@ -42,6 +43,9 @@ _SETTINGS = {
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
 }
 DATABASE = "prefect.db"
+DATABASE_URL = "PREFECT_API_DATABASE_CONNECTION_URL"
+"""The variable that names the database to a server."""
+
 _DATABASE_SETTINGS = ("PREFECT_SERVER_DATABASE_", "PREFECT_API_DATABASE_")
 _MIGRATE = """
 import asyncio
@@ -61,7 +65,7 @@ def start_own_server() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
         os.set_inheritable(listening.fileno(), True)
-        command = [sys.executable, "-m", __name__, str(listening.fileno()), str(os.getpid())]
+        command = [sys.executable, "-P", "-m", __name__, str(listening.fileno()), str(os.getpid())]
         # Not in the group that a terminal interrupts: a run that is interrupted still has to record it.
         process = subprocess.Popen(
             command, env={**os.environ, **_SETTINGS}, pass_fds=[listening.fileno()], process_group=0
@@ -128,15 +132,29 @@ def serve(descriptor: int, caller: int) -> None:
     # Thousands of classes are created, and almost none is freed: looking for garbage takes a fifth of the time.
     gc.disable()
     import uvicorn
+
+    if not names_database(os.environ):
+        home = Path(os.environ["PREFECT_HOME"])
+        _provide_database(home / DATABASE)
+        os.environ[DATABASE_URL] = database_url(home)
+    # Prefect reads its settings when it is imported.
     from prefect.server.api.server import create_app
 
-    if not any(name.startswith(_DATABASE_SETTINGS) for name in os.environ):
-        _provide_database(Path(os.environ["PREFECT_HOME"]) / DATABASE)
     app = create_app()
     gc.freeze()
     gc.enable()
     listening = socket.socket(fileno=descriptor)
     uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on")).run(sockets=[listening])
+
+
+def names_database(environment: Mapping[str, str]) -> bool:
+    """Return whether the environment says where a server keeps its records."""
+    return any(name.startswith(_DATABASE_SETTINGS) for name in environment)
+
+
+def database_url(home: Path) -> str:
+    """Return the address of the database in Prefect's home; Prefect's own is another file if a path has a `?`."""
+    return sqlite_url(home.absolute() / DATABASE, "sqlite+aiosqlite")
 
 
 def keep_empty_database() -> Path:
@@ -160,9 +178,8 @@ def _provide_database(path: Path) -> None:
 
 def _make_database(folder: Path) -> None:
     # In a process of its own, because Prefect keeps the first database of a process for all that follows.
-    url = f"sqlite+aiosqlite:///{folder / DATABASE}"
     subprocess.run(
-        [sys.executable, "-c", _MIGRATE], env={**os.environ, "PREFECT_API_DATABASE_CONNECTION_URL": url}, check=True
+        [sys.executable, "-P", "-c", _MIGRATE], env={**os.environ, DATABASE_URL: database_url(folder)}, check=True
     )
     with closing(sqlite3.connect(folder / DATABASE)) as connection:
         # What is in the log goes into the file, which is then copied alone.

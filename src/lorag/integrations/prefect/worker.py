@@ -23,6 +23,7 @@ from prefect.runner import _starter_engine
 from prefect.workers.process import ProcessWorker
 
 from lorag.integrations.dvc.stage_process import FORKABLE_FOR_STAGES, STAGES_MODULE, fork_stage_process
+from lorag.integrations.machine.process_tree import end_with
 from lorag.integrations.mlflow.tracking import set_up_mlflow
 from lorag.integrations.prefect.import_ahead import FORKABLE, import_ahead
 from lorag.integrations.prefect.runs import settle_leftovers
@@ -116,21 +117,23 @@ def _prepare_next() -> None:
     if _waiting:
         return
     given, order = _FORKED.Pipe(duplex=False)
-    process = _FORKED.Process(target=_run_engine, args=(given,))
+    process = _FORKED.Process(target=_run_engine, args=(given, os.getpid()))
     process.start()
     given.close()
     _waiting.append(_Waiting(process, order))
 
 
-def _run_engine(given: Connection) -> None:
+def _run_engine(given: Connection, worker: int) -> None:
     """Import what is left, wait for a run, do what `python -m prefect.engine` does, end what it may have left running.
 
-    If the worker ends before there is a run, so does this process.
+    If the worker ends, so does this process, with or without a run.
     """
     os.setsid()
     # While this process has no other thread.
     stages = importlib.import_module(STAGES_MODULE)
     fork_stage_process(stages.run_here, stages.import_threaded)
+    # It looks from a thread, and the worker is not the parent of this process.
+    end_with(worker)
     import_ahead()
     try:
         environment, folder = given.recv()

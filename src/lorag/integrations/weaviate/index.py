@@ -196,6 +196,10 @@ class WeaviateIndex:
         )
         return retrying(count_once)
 
+    def altered_files(self, ref: IndexRef) -> list[str]:
+        """See `IndexStore`."""
+        return []
+
     def search_vector(
         self, ref: IndexRef, vector: Vector, k: int, *, where: Filter = Filter(), exact: bool = False
     ) -> list[Hit]:

@@ -132,10 +132,16 @@ class IndexStore(Protocol):
         """Return every chunk of the generation that the filter selects, sorted by id."""
 
     def count(self, ref: IndexRef, *, expected: int | None = None) -> int:
-        """Return the number of rows of the generation.
+        """Return the number of rows of the generation; raise IntegrityFailed if a file that a search reads is gone.
 
         A store of several nodes may have lost one of them. If there are not `expected` rows at once, it waits for the
         seconds in which the other nodes catch up with what they had confirmed together.
+        """
+
+    def altered_files(self, ref: IndexRef) -> list[str]:
+        """Return the files of the generation whose bytes are not those that `make_durable` found, by name.
+
+        A store on a server keeps its files itself, and returns none.
         """
 
     def search_vector(

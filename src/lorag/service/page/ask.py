@@ -42,7 +42,7 @@ def ask_router(page: PageContext) -> APIRouter:
     ) -> Response:
         found = page.recent.find(answer)
         if found is not None:
-            view = view_answer(found, page.shelf.releases(), page.shelf.served_id(), answer)
+            view = view_answer(found, page.shelf.releases(), page.shelf.used_id(), answer)
             return _show(request, page, found.question, found.strategy, view)
         return _show(request, page, question, strategy)
 
@@ -68,7 +68,7 @@ def ask_router(page: PageContext) -> APIRouter:
         asked = Asked(now.question, now.strategy, DOOR, as_of=given.get("release", ""))
         then = page.desk.answer(asked, EVERYTHING, watch).result
         left, right = mark_differences(then.answer.text, now.answer.text)
-        releases, served = page.shelf.releases(), page.shelf.served_id()
+        releases, served = page.shelf.releases(), page.shelf.used_id()
         sides = [
             (view_answer(then, releases, served), left, "was"),
             (view_answer(now, releases, served), right, "is"),
@@ -142,7 +142,7 @@ def _stream_answer(page: PageContext, asked: Asked, watch: Watch, send: Send) ->
 def _answer(page: PageContext, asked: Asked, watch: Watch, take: Send = lambda piece: None) -> AnswerView:
     given = page.desk.answer(asked, EVERYTHING, watch, take)
     page.recent.keep(given.id, given.result)
-    return view_answer(given.result, page.shelf.releases(), page.shelf.served_id(), given.id)
+    return view_answer(given.result, page.shelf.releases(), page.shelf.used_id(), given.id)
 
 
 def _examples(page: PageContext) -> list[str]:

@@ -121,7 +121,7 @@ def _note(page: PageContext, board: Board, column: AnswerResult) -> str:
 
 
 def _draw(page: PageContext, board: Board) -> str:
-    releases, served = page.shelf.releases(), page.shelf.served_id()
+    releases, served = page.shelf.releases(), page.shelf.used_id()
 
     def view(column: AnswerResult) -> AnswerView:
         # A verdict on a half-made board would be lost with the next part.

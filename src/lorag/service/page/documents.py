@@ -39,7 +39,7 @@ def documents_router(page: PageContext) -> APIRouter:
         end: Annotated[int, Query(ge=0)] = 0,
     ) -> Response:
         def find(watch: Watch) -> tuple[ShownDocument, bool]:
-            served_id = page.shelf.served_id()
+            served_id = page.shelf.used_id()
             # The served release is open already; any other one is opened for this request.
             as_of = release if release not in ("", served_id) else None
             found = page.desk.passages(name, EVERYTHING, as_of)

@@ -59,7 +59,7 @@ def knowledge_router(page: PageContext) -> APIRouter:
 
     @router.get("/knowledge")
     def knowledge(request: Request) -> Response:
-        releases, served = page.shelf.releases(), page.shelf.served_id()
+        releases, served = page.shelf.releases(), page.shelf.used_id()
         pairs = zip(releases, [*releases[1:], None], strict=False)
         views = [_view(release, before, served) for release, before in islice(pairs, _SHOWN_RELEASES)]
         now = next((view.release for view in views if view.is_served), None)

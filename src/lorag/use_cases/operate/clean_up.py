@@ -8,6 +8,7 @@ from lorag.integrations.stores import open_store
 from lorag.params import Params
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.shelf import ReleaseShelf
+from lorag.use_cases.serve.manage_releases import verify_all
 from lorag.workspace import Workspace
 
 
@@ -27,7 +28,8 @@ def clean_up(workspace: Workspace, params: Params, environment: Mapping[str, str
     """Keep `index.retain_generations` releases and the served one, with indexes and adapters; the caller locks.
 
     Generations that were written but never published are deleted too, and adapters that no retained release names.
-    Nothing is deleted if nothing was published yet. A second call changes nothing.
+    Nothing is deleted if nothing was published yet. A second call changes nothing. In the end every byte of the served
+    release is read, because a disk may lose some without any write: raises IntegrityFailed if that is so.
     """
     shelf = ReleaseShelf(workspace.state)
     before = [release.id for release in shelf.releases()]
@@ -37,8 +39,10 @@ def clean_up(workspace: Workspace, params: Params, environment: Mapping[str, str
     store = open_store(params.index, workspace.state, environment)
     try:
         store.drop_all_but([release.index for release in kept])
+        AdapterShelf(workspace.adapters).retain(kept)
+        for served in (release for release in kept if release.id == shelf.pointed_id()):
+            verify_all(served, store, workspace)
     finally:
         store.close()
-    AdapterShelf(workspace.adapters).retain(kept)
     retained = tuple(release.id for release in kept)
     return CleanUpOutcome(tuple(name for name in before if name not in retained), retained)

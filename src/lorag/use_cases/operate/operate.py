@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,8 +20,11 @@ from lorag.workspace import Workspace
 
 START_S = 300
 """The time limit for a start: a busy machine takes a minute to start the server."""
-OWN = ("worker", "watch", "serve")
-STOP_ORDER = ("serve", "watch", "worker", "mlflow", "prefect")
+KEEPER = "keep"
+OWN = ("worker", "watch", "serve", KEEPER)
+STOP_ORDER = (KEEPER, "serve", "watch", "worker", "mlflow", "prefect")
+SERVICES = tuple(reversed(STOP_ORDER))
+_COMMANDS = {KEEPER: ("up", "--stay")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +53,54 @@ class Operation:
         return {"services": services, "deployments": list(self.deployments), "follows": list(self.follows)}
 
 
-def start_all(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> Operation:
-    """Start server, MLflow UI, deployments, worker and watcher; each is ready before the next needs it.
+def start_all(
+    workspace: Workspace, params: Params, environment: Mapping[str, str], *, only: Collection[str] = SERVICES
+) -> Operation:
+    """Start server, MLflow UI, deployments, worker, watcher and service; each is ready before the next needs it.
 
     What already runs is left running. If `PREFECT_API_URL` or `MLFLOW_TRACKING_URI` name a server elsewhere, none is
-    started in its place. If a process does not start, raises StoreFailed with the end of its log; the others go on.
+    started in its place. If a process does not start, raises StoreFailed with the end of its log, and stops what this
+    call has started. `only` names the services that are started if they do not run.
     """
     shelf = background_shelf(workspace)
+    started: list[str] = []
+    try:
+        return _start_all(workspace, params, environment, shelf, only, started)
+    except BaseException:
+        for name in STOP_ORDER:
+            if name in started:
+                shelf.stop(name)
+        raise
+
+
+def _start_all(
+    workspace: Workspace,
+    params: Params,
+    environment: Mapping[str, str],
+    shelf: BackgroundShelf,
+    only: Collection[str],
+    started: list[str],
+) -> Operation:
+    """Start what `start_all` says, and add the name of each process to `started` before it is waited for."""
+
+    def noted(service: Service) -> Service:
+        if service.started:
+            started.append(service.name)
+        return service
+
     servers = prefect_server(workspace, environment), mlflow_server(workspace, environment)
-    prefect, mlflow = (_start_server(server, shelf, workspace, environment) for server in servers)
+    for name in SERVICES:
+        shelf.end_leftovers(name)
+    for server in servers:
+        _refuse_taken_port(server, shelf, environment)
+    prefect, mlflow = [noted(_start_server(server, shelf, workspace, environment)) for server in servers]
     _wait(prefect, lambda: answers(f"{prefect.address}{servers[0].health}"), shelf)
     inherited = child_environment(workspace, environment, f"{prefect.address}/api")
     deployed = deploy_flows(workspace, params, inherited)
-    own = [_start_own(name, shelf, workspace, inherited) for name in OWN]
+    # The keeper starts servers itself, so it gets the environment as it was.
+    given = {name: environment if name == KEEPER else inherited for name in OWN}
+    wanted = [name for name in OWN if name in only or shelf.find(name)]
+    own = [noted(_start_own(name, shelf, workspace, given[name])) for name in wanted]
     for service in own:
         _wait(service, partial(is_ready, workspace, service.name), shelf)
     own = [replace(service, address=_address_of(service, workspace)) for service in own]
@@ -127,6 +165,32 @@ def is_ready(workspace: Workspace, name: str) -> bool:
     return False
 
 
+def _refuse_taken_port(server: Server, shelf: BackgroundShelf, environment: Mapping[str, str]) -> None:
+    """Raise StoreFailed if the server would have to be started on a port where something listens."""
+    if not environment.get(server.elsewhere) and not shelf.find(server.name) and not is_free(server.port):
+        raise StoreFailed(
+            f"port {server.port} is taken",
+            where=server.name,
+            do=f"set {server.port_variable} to another, or stop what listens there",
+        )
+
+
+def say_looked(workspace: Workspace) -> None:
+    """Record that the watcher has looked at the source just now."""
+    with suppress(OSError):
+        (workspace.state / "run" / _LOOKED).touch()
+
+
+def last_look_s(workspace: Workspace) -> float | None:
+    """Return how many seconds ago the watcher looked at the source; None if it never did."""
+    with suppress(OSError):
+        return round(max(0.0, time.time() - (workspace.state / "run" / _LOOKED).stat().st_mtime), 1)
+    return None
+
+
+_LOOKED = "watch.looked"
+
+
 def _start_server(
     server: Server, shelf: BackgroundShelf, workspace: Workspace, environment: Mapping[str, str]
 ) -> Service:
@@ -134,12 +198,6 @@ def _start_server(
         return Service(server.name, elsewhere.removesuffix("/api"), None, None, started=False)
     if found := shelf.find(server.name):
         return _service(found, shelf, started=False)
-    if not is_free(server.port):
-        raise StoreFailed(
-            f"port {server.port} is taken",
-            where=server.name,
-            do=f"set {server.port_variable} to another, or stop what listens there",
-        )
     server.folder.mkdir(parents=True, exist_ok=True)
     settings = {**child_environment(workspace, environment, f"{server.address}/api"), **server.settings}
     started = shelf.start(server.name, server.command, settings, server.folder, server.address)
@@ -150,7 +208,8 @@ def _start_own(name: str, shelf: BackgroundShelf, workspace: Workspace, environm
     if found := shelf.find(name):
         return _service(found, shelf, started=False)
     # Not `-m lorag.cli`: the worker's child processes would import that again.
-    command = [sys.executable, "-c", "from lorag.cli import main; main()", "--workspace", str(workspace.root), name]
+    command = [sys.executable, "-P", "-c", "from lorag.cli import main; main()", "--workspace", str(workspace.root)]
+    command += _COMMANDS.get(name, (name,))
     return _service(shelf.start(name, command, environment, workspace.root), shelf, started=True)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lorag.errors import ParamsError
+from lorag.integrations.prefect.own_server import DATABASE_URL, database_url, names_database
+from lorag.integrations.sqlite_url import sqlite_url
 from lorag.workspace import Workspace
 
 
@@ -35,9 +37,10 @@ def prefect_server(workspace: Workspace, environment: Mapping[str, str]) -> Serv
     """Return the Prefect server, with its database in the workspace's state."""
     variable = "LORAG_PREFECT_PORT"
     port = _port(variable, 4200, environment)
-    command = (sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+    command = (sys.executable, "-P", "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
     folder = workspace.state / "prefect"
-    return Server("prefect", "PREFECT_API_URL", variable, port, folder, command, "/api/health")
+    settings = {} if names_database(environment) else {DATABASE_URL: database_url(folder)}
+    return Server("prefect", "PREFECT_API_URL", variable, port, folder, command, "/api/health", settings)
 
 
 def mlflow_server(workspace: Workspace, environment: Mapping[str, str]) -> Server:
@@ -46,10 +49,10 @@ def mlflow_server(workspace: Workspace, environment: Mapping[str, str]) -> Serve
     port = _port(variable, 5000, environment)
     listen = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
     keep = (
-        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
-        *("--default-artifact-root", f"file://{folder}/artifacts", "--no-serve-artifacts"),
+        *("--backend-store-uri", sqlite_url(folder / "mlflow.db")),
+        *("--default-artifact-root", (folder / "artifacts").as_uri(), "--no-serve-artifacts"),
     )
-    command = (sys.executable, "-m", "mlflow", "server", *listen, *keep)
+    command = (sys.executable, "-P", "-m", "mlflow", "server", *listen, *keep)
     settings = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     return Server("mlflow", "MLFLOW_TRACKING_URI", variable, port, folder, command, "/health", settings)
 
@@ -61,6 +64,8 @@ def child_environment(workspace: Workspace, environment: Mapping[str, str], api:
         "PREFECT_HOME": str(workspace.state / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        # Servers start Python again, which would import a calendar.py of the folder that they work in.
+        "PYTHONSAFEPATH": "1",
         "PREFECT_LOGGING_LEVEL": "INFO",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         "PREFECT_LOGGING_EXTRA_LOGGERS": "lorag",

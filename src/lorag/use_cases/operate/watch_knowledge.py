@@ -55,31 +55,47 @@ class Watch:
         self.look()
 
 
-def watch_knowledge(workspace: Workspace, params: Params, poll_s: float | None, ready: Callable[[], None]) -> None:
+def watch_knowledge(
+    workspace: Workspace,
+    params: Params,
+    poll_s: float | None,
+    ready: Callable[[], None],
+    looked: Callable[[], None] = lambda: None,
+) -> None:
     """Look, call `ready`, then look after every burst of edits, or every `poll_s` seconds, until the process ends.
 
-    Polling is for file systems that do not report changes, such as most network file systems.
+    `looked` is called every few seconds as long as changes are noticed, and after each look. Polling is for file
+    systems that do not report changes, such as most network file systems.
     """
     watcher = Watch(workspace, params)
     watcher.look()
     ready()
+    looked()
     if poll_s is not None:
         while True:
             time.sleep(poll_s)
             watcher.look_when_quiet()
-    for _ in bursts(watcher.digest, params.schedules):
+            looked()
+    for _ in bursts(watcher.digest, params.schedules, looked):
         watcher.look()
 
 
-def bursts(digest: KnowledgeDigest, params: SchedulesParams) -> Iterator[None]:
-    """Yield once at the start, after each burst of edits of the source, and after each new questions file."""
+def bursts(
+    digest: KnowledgeDigest, params: SchedulesParams, looked: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Yield once at the start, after each burst of edits of the source, and after each new questions file.
+
+    `looked` is called every few seconds, as long as there is a source.
+    """
     while True:
         while not digest.source.exists():
             time.sleep(LOOK_AT_FILES_S)
-        yield from _bursts_of_one_folder(digest, params)
+        yield from _bursts_of_one_folder(digest, params, looked)
 
 
-def _bursts_of_one_folder(digest: KnowledgeDigest, params: SchedulesParams) -> Iterator[None]:
+def _bursts_of_one_folder(
+    digest: KnowledgeDigest, params: SchedulesParams, looked: Callable[[], None]
+) -> Iterator[None]:
     # Single files are checked in the pauses; their folder may hold anything, so it is not watched.
     watched, stamps = _inode(digest.source), None
     for changed in watch(
@@ -94,6 +110,7 @@ def _bursts_of_one_folder(digest: KnowledgeDigest, params: SchedulesParams) -> I
         # Also at the start: otherwise edits made before the watch began would be missed.
         if changed or stamps != before:
             yield
+        looked()
         if _inode(digest.source) != watched:
             return
 

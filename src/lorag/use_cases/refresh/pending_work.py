@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lorag.digests import digest_of
-from lorag.errors import IntegrityFailed, LoragError
+from lorag.errors import LoragError
 from lorag.integrations.dvc.dvc_files import locked_stages, stored_objects
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.models.files import resolve_model
@@ -152,7 +152,7 @@ def _reasons(
 ) -> Iterator[Why]:
     if not newest.documents:
         yield Why.NO_DOCUMENTS
-    if _served_id(shelf) != newest.id:
+    if shelf.pointed_id() != newest.id:
         yield Why.ROLLED_BACK
     versions = read_versions(workspace, params)
     if newest.params_digest != params.answers_digest(versions):
@@ -176,13 +176,6 @@ def _reasons(
         except LoragError:
             # The refresh itself reports what is wrong with the store.
             yield Why.INDEX
-
-
-def _served_id(shelf: ReleaseShelf) -> str | None:
-    try:
-        return shelf.served_id()
-    except IntegrityFailed:
-        return None
 
 
 def _lacks_model(params: Params) -> bool:

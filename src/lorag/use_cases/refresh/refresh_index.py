@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lorag.errors import GateRefused
+from lorag.errors import GateRefused, IntegrityFailed
 from lorag.evaluation.retrieval import measure_retrieval
+from lorag.failpoints import reach
 from lorag.knowledge.artifacts import corpus_digest
 from lorag.params import IndexParams, Params
 from lorag.releases.index_gate import refuse_low_recall, refuse_other_rows
@@ -69,7 +70,10 @@ def apply_plan(
 ) -> IndexRef:
     """Write the next generation; the served one does not change, even if this fails halfway."""
     name = start.name if start else f"{_name_prefix(params, wanted.fingerprint)}_{generation}"
-    return store.write_generation(start, name, generation, wanted.rows(plan.write), plan.delete, progress=advance)
+    reach("apply.before")
+    ref = store.write_generation(start, name, generation, wanted.rows(plan.write), plan.delete, progress=advance)
+    reach("apply.after")
+    return ref
 
 
 def gate_generation(
@@ -87,6 +91,7 @@ def gate_generation(
     Both digests must equal those of the wanted rows. Recall on the golden questions must reach params.gate. The gate
     does not judge whether the documents themselves are true.
     """
+    reach("gate.before")
     every = sorted(chunk.id for chunk in wanted.chunks)
     content, vectors, n_wanted = digest_rows(wanted.rows(every))
     found = digest_rows(store.rows(ref))
@@ -94,7 +99,9 @@ def gate_generation(
     ref, mended = _mend_lost_rows(ref, wanted.rows(plan.write), store, params.gate.mend_attempts, intact=intact)
     found_content, found_vectors, n_chunks = digest_rows(store.rows(ref)) if mended else found
     refuse_other_rows((found_content, found_vectors, n_chunks), (content, vectors, n_wanted), ref.name)
+    reach("gate.read")
     recall = _gate_recall(ref, base, store, golden, params)
+    reach("gate.after")
     return ref, GateReport(content, found_vectors, n_chunks, mended, recall)
 
 
@@ -109,7 +116,9 @@ def publish_generation(
     expected_served: str | None,
 ) -> Release:
     """Make the generation durable, write its record, move the pointer, and delete what is no longer retained."""
+    reach("publish.before")
     store.make_durable(ref)
+    reach("publish.durable")
     release = Release(
         generation=ref.generation,
         index=ref,
@@ -134,7 +143,11 @@ def publish_generation(
         adapters=provenance.adapters,
     )
     shelf.publish(release, expected_served=expected_served)
-    store.drop_all_but([kept.index for kept in shelf.retain(params.index.retain_generations)])
+    reach("publish.pointed")
+    retained = shelf.retain(params.index.retain_generations)
+    reach("publish.retained")
+    store.drop_all_but([kept.index for kept in retained])
+    reach("publish.dropped")
     return release
 
 
@@ -146,6 +159,27 @@ def is_current(release: Release, plan: RefreshPlan, wanted: Wanted, params_diges
         and release.params_digest == params_digest
         and release.embedder_fingerprint == wanted.fingerprint
     )
+
+
+def require_intact(release: Release, store: IndexStore) -> None:
+    """Read every row and every file of a release's index; raise IntegrityFailed if bytes changed."""
+    if altered := store.altered_files(release.index):
+        names = ", ".join(altered[:3]) + (f" and {len(altered) - 3} more" if len(altered) > 3 else "")
+        raise IntegrityFailed(f"bytes changed in {release.index.name}: {names}", where=release.id, do=_MEND)
+    # A search reads files that hold no rows, too.
+    store.count(release.index, expected=release.n_chunks)
+    content, vectors, count = digest_rows(store.rows(release.index))
+    if count != release.n_chunks:
+        raise IntegrityFailed(f"{count} chunks, not {release.n_chunks}", where=release.id, do=_MEND)
+    if content != release.content_digest:
+        raise IntegrityFailed("the content is not what was published", where=release.id, do=_MEND)
+    if vectors != release.vectors_digest:
+        raise IntegrityFailed("the vectors are not what was published", where=release.id, do=_MEND)
+    store.check_words(release.index)
+
+
+REMOVE = "`lorag doctor --mend` removes it"
+_MEND = f"{REMOVE}, `lorag refresh` builds a new one"
 
 
 def _name_prefix(params: IndexParams, fingerprint: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from lorag.digests import sha256_hex
 from lorag.errors import InputRejected, ParamsError
+from lorag.failpoints import reach
 from lorag.integrations.parsing.source_folder import REJECTED_FILE, SourceListing, escape_name, list_source, read_file
 from lorag.knowledge.artifacts import write_rejected
 from lorag.knowledge.documents import Reason, Rejected
@@ -82,7 +83,9 @@ def snapshot_folder(origin: Path, target: Path, params: KnowledgeParams, *, allo
     _write_names(target, (earlier | wanted) - unfinished)
     # Deleted before the copies are made: a new folder may have the name of a deleted file.
     deleted = _delete(target, (found & earlier) - wanted)
+    reach("snapshot.deleted")
     copied, rejected, digests = _copy_files(listing, target, params.max_file_bytes)
+    reach("snapshot.copied")
     write_rejected(target / REJECTED_FILE, [*listing.rejected, *rejected])
     _write_first_names(target, digests, earlier)
     _write_names(target, wanted - {item.name for item in rejected})
@@ -215,6 +218,7 @@ def _copy_files(
         try:
             data = read_file(listing.root, file, max_file_bytes=max_file_bytes)
             copied += _replace(path, data)
+            reach("snapshot.file")
             digests[file.id] = sha256_hex(data)
         except Quarantine as verdict:
             rejected.append(Rejected(file.id, verdict.reason, verdict.detail))

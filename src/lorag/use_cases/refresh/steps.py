@@ -1,6 +1,7 @@
 """The steps of a refresh in a workspace; each of them is a task of the flow."""
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -8,8 +9,11 @@ from typing import Any
 
 from lorag.costs.ledger import Extent, Outcome, extent_of_refresh
 from lorag.costs.records import Cost
+from lorag.errors import IntegrityFailed, LoragError
+from lorag.failpoints import reach
 from lorag.integrations import git_repo
 from lorag.integrations.dvc import dvc_repo
+from lorag.integrations.dvc.dvc_files import altered_outputs
 from lorag.integrations.models.files import model_sha256, resolve_model
 from lorag.knowledge.artifacts import read_documents, read_rejected
 from lorag.knowledge.documents import Corpus, Document, Reason
@@ -37,10 +41,13 @@ from lorag.use_cases.refresh.refresh_index import (
     is_current,
     plan_generation,
     publish_generation,
+    require_intact,
     start_from,
 )
 from lorag.use_cases.refresh.snapshot_source import refuse_overlaps, snapshot_file, snapshot_folder
 from lorag.workspace import COMMITTED, Workspace
+
+logger = logging.getLogger(__name__)
 
 INDEX_STAGES = ("validation", "index_report", "retrieval_evaluation")
 """The stages that, with their dependencies, make an index. Only a retrain trains adapters."""
@@ -144,7 +151,10 @@ def snapshot(workspace: Workspace, params: Params, *, allow_empty: bool = False)
     Raises ParamsError, before anything is changed, if a copy would overlap its origin or the workspace.
     """
     knowledge = params.knowledge
+    reach("snapshot.before")
     refuse_overlaps(workspace, knowledge)
+    if knowledge.commit:
+        git_repo.refuse_ignored(workspace.root, COMMITTED)
     if knowledge.origin is not None:
         source = workspace.resolve(knowledge.source)
         snapshot_folder(workspace.resolve(knowledge.origin), source, knowledge, allow_empty=allow_empty)
@@ -153,6 +163,7 @@ def snapshot(workspace: Workspace, params: Params, *, allow_empty: bool = False)
         questions = workspace.resolve(knowledge.questions)
         snapshot_file(workspace.resolve(knowledge.questions_origin), questions)
         dvc_repo.track(workspace.root, questions)
+    reach("snapshot.after")
 
 
 def reproduce(workspace: Workspace, params: Params) -> Pipeline:
@@ -188,28 +199,74 @@ def commit_versions(workspace: Workspace, params: Params, message: str = "Refres
     names = [*COMMITTED, knowledge.controls, knowledge.unanswerable, knowledge.style]
     paths = {name: workspace.resolve(name) for name in names}
     inside = workspace.root.resolve()
+    reach("commit.before")
     git_repo.commit(
         workspace.root, [n for n, path in paths.items() if path.exists() and path.is_relative_to(inside)], message
     )
+    reach("commit.after")
 
 
 def plan(workspace: Workspace, params: Params, store: IndexStore, *, rebuild: bool, allow_shrink: bool) -> Planned:
-    """Plan the changes to the store, compared with the newest release.
+    """Plan the changes to the store, compared with the newest release; write all of it again if that one is damaged.
 
     Unless `allow_shrink`, raises InputRejected if nothing is left to index, and GateRefused for a suspicious loss.
     """
+    reach("plan.before")
     shelf = ReleaseShelf(workspace.state)
     newest = next(iter(shelf.releases()), None)
+    _refuse_altered(workspace)
     wanted = load_wanted(workspace)
     if not allow_shrink:
         corpus = Corpus(tuple(wanted.documents), tuple(read_rejected(workspace.rejected_file)))
         refuse_empty(corpus, source=workspace.resolve(params.knowledge.source))
     start = None if rebuild else start_from(newest, params.index, wanted.fingerprint)
-    found = plan_generation(wanted, start, store)
+    found = _plan_from(start, newest, wanted, store)
+    if found is None:
+        start, found = None, plan_generation(wanted, None, store)
     refuse_shrinking(found, newest, params.gate, allow_shrink=allow_shrink)
     generation = newest.generation + 1 if newest else 1
     digest = params.answers_digest(read_versions(workspace, params))
-    return Planned(found, wanted, newest, shelf.in_use(), start, generation, shelf.served_id(), digest)
+    reach("plan.after")
+    return Planned(found, wanted, newest, shelf.in_use(), start, generation, shelf.pointed_id(), digest)
+
+
+def _refuse_altered(workspace: Workspace) -> None:
+    """Raise IntegrityFailed if what the stages wrote changed since then: DVC looks at times and sizes alone."""
+    if altered := altered_outputs(workspace.root, ("documents", "chunks", "embeddings")):
+        raise IntegrityFailed(
+            f"bytes changed in {', '.join(altered)}",
+            where=str(workspace.root),
+            do=f"delete {altered[0]}, then run `lorag refresh`: its stage writes it again",
+        )
+
+
+def _plan_from(start: IndexRef | None, newest: Release | None, wanted: Wanted, store: IndexStore) -> RefreshPlan | None:
+    """Return the plan from that generation; None, with a warning, if a damage of it shows."""
+    try:
+        found = plan_generation(wanted, start, store)
+        # Nothing would be written, and so nothing compared with what is wanted.
+        if start is not None and newest is not None and found.is_noop:
+            require_intact(newest, store)
+        return found
+    except IntegrityFailed as error:
+        warn_of_damage(error)
+        return None
+
+
+def can_continue_from(planned: Planned, store: IndexStore) -> bool:
+    """Return whether the generation that the plan starts from is what was published; True if it starts from none."""
+    if planned.start is None or planned.newest is None:
+        return True
+    try:
+        require_intact(planned.newest, store)
+    except IntegrityFailed:
+        return False
+    return True
+
+
+def warn_of_damage(error: LoragError) -> None:
+    """Say that the index is written again as a whole, and why."""
+    logger.warning("the newest release is damaged, so the whole index is written again: %s", error)
 
 
 def current_release(planned: Planned) -> Release | None:
@@ -258,6 +315,7 @@ def publish(
     shelf = ReleaseShelf(workspace.state)
     release = publish_generation(ref, report, planned.wanted, params, provenance, shelf, store, planned.served)
     AdapterShelf(workspace.adapters).retain(shelf.releases())
+    reach("publish.after")
     return release
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from lorag.errors import IntegrityFailed, WorkspaceError
+from lorag.failpoints import reach
 from lorag.integrations import git_repo
 from lorag.integrations.models.generators import prepare_generator
 from lorag.integrations.stores import open_store
@@ -39,6 +40,7 @@ def publish_adapters(
     only after the index was opened and counted and each adapter was compared byte for byte. Then what is no longer
     retained is deleted. Raises IntegrityFailed for an entry of a base model other than `base_model_sha256`.
     """
+    reach("adapters.before")
     newest = newest_release(workspace)
     shelf, adapters = ReleaseShelf(workspace.state), AdapterShelf(workspace.adapters)
     in_use = shelf.in_use() or newest
@@ -62,10 +64,14 @@ def publish_adapters(
                 where=newest.id,
                 do="run `lorag refresh --rebuild`",
             )
-        shelf.publish(release, expected_served=shelf.served_id())
+        reach("adapters.verified")
+        shelf.publish(release, expected_served=shelf.pointed_id())
+        reach("adapters.pointed")
         retained = shelf.retain(params.index.retain_generations)
         store.drop_all_but([kept.index for kept in retained])
     finally:
         store.close()
+    reach("adapters.dropped")
     adapters.retain(retained)
+    reach("adapters.after")
     return release

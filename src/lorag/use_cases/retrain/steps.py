@@ -319,7 +319,7 @@ def _publish(
         base = passed[0].entry.base_model_sha256
         return publish_adapters(entries, base, workspace, params, environment), True
     releases, newest = ReleaseShelf(workspace.state), newest_release(workspace)
-    served, in_use = releases.served_id(), releases.in_use()
+    served, in_use = releases.pointed_id(), releases.in_use()
     same_adapters = in_use is not None and in_use.adapters == newest.adapters
     if candidates and served != newest.id and same_adapters and all(one.is_current for one in candidates):
         releases.point_at(newest, expected_served=served)

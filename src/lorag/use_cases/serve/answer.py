@@ -11,7 +11,7 @@ from lorag.answering.disagreement import QuotedFrom, find_disagreement
 from lorag.answering.generator import LanguageModel
 from lorag.answering.strategies import Answer
 from lorag.costs.records import Cost
-from lorag.errors import IntegrityFailed, LoragError, ParamsError
+from lorag.errors import LoragError, ParamsError
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.models.generators import open_generator
@@ -184,10 +184,7 @@ def result_of(
 
 
 def _is_served(served: Served, workspace: Workspace) -> bool:
-    try:
-        return ReleaseShelf(workspace.state).served_id() == served.release.id
-    except IntegrityFailed:
-        return False
+    return ReleaseShelf(workspace.state).used_id() == served.release.id
 
 
 @contextmanager
@@ -225,7 +222,7 @@ class SearchOutcome:
     """The hits for a query, best first, with the release they came from.
 
     `versions` maps the hits' documents to their versions; `best_similarity` is the best cosine that the dense search
-    saw; None if none ran.
+    saw; None if none ran. `fell_back_from` is as in `AnswerResult`.
     """
 
     query: str
@@ -234,6 +231,7 @@ class SearchOutcome:
     versions: Mapping[str, str]
     best_similarity: float | None
     release: str
+    fell_back_from: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `lorag search --json` prints."""
@@ -253,6 +251,7 @@ class SearchOutcome:
             "query": self.query,
             "retriever": self.retriever.value,
             "release": self.release,
+            "fell_back_from": self.fell_back_from,
             "best_similarity": self.best_similarity,
             "hits": hits,
         }
@@ -298,7 +297,15 @@ def search_with(
     documents = served.release.documents
     names = {hit.chunk.document_id for hit in found.hits}
     versions = {name: documents[name].version for name in names}
-    return SearchOutcome(query, params.search.retriever, found.hits, versions, found.best_similarity, served.release.id)
+    return SearchOutcome(
+        query,
+        params.search.retriever,
+        found.hits,
+        versions,
+        found.best_similarity,
+        served.release.id,
+        served.fell_back_from,
+    )
 
 
 def _searching(params: Params, top_k: int | None, retriever: RetrieverKind | None) -> Params:

@@ -4,12 +4,15 @@ import shutil
 from collections.abc import Mapping
 
 from lorag.errors import LoragError
+from lorag.integrations.dvc.dvc_files import altered_objects, altered_outputs
+from lorag.integrations.dvc.dvc_repo import lost_remote
 from lorag.integrations.models.cache import converted_folders, verify_folder
 from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.generators import asks_endpoint, prepare_generator
 from lorag.params import Params
 from lorag.releases.checks import Check
 from lorag.releases.shelf import ReleaseShelf
+from lorag.use_cases.refresh.steps import LIGHT_STAGES
 from lorag.use_cases.serve.check_models import find_model_problems
 from lorag.use_cases.serve.manage_releases import check_releases
 from lorag.workspace import Workspace
@@ -23,18 +26,28 @@ def examine(workspace: Workspace, params: Params, environment: Mapping[str, str]
     checks.append(check_converted_models())
     found = {check.problem for check in checks}
     checks += [check for check in _check_files(workspace, params) if not check.problem or check.problem not in found]
+    checks.append(_check_data(workspace))
     return checks + check_releases(workspace, params, environment)
 
 
 def _check_git() -> Check:
     found = shutil.which("git")
-    return Check("git", None if found else "not on PATH; install git", found or "")
+    return Check("git", None if found else "not on PATH; install git", found or "", is_damage=False)
 
 
 def _check_disk(workspace: Workspace) -> Check:
     free = shutil.disk_usage(workspace.root).free
     problem = None if free >= MIN_FREE_BYTES else f"only {free / 1e6:.0f} MB free, {MIN_FREE_BYTES / 1e6:.0f} wanted"
-    return Check("disk", problem, f"{free / 1e9:.1f} GB free")
+    return Check("disk", problem, f"{free / 1e9:.1f} GB free", is_damage=False)
+
+
+def _check_data(workspace: Workspace) -> Check:
+    """Compare every byte of the artifacts and of DVC's objects with the digests that name them."""
+    altered = [*altered_outputs(workspace.root, LIGHT_STAGES), *altered_objects(workspace.root)]
+    if altered:
+        return Check("data", f"bytes changed in {', '.join(altered[:3])}; delete it, then run `lorag refresh`")
+    remote = lost_remote(workspace.root)
+    return Check("data", remote, "artifacts and objects match their digests", is_damage=False)
 
 
 def _check_embedder(params: Params) -> Check:

@@ -98,7 +98,7 @@ class LiveRelease:
 
     def _wanted(self) -> tuple[Params, str]:
         params = load_params(self.workspace.params_file)
-        return params, digest_of([ReleaseShelf(self.workspace.state).served_id(), params.model_dump(mode="json")])
+        return params, digest_of([ReleaseShelf(self.workspace.state).used_id(), params.model_dump(mode="json")])
 
     def _take(self, key: str | None) -> _Opened | None:
         """Take what is open, if anything is and it has this key; None takes any."""

@@ -31,9 +31,20 @@ def refuse_bad_text(text: str, what: str) -> None:
         ) from error
 
 
+def is_unicode(text: str) -> bool:
+    """Return whether every character can be stored; bytes of an argument that are not UTF-8 cannot."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def filter_on(documents: Iterable[str] | None, metadata: Iterable[tuple[str, str]] | None) -> "Filter":
-    """Return the filter on these documents and metadata values; None or nothing means no restriction."""
+    """Return the filter on these documents and metadata values; None or nothing means no restriction.
+
+    Raises ParamsError for a value that is not UTF-8.
+    """
+    documents, metadata = tuple(documents or ()), tuple(metadata or ())
+    if not all(map(is_unicode, (*documents, *(part for pair in metadata for part in pair)))):
+        raise ParamsError("a filter is not UTF-8", where="--where", do="write it in a UTF-8 terminal")
     # The index takes half a second to import.
     from lorag.retrieval.index.store import Filter
 
-    return Filter(tuple(documents or ()), tuple(metadata or ()))
+    return Filter(documents, metadata)

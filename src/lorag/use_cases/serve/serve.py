@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from lorag.answering.generator import LanguageModel
 from lorag.answering.rewrite import rewrite_question
 from lorag.answering.strategies import Answer, answer_question
-from lorag.errors import IntegrityFailed, LoragError, NothingServed, WorkspaceError
+from lorag.errors import IntegrityFailed, LoragError, NothingServed, StoreFailed, WorkspaceError
 from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.files import base_model_sha256
 from lorag.integrations.models.reranker import open_reranker
@@ -20,7 +20,7 @@ from lorag.params import Params, Rewriting
 from lorag.questions.questions import compose
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.record import AdapterEntry, Release
-from lorag.releases.shelf import ReleaseShelf
+from lorag.releases.shelf import POINTER, ReleaseShelf
 from lorag.retrieval.embed import embed_whole
 from lorag.retrieval.index.store import Filter, Hit, IndexStore
 from lorag.retrieval.search import Searcher, SearchResult
@@ -35,7 +35,8 @@ logger = logging.getLogger(__name__)
 class Served:
     """A release with its index open, and the folder of the requested adapter.
 
-    `fell_back_from` names a newer release that could not be opened.
+    `fell_back_from` names a newer release that could not be opened, or the file that names the served one if that is
+    damaged.
     """
 
     release: Release
@@ -55,17 +56,18 @@ def open_served(
 ) -> Iterator[Served]:
     """Yield the served release, or the retained one that `as_of` names by id or generation, with one of its adapters.
 
-    If the served one cannot be opened, the newest older release that can be opened is used and named. Raises
-    WorkspaceError if nothing was published, if the release has no such adapter, or if its embedder is not the one that
-    params name. Raises IntegrityFailed if the adapter's base model is not the one that params name.
+    If the served one cannot be opened, the newest older release that can be opened is used and named. It stays on the
+    shelf as long as it is open here. Raises WorkspaceError if nothing was published, if the release has no such
+    adapter, or if its embedder is not the one that params name. Raises IntegrityFailed if the adapter's base model is
+    not the one that params name.
     """
     shelf = ReleaseShelf(workspace.state)
-    with ThreadPoolExecutor(1) as executor:
+    with ThreadPoolExecutor(1) as executor, ExitStack() as held:
         # The embedder opens while the store is imported and opened.
         embedder_opening = executor.submit(open_embedder, params.embedding)
         store = open_store(params.index, workspace.state, environment)
         try:
-            opening = _Opening(store, workspace, adapter)
+            opening = _Opening(store, workspace, adapter, held)
             release, fell_back_from = _choose(shelf, opening, as_of)
             folder = opening.adapter_of(release)
             if adapter is not None:
@@ -131,6 +133,17 @@ class _Opening:
     store: IndexStore
     workspace: Workspace
     adapter: AdapterKind | None
+    held: ExitStack
+    """What ends when the release is closed."""
+
+    def open(self, shelf: ReleaseShelf, release_id: str) -> Release:
+        """Return the release of that id, held and checked; raises NotThere if it is gone."""
+        with ExitStack() as holding:
+            holding.enter_context(shelf.hold(release_id))
+            release = shelf.read(release_id)
+            self.check(release)
+            self.held.push(holding.pop_all())
+        return release
 
     def check(self, release: Release) -> None:
         count = self.store.count(release.index, expected=release.n_chunks)
@@ -152,35 +165,46 @@ class _NoSuchAdapter(WorkspaceError):
 
 def _choose(shelf: ReleaseShelf, opening: _Opening, as_of: str | None) -> tuple[Release, str | None]:
     if as_of is not None:
-        release = shelf.as_of(as_of)
-        opening.check(release)
-        return release, None
-    served_id = shelf.served_id()
+        return opening.open(shelf, shelf.as_of(as_of).id), None
+    try:
+        served_id = shelf.served_id()
+    except IntegrityFailed as error:
+        return _newest_that_opens(shelf, opening, error, POINTER)
     if served_id is None:
         raise NothingServed("nothing is served yet", do="run `lorag refresh`")
     try:
-        release = shelf.read(served_id)
-        opening.check(release)
-        return release, None
+        return opening.open(shelf, served_id), None
     except _NoSuchAdapter:
         raise
     except (IntegrityFailed, WorkspaceError) as error:
-        logger.warning("release %s cannot be opened: %s", served_id, error)
-        for older in shelf.releases():
-            if older.id < served_id and _opens(older, opening):
-                return older, served_id
-        raise IntegrityFailed(
-            f"release {served_id} cannot be opened, and no older one can", do="run `lorag doctor`, then `lorag refresh`"
-        ) from error
+        if shelf.pointed_id() not in (served_id, None):
+            # Writers published several releases since the pointer was read.
+            return _choose(shelf, opening, None)
+        return _newest_that_opens(shelf, opening, error, served_id)
 
 
-def _opens(release: Release, opening: _Opening) -> bool:
-    try:
-        opening.check(release)
-    except LoragError as error:
-        logger.warning("release %s cannot be opened either: %s", release.id, error)
-        return False
-    return True
+def _newest_that_opens(
+    shelf: ReleaseShelf, opening: _Opening, why: LoragError, instead_of: str
+) -> tuple[Release, str | None]:
+    """Return the newest release that opens, older than `instead_of` if that is one; raise IntegrityFailed if none."""
+    logger.warning("%s cannot be opened: %s", instead_of, why)
+    for older in shelf.releases():
+        if older.id >= instead_of != POINTER:
+            continue
+        try:
+            release = opening.open(shelf, older.id)
+        except StoreFailed:
+            # Without its store no release opens, and none of them is damaged.
+            raise
+        except LoragError as error:
+            logger.warning("release %s cannot be opened either: %s", older.id, error)
+            continue
+        logger.warning("answers come from release %s", release.id)
+        return release, instead_of
+    raise IntegrityFailed(
+        f"{instead_of} cannot be opened, and no older release can",
+        do="run `lorag doctor`, then `lorag refresh --rebuild`",
+    ) from why
 
 
 def search_served(

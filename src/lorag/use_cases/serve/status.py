@@ -7,8 +7,8 @@ from typing import Any
 
 from lorag.costs.pending import Held, When, hold
 from lorag.digests import digest_of
-from lorag.errors import IntegrityFailed
 from lorag.integrations.blob_cache import BlobCache
+from lorag.integrations.dvc.dvc_repo import lost_remote
 from lorag.knowledge.changes import CorpusChanges, compare_versions
 from lorag.knowledge.documents import Rejected
 from lorag.knowledge.source_report import SourceReport, report_on_source
@@ -74,7 +74,7 @@ class Status:
     `params_changed` means that settings, code or models that change an answer differ from those of the release.
     `questions_changed` means that a refresh would read other questions than the last one. `pending` are the reasons for
     which a refresh would do anything at all. `models` maps each model that params name to what is wrong with it; None
-    if nothing is.
+    if nothing is. `remote` is what is wrong with the place from which a clone gets the data; None if nothing is.
     """
 
     served: Release | None
@@ -87,6 +87,7 @@ class Status:
     pending: tuple[Why, ...]
     adapters: Mapping[AdapterKind, AdapterState]
     models: Mapping[str, str | None]
+    remote: str | None = None
 
     @property
     def is_up_to_date(self) -> bool:
@@ -107,6 +108,7 @@ class Status:
             "changes": asdict(self.changes),
             "adapters": {kind.value: state.to_json() for kind, state in self.adapters.items()},
             "models": dict(self.models),
+            "remote": self.remote,
             "rejected": [{"name": r.name, "reason": r.reason.value, "detail": r.detail} for r in self.rejected],
             **self.source.to_json(),
         }
@@ -115,10 +117,7 @@ class Status:
 def read_status(workspace: Workspace, params: Params) -> Status:
     """Read the origin of the source, through the parse cache, and compare it with the served release."""
     shelf = ReleaseShelf(workspace.state)
-    try:
-        served = shelf.served()
-    except IntegrityFailed:
-        served = None
+    served = shelf.in_use()
     origin = workspace.resolve(params.knowledge.origin or params.knowledge.source)
     workspace.state.mkdir(exist_ok=True)
     with BlobCache(workspace.cache_file) as cache:
@@ -137,6 +136,7 @@ def read_status(workspace: Workspace, params: Params) -> Status:
         work.reasons,
         _adapter_states(served, workspace, params, versions),
         find_model_problems(workspace, params, served),
+        lost_remote(workspace.root),
     )
 
 

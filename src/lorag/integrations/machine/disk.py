@@ -1,0 +1,56 @@
+"""The free space of the disk that a workspace is on, and the one line for all the ways in which a full disk shows."""
+
+import errno
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lorag.errors import LoragError, StoreFailed
+
+NEEDED_BYTES = 64_000_000
+"""What an update needs at least, besides another copy of what it writes: databases of a run, logs, a generation."""
+
+FULL_BYTES = 4_000_000
+"""Below this nothing can be relied on: databases report other errors than a full disk."""
+
+_SIGNS = ("No space left", "disk is full", "Disk quota exceeded")
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+"""The numbers of the errors of a full disk."""
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how much may be written on the disk of `folder`, which need not exist yet."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free
+
+
+def require_space(folder: Path, outputs: Iterable[Path] = ()) -> None:
+    """Raise StoreFailed if an update in `folder` would fill the disk; `outputs` are files that it writes again."""
+    needed = NEEDED_BYTES + sum(path.stat().st_size for path in outputs if path.is_file())
+    if free_bytes(folder) < needed:
+        raise _no_space(folder, needed)
+
+
+def explain_no_space(error: Exception, folder: Path) -> StoreFailed | None:
+    """Return the error for a full disk if that is what `error` comes from; None otherwise."""
+    if isinstance(error, LoragError) and not isinstance(error, StoreFailed) and type(error) is not LoragError:
+        return None
+    is_said = any(
+        (isinstance(each, OSError) and each.errno in NO_SPACE) or any(sign in str(each) for sign in _SIGNS)
+        for each in _with_causes(error)
+    )
+    return _no_space(folder, NEEDED_BYTES) if is_said or free_bytes(folder) < FULL_BYTES else None
+
+
+def _no_space(folder: Path, needed: int) -> StoreFailed:
+    return StoreFailed(
+        f"no space left on the disk: {free_bytes(folder) / 1e6:.1f} MB free, at least {needed / 1e6:.0f} MB needed",
+        where=str(folder.absolute()),
+        do="free disk space, then run this again; the served release stays in use",
+    )
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
