@@ -29,7 +29,7 @@ NAMES = (
     *("settled.written", "settled.synced", "settled.renamed"),
     *("rollback.before", "rollback.verified", "rollback.after"),
     *("withdrawn.written", "withdrawn.synced", "withdrawn.renamed"),
-    *("adapter.before", "adapter.copied", "adapter.synced", "adapter.after"),
+    *("adapter.before", "adapter.copied", "adapter.ready", "adapter.after"),
     *("adapters.before", "adapters.verified", "adapters.pointed", "adapters.dropped", "adapters.after"),
 )
 """All places, in the order of the work: a refresh, a rollback, a retrain."""

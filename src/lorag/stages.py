@@ -52,11 +52,13 @@ def make_versions(workspace: Workspace, params: Params) -> None:
 def make_documents(workspace: Workspace, params: Params) -> None:
     """Read the source folder; write documents and rejections."""
     from lorag.integrations.blob_cache import BlobCache
+    from lorag.integrations.parsing.source_folder import list_source
     from lorag.use_cases.refresh.load_corpus import require_usable
     from lorag.use_cases.refresh.pipeline import read_source
 
     source = workspace.resolve(params.knowledge.source)
-    with BlobCache(workspace.cache_file) as cache, show_progress("Reading documents") as progress:
+    n_files = len(list_source(source, max_file_bytes=params.knowledge.max_file_bytes).files)
+    with BlobCache(workspace.cache_file) as cache, show_progress("Reading documents", n_files) as progress:
         corpus = read_source(source, params.knowledge, cache, progress)
     write_documents(workspace.documents_file, corpus.documents)
     write_rejected(workspace.rejected_file, corpus.rejected)

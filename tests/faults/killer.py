@@ -71,7 +71,7 @@ def retrain(workspace: Workspace) -> None:
     made = workspace.root.parent / "adapter"
     sha256 = AdapterShelf(workspace.adapters).keep({path.name: path for path in sorted(made.iterdir())})
     served = ReleaseShelf(workspace.state).in_use()
-    if served is not None and KIND in served.adapters:
+    if served is not None and served.adapters[KIND].sha256 == sha256:
         return
     base = base_model_sha256(params.generation.model)
     entry = AdapterEntry(f"{KIND}-{sha256[:10]}", sha256, base, "set", "facts", {"berths.md": "1"}, {})
@@ -91,12 +91,13 @@ SCENARIOS: dict[str, tuple[Callable[[Workspace], None], tuple[str, ...]]] = {
 
 
 def make(folder: Path) -> None:
-    """Make a workspace with two releases, the artifacts of a third one, and an adapter."""
+    """Make a workspace with three releases, the last one with an adapter, and what the next ones are made of."""
     place = make_place(folder)
     for number, depth in enumerate(("7.25", "8.40", "9.10")):
         (place.source / "berths.md").write_text(PAGES["berths.md"].replace("7.25", depth))
         if number < 2:
             place.refresh()
+    place.publish_adapter(2)
     before = folder / "before"
     shutil.copytree(place.workspace.root / "artifacts", before)
     from lorag.stages import run_stage
@@ -207,7 +208,8 @@ def main() -> None:
     folder, seed, kills = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    assert in_fork(lambda: make(folder))[0] == 0, "the workspace could not be made"
+    if not (folder / "w").is_dir():
+        assert in_fork(lambda: make(folder))[0] == 0, "the workspace could not be made"
     chosen = random.Random(seed)
     wanted = sys.argv[4].split(",")
     points = set(sys.argv[5].split(",")) if sys.argv[5] else set(NAMES)

@@ -45,15 +45,24 @@ def judge(folder: Path, kills: int, scenarios: str, points: str = "") -> list[di
     return found
 
 
-def test_a_refresh_that_is_killed_leaves_a_whole_release_and_the_next_one_converges(tmp_path: Path) -> None:
-    assert len(judge(tmp_path, 0, "refresh", ",".join(FEW))) == len(FEW)
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace that the trials copy."""
+    folder = tmp_path_factory.mktemp("made")
+    code = "import sys; from pathlib import Path; from tests.faults.killer import make; make(Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, str(folder)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+def test_a_refresh_that_is_killed_leaves_a_whole_release_and_the_next_one_converges(made: Path) -> None:
+    assert len(judge(made, 0, "refresh", ",".join(FEW))) == len(FEW)
 
 
 @FULL
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_kills_at_every_place_and_at_random_moments(tmp_path: Path, scenario: str) -> None:
+def test_kills_at_every_place_and_at_random_moments(made: Path, scenario: str) -> None:
     kills = int(os.environ.get("LORAG_TEST_KILLS") or 125)
-    assert len(judge(tmp_path, kills, scenario)) == len(points_of(scenario)) + kills
+    assert len(judge(made, kills, scenario)) == len(points_of(scenario)) + kills
 
 
 def test_every_place_belongs_to_a_scenario_and_is_reached_once_in_the_code() -> None:
@@ -86,14 +95,6 @@ SCENARIOS[sys.argv[1]][0](Workspace(Path(sys.argv[2])))
 """
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    code = "import sys; from pathlib import Path; from tests.faults.killer import make; make(Path(sys.argv[1]))"
-    subprocess.run([sys.executable, "-c", code, str(folder)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    return folder
-
-
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed: fsync cannot be watched")
 @pytest.mark.parametrize("scenario", ["refresh", "retrain"])
 def test_every_file_of_a_release_is_on_the_disk_before_the_pointer_moves(
@@ -116,7 +117,8 @@ def test_every_file_of_a_release_is_on_the_disk_before_the_pointer_moves(
     kept = ("lancedb", "adapters", "releases")
     new = {path for name in kept for path in (state / name).rglob("*") if path.is_file()} - before
     assert len(new) > (5 if scenario == "refresh" else 3)
-    needed = new | {path.parent for path in new} | {state / name for name in kept if (state / name).is_dir()}
+    tops = {state / name for name in kept if any(path.is_relative_to(state / name) for path in new)}
+    needed = new | {path.parent for path in new} | tops
     assert {path for path in needed if not synced & _names(path, state)} == set()
     assert state / ".current.json.tmp" in synced
 

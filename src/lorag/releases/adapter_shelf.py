@@ -51,7 +51,7 @@ class AdapterShelf:
             write_json_durably(aside / SUMS, {name: _file_sha256(aside / name) for name in files})
             fsync_folder(aside)
             sha256 = adapter_sha256(aside)
-            reach("adapter.synced")
+            reach("adapter.ready")
             self._put(aside, sha256)
             reach("adapter.after")
         except OSError as error:

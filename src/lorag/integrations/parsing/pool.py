@@ -20,6 +20,7 @@ from lorag.params import ParserParams
 
 _START_TIMEOUT_S = 120
 _IN_FLIGHT = 32  # documents held in memory for each child
+_IN_FLIGHT_BYTES = 50_000_000  # of all documents held in memory, whatever their number
 
 
 class ParserProcess:
@@ -119,13 +120,17 @@ class ParserPool:
 
     def parse_all(self, documents: Iterable[tuple[str, bytes]]) -> Iterator[ParseResult]:
         """Yield the result of each (format, bytes), in order; read `documents` only as far ahead as is being parsed."""
-        waiting: deque[Future[ParseResult]] = deque()
+        waiting: deque[tuple[Future[ParseResult], int]] = deque()
+        held_bytes = 0
         for kind, data in documents:
-            waiting.append(self._executor.submit(self._parse, kind, data))
-            if len(waiting) >= _IN_FLIGHT * len(self._all):
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            waiting.append((self._executor.submit(self._parse, kind, data), len(data)))
+            held_bytes += len(data)
+            while len(waiting) >= _IN_FLIGHT * len(self._all) or held_bytes > _IN_FLIGHT_BYTES:
+                done, size = waiting.popleft()
+                held_bytes -= size
+                yield done.result()
+        for done, _ in waiting:
+            yield done.result()
 
     def _parse(self, kind: str, data: bytes) -> ParseResult:
         process = self._idle.popleft()  # as many threads as processes: one is always idle here

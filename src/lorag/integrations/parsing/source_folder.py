@@ -199,7 +199,9 @@ def _read_once(root: Path, parts: tuple[str, ...], max_file_bytes: int) -> bytes
         if before.st_size > max_file_bytes:
             raise Quarantine(Reason.TOO_LARGE, f"{before.st_size} bytes, at most {max_file_bytes} are read")
         try:
-            data = b"".join(_pieces(stream.read, max_file_bytes + 1))
+            # At once if possible: pieces of a large file would be in memory twice while they are joined.
+            size = min(before.st_size, max_file_bytes) + 1
+            data = b"".join(_pieces(lambda n: stream.read(max(n, size)), max_file_bytes + 1))
             after = os.stat(root.joinpath(*parts), follow_symlinks=False)
         except OSError as error:
             raise _explain(error) from None

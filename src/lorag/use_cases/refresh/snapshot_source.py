@@ -2,7 +2,8 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +16,9 @@ from lorag.knowledge.documents import Reason, Rejected
 from lorag.knowledge.formats import Quarantine, format_of
 from lorag.params import KnowledgeParams
 from lorag.workspace import Workspace
+
+Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+"""A function that shows the progress of so many files for as long as its context lasts."""
 
 MAX_NAME_BYTES = 255
 
@@ -57,9 +61,17 @@ def refuse_overlaps(workspace: Workspace, params: KnowledgeParams) -> None:
             )
 
 
-def snapshot_folder(origin: Path, target: Path, params: KnowledgeParams, *, allow_empty: bool = False) -> Snapshot:
+def snapshot_folder(
+    origin: Path,
+    target: Path,
+    params: KnowledgeParams,
+    *,
+    allow_empty: bool = False,
+    progress: Progress = lambda total: nullcontext(lambda done: None),
+) -> Snapshot:
     """Make `target` a copy of all that can be read below `origin`, under the names that identify the documents.
 
+    `progress` is called with the number of files, and its result with the number done since the last call.
     Unchanged files are not touched, nor files that no snapshot copied. Raises InputRejected and leaves the folder
     unchanged if a file that no snapshot copied is a document or blocks the path of one, if the origin is missing,
     and, unless `allow_empty`, if the origin holds nothing that can be read.
@@ -84,7 +96,8 @@ def snapshot_folder(origin: Path, target: Path, params: KnowledgeParams, *, allo
     # Deleted before the copies are made: a new folder may have the name of a deleted file.
     deleted = _delete(target, (found & earlier) - wanted)
     reach("snapshot.deleted")
-    copied, rejected, digests = _copy_files(listing, target, params.max_file_bytes)
+    with progress(len(listing.files)) as advance:
+        copied, rejected, digests = _copy_files(listing, target, params.max_file_bytes, advance)
     reach("snapshot.copied")
     write_rejected(target / REJECTED_FILE, [*listing.rejected, *rejected])
     _write_first_names(target, digests, earlier)
@@ -206,11 +219,12 @@ def _write_first_names(target: Path, digests: Mapping[str, str], earlier: Collec
 
 
 def _copy_files(
-    listing: SourceListing, target: Path, max_file_bytes: int
+    listing: SourceListing, target: Path, max_file_bytes: int, advance: Callable[[int], None]
 ) -> tuple[int, list[Rejected], dict[str, str]]:
     """Return how many files were copied, which could not be read, and the digests of all that could."""
     copied, rejected, digests = 0, [], {}
     for file in listing.files:
+        advance(1)
         path = target / file.id
         if not _can_be_kept(file.id):
             rejected.append(Rejected(file.id, Reason.UNREADABLE, "a name too long to be kept"))

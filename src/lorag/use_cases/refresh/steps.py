@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -157,13 +158,24 @@ def snapshot(workspace: Workspace, params: Params, *, allow_empty: bool = False)
         git_repo.refuse_ignored(workspace.root, COMMITTED)
     if knowledge.origin is not None:
         source = workspace.resolve(knowledge.source)
-        snapshot_folder(workspace.resolve(knowledge.origin), source, knowledge, allow_empty=allow_empty)
+        origin = workspace.resolve(knowledge.origin)
+        snapshot_folder(origin, source, knowledge, allow_empty=allow_empty, progress=_show_copying)
         dvc_repo.track(workspace.root, source)
     if knowledge.questions_origin is not None:
         questions = workspace.resolve(knowledge.questions)
         snapshot_file(workspace.resolve(knowledge.questions_origin), questions)
         dvc_repo.track(workspace.root, questions)
     reach("snapshot.after")
+
+
+def _show_copying(n_files: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Show a progress bar if the copy takes long enough for one."""
+    if n_files < _MANY_FILES:
+        return nullcontext(lambda done: None)
+    return show_progress("Copying documents", n_files)
+
+
+_MANY_FILES = 1_000
 
 
 def reproduce(workspace: Workspace, params: Params) -> Pipeline:
