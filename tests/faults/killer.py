@@ -5,6 +5,7 @@ and, if POINTS is empty, at all places. It imports everything once, opens nothin
 because a fork after LanceDB has started its threads would hang. It prints a JSON object for each trial.
 """
 
+import importlib
 import json
 import os
 import random
@@ -34,6 +35,8 @@ from lorag.workspace import Workspace
 from tests.use_cases.conftest import PAGES, make_place
 
 KIND = AdapterKind.TUNED
+PRELOADED = ("lancedb", "lancedb.query", "lancedb.index", "pandas", "safetensors.numpy", "dvc.repo", "dvc.repo.add")
+"""What the work imports late, and what can be forked: LanceDB's client starts its own thread again in a child."""
 
 
 def refresh(workspace: Workspace) -> None:
@@ -206,6 +209,8 @@ def points_of(name: str) -> list[str]:
 
 def main() -> None:
     folder, seed, kills = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    for module in PRELOADED:
+        importlib.import_module(module)
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     if not (folder / "w").is_dir():
