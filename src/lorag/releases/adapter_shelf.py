@@ -17,7 +17,7 @@ from lorag.releases.record import Release
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 SUMS = "sha256.json"
-"""The file with the sha256 of each file beside it."""
+"""The file with the sha256 of each file beside it, and of this list."""
 
 
 def adapter_sha256(folder: Path) -> str:
@@ -48,7 +48,8 @@ class AdapterShelf:
             for name, path in files.items():
                 _copy_durably(path, aside / name)
                 reach("adapter.copied")
-            write_json_durably(aside / SUMS, {name: _file_sha256(aside / name) for name in files})
+            sums = {name: _file_sha256(aside / name) for name in files}
+            write_json_durably(aside / SUMS, {"files": sums, "sha256": digest_of(sums)})
             fsync_folder(aside)
             sha256 = adapter_sha256(aside)
             reach("adapter.ready")
@@ -113,10 +114,13 @@ def _copy_durably(source: Path, target: Path) -> None:
 def _altered_file(folder: Path) -> str | None:
     """Return the name of a file that is not what was kept; None if all are, or if an earlier version kept them."""
     try:
-        sums = dict(json.loads((folder / SUMS).read_text(encoding="utf-8")))
+        value = json.loads((folder / SUMS).read_text(encoding="utf-8"))
+        sums = dict(value["files"])
+        if value["sha256"] != digest_of(sums):
+            return SUMS
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return SUMS
     for name, sha256 in sums.items():
         if not (folder / name).is_file() or _file_sha256(folder / name) != sha256:

@@ -113,6 +113,8 @@ class Release:
                     where=where,
                     do="update lorag",
                 )
+            if value["format"] < 1:
+                raise ValueError("no known format")
             record = dict(value["release"])
             if digest_of(record) != value["sha256"]:
                 raise IntegrityFailed("the release record does not match its digest", where=where, do=_MEND)
@@ -124,6 +126,8 @@ class Release:
                 # Format 1 had these fields and never filled them.
                 del record["adapter_id"], record["adapter_sha256"]
             release = cls(**record)
+            if release.id != value["id"]:
+                raise IntegrityFailed("the release record has the id of another one", where=where, do=_MEND)
             release.check_base_model()
             return release
         except (KeyError, TypeError, ValueError, AttributeError) as error:

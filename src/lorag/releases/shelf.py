@@ -46,10 +46,13 @@ class ReleaseShelf:
     def served_id(self) -> str | None:
         """Return the id in the pointer; None if nothing was published; raises IntegrityFailed for a damaged pointer."""
         try:
-            return str(_read_json(self._pointer)["release"])
+            pointer = _read_json(self._pointer)
+            if not str(pointer["release"]).startswith(f"{pointer['generation']:06d}-"):
+                raise TypeError("not the generation of that release")
+            return str(pointer["release"])
         except FileNotFoundError:
             return None
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise IntegrityFailed("damaged pointer to the served release", where=POINTER, do=_POINT) from error
         except IntegrityFailed as error:
             raise IntegrityFailed(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from lorag.digests import digest_of
 from lorag.errors import IntegrityFailed
 from lorag.releases.durable import write_json_durably
 from lorag.releases.record import Release
@@ -13,10 +14,17 @@ def read_withdrawn(state: Path) -> frozenset[str]:
     """Read the sha256 of each; none if nothing was rolled back. Raises IntegrityFailed for a damaged record."""
     path = _path(state)
     try:
-        return frozenset(json.loads(path.read_text(encoding="utf-8"))["adapters"])
+        value = json.loads(path.read_text(encoding="utf-8"))
+        # Earlier versions wrote no digest.
+        if value.get("sha256") not in (None, digest_of(value["adapters"])) or not value.keys() <= {
+            "adapters",
+            "sha256",
+        }:
+            raise ValueError("it does not match its digest")
+        return frozenset(value["adapters"])
     except FileNotFoundError:
         return frozenset()
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise IntegrityFailed(
             f"damaged list of adapters that were rolled back: {error!r}",
             where=path.name,
@@ -32,7 +40,8 @@ def withdraw_newer(target: Release, releases: Iterable[Release], state: Path) ->
     known = read_withdrawn(state)
     withdrawn = (known | gone) - wanted
     if withdrawn != known:
-        write_json_durably(_path(state), {"adapters": sorted(withdrawn)})
+        adapters = sorted(withdrawn)
+        write_json_durably(_path(state), {"adapters": adapters, "sha256": digest_of(adapters)})
 
 
 def _path(state: Path) -> Path:

@@ -14,8 +14,8 @@ from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.checks import Check
 from lorag.releases.durable import writer_lock
 from lorag.releases.record import Release
-from lorag.releases.shelf import ReleaseShelf
-from lorag.releases.withdrawn import withdraw_newer
+from lorag.releases.shelf import POINTER, ReleaseShelf
+from lorag.releases.withdrawn import read_withdrawn, withdraw_newer
 from lorag.retrieval.index.store import IndexStore
 from lorag.use_cases.refresh.refresh_index import REMOVE, require_intact
 from lorag.workspace import Workspace
@@ -97,7 +97,7 @@ def check_releases(workspace: Workspace, params: Params, environment: Mapping[st
     """
     shelf = ReleaseShelf(workspace.state)
     checks = [Check(f"record {error.where}", f"{error.what}; {REMOVE}") for error in shelf.damaged()]
-    checks.append(_check_pointer(shelf))
+    checks += [_check_pointer(shelf), *_check_withdrawn(workspace)]
     releases = shelf.releases()
     if not releases:
         return checks
@@ -160,6 +160,10 @@ def _sort_out(shelf: ReleaseShelf, store: IndexStore, workspace: Workspace) -> t
 def _check_pointer(shelf: ReleaseShelf) -> Check:
     try:
         served = shelf.served()
+    except NotThere as error:
+        return Check(
+            "served release", f"{POINTER} names {error.what}; `lorag doctor --mend` serves the newest whole one"
+        )
     except LoragError as error:
         return Check("served release", str(error))
     newest = next(iter(shelf.releases()), None)
@@ -167,6 +171,15 @@ def _check_pointer(shelf: ReleaseShelf) -> Check:
         return Check("served release", detail="nothing published yet")
     behind = "" if newest is None or newest.id == served.id else f", {newest.id} is newer"
     return Check("served release", detail=f"{served.id}{behind}")
+
+
+def _check_withdrawn(workspace: Workspace) -> list[Check]:
+    """Return a check that failed if the list of adapters that were rolled back is damaged."""
+    try:
+        read_withdrawn(workspace.state)
+    except IntegrityFailed as error:
+        return [Check("withdrawn adapters", str(error))]
+    return []
 
 
 def _check_adapters(release: Release, shelf: AdapterShelf, known: Collection[str]) -> list[Check]:
