@@ -44,6 +44,7 @@ _LEFT_OUT = (
     ".lorag/cache.sqlite-shm",
     ".lorag/cache.sqlite-wal",
     ".lorag/prefect",
+    ".lorag/readers",
     ".lorag/run",
     ".lorag/serve.key",
     ".lorag/writer.lock",
