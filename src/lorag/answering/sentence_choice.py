@@ -7,6 +7,7 @@ import numpy as np
 
 from lorag.answering.sentence_features import FEATURES, ChosenSentence, EmbedTexts, describe
 from lorag.answering.steps import asks_how, steps_near
+from lorag.answering.support import names_of, stems_of
 from lorag.knowledge.documents import Chunk
 
 WEIGHTS: Mapping[str, float] = {
@@ -14,7 +15,6 @@ WEIGHTS: Mapping[str, float] = {
     "own words": 3.8,
     "words of the headings": 1.3,
     "words before": 0.6,
-    "names missing": -1.4,
     "rank": -0.6,
     "code": -0.5,
     "front matter": 4.1,
@@ -32,8 +32,7 @@ WEIGHTS: Mapping[str, float] = {
 """The weight of each feature: of two sentences whose scores differ by 1, the better one answers e times as often.
 
 benchmarks/sentence_weights.py fits them on the tuning halves of its questions. Those of "other identifier",
-"opposite", "pointer" and "definition", of which it has few examples, were set by hand. So was that of "names missing",
-which tells questions that nothing answers more than it tells sentences of one page apart.
+"opposite", "pointer" and "definition", of which it has few examples, were set by hand.
 """
 
 _NEARLY_AS_GOOD = 1.5
@@ -42,8 +41,17 @@ _NEARLY_AS_GOOD = 1.5
 _FITS = 1.0
 """How much less than the best one a sentence may score to support an answer."""
 
-_LEAST_TO_QUOTE = 3.3
+_LEAST_TO_QUOTE = 3.5
 """The score below which no sentence answers the question: benchmarks/sentence_weights.py shows what others would do."""
+
+_NAMES_MISSING = 1.4
+"""What the best sentence scores less if the names of the question are not in its text: it is about something else.
+
+It does not choose between sentences: of one page, the one that answers often says "it".
+"""
+
+_TEXT_BEFORE = 300
+"""The characters before a sentence in which a name may stand that it speaks of."""
 
 
 def rank_sentences(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) -> list[ChosenSentence]:
@@ -65,7 +73,7 @@ def choose_quote(question: str, ranked: Sequence[ChosenSentence]) -> list[Chosen
     or sentence of its chunk. The same words are not quoted twice. Two sentences of one chunk are in the order of its
     text.
     """
-    if not ranked or ranked[0].score < _LEAST_TO_QUOTE:
+    if not ranked or certainty(question, ranked[0]) < _LEAST_TO_QUOTE:
         return []
     first = ranked[0]
     if asks_how(question) and not first.field and (steps := steps_near(first.chunk.text, first.start, first.end)):
@@ -78,6 +86,15 @@ def choose_quote(question: str, ranked: Sequence[ChosenSentence]) -> list[Chosen
     ]
     in_order = len({each.chunk.id for each in best}) == 1 and not any(each.field for each in best)
     return sorted(best, key=lambda each: each.start) if in_order else best
+
+
+def certainty(question: str, best: ChosenSentence) -> float:
+    """Return the score of the best sentence, less a part of 1.4 for each name of the question that its text lacks."""
+    names = {stem for name in names_of(question) for stem in stems_of(name)}
+    text = f"{best.chunk.context}\n{best.text}"
+    if not best.field:
+        text += f"\n{best.chunk.text[max(0, best.start - _TEXT_BEFORE) : best.start]}"
+    return best.score - _NAMES_MISSING * (len(names - stems_of(text)) / len(names) if names else 0.0)
 
 
 def fitting(ranked: Sequence[ChosenSentence]) -> list[ChosenSentence]:

@@ -22,7 +22,6 @@ from lorag.answering.qualifiers import (
 )
 from lorag.answering.question_fit import asks_for_kind, fits_kind
 from lorag.answering.steps import asks_how, is_code
-from lorag.answering.support import names_of, stems_of
 from lorag.answering.words import content_words, shared_stems
 from lorag.knowledge.documents import Chunk
 
@@ -34,7 +33,6 @@ FEATURES = (
     "own words",  # share of the question's words in the sentence, by how rare each is
     "words of the headings",  # share of those that only the headings have
     "words before",  # share of those that only the sentence before has
-    "names missing",  # share of the question's names that neither it, its headings nor the sentence before has
     "rank",  # of its chunk, from 0
     "code",  # it is code, and the question does not ask how
     "front matter",  # it is a value of the page's front matter whose name the question has
@@ -127,7 +125,6 @@ def describe(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) -> Descr
     cosines = vectors[1:] @ vectors[0]
     words = [_words_of(place.sentence, question) for place in places]
     weights = _weights(question, words)
-    names = {stem for name in names_of(question) for stem in stems_of(name)}
     rows = []
     for at, cosine in zip(kept, cosines, strict=True):
         above = content_words(places[at].heading)
@@ -136,11 +133,7 @@ def describe(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) -> Descr
         shares = [
             sum(weights.get(word, 0.0) for word in sorted(some)) for some in (own, above - own, before - own - above)
         ]
-        near = f"{places[at].heading}\n{places[at].sentence.text}\n{places[at - 1].sentence.text if before else ''}"
-        missing = len(names - stems_of(near)) / len(names) if names else 0.0
-        rows.append(
-            [float(cosine), *shares, missing, float(places[at].rank), *map(float, _judged(places[at], question, named))]
-        )
+        rows.append([float(cosine), *shares, float(places[at].rank), *map(float, _judged(places[at], question, named))])
     return Described(tuple(places[at].sentence for at in kept), np.array(rows))
 
 
