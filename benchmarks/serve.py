@@ -158,7 +158,8 @@ def peer(place: Place) -> Iterator[tuple[httpx.Client, str]]:
     port = free_port()
     program = str(Path(sys.executable).with_name("transformers"))
     command = [program, "serve", folder, "--port", str(port), "--device", "cpu", "--dtype", "float32"]
-    command += ["--continuous-batching"]
+    # Its cache would otherwise take most of the memory: 16,384 tokens are enough for eight clients.
+    command += ["--continuous-batching", "--cb-block-size", "32", "--cb-num-blocks", "512"]
     with running(command, place.folder / "peer.log", f"http://127.0.0.1:{port}", "/health") as (client, _):
         yield client, folder
 
@@ -182,7 +183,12 @@ def running(
             yield client, psutil.Process(process.pid)
     finally:
         process.terminate()
-        process.wait(60)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            # transformers waits for its own threads, with all of its memory.
+            process.kill()
+            process.wait()
 
 
 def answers(client: httpx.Client, path: str) -> bool:

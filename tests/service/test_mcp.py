@@ -40,7 +40,7 @@ BAD: dict[str, tuple[str, dict[str, Any], str]] = {
     "no number": ("search", {"query": "a", "top_k": "many"}, "top_k must be a whole number"),
     "nothing asked": ("ask", {}, "question is missing"),
     "an empty question": ("ask", {"question": ""}, "question is empty"),
-    "a blank question": ("ask", {"question": " "}, "the question is empty"),
+    "a blank question": ("ask", {"question": " "}, "question is empty"),
     "a long question": ("ask", {"question": "a" * 9_000}, "question has more than 8000 characters"),
     "a list for where": ("ask", {"question": "a", "where": ["team"]}, "where must be an object"),
     "a number in where": ("ask", {"question": "a", "where": {"team": 1}}, "team must be text"),

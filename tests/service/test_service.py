@@ -78,7 +78,7 @@ def test_a_filter_and_an_older_release_are_obeyed(served: Place, client: TestCli
 
 def test_errors_say_what_to_do(service: Served) -> None:
     missing = ask(service.client, strategy="tuned")
-    assert (missing.status_code, missing.json()["do"]) == (400, "run `lorag retrain --adapter tuned`")
+    assert (missing.status_code, missing.json()["do"]) == (409, "run `lorag retrain --adapter tuned`")
 
 
 def test_a_new_release_and_a_rollback_are_picked_up_and_no_question_fails(served: Place, client: TestClient) -> None:
