@@ -153,7 +153,7 @@ def test_faults_6_without_a_file_of_the_served_index_an_older_release_answers_an
 def test_faults_6_a_text_index_without_a_file_is_no_release_that_answers(place: Place) -> None:
     for path in (place.workspace.state / "lancedb").rglob("_indices/*/metadata.lance"):
         path.unlink()
-    with pytest.raises(IntegrityFailed, match="no older release can"):
+    with pytest.raises(IntegrityFailed, match="no older one can"):
         found(place)
     with pytest.raises(IntegrityFailed, match="no release is whole"):
         mend_releases(place.workspace, place.params, {})

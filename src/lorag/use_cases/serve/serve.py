@@ -203,7 +203,7 @@ def _newest_that_opens(
         logger.warning("answers come from release %s", release.id)
         return release, instead_of
     raise IntegrityFailed(
-        f"{instead_of} cannot be opened, and no older release can",
+        f"{instead_of} cannot be opened, and no older one can",
         do="run `lorag doctor`, then `lorag refresh --rebuild`",
     ) from why
 
