@@ -190,7 +190,7 @@ def test_a_shell_completes_the_commands() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | typed, capture_output=True, text=True, check=False
     )
-    assert done.stdout.split() == ["refresh", "releases", "retrain", "report"]
+    assert done.stdout.split() == ["refresh", "releases", "retrain", "restore", "report"]
 
 
 def test_completion_can_be_installed(capsys: pytest.CaptureFixture[str]) -> None:
