@@ -102,7 +102,7 @@ def status(**more: Any) -> dict[str, Any]:
     nothing = {"added": [], "changed": [], "removed": [], "renamed": []}
     empty = {"not_read": [], "copies": [], "flagged": [], "questions_without_page": {"count": 0, "first": []}}
     values = {"served": "r1", "changes": nothing, "rejected": [], "questions_changed": False, "up_to_date": True}
-    return {**values, **empty, "models": {}, "adapters": {}, **more}
+    return {**values, **empty, "models": {}, "remote": None, "services": {}, "adapters": {}, **more}
 
 
 def test_strangers_11_a_status_names_the_first_of_many_files_and_counts_them(
