@@ -89,10 +89,10 @@ def test_a_traced_answer_has_spans_for_search_and_generation(traced: tuple[Place
         client.post("/v1/answers", json={"question": QUESTION, "strategy": strategy})
     mlflow = MlflowClient(tracking_uri=locate_tracking(place.workspace.state, {}).uri)
     traces: list[Any] = []
-    for _ in range(200):
+    for _ in range(600):
         found = mlflow.get_experiment_by_name(experiment_of(place.params))
         traces = mlflow.search_traces(locations=[found.experiment_id]) if found else []
-        if len(traces) == 2:
+        if len(traces) == 2 and all(trace.data.spans for trace in traces):
             break
         time.sleep(0.1)
     spans = {trace.info.tags["lorag.strategy"]: [span.name for span in trace.data.spans] for trace in traces}
