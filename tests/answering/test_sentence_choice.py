@@ -136,6 +136,8 @@ SPEC = [
 def test_the_section_of_the_identifier_is_quoted_and_not_that_of_its_namesake() -> None:
     (first, *_) = quote_of("What is the default of `cooldownPeriod`?", SPEC)
     assert first == "cooldownPeriod: 300 # Optional. Default: 300 seconds"
+    spec = Chunk("s3", "spec.md", "Spec", "cooldownPeriod: 300 # Optional. Default: 300 seconds")
+    assert quote_of("What is the default value of cooldownPeriod?", [SPEC[0], spec]) == [spec.text]
     assert quote_of("What does `maxCooldownPeriod` do?", SPEC) == []
 
 

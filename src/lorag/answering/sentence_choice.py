@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lorag.answering.identifiers import is_about_other, named_in
 from lorag.answering.sentence_features import FEATURES, ChosenSentence, EmbedTexts, describe
 from lorag.answering.steps import asks_how, steps_near
 from lorag.answering.support import names_of, stems_of
@@ -18,7 +19,7 @@ WEIGHTS: Mapping[str, float] = {
     "rank": -0.6,
     "code": -0.5,
     "front matter": 4.1,
-    "other identifier": -1.0,
+    "other identifier": -2.5,
     "unqualified": -0.8,
     "opposite": -1.0,
     "pointer": -1.0,
@@ -81,9 +82,11 @@ def choose_quote(question: str, ranked: Sequence[ChosenSentence]) -> list[Chosen
     behind = [each for each in ranked if each.chunk.id == first.chunk.id and each.start >= first.end and not each.field]
     if first.text.endswith(":") and behind:
         return [first, min(behind, key=lambda each: each.start)]
-    best = [first, *(each for each in _within(ranked, _NEARLY_AS_GOOD)[1:] if each.text.split() != first.text.split())][
-        :2
-    ]
+    others = [each for each in _within(ranked, _NEARLY_AS_GOOD)[1:] if each.text.split() != first.text.split()]
+    if (named := named_in(question)) and not is_about_other(first.chunk.context, named):
+        # Beside a value of what the question names, one of its namesake would be read as its own.
+        others = [each for each in others if not is_about_other(each.chunk.context, named)]
+    best = [first, *others[:1]]
     in_order = len({each.chunk.id for each in best}) == 1 and not any(each.field for each in best)
     return sorted(best, key=lambda each: each.start) if in_order else best
 
