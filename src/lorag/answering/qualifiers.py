@@ -39,7 +39,6 @@ _OPPOSITES = tuple(
 )
 """Pairs of actions that undo one another."""
 
-
 _PURPOSE = re.compile(r"\W*(?:in order )?to \w[^,:.]*", re.IGNORECASE)
 
 _POINTER = re.compile(
@@ -59,12 +58,12 @@ _ASKS_WHAT_IS = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_TERM = 4
+_NARROWED = re.compile(r"\b(?:of|for|in|when|if|by|to|on|between)\b", re.IGNORECASE)
 _DEFINES = (
     r"\W*(?:an?\s+|the\s+)?{term}\W*(?:\([^)]*\)\s*)?"
     r"(?:is|are|means?|refers? to|stands? for|denotes?|represents?|describes?|defines?|lets?|allows?|enables?"
     r"|provides?)\b"
 )
-
 
 _ASKS_WHY = re.compile(r"\s*why\b|\breason\b", re.IGNORECASE)
 _REASON = re.compile(
@@ -108,11 +107,7 @@ def term_of(question: str) -> str | None:
     found = _ASKS_WHAT_IS.fullmatch(question)
     if found is None or len(found["term"].split()) > _LONGEST_TERM:
         return None
-    return (
-        None
-        if re.search(r"\b(?:of|for|in|when|if|by|to|on|between)\b", found["term"], re.IGNORECASE)
-        else found["term"]
-    )
+    return None if _NARROWED.search(found["term"]) else found["term"]
 
 
 def defines(text: str, term: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lorag.answering.support import names_of, quantities, stems_of
+from lorag.answering.support import name_stems, quantities, stems_of
 from lorag.questions.words import find_words
 
 _WHEN = re.compile(r"\b(?:when|(?:what|which) (?:year|month|day|date|decade|century))\b", re.I)
@@ -110,7 +110,7 @@ def covers(question: str, sentence: str, above: str) -> bool:
     The years of the question have to be there, half of its names at least, and most of all its words.
     """
     known = stems_of(f"{above}\n{sentence}")
-    named = {stem for name in names_of(question) for stem in stems_of(name)} - _GENERIC
+    named = name_stems(question) - _GENERIC
     asked = stems_of(question) - _GENERIC
     if not {stem for stem in asked if _YEAR.fullmatch(stem)} <= known or 2 * len(named & known) < len(named):
         return False
@@ -198,7 +198,7 @@ def _names(sentence: str, words: Sequence[_Placed]) -> list[_Value]:
 
 def _runs(sentence: str, words: Sequence[_Placed]) -> list[list[_Placed]]:
     """Return the words of each name: all words with a capital that follow one another, also behind `of`."""
-    named = {stem for name in names_of(sentence) for stem in stems_of(name)}
+    named = name_stems(sentence)
     runs: list[list[int]] = []
     for at, word in enumerate(words):
         if not (word.text[:1].isupper() and word.stem in named):

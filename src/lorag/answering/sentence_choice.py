@@ -8,7 +8,7 @@ import numpy as np
 from lorag.answering.identifiers import is_about_other, named_in
 from lorag.answering.sentence_features import FEATURES, ChosenSentence, EmbedTexts, describe
 from lorag.answering.steps import asks_how, steps_near
-from lorag.answering.support import names_of, stems_of
+from lorag.answering.support import name_stems, stems_of
 from lorag.knowledge.documents import Chunk
 
 WEIGHTS: Mapping[str, float] = {
@@ -93,7 +93,7 @@ def choose_quote(question: str, ranked: Sequence[ChosenSentence]) -> list[Chosen
 
 def certainty(question: str, best: ChosenSentence) -> float:
     """Return the score of the best sentence, less a part of 1.4 for each name of the question that its text lacks."""
-    names = {stem for name in names_of(question) for stem in stems_of(name)}
+    names = name_stems(question)
     text = f"{best.chunk.context}\n{best.text}"
     if not best.field:
         text += f"\n{best.chunk.text[max(0, best.start - _TEXT_BEFORE) : best.start]}"

@@ -283,6 +283,11 @@ def names_of(text: str) -> list[str]:
     return names
 
 
+def name_stems(text: str) -> frozenset[str]:
+    """Return the stems of all names of a text."""
+    return frozenset(stem for name in names_of(text) for stem in stems_of(name))
+
+
 def _identifiers(text: str) -> list[str]:
     return [quoted or written for quoted, written in _IDENTIFIER.findall(text)]
 

@@ -21,7 +21,7 @@ from safetensors.numpy import save
 from lorag.digests import sha256_hex
 from lorag.errors import IntegrityFailed
 from lorag.knowledge.documents import Chunk
-from lorag.releases.durable import fsync_folder
+from lorag.releases.durable import sync_path
 from lorag.retrieval.index.store import Filter, IndexRef
 from lorag.retrieval.terms import query_terms
 from lorag.retrieval.word_index import (
@@ -88,8 +88,8 @@ class WordFiles:
         manifest = self._manifest(ref)
         if manifest.exists():
             for path in [manifest, *(self._segment(name) for name in _segments(_load(manifest)))]:
-                _sync(path)
-            fsync_folder(self._folder)
+                sync_path(path)
+            sync_path(self._folder)
 
     def check(self, ref: IndexRef, ids: Collection[str]) -> None:
         """Raise IntegrityFailed if the words of a generation are damaged, or are not those of the rows `ids`.
@@ -302,11 +302,3 @@ def _replace(path: Path, data: bytes) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     temporary.write_bytes(data)
     temporary.replace(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,7 +11,7 @@ from pathlib import Path
 from lorag.digests import digest_of
 from lorag.errors import IntegrityFailed, StoreFailed
 from lorag.failpoints import reach
-from lorag.releases.durable import fsync_folder, write_json_durably
+from lorag.releases.durable import sync_path, write_json_durably
 from lorag.releases.record import Release
 
 WEIGHTS = "adapter_model.safetensors"
@@ -50,7 +50,7 @@ class AdapterShelf:
                 reach("adapter.copied")
             sums = {name: _file_sha256(aside / name) for name in files}
             write_json_durably(aside / SUMS, {"files": sums, "sha256": digest_of(sums)})
-            fsync_folder(aside)
+            sync_path(aside)
             sha256 = adapter_sha256(aside)
             reach("adapter.ready")
             self._put(aside, sha256)
@@ -90,7 +90,7 @@ class AdapterShelf:
         for path in self.folder.iterdir():
             if path.name not in keep:
                 shutil.rmtree(path, ignore_errors=True)
-        fsync_folder(self.folder)
+        sync_path(self.folder)
 
     def retain(self, releases: Iterable[Release]) -> None:
         """Delete the adapters that none of these releases names."""
@@ -101,8 +101,8 @@ class AdapterShelf:
             return
         shutil.rmtree(self.folder / sha256, ignore_errors=True)
         aside.rename(self.folder / sha256)
-        fsync_folder(self.folder)
-        fsync_folder(self.folder.parent)
+        sync_path(self.folder)
+        sync_path(self.folder.parent)
 
 
 def _copy_durably(source: Path, target: Path) -> None:

@@ -31,7 +31,7 @@ def replace_durably(path: Path, text: str) -> None:
     reach(f"{kind}.synced")
     temporary.replace(path)
     reach(f"{kind}.renamed")
-    fsync_folder(path.parent)
+    sync_path(path.parent)
 
 
 def _kind(path: Path) -> str:
@@ -41,9 +41,9 @@ def _kind(path: Path) -> str:
     return {"current.json": "pointer"}.get(path.name, path.stem.rpartition(".")[2])
 
 
-def fsync_folder(folder: Path) -> None:
-    """Make the folder's entries durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync_path(path: Path) -> None:
+    """Make a file's content, or a folder's entries, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

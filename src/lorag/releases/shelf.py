@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lorag.errors import Busy, IntegrityFailed, NotThere, WorkspaceError
-from lorag.releases.durable import fsync_folder, write_json_durably
+from lorag.releases.durable import sync_path, write_json_durably
 from lorag.releases.record import Release
 
 logger = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ class ReleaseShelf:
         for path in self._paths():
             if path.stem in release_ids or isinstance(self._try_read(path), IntegrityFailed):
                 path.unlink(missing_ok=True)
-        fsync_folder(self.folder / "releases")
+        sync_path(self.folder / "releases")
         return self.releases()
 
     def _drop(self, releases: Sequence[Release]) -> list[Release]:
@@ -166,7 +166,7 @@ class ReleaseShelf:
                     (self.folder / "releases" / f"{release.id}.json").unlink(missing_ok=True)
                     self._reader(release.id).unlink(missing_ok=True)
         if releases:
-            fsync_folder(self.folder / "releases")
+            sync_path(self.folder / "releases")
         return self.releases()
 
     @contextmanager

@@ -10,6 +10,8 @@ from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any
 
+from lorag.releases.durable import sync_path
+
 logger = logging.getLogger(__name__)
 
 _REMOTE_API = "lance_namespace_urllib3_client"
@@ -78,7 +80,7 @@ def sync_tree(folder: Path) -> None:
         paths += [Path(parent), *(Path(parent, name) for name in names)]
     with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
         # Every result is read, so that none of the errors is lost.
-        deque(pool.map(_sync, paths), maxlen=0)
+        deque(pool.map(sync_path, paths), maxlen=0)
 
 
 def _manifests(table: Path) -> Iterator[Path]:
@@ -92,11 +94,3 @@ def _is_whole(path: Path) -> bool:
             return False
         file.seek(size - len(_MAGIC))
         return file.read() == _MAGIC
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from lorag.releases.durable import fsync_folder
+from lorag.releases.durable import sync_path
 from lorag.tuning.report import EpochResult
 
 
@@ -33,7 +33,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, tensors: Mapping[str, M
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     temporary.replace(path)
-    fsync_folder(path.parent)
+    sync_path(path.parent)
 
 
 def read_checkpoint(path: Path, digest: str) -> tuple[Checkpoint, dict[str, dict[str, torch.Tensor]]] | None:

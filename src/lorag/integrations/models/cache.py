@@ -12,7 +12,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from lorag.errors import IntegrityFailed, StoreFailed
-from lorag.releases.durable import fsync_folder, write_json_durably
+from lorag.releases.durable import sync_path, write_json_durably
 
 MANIFEST = "manifest.json"
 
@@ -95,7 +95,7 @@ def _build_aside(folder: Path, build: Callable[[Path], None]) -> None:
         }
         write_json_durably(temporary / MANIFEST, manifest)
         temporary.rename(folder)
-        fsync_folder(folder.parent)
+        sync_path(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

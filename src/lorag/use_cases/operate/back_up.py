@@ -25,7 +25,7 @@ from lorag.params import StoreKind
 from lorag.params_file import load_params
 from lorag.progress import show_progress
 from lorag.releases.checks import Check
-from lorag.releases.durable import fsync_folder, writer_lock
+from lorag.releases.durable import sync_path, writer_lock
 from lorag.releases.shelf import ReleaseShelf
 from lorag.use_cases.serve.manage_releases import check_releases
 from lorag.workspace import Workspace
@@ -163,7 +163,7 @@ def restore(archive: Path, folder: Path, environment: Mapping[str, str]) -> Rest
         if folder.exists():
             folder.rmdir()
         aside.rename(folder)
-        fsync_folder(folder.parent)
+        sync_path(folder.parent)
     except OSError as error:
         raise StoreFailed(f"cannot write the workspace: {error}", where=str(folder)) from error
     finally:
@@ -224,7 +224,7 @@ def _new_file(archive: Path) -> Iterator[zipfile.ZipFile]:
             raw.flush()
             os.fsync(raw.fileno())
         partial.rename(archive)
-        fsync_folder(archive.parent)
+        sync_path(archive.parent)
     finally:
         partial.unlink(missing_ok=True)
 
