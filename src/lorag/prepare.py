@@ -5,16 +5,17 @@ import sys
 from pathlib import Path
 
 from lorag.errors import LoragError
+from lorag.integrations.mlflow import tracking
 from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.generators import asks_endpoint, prepare_generator
-from lorag.integrations.prefect.own_server import keep_empty_database
+from lorag.integrations.prefect import own_server
 from lorag.params_file import load_params
 from lorag.progress import console
 from lorag.workspace import find_workspace
 
 
 def prepare_models(root: Path) -> None:
-    """Convert the embedder and the base model for this processor, and make an empty database for Prefect.
+    """Convert the embedder and the base model for this processor, and make empty databases for Prefect and MLflow.
 
     All are kept for all workspaces of the user.
     """
@@ -22,8 +23,9 @@ def prepare_models(root: Path) -> None:
     with console.status("Preparing the embedder"):
         embedder = open_embedder(params.embedding)
     console.print(f"Embedder: {params.embedding.model}, {embedder.backend}")
-    with console.status("Preparing Prefect's database"):
-        keep_empty_database()
+    with console.status("Preparing the databases of Prefect and MLflow"):
+        own_server.keep_own_database()
+        tracking.keep_own_database()
     if asks_endpoint(os.environ):
         return
     with console.status("Converting the base model (about a minute, once)"):

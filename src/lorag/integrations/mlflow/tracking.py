@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lorag.errors import StoreFailed
+from lorag.integrations.empty_database import keep_empty_database, provide_database
 from lorag.integrations.mlflow.notes import described
 from lorag.integrations.sqlite_url import sqlite_url
 
@@ -24,6 +25,19 @@ MAX_TAG_CHARS = 8_000
 MAX_DIGEST_CHARS = 36
 PARAMS_A_BATCH = 100
 METRICS_A_BATCH = 1_000
+
+DATABASE = "mlflow.db"
+"""The file of a workspace's own runs."""
+
+# The first experiment names a folder beside its database, so each copy makes its own.
+_MIGRATE = """
+import logging, os, sqlite3
+logging.disable(logging.INFO)
+from mlflow import MlflowClient
+MlflowClient().search_experiments()
+with sqlite3.connect(os.environ["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///")) as connection:
+    connection.execute("DELETE FROM experiments")
+"""
 
 PARENT_TAG = "mlflow.parentRunId"
 """The tag that makes a run a child of the run with that id."""
@@ -59,7 +73,7 @@ def locate_tracking(state: Path, environ: Mapping[str, str]) -> TrackingLocation
     if uri := environ.get("MLFLOW_TRACKING_URI", "").strip():
         return TrackingLocation(uri, None)
     folder = state.resolve() / "mlflow"
-    return TrackingLocation(sqlite_url(folder / "mlflow.db"), (folder / "artifacts").as_uri())
+    return TrackingLocation(sqlite_url(folder / DATABASE), (folder / "artifacts").as_uri())
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,12 +242,21 @@ def connect(location: TrackingLocation) -> "MlflowClient":
     for name in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(name).setLevel(logging.WARNING)
     if location.uri.startswith("sqlite:///"):
-        folder = Path(location.uri.removeprefix("sqlite:///")).parent
+        database = Path(location.uri.removeprefix("sqlite:///"))
         # It may be a link to a folder that is not there yet.
-        folder.resolve().mkdir(parents=True, exist_ok=True)
-        with _default_artifacts(folder):
+        folder = database.parent.resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        provide_database(folder / database.name, keep_own_database)
+        with _default_artifacts(database.parent):
             return MlflowClient(tracking_uri=location.uri)
     return MlflowClient(tracking_uri=location.uri)
+
+
+def keep_own_database() -> Path:
+    """Return an empty database for this version of MLflow; the first call on a machine takes seconds to make it."""
+    return keep_empty_database(
+        "mlflow", DATABASE, _MIGRATE, lambda folder: {"MLFLOW_TRACKING_URI": sqlite_url(folder / DATABASE)}
+    )
 
 
 @contextmanager

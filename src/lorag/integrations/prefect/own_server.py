@@ -10,21 +10,17 @@ Neither this module nor what it imports may import Prefect: its settings are rea
 import atexit
 import gc
 import os
-import shutil
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import closing
-from importlib.metadata import version
 from pathlib import Path
 
 from lorag.errors import StoreFailed
+from lorag.integrations.empty_database import keep_empty_database, provide_database
 from lorag.integrations.machine.local_http import answers
 from lorag.integrations.machine.process_tree import end_with
-from lorag.integrations.models.cache import home_folder, keep_folder
 from lorag.integrations.sqlite_url import sqlite_url
 
 OWN_API = "LORAG_OWN_PREFECT_API"
@@ -47,6 +43,7 @@ DATABASE_URL = "PREFECT_API_DATABASE_CONNECTION_URL"
 """The variable that names the database to a server."""
 
 _DATABASE_SETTINGS = ("PREFECT_SERVER_DATABASE_", "PREFECT_API_DATABASE_")
+# In a process of its own, because Prefect keeps the first database of a process for all that follows.
 _MIGRATE = """
 import asyncio
 from prefect.server.database import provide_database_interface
@@ -135,7 +132,7 @@ def serve(descriptor: int, caller: int) -> None:
 
     if not names_database(os.environ):
         home = Path(os.environ["PREFECT_HOME"])
-        _provide_database(home / DATABASE)
+        provide_database(home / DATABASE, keep_own_database)
         os.environ[DATABASE_URL] = database_url(home)
     # Prefect reads its settings when it is imported.
     from prefect.server.api.server import create_app
@@ -157,33 +154,9 @@ def database_url(home: Path) -> str:
     return sqlite_url(home.absolute() / DATABASE, "sqlite+aiosqlite")
 
 
-def keep_empty_database() -> Path:
+def keep_own_database() -> Path:
     """Return an empty database for this version of Prefect; the first call on a machine takes seconds to make it."""
-    return keep_folder(home_folder() / "prefect" / version("prefect"), _make_database) / DATABASE
-
-
-def _provide_database(path: Path) -> None:
-    if path.exists():
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        shutil.copyfile(keep_empty_database(), temporary)
-        # Unlike a rename, this never replaces the database of another command that was faster.
-        os.link(temporary, path)
-    except FileExistsError:
-        return
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _make_database(folder: Path) -> None:
-    # In a process of its own, because Prefect keeps the first database of a process for all that follows.
-    subprocess.run(
-        [sys.executable, "-P", "-c", _MIGRATE], env={**os.environ, DATABASE_URL: database_url(folder)}, check=True
-    )
-    with closing(sqlite3.connect(folder / DATABASE)) as connection:
-        # What is in the log goes into the file, which is then copied alone.
-        connection.execute("PRAGMA journal_mode = DELETE")
+    return keep_empty_database("prefect", DATABASE, _MIGRATE, lambda folder: {DATABASE_URL: database_url(folder)})
 
 
 if __name__ == "__main__":
