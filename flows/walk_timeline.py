@@ -18,7 +18,7 @@ from lorag.releases.durable import writer_lock
 from lorag.strategies import AdapterKind
 from lorag.use_cases.timeline import earlier_adapters, log_timeline, timeline_report, timeline_walk
 from lorag.use_cases.timeline import steps as timeline_steps
-from lorag.use_cases.timeline.steps import REFRESH, asked_at, retrain_record
+from lorag.use_cases.timeline.steps import REFRESH, asked_at, retrain_record, retrained_at
 from lorag.use_cases.timeline.timeline_report import TimelineOutcome
 from lorag.use_cases.timeline.timeline_walk import Step, Version, Walk
 from lorag.workspace import Workspace
@@ -34,11 +34,16 @@ log = as_step("log", log_timeline.log_timeline)
 
 @flow(name="walk_timeline", flow_run_name=run_name("walk"), persist_result=False, validate_parameters=False)
 def walk_timeline(
-    workspace_root: str, versions: Sequence[Version], into: str, adapters: Sequence[AdapterKind], limit: int | None
+    workspace_root: str,
+    versions: Sequence[Version],
+    into: str,
+    adapters: Sequence[AdapterKind],
+    limit: int | None = None,
+    once: Sequence[AdapterKind] = (),
 ) -> TimelineOutcome:
     """For each version: install it, refresh, ask, retrain each adapter, ask again, also those of earlier versions.
 
-    Then report and log.
+    Then report and log. The adapters in `once` are not trained again after one was published.
 
     The walk has its own workspace in `into`, with the settings of the workspace at `workspace_root`, whose served
     release does not change. Recorded steps are not repeated, so a killed walk resumes where it stopped. Raises Busy if
@@ -49,7 +54,7 @@ def walk_timeline(
     params = load_params(workspace.params_file)
     root = Path(into).resolve()
     with writer_lock(root.parent / f".{root.name}.lock"):
-        walk = open_walk(root, versions, workspace, params, adapters, limit)
+        walk = open_walk(root, versions, workspace, params, adapters, limit, once)
         known = sum(_walk_step(step, walk) for step in show_done(walk.steps, "walk-versions"))
         timeline = assemble(walk)
         outcome = TimelineOutcome(timeline, report(timeline, walk, workspace), known)
@@ -60,12 +65,12 @@ def walk_timeline(
 
 def _walk_step(step: Step, walk: Walk) -> bool:
     """Do a step of the walk; return whether all of it was already recorded."""
-    known = step.has(REFRESH) and all(step.has(retrain_record(kind)) for kind in walk.adapters)
+    known = step.has(REFRESH) and all(step.has(retrain_record(kind)) for kind in retrained_at(step, walk))
     if not step.has(REFRESH):
         since_s, begun = apply_change(step, walk)
         refreshed = refresh_index(str(walk.workspace.root), allow_shrink=True)
         timeline_steps.keep_refresh(step, walk, refreshed, since_s, begun=begun)
-    for strategy, moment in asked_at(walk):
+    for strategy, moment in asked_at(step, walk):
         kind = timeline_steps.retrained_for(strategy, moment)
         if kind and not step.has(retrain_record(kind)):
             begun, since_s = step.begin(retrain_record(kind)), time.time()

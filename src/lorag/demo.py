@@ -22,8 +22,8 @@ from lorag.strategies import READER
 FOR_A_SLICE: dict[str, Any] = {
     "training_set": {"raft_without_gold_share": 0.25},
     "training": {
-        "tuned": {"batch_tokens": 384, "epochs": 8, "continued_epochs": 6},
-        "hybrid": {"start": "scratch"},
+        "tuned": {"batch_tokens": 256, "epochs": 4, "continued_epochs": 4},
+        "hybrid": {"batch_tokens": 384, "epochs": 1},
     },
     "comparison": {"latency_questions": 4},
     "adapter_gate": {
@@ -111,9 +111,10 @@ def _compare(root: Path, knowledge: Path, workspace: Path) -> Path:
     _console.print(f"A slice of {' and '.join(map(str, n_questions))} facts, because it is also trained on.")
     _console.print(f"params.yaml gets settings for this few facts: {json.dumps(FOR_A_SLICE)}", markup=False)
     change_params(workspace / "params.yaml", FOR_A_SLICE)
-    _say(f"lorag timeline {slices}/v1 {slices}/v2 --into {walk}")
+    _say(f"lorag timeline {slices}/v1 {slices}/v2 --once hybrid --into {walk}")
     versions = [read_version(slices / name) for name in ("v1", "v2")]
-    show_timeline(walk_timeline(str(workspace), versions, str(walk), tuple(AdapterKind), None).to_json())
+    walked = walk_timeline(str(workspace), versions, str(walk), tuple(AdapterKind), once=[AdapterKind.HYBRID])
+    show_timeline(walked.to_json())
     _say(f"lorag --workspace {walk}/workspace compare")
     show_comparison(compare_strategies(str(walk / "workspace")).to_json())
     return walk / "workspace"

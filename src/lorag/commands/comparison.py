@@ -73,6 +73,10 @@ def timeline(
     ] = None,
     into: Annotated[Path, typer.Option(help="The folder of the walk.", metavar="DIR")] = Path("build/timeline"),
     adapter: Annotated[list[AdapterKind] | None, typer.Option(help="Only this adapter; may be repeated.")] = None,
+    once: Annotated[
+        list[AdapterKind] | None,
+        typer.Option(help="Train this adapter until one is published, then keep it; may be repeated."),
+    ] = None,
     no_retrain: Annotated[bool, typer.Option("--no-retrain", help="Train no adapter.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Ask about this many facts only.")] = None,
     as_json: Json = False,
@@ -85,8 +89,8 @@ def timeline(
         raise ParamsError(
             "no versions, or versions twice", do="name a folder for each version, or one with --snapshots"
         )
-    if no_retrain and adapter:
-        raise ParamsError("--no-retrain and --adapter", do="give one of them")
+    if no_retrain and (adapter or once):
+        raise ParamsError(f"--no-retrain and {'--adapter' if adapter else '--once'}", do="give one of them")
     workspace, params = open_workspace(context)
     from lorag.use_cases.timeline.split_snapshots import snapshot_files, split_snapshots
     from lorag.use_cases.timeline.timeline_walk import read_version
@@ -100,7 +104,7 @@ def timeline(
         from flows.walk_timeline import walk_timeline
 
         wait_for_own_server()
-        outcome = walk_timeline(str(workspace.root), given, str(into), adapters, limit)
+        outcome = walk_timeline(str(workspace.root), given, str(into), adapters, limit, once or ())
     result = outcome.to_json()
     console.show(result, lambda: console_timeline.show_timeline(result), as_json=as_json)
 

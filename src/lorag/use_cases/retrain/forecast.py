@@ -13,6 +13,7 @@ from lorag.integrations.machine.hardware import read_machine
 from lorag.integrations.mlflow.ledger import newest_training
 from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.integrations.models.catalogue import read_card
+from lorag.integrations.models.embedders import choose_bf16
 from lorag.integrations.models.files import base_model_sha256, resolve_model
 from lorag.knowledge.artifacts import read_chunks, read_documents
 from lorag.params import Params
@@ -37,10 +38,11 @@ _TOKENS_PER_QUESTION = 224
 Measured once on a quiet machine: 1.9 minutes for about 330 questions, beside a training at 650 tokens/s.
 """
 
-_TOKENS_PER_S = 330
+_TOKENS_PER_S, _TOKENS_PER_S_WITHOUT_BF16 = 330, 140
 """The tokens a second of a whole retrain of `tuned`, its exam counted by `_TOKENS_PER_QUESTION`.
 
-Measured with a model of `MEASURED_PARAMETERS` on two cores of a Zen 4: 321,310 tokens and the exam in 1,199 s.
+Measured with a model of `MEASURED_PARAMETERS` on two cores of a Zen 4 (321,310 tokens and the exam in 1,199 s) and of a
+Zen 3, which has neither bf16 nor AVX-512 (19,384 tokens and the exam in 300 s).
 """
 
 _STARTUP_S = 60
@@ -205,10 +207,12 @@ def _estimate(
         basis = f"from the newest retrain of {kind} with this base model on this machine"
         return Estimate(work / rate, cost.use.peak_rss_mb, basis)
     size = n_parameters or MEASURED_PARAMETERS
-    rate = _TOKENS_PER_S * MEASURED_PARAMETERS / size
+    has_bf16 = choose_bf16(params.training[kind].precision, gpu=False, where=f"training.{kind}.precision")
+    rate = (_TOKENS_PER_S if has_bf16 else _TOKENS_PER_S_WITHOUT_BF16) * MEASURED_PARAMETERS / size
     memory_mb = _LIBRARIES_MB + size * _BYTES_PER_PARAMETER / 2**20
     basis = (
-        f"roughly, by the model's {size / 1e6:.0f} M parameters on two processor cores with bf16: no retrain of "
-        f"{kind} was measured on this machine; without bf16 it takes several times as long, on a GPU less"
+        f"roughly, by the model's {size / 1e6:.0f} M parameters on two processor cores "
+        f"{'with' if has_bf16 else 'without'} bf16: no retrain of {kind} was measured on this machine; "
+        "on a GPU it takes less"
     )
     return Estimate(_STARTUP_S + work / rate, memory_mb, basis)

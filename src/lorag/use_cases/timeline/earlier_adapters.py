@@ -51,8 +51,8 @@ def _earlier(step: Step, walk: Walk, kind: AdapterKind) -> list[tuple[int, str]]
     number = walk.steps.index(step)
     found: dict[str, int] = {}
     for at, one in enumerate(walk.steps[:number]):
-        record = one.read(retrain_record(kind))
-        if record["published"]:
+        name = retrain_record(kind)
+        if one.has(name) and (record := one.read(name))["published"]:
             found[record["sha256"]] = number - at
     served = row_record(kind.strategy, Moment.REFRESHED)
     if step.has(served):

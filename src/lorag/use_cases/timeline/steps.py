@@ -37,11 +37,25 @@ def row_record(strategy: Strategy, moment: Moment) -> str:
     return f"{strategy}_{moment}"
 
 
-def asked_at(walk: Walk) -> list[tuple[Strategy, Moment]]:
-    """Return the strategies and the moments at which they are asked, in order."""
-    kinds = [kind.strategy for kind in walk.adapters]
-    refreshed = [*(name for name in Strategy if name.profile.adapter is None), *kinds]
-    return [*((name, Moment.REFRESHED) for name in refreshed), *((name, Moment.RETRAINED) for name in kinds)]
+def retrained_at(step: Step, walk: Walk) -> list[AdapterKind]:
+    """Return the adapters that are trained in the step; the earlier steps have been walked."""
+    before = walk.steps[: walk.steps.index(step)]
+    kept = [
+        kind
+        for kind in walk.once
+        if any(one.has(name := retrain_record(kind)) and one.read(name)["published"] for one in before)
+    ]
+    return [kind for kind in walk.adapters if kind not in kept]
+
+
+def asked_at(step: Step, walk: Walk) -> list[tuple[Strategy, Moment]]:
+    """Return the strategies and the moments at which they are asked in the step, in order."""
+    refreshed = [
+        *(name for name in Strategy if name.profile.adapter is None),
+        *(kind.strategy for kind in walk.adapters),
+    ]
+    retrained = [kind.strategy for kind in retrained_at(step, walk)]
+    return [*((name, Moment.REFRESHED) for name in refreshed), *((name, Moment.RETRAINED) for name in retrained)]
 
 
 def retrained_for(strategy: Strategy, moment: Moment) -> AdapterKind | None:

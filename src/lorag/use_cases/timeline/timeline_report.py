@@ -25,6 +25,7 @@ from lorag.use_cases.timeline.steps import (
     asked_at,
     read_rows,
     retrain_record,
+    retrained_at,
     row_record,
     valid_questions,
 )
@@ -103,7 +104,7 @@ def _step(step: Step, walk: Walk, rows: tuple[TimelineRow, ...], bootstrap: Boot
     valid = valid_questions(step)
     removed = removed_questions(valid, valid_questions(before) if before else None)
     counts = Counter(question.stratum for question in (*valid, *removed))
-    records = [REFRESH, *(retrain_record(kind) for kind in walk.adapters)]
+    records = [REFRESH, *(retrain_record(kind) for kind in retrained_at(step, walk))]
     interrupted = any(step.read(name)["interrupted"] for name in records)
     return TimelineStep(
         step.version.name,
@@ -120,7 +121,7 @@ def _rows(step: Step, walk: Walk, bootstrap: Bootstrap) -> Iterator[TimelineRow]
     earlier = walk.steps[: walk.steps.index(step)]
     outdated = outdated_answers(valid_questions(step), [valid_questions(one) for one in earlier])
     before = walk.before(step)
-    for strategy, moment in asked_at(walk):
+    for strategy, moment in asked_at(step, walk):
         name = row_record(strategy, moment)
         record = step.read(name)
         if record["missing"] and moment is Moment.REFRESHED:

@@ -84,7 +84,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A walk in progress: `facts` are those that are asked, None for all; `params` are those of its workspace."""
+    """A walk in progress: `facts` are those that are asked, None for all; `params` are those of its workspace.
+
+    The adapters in `once` are trained until one is published, and that one reads the later versions.
+    """
 
     root: Path
     workspace: Workspace
@@ -93,6 +96,7 @@ class Walk:
     adapters: tuple[AdapterKind, ...]
     facts: frozenset[str] | None
     limit: int | None
+    once: tuple[AdapterKind, ...] = ()
 
     def before(self, step: Step) -> Step | None:
         """Return the step before this one; None for the first."""
@@ -117,6 +121,7 @@ def open_walk(
     params: Params,
     adapters: Sequence[AdapterKind],
     limit: int | None,
+    once: Sequence[AdapterKind] = (),
 ) -> Walk:
     """Open the walk in `root`, or create it; `workspace` lends its settings and is not changed.
 
@@ -132,7 +137,8 @@ def open_walk(
     questions = [read_questions(version.questions) for version in versions]
     facts = choose_facts(questions, limit) if limit is not None else None
     installed = read_versions(workspace, params)
-    digest = digest_of([_settings(params), installed, list(adapters), sorted(facts) if facts is not None else None])
+    asked = sorted(facts) if facts is not None else None
+    digest = digest_of([_settings(params), installed, list(adapters), list(once), asked])
     steps = []
     for number, version in enumerate(versions, start=1):
         digest = digest_of([digest, version.digest])
@@ -141,7 +147,7 @@ def open_walk(
     if not (root / "made").exists() or not all(_fits(step) for step in steps):
         _start_over(root, versions[0], workspace, params)
     own = Workspace(root / "workspace")
-    return Walk(root, own, load_params(own.params_file), tuple(steps), tuple(adapters), facts, limit)
+    return Walk(root, own, load_params(own.params_file), tuple(steps), tuple(adapters), facts, limit, tuple(once))
 
 
 def install(version: Version, root: Path) -> None:
