@@ -53,13 +53,15 @@ def make_documents(workspace: Workspace, params: Params) -> None:
     """Read the source folder; write documents and rejections."""
     from lorag.integrations.blob_cache import BlobCache
     from lorag.integrations.parsing.source_folder import list_source
+    from lorag.releases.forgotten import read_forgotten
     from lorag.use_cases.refresh.load_corpus import require_usable
     from lorag.use_cases.refresh.pipeline import read_source
 
     source = workspace.resolve(params.knowledge.source)
     n_files = len(list_source(source, max_file_bytes=params.knowledge.max_file_bytes).files)
     with BlobCache(workspace.cache_file) as cache, show_progress("Reading documents", n_files) as progress:
-        corpus = read_source(source, params.knowledge, cache, progress)
+        forgotten = read_forgotten(workspace.state)
+        corpus = read_source(source, params.knowledge, cache, progress, forgotten=forgotten)
     write_documents(workspace.documents_file, corpus.documents)
     write_rejected(workspace.rejected_file, corpus.rejected)
     require_usable(corpus, params.knowledge, source=source, report=str(workspace.rejected_file))

@@ -100,9 +100,10 @@ def test_a_declined_answer_names_the_nearest_pages(capsys: pytest.CaptureFixture
 
 def status(**more: Any) -> dict[str, Any]:
     nothing = {"added": [], "changed": [], "removed": [], "renamed": []}
-    empty = {"not_read": [], "copies": [], "flagged": [], "questions_without_page": {"count": 0, "first": []}}
+    none = {"count": 0, "first": []}
+    empty = {"not_read": [], "copies": [], "flagged": [], "questions_without_page": none, "forgotten": none}
     values = {"served": "r1", "changes": nothing, "rejected": [], "questions_changed": False, "up_to_date": True}
-    return {**values, **empty, "models": {}, "remote": None, "services": {}, "adapters": {}, **more}
+    return {**values, **empty, "models": {}, "remote": None, "services": {}, "adapters": {}, "withdrawn": [], **more}
 
 
 def test_strangers_11_a_status_names_the_first_of_many_files_and_counts_them(
@@ -131,6 +132,11 @@ def test_strangers_11_a_status_does_not_call_everything_up_to_date_while_a_retra
         "The index is up to date.",
         "Adapter tuned tuned-1: behind, run `lorag retrain` now",
         "  new or changed: 1 fact, the first is f",
+    ]
+    show_status(status(withdrawn=["hybrid"]))
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "The index is up to date.",
+        "Adapter hybrid: out of service, it may have learned from a forgotten document; run `lorag retrain` now",
     ]
     show_status(status(adapters={"tuned": {**adapter, "retrain": "not", "facts": []}}))
     assert capsys.readouterr().out.splitlines()[1:] == ["Up to date.", "Adapter tuned tuned-1: up to date"]

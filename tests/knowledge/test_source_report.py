@@ -12,6 +12,7 @@ REPORT = report_on_source(
     [
         *(Rejected(f"{number}.ZIP", Reason.UNSUPPORTED) for number in range(5)),
         Rejected("sub/Makefile", Reason.UNSUPPORTED),
+        Rejected("f.md", Reason.FORGOTTEN),
         Rejected("bad.pdf", Reason.NO_TEXT),
     ],
 )
@@ -26,6 +27,7 @@ def test_strangers_15_kinds_that_are_not_read_and_copies_are_listed() -> None:
         "copies": [{"id": "b.md", "copies": ["a.md", "c.md"]}],
         "flagged": [{"flag": "maybe_hidden", "count": 1, "first": ["h.html"]}],
         "questions_without_page": {"count": 0, "first": []},
+        "forgotten": {"count": 1, "first": ["f.md"]},
     }
     assert SourceReport.from_json(REPORT.to_json()) == REPORT
 
@@ -36,12 +38,14 @@ def test_a_person_reads_them_in_lines() -> None:
         "  not read: 1 no suffix (sub/Makefile)",
         "  the same file as b.md: a.md, c.md",
         "  text that a reader may not see, kept in h.html",
+        "  left out, because they were forgotten: f.md",
     ]
 
 
 def test_every_flag_has_its_words() -> None:
     flagged = [{"flag": flag.value, "count": 1, "first": ["x"]} for flag in Flag]
-    nothing = {"not_read": [], "copies": [], "questions_without_page": {"count": 0, "first": []}}
+    none = {"count": 0, "first": []}
+    nothing = {"not_read": [], "copies": [], "questions_without_page": none, "forgotten": none}
     assert len(source_lines({**nothing, "flagged": flagged})) == len(Flag)
 
 

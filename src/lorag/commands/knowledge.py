@@ -53,15 +53,21 @@ def refresh(
     allow_shrink: Annotated[
         bool, typer.Option("--allow-shrink", help="Allow most of the index to be removed.")
     ] = False,
+    allow_reingest: Annotated[
+        list[str] | None,
+        typer.Option(help="Read this document again, although it was forgotten; may be repeated.", metavar="DOCUMENT"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Bring the index up to date with the source, at the cost of what changed; no flow runs if nothing did.
 
     Exit status 3 means that some documents were quarantined; the others are served.
     """
+    from lorag.use_cases.refresh.leave_out import let_in_again
     from lorag.use_cases.refresh.pending_work import skip_idle_refresh
 
     workspace, params = open_workspace(context)
+    let_in_again(allow_reingest or (), workspace, params)
     with console.standard_output_kept_clean():
         # Everything else costs seconds before the first line of work: a look first.
         outcome = skip_idle_refresh(workspace, params, os.environ, rebuild=rebuild)

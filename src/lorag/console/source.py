@@ -32,6 +32,8 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {counted(left, 'more document')} with copies; --json lists all"
     for found in result["flagged"]:
         yield f"  {_FLAGS[found['flag']]} {_names(found['first'], found['count'])}"
+    if (out := result["forgotten"])["count"]:
+        yield f"  left out, because they were forgotten: {_names(out['first'], out['count'])}"
     if (lost := result["questions_without_page"])["count"]:
         named = _names(lost["first"], lost["count"])
         yield f"  {counted(lost['count'], 'question')} left out: gold_doc_ids name a page that is not there ({named})"

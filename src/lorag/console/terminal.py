@@ -345,12 +345,12 @@ def show_status(result: Mapping[str, Any]) -> None:
         _show_some(kind, changes[kind])
     _show_some("renamed", [f"{old} -> {new}" for old, new in changes["renamed"]])
     # Kinds of files that are not read follow below.
-    rejected = [item for item in result["rejected"] if item["reason"] != "unsupported"]
+    rejected = [item for item in result["rejected"] if item["reason"] not in ("unsupported", "forgotten")]
     _show_some("rejected", [f"{item['name']}: {item['reason']}" for item in rejected])
     show_lines(source_lines(result))
     if result["questions_changed"]:
         say("  the questions changed")
-    behind = any(adapter["retrain"] != "not" for adapter in result["adapters"].values())
+    behind = result["withdrawn"] or any(adapter["retrain"] != "not" for adapter in result["adapters"].values())
     fresh = "The index is up to date." if behind else "Up to date."
     say(fresh if result["up_to_date"] else "Run `lorag refresh` to serve the changes.")
     for name, problem in result["models"].items():
@@ -363,6 +363,8 @@ def show_status(result: Mapping[str, Any]) -> None:
             say(f"Service {name} looked at the source {state['last_look_s']:.0f} s ago")
     if result["remote"]:
         say(f"Data: {result['remote']}")
+    for kind in result["withdrawn"]:
+        say(f"Adapter {kind}: out of service, it may have learned from a forgotten document; run `lorag retrain` now")
     for kind, adapter in result["adapters"].items():
         said = "behind, and its retrain was stopped before it began" if adapter["stopped"] else None
         say(f"Adapter {kind} {adapter['id']}: {said or _RETRAIN[adapter['retrain']]}")

@@ -74,6 +74,12 @@ class Reason(StrEnum):
     BAD_RECORD = "bad_record"
     DUPLICATE_ID = "duplicate_id"
     POSSIBLE_SECRET = "possible_secret"
+    FORGOTTEN = "forgotten"
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether something is wrong with the document; not if its format is not read, or if it is to be forgotten."""
+        return self not in (Reason.UNSUPPORTED, Reason.FORGOTTEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,15 @@ class Named:
 class SourceReport:
     """The kinds of files that are not read by suffix, the copies of each document by id, and the flagged documents.
 
-    `without_page` are the questions that name a page which is not among the documents, by their ids.
+    `without_page` are the questions that name a page which is not among the documents, by their ids. `forgotten` are
+    the files that are left out because they were forgotten.
     """
 
     not_read: Mapping[str, Named]
     copies: Mapping[str, tuple[str, ...]]
     flagged: Mapping[Flag, Named]
     without_page: Named = Named(0, ())
+    forgotten: Named = Named(0, ())
 
     def to_json(self) -> dict[str, Any]:
         """Return the keys that `lorag refresh --json` and `lorag status --json` share."""
@@ -49,6 +51,7 @@ class SourceReport:
                 "count": self.without_page.count,
                 "first": list(self.without_page.first),
             },
+            "forgotten": {"count": self.forgotten.count, "first": list(self.forgotten.first)},
         }
 
     @classmethod
@@ -59,6 +62,7 @@ class SourceReport:
             {item["id"]: tuple(item["copies"]) for item in value["copies"]},
             {Flag(item["flag"]): Named(item["count"], tuple(item["first"])) for item in value["flagged"]},
             Named(value["questions_without_page"]["count"], tuple(value["questions_without_page"]["first"])),
+            Named(value["forgotten"]["count"], tuple(value["forgotten"]["first"])),
         )
 
 
@@ -72,7 +76,10 @@ def report_on_source(
     `asked` maps the ids of questions to the pages that they name.
     """
     kinds: dict[str, list[str]] = defaultdict(list)
+    left_out = []
     for item in rejected:
+        if item.reason is Reason.FORGOTTEN:
+            left_out.append(item.name)
         if item.reason is Reason.UNSUPPORTED:
             kinds[PurePosixPath(item.name).suffix.lower() or "no suffix"].append(item.name)
     copies: dict[str, tuple[str, ...]] = {}
@@ -86,7 +93,8 @@ def report_on_source(
             flagged[flag].append(document.id)
     lost = [question for question, pages in asked.items() if not names.issuperset(pages)]
     without_page = Named(len(lost), tuple(lost[:_FIRST]))
-    return SourceReport(_named(kinds), dict(sorted(copies.items())), _named(flagged), without_page)
+    forgotten = Named(len(left_out), tuple(sorted(left_out)[:_FIRST]))
+    return SourceReport(_named(kinds), dict(sorted(copies.items())), _named(flagged), without_page, forgotten)
 
 
 def _named(groups: Mapping[_Key, list[str]]) -> dict[_Key, Named]:

@@ -113,7 +113,8 @@ class Desk:
         seconds = time.perf_counter() - began
         query = query_of(result, hits, asked, access, question, seconds)
         self.note(query, result, params)
-        self.tracer.add(traced_of(query, began_ns, searched_ns))
+        if not self.log.is_forgotten(query):
+            self.tracer.add(traced_of(query, began_ns, searched_ns))
         return Given(query.id, result, tuple(hits), release, question, seconds, limit)
 
     def note(self, query: Query, result: AnswerResult, params: Params) -> str:
@@ -206,11 +207,12 @@ class Desk:
         self.metrics.generation.set(int(release_id.partition("-")[0]))
         return release_id
 
-    def warm_up(self) -> None:
-        """Open the release and the model that reads, so that the first question does not wait."""
+    def keep_warm(self) -> None:
+        """Open the release and the model that reads, so that the first question does not wait, and follow changes."""
         # Without a release yet, or with a damaged one, the first question reports it.
         with suppress(LoragError), self.live.use(READER.profile.adapter):
             pass
+        self.live.keep_up()
 
     @contextmanager
     def _open(self, kind: AdapterKind | None, as_of: str | None, access: Access) -> Iterator[_Opened]:

@@ -120,7 +120,7 @@ class Service:
         tracer.start()
         places = own.answers_at_once
         queues = [Queue(n, own.queue, own.deadline_s, metrics) for n in (places, 2 * places)]
-        threading.Thread(target=desk.warm_up, name="warm-up", daemon=True).start()
+        threading.Thread(target=desk.keep_warm, name="keep-warm", daemon=True).start()
         return cls(desk, *queues)
 
     def close(self) -> None:

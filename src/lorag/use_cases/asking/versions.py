@@ -15,6 +15,7 @@ from lorag.knowledge.chunking import CHUNKER_VERSION
 from lorag.knowledge.formats import parser_versions
 from lorag.params import Params
 from lorag.releases.durable import write_json_durably
+from lorag.releases.forgotten import read_forgotten
 from lorag.retrieval import SEARCH_VERSION
 from lorag.tuning import TRAINING_SET_VERSION
 from lorag.tuning.replay import general_digest
@@ -31,12 +32,14 @@ def read_versions(workspace: Workspace, params: Params, *, fetch: Collection[str
     need it report what is wrong. A model of the hub that is not on this machine is fetched if `fetch` names it.
     """
     before = kept_versions(workspace)
+    # Where the documents are read in place, nothing else makes the stage stale that has to leave one out.
+    forgotten = read_forgotten(workspace.state).digest
     models = {
         name: _fingerprint(reference, before.get(name), fetch=name in fetch)
         for name, reference in model_references(params).items()
     }
     return {
-        "parser": parser_versions(),
+        "parser": parser_versions() | ({"forgotten": forgotten} if forgotten else {}),
         "chunker": CHUNKER_VERSION,
         "validation": VALIDATION_VERSION,
         "search": SEARCH_VERSION,

@@ -8,6 +8,9 @@ from lorag.workspace import Workspace
 
 
 def adapters_due(workspace: Workspace, params: Params) -> list[AdapterKind]:
-    """Return the served adapters for which `lorag status` and `lorag advise --pending` recommend a retrain now."""
-    states = read_status(workspace, params).adapters
-    return [kind for kind, state in states.items() if state.retrain is When.NOW]
+    """Return the adapters for which `lorag status` and `lorag advise --pending` recommend a retrain now.
+
+    These include those that left service because of a forgotten document.
+    """
+    status = read_status(workspace, params)
+    return [*(kind for kind, state in status.adapters.items() if state.retrain is When.NOW), *status.withdrawn]

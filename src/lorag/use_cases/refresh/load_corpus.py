@@ -26,6 +26,7 @@ from lorag.knowledge.formats import (
     with_title,
 )
 from lorag.params import KnowledgeParams, ParserParams, SecretPolicy
+from lorag.releases.forgotten import Forgotten
 
 log = logging.getLogger(__name__)
 
@@ -59,16 +60,17 @@ def load_corpus(
     cache: ParseCache | None = None,
     progress: Progress | None = None,
     keep_ids: Collection[str] = (),
+    forgotten: Forgotten = Forgotten(),
 ) -> Corpus:
     """Return the documents of a source folder (or of one `documents.jsonl`) sorted by id, and the left-out by name.
 
     The same source gives the same corpus, with a cache or without. Files with equal bytes become one document, under
     the first of their names; a name in `keep_ids` goes before the others, so that a new copy takes over no id.
-    Where two contents have the same id, both are rejected. Raises InputRejected only if there is no source;
-    `require_usable` checks whether enough of it could be read.
+    Where two contents have the same id, both are rejected. What was forgotten is left out. Raises InputRejected only if
+    there is no source; `require_usable` checks whether enough of it could be read.
     """
     listing = list_source(source, max_file_bytes=params.max_file_bytes)
-    return load_files(listing, params, cache=cache, progress=progress, keep_ids=keep_ids)
+    return load_files(listing, params, cache=cache, progress=progress, keep_ids=keep_ids, forgotten=forgotten)
 
 
 def load_files(
@@ -78,14 +80,19 @@ def load_files(
     cache: ParseCache | None = None,
     progress: Progress | None = None,
     keep_ids: Collection[str] = (),
+    forgotten: Forgotten = Forgotten(),
 ) -> Corpus:
     """Return the documents of listed files, as `load_corpus` does of all files of a source."""
     loaded: list[_Loaded] = []
     rejected = list(listing.rejected)
-    for file, sha256, result in _parse_files(listing, params, cache):
+    files = tuple(file for file in listing.files if not forgotten.names(file.id))
+    rejected += [Rejected(file.id, Reason.FORGOTTEN) for file in listing.files if forgotten.names(file.id)]
+    for file, sha256, result in _parse_files(replace(listing, files=files), params, cache):
         for item in _interpret(file, sha256, result, params.secrets):
             if isinstance(item, Rejected):
                 rejected.append(item)
+            elif forgotten.covers(item.document.id, item.document.version) or forgotten.has_content(item.bytes_sha256):
+                rejected.append(Rejected(item.place, Reason.FORGOTTEN))
             else:
                 loaded.append(item)
         if progress is not None:
@@ -93,7 +100,7 @@ def load_files(
     documents, clashing = _refuse_double_ids(_merge_equal_bytes(loaded, keep_ids))
     rejected += clashing
     for item in rejected:
-        if item.reason is not Reason.UNSUPPORTED:
+        if item.reason.is_fault:
             log.warning("left out %s: %s (%s)", item.name, item.reason, item.detail)
     return Corpus(
         tuple(sorted(_flag_name_clashes(documents), key=lambda document: document.id)),
@@ -102,8 +109,8 @@ def load_files(
 
 
 def rejected_share(corpus: Corpus) -> float:
-    """Return the share of names that were left out although their format is supported; 0 for an empty corpus."""
-    counted = sum(item.reason is not Reason.UNSUPPORTED for item in corpus.rejected)
+    """Return the share of names that were left out because of a fault; 0 for an empty corpus."""
+    counted = sum(item.reason.is_fault for item in corpus.rejected)
     found = sum(max(1, len(document.sources)) for document in corpus.documents)
     return counted / (counted + found) if counted else 0.0
 
@@ -111,7 +118,7 @@ def rejected_share(corpus: Corpus) -> float:
 def require_usable(corpus: Corpus, params: KnowledgeParams, *, source: Path, report: str) -> None:
     """Raise InputRejected if too much was left out; `report` names the file with the details."""
     share = rejected_share(corpus)
-    counted = [item for item in corpus.rejected if item.reason is not Reason.UNSUPPORTED]
+    counted = [item for item in corpus.rejected if item.reason.is_fault]
     if share > params.max_rejected_share:
         first = counted[0]
         detail = f" ({first.detail})" if first.detail else ""

@@ -20,6 +20,7 @@ from lorag.integrations.models.files import resolve_model
 from lorag.integrations.stores import open_store
 from lorag.params import Params, StoreKind
 from lorag.releases.durable import write_json_durably, writer_lock
+from lorag.releases.forgotten import LEDGER
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.plan import PlanCounts
@@ -131,6 +132,7 @@ def read_knowledge(workspace: Workspace, params: Params) -> dict[str, str | None
         source = digest_of([source, [*_stamps([digest.source])]])
     root = workspace.root
     described = [root / "dvc.yaml", root / ".dvcignore", root / ".dvc" / "config", root / ".dvc" / "config.local"]
+    described += [path for path in [workspace.state / LEDGER] if path.exists()]
     return {
         "source": source,
         "questions": digest.read_questions(),

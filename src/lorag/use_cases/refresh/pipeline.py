@@ -16,6 +16,7 @@ from lorag.knowledge.artifacts import chunk_to_json, corpus_digest, read_rejecte
 from lorag.knowledge.chunking import CHUNKER_VERSION, TokenCounter, chunk_document
 from lorag.knowledge.documents import Chunk, Corpus, Document
 from lorag.params import ChunkingParams, KnowledgeParams
+from lorag.releases.forgotten import Forgotten
 from lorag.releases.record import content_digest
 from lorag.use_cases.refresh.load_corpus import load_corpus
 from lorag.use_cases.refresh.snapshot_source import read_first_names
@@ -52,14 +53,16 @@ def read_source(
     cache: BlobCache,
     advance: Advance | None = None,
     keep_ids: Collection[str] = (),
+    forgotten: Forgotten = Forgotten(),
 ) -> Corpus:
     """Return the corpus of a source, with the files that its snapshot could not copy among the rejected.
 
-    Of equal files the document has the first name, unless one of them is in `keep_ids` or in the snapshot's list.
+    Of equal files the document has the first name, unless one of them is in `keep_ids` or in the snapshot's list. What
+    was forgotten is left out.
     """
     with Parses(cache) as parses:
         keep_ids = {*keep_ids, *read_first_names(source)}
-        corpus = load_corpus(source, params, cache=parses, progress=advance, keep_ids=keep_ids)
+        corpus = load_corpus(source, params, cache=parses, progress=advance, keep_ids=keep_ids, forgotten=forgotten)
     left_behind = source / REJECTED_FILE
     if not left_behind.is_file():
         return corpus

@@ -4,7 +4,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from lorag.digests import sha256_hex
@@ -13,8 +13,10 @@ from lorag.failpoints import reach
 from lorag.integrations.parsing.source_folder import REJECTED_FILE, SourceListing, escape_name, list_source, read_file
 from lorag.knowledge.artifacts import write_rejected
 from lorag.knowledge.documents import Reason, Rejected
-from lorag.knowledge.formats import Quarantine, format_of
+from lorag.knowledge.formats import RECORDS, Quarantine, format_of
 from lorag.params import KnowledgeParams
+from lorag.releases.forgotten import Forgotten
+from lorag.use_cases.refresh.leave_out import without_questions, without_records
 from lorag.workspace import Workspace
 
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
@@ -68,8 +70,11 @@ def snapshot_folder(
     *,
     allow_empty: bool = False,
     progress: Progress = lambda total: nullcontext(lambda done: None),
+    forgotten: Forgotten = Forgotten(),
 ) -> Snapshot:
     """Make `target` a copy of all that can be read below `origin`, under the names that identify the documents.
+
+    What was forgotten is not copied; it is listed as left out.
 
     `progress` is called with the number of files, and its result with the number done since the last call.
     Unchanged files are not touched, nor files that no snapshot copied. Raises InputRejected and leaves the folder
@@ -77,6 +82,8 @@ def snapshot_folder(
     and, unless `allow_empty`, if the origin holds nothing that can be read.
     """
     listing = list_source(origin, max_file_bytes=params.max_file_bytes)
+    left_out = [Rejected(file.id, Reason.FORGOTTEN) for file in listing.files if forgotten.names(file.id)]
+    listing = replace(listing, files=tuple(file for file in listing.files if not forgotten.names(file.id)))
     if not listing.files and not allow_empty:
         raise InputRejected(
             "nothing to index",
@@ -97,23 +104,23 @@ def snapshot_folder(
     deleted = _delete(target, (found & earlier) - wanted)
     reach("snapshot.deleted")
     with progress(len(listing.files)) as advance:
-        copied, rejected, digests = _copy_files(listing, target, params.max_file_bytes, advance)
+        copied, rejected, digests = _copy_files(listing, target, params.max_file_bytes, advance, forgotten)
     reach("snapshot.copied")
-    write_rejected(target / REJECTED_FILE, [*listing.rejected, *rejected])
+    write_rejected(target / REJECTED_FILE, [*listing.rejected, *left_out, *rejected])
     _write_first_names(target, digests, earlier)
     _write_names(target, wanted - {item.name for item in rejected})
     return Snapshot(copied, deleted)
 
 
-def snapshot_file(origin: Path, target: Path) -> Snapshot:
-    """Make `target` a copy of the file `origin`.
+def snapshot_file(origin: Path, target: Path, forgotten: Forgotten = Forgotten()) -> Snapshot:
+    """Make `target` a copy of the questions in the file `origin`, without those that cite a forgotten document.
 
     Raises InputRejected if the origin is missing, or if `target` exists and DVC does not version it, as it does with
     each snapshot.
     """
     if not origin.is_file():
         raise InputRejected("no such file", where=str(origin), do="check the path in params.yaml")
-    data = origin.read_bytes()
+    data = without_questions(origin.read_bytes(), forgotten)
     is_copy = target.with_name(f"{target.name}.dvc").is_file()
     if target.exists() and not is_copy and target.read_bytes() not in (b"", data):
         raise InputRejected(
@@ -219,7 +226,11 @@ def _write_first_names(target: Path, digests: Mapping[str, str], earlier: Collec
 
 
 def _copy_files(
-    listing: SourceListing, target: Path, max_file_bytes: int, advance: Callable[[int], None]
+    listing: SourceListing,
+    target: Path,
+    max_file_bytes: int,
+    advance: Callable[[int], None],
+    forgotten: Forgotten,
 ) -> tuple[int, list[Rejected], dict[str, str]]:
     """Return how many files were copied, which could not be read, and the digests of all that could."""
     copied, rejected, digests = 0, [], {}
@@ -231,6 +242,10 @@ def _copy_files(
             continue
         try:
             data = read_file(listing.root, file, max_file_bytes=max_file_bytes)
+            if forgotten.has_content(sha256_hex(data)):
+                raise Quarantine(Reason.FORGOTTEN, "")
+            if file.kind == RECORDS:
+                data = without_records(data, forgotten)
             copied += _replace(path, data)
             reach("snapshot.file")
             digests[file.id] = sha256_hex(data)

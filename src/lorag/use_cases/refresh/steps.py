@@ -10,19 +10,20 @@ from typing import Any
 
 from lorag.costs.ledger import Extent, Outcome, extent_of_refresh
 from lorag.costs.records import Cost
-from lorag.errors import IntegrityFailed, LoragError
+from lorag.errors import GateRefused, IntegrityFailed, LoragError
 from lorag.failpoints import reach
 from lorag.integrations import git_repo
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.dvc.dvc_files import altered_outputs
 from lorag.integrations.models.files import model_sha256, resolve_model
 from lorag.knowledge.artifacts import read_documents, read_rejected
-from lorag.knowledge.documents import Corpus, Document, Reason
+from lorag.knowledge.documents import Corpus, Document
 from lorag.knowledge.source_report import SourceReport, report_on_source
 from lorag.params import Params, TaskRunnerKind
 from lorag.progress import show_progress
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.durable import write_json_durably
+from lorag.releases.forgotten import read_forgotten
 from lorag.releases.index_gate import refuse_shrinking
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
@@ -149,21 +150,24 @@ class RefreshOutcome:
 def snapshot(workspace: Workspace, params: Params, *, allow_empty: bool = False) -> None:
     """Copy source and questions from their origins, if params name any, and version the copies with DVC.
 
+    Documents that were forgotten are left out, and the questions that cite one.
+
     Raises ParamsError, before anything is changed, if a copy would overlap its origin or the workspace.
     """
     knowledge = params.knowledge
     reach("snapshot.before")
     refuse_overlaps(workspace, knowledge)
+    forgotten = read_forgotten(workspace.state)
     if knowledge.commit:
         git_repo.refuse_ignored(workspace.root, COMMITTED)
     if knowledge.origin is not None:
         source = workspace.resolve(knowledge.source)
         origin = workspace.resolve(knowledge.origin)
-        snapshot_folder(origin, source, knowledge, allow_empty=allow_empty, progress=_show_copying)
+        snapshot_folder(origin, source, knowledge, allow_empty=allow_empty, progress=_show_copying, forgotten=forgotten)
         dvc_repo.track(workspace.root, source)
     if knowledge.questions_origin is not None:
         questions = workspace.resolve(knowledge.questions)
-        snapshot_file(workspace.resolve(knowledge.questions_origin), questions)
+        snapshot_file(workspace.resolve(knowledge.questions_origin), questions, forgotten)
         dvc_repo.track(workspace.root, questions)
     reach("snapshot.after")
 
@@ -313,8 +317,14 @@ def gate(
 def publish(
     ref: IndexRef, report: GateReport, planned: Planned, workspace: Workspace, store: IndexStore, params: Params
 ) -> Release:
-    """Publish the generation, so that it is served."""
-    base_model, adapters = carry_adapters(planned.in_use, params)
+    """Publish the generation, so that it is served; raise GateRefused if a document of it was forgotten meanwhile."""
+    forgotten = read_forgotten(workspace.state)
+    if meanwhile := [each.id for each in planned.wanted.documents if forgotten.covers(each.id, each.version)]:
+        raise GateRefused(
+            f"{len(meanwhile)} documents were forgotten while this ran",
+            do="run `lorag refresh` again, which leaves them out",
+        )
+    base_model, adapters = carry_adapters(planned.in_use, params, forgotten)
     provenance = Provenance(
         embedder_model=workspace.name_of(params.embedding.model),
         embedder_sha256=model_sha256(resolve_model(params.embedding.model)),
@@ -372,5 +382,5 @@ def _keep_source_report(workspace: Workspace, params: Params, documents: Iterabl
 
 
 def count_rejected(workspace: Workspace) -> int:
-    """Return how many documents the last documents stage quarantined; files of other formats do not count."""
-    return sum(item.reason is not Reason.UNSUPPORTED for item in read_rejected(workspace.rejected_file))
+    """Return how many documents the last documents stage quarantined because of a fault."""
+    return sum(item.reason.is_fault for item in read_rejected(workspace.rejected_file))

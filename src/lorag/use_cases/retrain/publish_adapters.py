@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from lorag.errors import IntegrityFailed, WorkspaceError
+from lorag.errors import GateRefused, IntegrityFailed, WorkspaceError
 from lorag.failpoints import reach
 from lorag.integrations import git_repo
 from lorag.integrations.models.generators import prepare_generator
 from lorag.integrations.stores import open_store
 from lorag.params import Params
 from lorag.releases.adapter_shelf import AdapterShelf
+from lorag.releases.forgotten import read_forgotten
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import AdapterKind
@@ -36,15 +37,22 @@ def publish_adapters(
 ) -> Release:
     """Publish a release: the newest index with these adapters, which are already on the shelf, and the others in use.
 
-    Adapters of another base model are left out, as are those that a rollback took out of use. The pointer moves
-    only after the index was opened and counted and each adapter was compared byte for byte. Then what is no longer
-    retained is deleted. Raises IntegrityFailed for an entry of a base model other than `base_model_sha256`.
+    Adapters of another base model are left out, as are those that a rollback took out of use, and those that may have
+    learned from a forgotten document. The pointer moves only after the index was opened and counted and each adapter
+    was compared byte for byte. Then what is no longer retained is deleted. Raises IntegrityFailed for an entry of a
+    base model other than `base_model_sha256`, and GateRefused for one that learned from a forgotten document.
     """
     reach("adapters.before")
     newest = newest_release(workspace)
     shelf, adapters = ReleaseShelf(workspace.state), AdapterShelf(workspace.adapters)
-    in_use = shelf.in_use() or newest
-    fitting = {kind: old for kind, old in in_use.adapters.items() if old.base_model_sha256 == base_model_sha256}
+    in_use, forgotten = shelf.in_use() or newest, read_forgotten(workspace.state)
+    if any(forgotten.taught(entry.documents) for entry in entries.values()):
+        raise GateRefused(
+            "a document that the adapter was trained on was forgotten meanwhile",
+            do="run `lorag forget` for it again, then `lorag retrain`",
+        )
+    carried = forgotten.clean(in_use.adapters)
+    fitting = {kind: old for kind, old in carried.items() if old.base_model_sha256 == base_model_sha256}
     release = replace(
         newest,
         generation=newest.generation + 1,

@@ -8,8 +8,10 @@ from lorag.errors import IntegrityFailed, WorkspaceError
 from lorag.integrations.models.files import base_model_sha256
 from lorag.params import Params
 from lorag.releases.adapter_shelf import AdapterShelf, adapter_sha256
+from lorag.releases.forgotten import read_forgotten
 from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import AdapterKind
+from lorag.use_cases.retrain.starting_adapter import read_lineage
 from lorag.workspace import Workspace
 
 CANDIDATE = "candidate"
@@ -32,7 +34,7 @@ def find_adapter(name: str, kind: AdapterKind, workspace: Workspace, params: Par
     """Return the adapter of this kind that `name` names: its id, four or more digits of its sha256, or `candidate`.
 
     Raises WorkspaceError for a name of none or of several, and if the adapter's base model is not the one that params
-    name; IntegrityFailed for one that is damaged.
+    name, or if it may have learned from a forgotten document; IntegrityFailed for one that is damaged.
     """
     found = _known(kind, workspace)
     newest = newest_candidate(kind, workspace)
@@ -54,6 +56,13 @@ def find_adapter(name: str, kind: AdapterKind, workspace: Workspace, params: Par
     if folder.parent == workspace.adapters:
         folder = AdapterShelf(workspace.adapters).open(sha256)
     _refuse_other_base(folder, params)
+    lineage = read_lineage(folder) or read_lineage(workspace.training_folder(kind)) or {}
+    if read_forgotten(workspace.state).taught(lineage.get("documents", {})):
+        raise WorkspaceError(
+            "the adapter may have learned from a document that was forgotten",
+            where="--adapter",
+            do="run `lorag retrain`",
+        )
     release = ReleaseShelf(workspace.state).in_use()
     served = release.adapters.get(kind) if release else None
     return FoundAdapter(f"{kind}-{sha256[:10]}", sha256, folder, served is not None and served.sha256 == sha256)

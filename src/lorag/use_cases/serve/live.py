@@ -11,6 +11,7 @@ from lorag.errors import LoragError
 from lorag.integrations.models.generators import open_generator, retire_adapters
 from lorag.params import Params
 from lorag.params_file import load_params
+from lorag.releases.forgotten import read_forgotten
 from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import AdapterKind
 from lorag.use_cases.serve.serve import Served, open_adapter, open_served
@@ -29,6 +30,7 @@ class Live:
 @dataclass(slots=True)
 class _Opened:
     key: str
+    forgotten: str
     served: Served
     params: Params
     closing: ExitStack
@@ -40,10 +42,11 @@ class _Opened:
 class LiveRelease:
     """The release that the pointer names, opened once for all threads.
 
-    Before each question the pointer and params.yaml are looked at. If one of them changed, the question that sees it
-    first opens the new release, with the models that are in use, and waits for it. The others are answered from the
-    release before, without waiting, until the new one takes its place. Questions under way end with the one that they
-    began with, which is then closed.
+    Before each question the pointer, params.yaml and the ledger of forgotten documents are looked at. If one of them
+    changed, the question that sees it first opens the new release, with the models that are in use, and waits for it.
+    The others are answered from the release before, without waiting, until the new one takes its place; but they wait,
+    too, if a document was forgotten since that was opened. Questions under way end with the one that they began with,
+    which is then closed.
     """
 
     workspace: Workspace
@@ -52,6 +55,7 @@ class LiveRelease:
     """Held to look at the fields below and to change them, never while something is opened."""
     _opening: threading.Lock = field(default_factory=threading.Lock)
     _loading: threading.Lock = field(default_factory=threading.Lock)
+    _closed: threading.Event = field(default_factory=threading.Event)
     _opened: _Opened | None = None
     _models: dict[str, LanguageModel] = field(default_factory=dict)
     _asked: set[AdapterKind | None] = field(default_factory=set)
@@ -74,45 +78,59 @@ class LiveRelease:
         self._give_back(opened)
         return opened.served.release.id
 
+    def keep_up(self, every_s: float = 1.0) -> None:
+        """Open what is to be served soon after it changed, so that the release before is let go, until `close`.
+
+        A release that nobody has asked for yet stays closed.
+        """
+        while not self._closed.wait(every_s):
+            # What is wrong with the release is reported to the question that needs it.
+            with suppress(LoragError):
+                if self._opened is not None:
+                    self.release_id()
+
     def close(self) -> None:
         """Close the release once its last question has ended."""
+        self._closed.set()
         with self._lock:
             self._replace(None)
 
     def _take_current(self) -> _Opened:
         """Return the current release, which stays open until it is given back."""
-        params, key = self._wanted()
-        if opened := self._take(key):
+        params, key, forgotten = self._wanted()
+        if opened := self._take(key, forgotten):
             return opened
         if not self._opening.acquire(blocking=False):
             # Another question opens the new release: what is open answers meanwhile.
-            if opened := self._take(None):
+            if opened := self._take(None, forgotten):
                 return opened
             self._opening.acquire()
         try:
             # What is wanted may have changed, or have been opened, since then.
-            params, key = self._wanted()
-            return self._take(key) or self._open(params, key)
+            params, key, forgotten = self._wanted()
+            return self._take(key, forgotten) or self._open(params, key, forgotten)
         finally:
             self._opening.release()
 
-    def _wanted(self) -> tuple[Params, str]:
-        params = load_params(self.workspace.params_file)
-        return params, digest_of([ReleaseShelf(self.workspace.state).used_id(), params.model_dump(mode="json")])
+    def _wanted(self) -> tuple[Params, str, str]:
+        """Return the params, the key of what is to be open, and the digest of the ledger of forgotten documents."""
+        params, state = load_params(self.workspace.params_file), self.workspace.state
+        key = digest_of([ReleaseShelf(state).used_id(), params.model_dump(mode="json")])
+        return params, key, read_forgotten(state).digest
 
-    def _take(self, key: str | None) -> _Opened | None:
-        """Take what is open, if anything is and it has this key; None takes any."""
+    def _take(self, key: str | None, forgotten: str) -> _Opened | None:
+        """Take what is open, if anything is, it has this key (None takes any), and nothing was forgotten since."""
         with self._lock:
             opened = self._opened
-            if opened is None or key not in (None, opened.key):
+            if opened is None or key not in (None, opened.key) or forgotten != opened.forgotten:
                 return None
             opened.n_users += 1
             return opened
 
-    def _open(self, params: Params, key: str) -> _Opened:
+    def _open(self, params: Params, key: str, forgotten: str) -> _Opened:
         with ExitStack() as stack:
             served = stack.enter_context(open_served(self.workspace, params, self.environment))
-            opened = _Opened(key, served, params, stack.pop_all(), n_users=1)
+            opened = _Opened(key, forgotten, served, params, stack.pop_all(), n_users=1)
         with self._lock:
             asked = set(self._asked) if self._opened else set()
         for adapter in asked:

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from lorag.errors import NotThere
 from lorag.questions.words import normalise
+from lorag.releases.forgotten import read_forgotten
 from lorag.strategies import Strategy
 from lorag.workspace import Workspace
 
@@ -123,7 +124,7 @@ class QueryLog:
     """The two files of a workspace; threads may share it.
 
     Questions are kept for `keep_days`; older ones are dropped when it opens. With 0 no question is written, and no
-    answer can be marked.
+    answer can be marked. What a forgotten document had a part in is neither written nor marked.
     """
 
     workspace: Workspace
@@ -144,7 +145,7 @@ class QueryLog:
 
     def add(self, query: Query) -> None:
         """Write a query; one that was declined also becomes a candidate, once for each release."""
-        if not self.keep_days:
+        if not self.keep_days or self.is_forgotten(query):
             return
         with self._lock:
             # The texts of passages are kept with candidates only: elsewhere they would outlive their documents.
@@ -162,11 +163,16 @@ class QueryLog:
         """Write a candidate for an answer; raises NotThere for one that is unknown, or was given to another key."""
         with self._lock:
             query = self._known.get(query_id)
-        if query is None or not (of_any_key or query.key == key):
+        if query is None or not (of_any_key or query.key == key) or self.is_forgotten(query):
             raise NotThere(
                 f"no answer {query_id!r}", where="answer_id", do="take the `id` of an answer that this key was given"
             )
         return self._note(query, verdict, comment, key)
+
+    def is_forgotten(self, query: Query) -> bool:
+        """Whether a document was found for the query, or cited, that was forgotten since."""
+        forgotten = read_forgotten(self.workspace.state)
+        return any(forgotten.names(name) for name in (*(each.document_id for each in query.passages), *query.cited))
 
     def _note(self, query: Query, verdict: Verdict, comment: str, key: str) -> QuestionCandidate:
         candidate = QuestionCandidate(

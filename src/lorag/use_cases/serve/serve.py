@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,10 +19,12 @@ from lorag.integrations.stores import open_store
 from lorag.params import Params, Rewriting
 from lorag.questions.questions import compose
 from lorag.releases.adapter_shelf import AdapterShelf
+from lorag.releases.forgotten import read_forgotten
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import POINTER, ReleaseShelf
 from lorag.retrieval.embed import embed_whole
 from lorag.retrieval.index.store import Filter, Hit, IndexStore
+from lorag.retrieval.index.withheld import withhold
 from lorag.retrieval.search import Searcher, SearchResult
 from lorag.strategies import AdapterKind, Strategy
 from lorag.use_cases.serve.candidates import CANDIDATE, read_refused
@@ -35,6 +37,7 @@ logger = logging.getLogger(__name__)
 class Served:
     """A release with its index open, and the folder of the requested adapter.
 
+    Documents that were forgotten are neither in the `release` nor found by the `searcher`, whatever the index holds.
     `fell_back_from` names a newer release that could not be opened, or the file that names the served one if that is
     damaged.
     """
@@ -57,7 +60,8 @@ def open_served(
     """Yield the served release, or the retained one that `as_of` names by id or generation, with one of its adapters.
 
     If the served one cannot be opened, the newest older release that can be opened is used and named. It stays on the
-    shelf as long as it is open here. Raises WorkspaceError if nothing was published, if the release has no such
+    shelf as long as it is open here. What was forgotten until then is withheld: documents, and adapters that may have
+    learned from one. Raises WorkspaceError if nothing was published, if the release has no such
     adapter, or if its embedder is not the one that params name. Raises IntegrityFailed if the adapter's base model is
     not the one that params name.
     """
@@ -84,8 +88,10 @@ def open_served(
                 )
             reranker = open_reranker(params.search.reranker) if params.search.reranker else None
             embed = partial(embed_whole, embedder=embedder, embed=embedder.embed_batch)
-            searcher = Searcher(store, release.index, embed, reranker, executor)
-            yield Served(release, searcher, fell_back_from, folder)
+            denied = read_forgotten(workspace.state).covered(release.documents)
+            searcher = Searcher(withhold(store, denied), release.index, embed, reranker, executor)
+            allowed = {name: entry for name, entry in release.documents.items() if name not in denied}
+            yield Served(replace(release, documents=allowed), searcher, fell_back_from, folder)
         finally:
             store.close()
 
@@ -123,7 +129,14 @@ def _entry_of(release: Release, kind: AdapterKind, workspace: Workspace) -> Adap
             what += f", because its gate refused {refused}"
             do = f"ask it with `--adapter {CANDIDATE}`; artifacts/refused_{kind}.json says what it lacks"
         raise _NoSuchAdapter(what, where=f"release {release.id}", do=do)
-    return release.adapters[kind]
+    entry = release.adapters[kind]
+    if read_forgotten(workspace.state).taught(entry.documents):
+        raise _NoSuchAdapter(
+            f"the {kind} adapter may have learned from a document that was forgotten",
+            where=f"release {release.id}",
+            do="run `lorag retrain`",
+        )
+    return entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from lorag.params import Params
 from lorag.questions.coverage import Coverage
 from lorag.questions.facts import fact_digests
 from lorag.questions.questions import Question, read_questions
+from lorag.releases.forgotten import Forgotten, read_forgotten
 from lorag.releases.record import AdapterEntry, Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import AdapterKind
@@ -75,6 +76,7 @@ class Status:
     `questions_changed` means that a refresh would read other questions than the last one. `pending` are the reasons for
     which a refresh would do anything at all. `models` maps each model that params name to what is wrong with it; None
     if nothing is. `remote` is what is wrong with the place from which a clone gets the data; None if nothing is.
+    `withdrawn` are the kinds of adapters that left service because of a forgotten document, and have no successor yet.
     """
 
     served: Release | None
@@ -88,6 +90,7 @@ class Status:
     adapters: Mapping[AdapterKind, AdapterState]
     models: Mapping[str, str | None]
     remote: str | None = None
+    withdrawn: tuple[AdapterKind, ...] = ()
 
     @property
     def is_up_to_date(self) -> bool:
@@ -107,6 +110,7 @@ class Status:
             "pending": [why.value for why in self.pending],
             "changes": asdict(self.changes),
             "adapters": {kind.value: state.to_json() for kind, state in self.adapters.items()},
+            "withdrawn": [kind.value for kind in self.withdrawn],
             "models": dict(self.models),
             "remote": self.remote,
             "rejected": [{"name": r.name, "reason": r.reason.value, "detail": r.detail} for r in self.rejected],
@@ -117,11 +121,12 @@ class Status:
 def read_status(workspace: Workspace, params: Params) -> Status:
     """Read the origin of the source, through the parse cache, and compare it with the served release."""
     shelf = ReleaseShelf(workspace.state)
-    served = shelf.in_use()
+    served, forgotten = shelf.in_use(), read_forgotten(workspace.state)
     origin = workspace.resolve(params.knowledge.origin or params.knowledge.source)
     workspace.state.mkdir(exist_ok=True)
     with BlobCache(workspace.cache_file) as cache:
-        corpus = read_source(origin, params.knowledge, cache, keep_ids=served.documents if served else ())
+        keep_ids = served.documents if served else ()
+        corpus = read_source(origin, params.knowledge, cache, keep_ids=keep_ids, forgotten=forgotten)
     versions = {document.id: document.version for document in corpus.documents}
     before = {key: entry.version for key, entry in served.documents.items()} if served else {}
     work = find_work(workspace, params)
@@ -137,7 +142,13 @@ def read_status(workspace: Workspace, params: Params) -> Status:
         _adapter_states(served, workspace, params, versions),
         find_model_problems(workspace, params, served),
         lost_remote(workspace.root),
+        _withdrawn(served, forgotten, params),
     )
+
+
+def _withdrawn(served: Release | None, forgotten: Forgotten, params: Params) -> tuple[AdapterKind, ...]:
+    missing = forgotten.left_service() - (served.adapters.keys() if served else set())
+    return tuple(kind for kind in params.tuning.adapters if kind in missing)
 
 
 def _questions_file(workspace: Workspace, params: Params) -> Path:
