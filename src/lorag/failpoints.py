@@ -31,8 +31,13 @@ NAMES = (
     *("withdrawn.written", "withdrawn.synced", "withdrawn.renamed"),
     *("adapter.before", "adapter.copied", "adapter.ready", "adapter.after"),
     *("adapters.before", "adapters.verified", "adapters.pointed", "adapters.dropped", "adapters.after"),
+    *("forget.before", "forgotten.written", "forgotten.synced", "forgotten.renamed", "forget.denied"),
+    *("forgetting.written", "forgetting.synced", "forgetting.renamed"),
+    *("forget.published", "forget.dropped", "forget.drained", "forget.source", "forget.questions", "forget.artifacts"),
+    *("forget.caches", "forget.state", "forget.merged", "forget.mlflow", "forget.prefect", "forget.objects"),
+    *("forget.history", "forget.purged"),
 )
-"""All places, in the order of the work: a refresh, a rollback, a retrain."""
+"""All places, in the order of the work: a refresh, a rollback, a retrain, the erasure of a document."""
 
 _armed: dict[str, Callable[[], None]] = {}
 

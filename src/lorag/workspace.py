@@ -72,6 +72,16 @@ class Workspace:
         return self.state / "traced"
 
     @property
+    def forgetting_file(self) -> Path:
+        """What an unfinished erasure of a document looks for; it has words of the document, and goes last."""
+        return self.state / "forgetting.json"
+
+    @property
+    def receipts(self) -> Path:
+        """The folder with a receipt for each document that was forgotten."""
+        return self.state / "receipts"
+
+    @property
     def question_candidates_file(self) -> Path:
         """Questions that were declined or marked, a JSON object a line; for this user alone."""
         return self.state / "candidates.jsonl"

@@ -27,6 +27,7 @@ from lorag.releases.record import AdapterEntry
 from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import AdapterKind
 from lorag.use_cases.change_params import change_params
+from lorag.use_cases.operate.forget import forget_document
 from lorag.use_cases.refresh import steps
 from lorag.use_cases.refresh.pending_work import read_knowledge, settle
 from lorag.use_cases.retrain.publish_adapters import publish_adapters
@@ -35,6 +36,7 @@ from lorag.workspace import Workspace
 from tests.use_cases.conftest import PAGES, make_place
 
 KIND = AdapterKind.TUNED
+ERASED, WORD = "berths.md", b"Quellwick"
 PRELOADED = ("lancedb", "lancedb.query", "lancedb.index", "pandas", "safetensors.numpy", "dvc.repo", "dvc.repo.add")
 """What the work imports late, and what can be forked: LanceDB's client starts its own thread again in a child."""
 
@@ -81,6 +83,17 @@ def retrain(workspace: Workspace) -> None:
     publish_adapters({KIND: entry}, base, workspace, params, {})
 
 
+def erase(workspace: Workspace) -> None:
+    """The erasure of a document that is in the index, in the adapter's lineage and in the artifacts."""
+    forget_document(ERASED, workspace, load_params(workspace.params_file), {})
+
+
+def n_holding(workspace: Workspace) -> int:
+    """How many files of the workspace hold the text of the document that `erase` erases, or its index."""
+    files = [path for path in workspace.root.rglob("*") if path.is_file() and ".git" not in path.parts]
+    return sum(WORD in path.read_bytes() for path in files if "prefect" not in path.parts)
+
+
 SCENARIOS: dict[str, tuple[Callable[[Workspace], None], tuple[str, ...]]] = {
     "snapshot": (snapshot, ("snapshot", "commit")),
     "refresh": (
@@ -89,6 +102,7 @@ SCENARIOS: dict[str, tuple[Callable[[Workspace], None], tuple[str, ...]]] = {
     ),
     "rollback": (rollback, ("rollback", "withdrawn", "pointer")),
     "retrain": (retrain, ("adapter", "adapters", "record", "pointer")),
+    "forget": (erase, ("forget", "forgotten", "forgetting", "sums", "record", "pointer")),
 }
 """Each kind of work, and the first words of the places that it reaches."""
 
@@ -187,13 +201,14 @@ def trial(
     _, after = in_fork(lambda: state(workspace))
     again, _ = in_fork(work_of(name, workspace))
     _, last = in_fork(lambda: state(workspace))
+    is_erased = name != "forget" or n_holding(workspace) == 0
     return {
         "scenario": name,
         "point": point,
         "after_s": after_s,
         "killed": killed,
         "is_legal": after in legal,
-        "converges": again == 0 and _as(last) == _as(legal[-1]),
+        "converges": again == 0 and _as(last) == _as(legal[-1]) and is_erased,
         "state": after,
         "last": last,
     }
@@ -226,6 +241,7 @@ def main() -> None:
         took_s = time.monotonic() - began
         after = in_fork(lambda workspace=workspace: state(workspace))[1]  # type: ignore[misc]
         legal = [before, after]
+        assert name != "forget" or n_holding(workspace) == 0 < n_holding(Workspace(folder / "w"))
         assert status == 0 and not before["problems"] and not after["problems"], (name, legal)
         moments = [(None, chosen.uniform(0, took_s)) for _ in range(kills)]
         for point, after_s in [*((point, None) for point in points_of(name) if point in points), *moments]:

@@ -25,6 +25,16 @@ SEED = int(os.environ.get("LORAG_TEST_SEED") or random.SystemRandom().randrange(
 FEW = ("apply.inserted", "sums.renamed", "record.written", "record.renamed", "pointer.synced", "publish.retained")
 """The places of a refresh that are killed in `make test`, where a mistake would show first."""
 
+FEW_OF_FORGET = (
+    "forget.denied",
+    "forgetting.renamed",
+    "forget.published",
+    "forget.dropped",
+    "forget.caches",
+    "forget.purged",
+)
+"""Those of an erasure."""
+
 
 def trials(folder: Path, kills: int, scenarios: str, points: str = "") -> Iterator[dict[str, Any]]:
     command = [sys.executable, "-m", "tests.faults.killer", str(folder), str(SEED), str(kills), scenarios, points]
@@ -56,6 +66,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_refresh_that_is_killed_leaves_a_whole_release_and_the_next_one_converges(made: Path) -> None:
     assert len(judge(made, 0, "refresh", ",".join(FEW))) == len(FEW)
+
+
+def test_an_erasure_that_is_killed_serves_a_whole_release_and_the_next_one_ends_it(made: Path) -> None:
+    assert len(judge(made, 0, "forget", ",".join(FEW_OF_FORGET))) == len(FEW_OF_FORGET)
 
 
 @FULL

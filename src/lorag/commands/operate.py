@@ -10,6 +10,7 @@ import typer
 from lorag.commands.options import Json, open_workspace
 from lorag.console import operate as console_operate
 from lorag.console import terminal as console
+from lorag.errors import ExitStatus
 from lorag.workspace import find_workspace
 
 commands = typer.Typer()
@@ -74,13 +75,45 @@ def backup(
 def restore(
     archive: Annotated[Path, typer.Argument(help="A file that `lorag backup` made.", metavar="FILE")],
     folder: Annotated[Path, typer.Argument(help="A new or empty folder.", metavar="DIR")],
+    forgotten: Annotated[
+        Path | None,
+        typer.Option(
+            help="A copy of .lorag/forgotten.json, if the workspace that was backed up is not there.", metavar="LEDGER"
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a workspace of a backup; every file and every release is checked before the folder is there."""
+    """Make a workspace of a backup; every file and every release is checked before the folder is there.
+
+    What was forgotten since the backup is erased again.
+    """
     from lorag.use_cases.operate.back_up import restore as restore_backup
 
-    result = restore_backup(archive, folder, os.environ).to_json()
+    with console.standard_output_kept_clean():
+        result = restore_backup(archive, folder, os.environ, forgotten=forgotten).to_json()
     console.show(result, lambda: console_operate.show_restored(result), as_json=as_json)
+
+
+@commands.command(epilog="Example: lorag forget minutes/2026-03-02.md --yes")
+def forget(
+    context: typer.Context,
+    document: Annotated[str, typer.Argument(help="The exact id, as `lorag search` prints it.", metavar="DOCUMENT")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this, only show where the document is.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Erase a document: from answers at once, then from index, adapters, caches, runs and history of the workspace.
+
+    It prints a receipt, and keeps it in .lorag/receipts. Without --yes nothing is changed, and the exit status is 2.
+    """
+    from lorag.use_cases.operate.forget import forget_document, plan_forget
+
+    workspace, params = open_workspace(context)
+    with console.standard_output_kept_clean():
+        work = forget_document if yes else plan_forget
+        result = work(document, workspace, params, os.environ).to_json()
+    console.show(result, lambda: console_operate.show_receipt(result), as_json=as_json)
+    if not yes:
+        raise typer.Exit(ExitStatus.USAGE)
 
 
 @commands.command(epilog="Example: lorag deploy --json")

@@ -45,3 +45,26 @@ def show_restored(result: Mapping[str, Any]) -> None:
     say(f"Release in service: {result['release'] or 'none yet'}")
     for line in result["notes"]:
         say(f"Note: {line}")
+
+
+def show_receipt(result: Mapping[str, Any]) -> None:
+    """Print what was found of a document in each store, and what is left."""
+    done = result["done"]
+    rows = [[one["store"], one["place"], one["things"], one["count"], one["problem"]] for one in result["stores"]]
+    heading = "is forgotten" if done else "would be forgotten; nothing was changed"
+    table(
+        f"{result['document']} {heading}",
+        ["store", "place", "what", "removed" if done else "found", ""],
+        rows,
+        n_texts=3,
+    )
+    if result["dropped_releases"]:
+        say(f"Releases {'dropped' if done else 'to drop'}: {', '.join(result['dropped_releases'])}")
+    say(f"Release in service: {result['release'] or 'none yet'}")
+    for kind in result["retrain"]:
+        older = ", an older one answers" if kind in result["taken_over"] else ""
+        say(f"Adapter {kind}: out of service{older}; run `lorag retrain`")
+    for line in result["limits"]:
+        say(f"Not reached: {line}")
+    if not done:
+        say("Run it again with --yes to erase the document.")

@@ -66,6 +66,23 @@ class BlobCache:
         while rows := list(islice(remaining, _ROWS_A_TRANSACTION)):
             self._mending(partial(self._write, namespace, rows))
 
+    def erase(self, is_out: Callable[[str, str, bytes], bool], *, dry: bool) -> int:
+        """Remove the entries that `is_out` names by namespace, key and value, down to the bytes of the file.
+
+        Returns how many there are; if `dry`, they stay.
+        """
+        return self._mending(partial(self._erase, is_out, dry=dry))
+
+    def _erase(self, is_out: Callable[[str, str, bytes], bool], *, dry: bool) -> int:
+        rows = self._connection.execute("SELECT rowid, namespace, key, value FROM blobs")
+        found = [rowid for rowid, namespace, key, value in rows if is_out(namespace, key, value)]
+        if not dry:
+            with _transaction(self._connection):
+                self._connection.executemany("DELETE FROM blobs WHERE rowid = ?", ((rowid,) for rowid in found))
+            for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                self._connection.execute(statement)
+        return len(found)
+
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self._path, timeout=_LOCK_TIMEOUT_S, isolation_level=None)

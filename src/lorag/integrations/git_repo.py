@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -105,6 +105,26 @@ def commit(root: Path, paths: Sequence[str], message: str) -> bool:
         return False
     _git(root, *_UNATTENDED, *_identity(root), "commit", "--quiet", "--no-verify", "-m", message, "--", *paths)
     return True
+
+
+def count_blobs(root: Path, is_one: Callable[[bytes], bool]) -> int:
+    """Return how many contents in the repository, of any commit or of none, `is_one` names; raises StoreFailed."""
+    listed = _git(root, "cat-file", "--batch-all-objects", "--batch-check", "--unordered").splitlines()
+    names = [line.split()[0] for line in listed if line.split()[1:2] == ["blob"]]
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY}
+    found = 0
+    with subprocess.Popen(
+        ["git", "cat-file", "--batch"], cwd=root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for name in names:
+            process.stdin.write(f"{name}\n".encode())
+            process.stdin.flush()
+            size = int(process.stdout.readline().split()[2])
+            found += is_one(process.stdout.read(size))
+            process.stdout.read(1)
+        process.stdin.close()
+    return found
 
 
 def user_name(root: Path) -> str | None:

@@ -1,7 +1,7 @@
 """Documents, chunks and rejections as JSON lines: the files that one stage writes and the next one reads."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,12 @@ from lorag.knowledge.documents import Block, BlockKind, Chunk, Document, Flag, R
 
 def corpus_digest(documents: Iterable[Document]) -> str:
     """Return a digest that names a corpus: over (id, version) of its documents, whatever their order."""
-    return digest_of_lines(sorted(canonical_json([document.id, document.version]) for document in documents))
+    return digest_of_versions({document.id: document.version for document in documents})
+
+
+def digest_of_versions(versions: Mapping[str, str]) -> str:
+    """Return the digest of a corpus from the versions of its documents by id."""
+    return digest_of_lines(sorted(canonical_json([name, version]) for name, version in versions.items()))
 
 
 def document_to_json(document: Document) -> dict[str, Any]:

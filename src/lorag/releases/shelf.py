@@ -4,6 +4,7 @@ import fcntl
 import json
 import logging
 import os
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from lorag.releases.durable import sync_path, write_json_durably
 from lorag.releases.record import Release
 
 logger = logging.getLogger(__name__)
+
+_LOOK_S = 0.1
 
 POINTER = "current.json"
 """The name of the file that names the served release."""
@@ -157,6 +160,20 @@ class ReleaseShelf:
                 path.unlink(missing_ok=True)
         sync_path(self.folder / "releases")
         return self.releases()
+
+    def wait_for_readers(self, release_ids: Collection[str], wait_s: float) -> bool:
+        """Wait until nobody holds these releases any more; return False if somebody still does after `wait_s`."""
+        end_s = time.monotonic() + wait_s
+        for release_id in release_ids:
+            while not self._is_free(release_id):
+                if time.monotonic() > end_s:
+                    return False
+                time.sleep(_LOOK_S)
+        return True
+
+    def _is_free(self, release_id: str) -> bool:
+        with self._held_by_nobody(release_id) as is_free:
+            return is_free
 
     def _drop(self, releases: Sequence[Release]) -> list[Release]:
         """Delete the records of the releases that nobody holds, and return all that are left, newest first."""

@@ -5,7 +5,7 @@ lorag itself, so the form has no tokenizer.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,17 @@ def unreadable_reason(base: Path) -> str | None:
 
 def openvino_form_sha256(base: Path, adapter: Path | None, precision: GenerationPrecision) -> str:
     """Return the digest that names the form of a model folder with an adapter merged into it."""
-    merged = adapter_sha256(adapter) if adapter is not None else None
+    return _form_sha256(base, adapter_sha256(adapter) if adapter is not None else None, precision)
+
+
+def adapter_forms(base: Path, sha256s: Iterable[str]) -> list[Path]:
+    """Return the folders in which one of these adapters is merged into a model folder, in any precision."""
+    parent = home_folder() / "openvino" / "adapters"
+    folders = (parent / _form_sha256(base, sha256, each) for sha256 in sha256s for each in GenerationPrecision)
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def _form_sha256(base: Path, merged: str | None, precision: GenerationPrecision) -> str:
     return digest_of([FORM_VERSION, model_sha256(base), merged, precision])
 
 

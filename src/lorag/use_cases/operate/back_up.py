@@ -21,12 +21,15 @@ from lorag.digests import canonical_json
 from lorag.errors import Busy, IntegrityFailed, ParamsError, StoreFailed
 from lorag.integrations.git_repo import is_repository_root, unignored
 from lorag.integrations.mlflow.moved import move_artifacts
-from lorag.params import StoreKind
+from lorag.params import Params, StoreKind
 from lorag.params_file import load_params
 from lorag.progress import show_progress
 from lorag.releases.checks import Check
 from lorag.releases.durable import sync_path, writer_lock
+from lorag.releases.forgotten import LEDGER, add_all, read_ledger
 from lorag.releases.shelf import ReleaseShelf
+from lorag.use_cases.operate.backups import SEAL, drop_expired, note_backup
+from lorag.use_cases.operate.forget import forget_document, remembered
 from lorag.use_cases.serve.manage_releases import check_releases
 from lorag.workspace import Workspace
 
@@ -57,9 +60,6 @@ _BESIDE = ("-wal", "-shm")
 
 _BLOCK = 1 << 20
 _ATTEMPTS = 3
-
-_SEAL = 64
-"""The length of the archive's last bytes: the sha256 of all before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,16 +128,20 @@ def back_up(workspace: Workspace, archive: Path, environment: Mapping[str, str])
         except OSError as error:
             raise StoreFailed(f"cannot write the backup: {error}", where=str(archive)) from error
     made = entries["made_utc"]
+    note_backup(workspace, archive, made)
+    drop_expired(workspace)
     size = sum(entry["bytes"] for entry in entries["files"])
     return Backup(archive, served, len(entries["files"]), size, made, key is not None, tuple(left_out))
 
 
-def restore(archive: Path, folder: Path, environment: Mapping[str, str]) -> Restored:
+def restore(archive: Path, folder: Path, environment: Mapping[str, str], *, forgotten: Path | None = None) -> Restored:
     """Make a workspace of a backup in `folder`, which does not exist or is empty.
 
     Each file is compared with its digest while it is written, and the releases are checked as `lorag doctor` does,
-    before the workspace gets its place: an interrupted or refused restore leaves `folder` as it was. Raises ParamsError
-    for a folder with contents, IntegrityFailed for an archive that is damaged, changed, or not signed by the key.
+    before the workspace gets its place: an interrupted or refused restore leaves `folder` as it was. What was forgotten
+    since the backup is erased again before that, by the ledger of the workspace that was backed up, if it is still
+    there, and by the ledger file `forgotten`. Raises ParamsError for a folder with contents, IntegrityFailed for an
+    archive that is damaged, changed, or not signed by the key.
     """
     folder = folder.absolute()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -150,7 +154,8 @@ def restore(archive: Path, folder: Path, environment: Mapping[str, str]) -> Rest
             _read_objects(file, manifest, aside, archive)
         workspace = Workspace(aside)
         params = load_params(workspace.params_file)
-        notes, checks = [], []
+        notes = _forget_again(workspace, params, environment, manifest.get("workspace"), forgotten)
+        checks = []
         if params.index.store is StoreKind.WEAVIATE:
             notes.append("run `lorag refresh --rebuild`: the index is in Weaviate and not in the backup")
         else:
@@ -160,6 +165,7 @@ def restore(archive: Path, folder: Path, environment: Mapping[str, str]) -> Rest
             if name is not None and not Path(name).exists():
                 notes.append(f"{name} is not there: change its place in params.yaml before the next refresh")
         move_artifacts(workspace.state / "mlflow" / "mlflow.db", folder)
+        served = _served(workspace)
         if folder.exists():
             folder.rmdir()
         aside.rename(folder)
@@ -168,9 +174,28 @@ def restore(archive: Path, folder: Path, environment: Mapping[str, str]) -> Rest
         raise StoreFailed(f"cannot write the workspace: {error}", where=str(folder)) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return Restored(
-        folder, manifest["release"], len(manifest["files"]), manifest["made_utc"], tuple(checks), tuple(notes)
-    )
+    return Restored(folder, served, len(manifest["files"]), manifest["made_utc"], tuple(checks), tuple(notes))
+
+
+def _forget_again(
+    workspace: Workspace, params: Params, environment: Mapping[str, str], origin: str | None, given: Path | None
+) -> list[str]:
+    """Erase in a restored workspace what was forgotten since the backup, and return what was done, a sentence each."""
+    if given is not None and not given.is_file():
+        raise ParamsError("no such ledger", where=str(given), do=f"name a copy of .lorag/{LEDGER}")
+    known = [Workspace(Path(origin)).state / LEDGER] if origin and Path(origin).is_dir() else []
+    known += [given] if given is not None else []
+    for ledger in known:
+        add_all(workspace.state, read_ledger(ledger))
+    names = remembered(workspace)
+    said = f"what was forgotten since: {', '.join(names)}"
+    notes = [] if known else ["the workspace that was backed up is not there: name its ledger with --forgotten"]
+    if names and params.index.store is StoreKind.WEAVIATE:
+        # The index is not in the backup, and may be in use by the workspace that was backed up.
+        return [*notes, f"run `lorag forget` after the next refresh for {said}"]
+    for name in names:
+        forget_document(name, workspace, params, environment)
+    return [*notes, f"erased again, {said}"] if names else notes
 
 
 def _served(workspace: Workspace) -> str | None:
@@ -215,11 +240,11 @@ def _new_file(archive: Path) -> Iterator[zipfile.ZipFile]:
         descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, stat.S_IRUSR | stat.S_IWUSR)
         with os.fdopen(descriptor, "w+b") as raw:
             with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-                file.comment = b"0" * _SEAL
+                file.comment = b"0" * SEAL
                 yield file
             raw.flush()
-            seal = _digest(partial, leave=_SEAL)[0].encode()
-            raw.seek(-_SEAL, os.SEEK_END)
+            seal = _digest(partial, leave=SEAL)[0].encode()
+            raw.seek(-SEAL, os.SEEK_END)
             raw.write(seal)
             raw.flush()
             os.fsync(raw.fileno())
@@ -247,6 +272,7 @@ def _write_objects(
         "version": VERSION,
         "made_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "release": release,
+        "workspace": str(root),
         "files": entries,
     }
     text = canonical_json(manifest).encode()
@@ -308,7 +334,7 @@ def _open_archive(archive: Path) -> Iterator[zipfile.ZipFile]:
         raise ParamsError("no such backup", where=str(archive), do="name a file that `lorag backup` wrote")
     try:
         with zipfile.ZipFile(archive) as file:
-            if file.comment != _digest(archive, leave=_SEAL)[0].encode():
+            if file.comment != _digest(archive, leave=SEAL)[0].encode():
                 raise _damaged(archive, "its bytes are not those that were written")
             yield file
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeError) as error:

@@ -8,6 +8,7 @@ from lorag.integrations.stores import open_store
 from lorag.params import Params
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.shelf import ReleaseShelf
+from lorag.use_cases.operate.backups import drop_expired
 from lorag.use_cases.serve.manage_releases import verify_all
 from lorag.workspace import Workspace
 
@@ -28,9 +29,11 @@ def clean_up(workspace: Workspace, params: Params, environment: Mapping[str, str
     """Keep `index.retain_generations` releases and the served one, with indexes and adapters; the caller locks.
 
     Generations that were written but never published are deleted too, and adapters that no retained release names.
-    Nothing is deleted if nothing was published yet. A second call changes nothing. In the end every byte of the served
-    release is read, because a disk may lose some without any write: raises IntegrityFailed if that is so.
+    Nothing of these is deleted if nothing was published yet. Backups that may hold a forgotten document go at the end
+    of their term. A second call changes nothing. In the end every byte of the served release is read, because a disk
+    may lose some without any write: raises IntegrityFailed if that is so.
     """
+    drop_expired(workspace)
     shelf = ReleaseShelf(workspace.state)
     before = [release.id for release in shelf.releases()]
     if not before:

@@ -51,7 +51,7 @@ def start_from(base: Release | None, params: IndexParams, fingerprint: str) -> I
     """Return the generation that the next one continues; None if another store or embedder needs its own index."""
     if base is None or base.index.store is not params.store:
         return None
-    return base.index if base.index.name.startswith(_name_prefix(params, fingerprint)) else None
+    return base.index if base.index.name.startswith(name_prefix(params, fingerprint)) else None
 
 
 def plan_generation(wanted: Wanted, start: IndexRef | None, store: IndexStore) -> RefreshPlan:
@@ -69,7 +69,7 @@ def apply_plan(
     advance: Advance | None = None,
 ) -> IndexRef:
     """Write the next generation; the served one does not change, even if this fails halfway."""
-    name = start.name if start else f"{_name_prefix(params, wanted.fingerprint)}_{generation}"
+    name = start.name if start else f"{name_prefix(params, wanted.fingerprint)}_{generation}"
     reach("apply.before")
     ref = store.write_generation(start, name, generation, wanted.rows(plan.write), plan.delete, progress=advance)
     reach("apply.after")
@@ -182,7 +182,8 @@ REMOVE = "`lorag doctor --mend` removes it"
 _MEND = f"{REMOVE}, `lorag refresh` builds a new one"
 
 
-def _name_prefix(params: IndexParams, fingerprint: str) -> str:
+def name_prefix(params: IndexParams, fingerprint: str) -> str:
+    """Return the beginning of the names of an embedder's indexes."""
     # Vectors of two embedders are never in one table.
     return f"{params.name}_{fingerprint[:8]}"
 

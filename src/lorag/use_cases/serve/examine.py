@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Mapping
 
-from lorag.errors import LoragError
+from lorag.errors import IntegrityFailed, LoragError
 from lorag.integrations.dvc.dvc_files import altered_objects, altered_outputs
 from lorag.integrations.dvc.dvc_repo import lost_remote
 from lorag.integrations.models.cache import converted_folders, verify_folder
@@ -11,6 +11,7 @@ from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.generators import asks_endpoint, prepare_generator
 from lorag.params import Params
 from lorag.releases.checks import Check
+from lorag.releases.forgotten import read_forgotten
 from lorag.releases.shelf import ReleaseShelf
 from lorag.use_cases.refresh.steps import LIGHT_STAGES
 from lorag.use_cases.serve.check_models import find_model_problems
@@ -26,7 +27,7 @@ def examine(workspace: Workspace, params: Params, environment: Mapping[str, str]
     checks.append(check_converted_models())
     found = {check.problem for check in checks}
     checks += [check for check in _check_files(workspace, params) if not check.problem or check.problem not in found]
-    checks.append(_check_data(workspace))
+    checks += [_check_data(workspace), *_check_forgotten(workspace)]
     return checks + check_releases(workspace, params, environment)
 
 
@@ -48,6 +49,18 @@ def _check_data(workspace: Workspace) -> Check:
         return Check("data", f"bytes changed in {', '.join(altered[:3])}; delete it, then run `lorag refresh`")
     remote = lost_remote(workspace.root)
     return Check("data", remote, "artifacts and objects match their digests", is_damage=False)
+
+
+def _check_forgotten(workspace: Workspace) -> list[Check]:
+    """Return a check that failed if the ledger of forgotten documents is damaged, or if an erasure was not finished."""
+    try:
+        read_forgotten(workspace.state)
+    except IntegrityFailed as error:
+        return [Check("forgotten documents", str(error))]
+    if not workspace.forgetting_file.exists():
+        return []
+    problem = "the erasure of one was not finished; run `lorag forget` for it again"
+    return [Check("forgotten documents", problem, is_damage=False)]
 
 
 def _check_embedder(params: Params) -> Check:
