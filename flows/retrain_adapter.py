@@ -20,11 +20,12 @@ from lorag.progress import show_lines
 from lorag.strategies import AdapterKind
 from lorag.tuning.forecast import SHOWN
 from lorag.use_cases.asking.unlogged_costs import UnloggedCosts
-from lorag.use_cases.operate.retrain_due import adapters_due
+from lorag.use_cases.operate.retrain_due import adapters_to_train
 from lorag.use_cases.refresh import steps as refresh_steps
 from lorag.use_cases.retrain import forecast, log_retrain
 from lorag.use_cases.retrain import steps as retrain_steps
 from lorag.use_cases.retrain.forecast import PlannedTraining, refuse_stopped
+from lorag.use_cases.retrain.last_retrain import keep_retrain
 from lorag.use_cases.retrain.last_stop import forget_stop, keep_stop
 from lorag.use_cases.retrain.publish_adapters import newest_release
 from lorag.use_cases.retrain.steps import Candidate, Reproduced, RetrainOutcome
@@ -53,8 +54,9 @@ def retrain_adapter(
 ) -> RetrainOutcome:
     """Snapshot, embed, forecast; then for each adapter: train what is stale, measure, gate; publish and log.
 
-    `adapters` names some of `tuning.adapters`; empty means all. With `only_due` adapters that can wait are left out.
-    With `plan_only` nothing is trained, judged or published, and the outcome has a forecast of every adapter.
+    `adapters` names some of `tuning.adapters`; empty means all. With `only_due` adapters that can wait by the policy in
+    force are left out, and if all can, nothing is done. With `plan_only` nothing is trained, judged or published, and
+    the outcome has a forecast of every adapter.
 
     An adapter whose forecast says that a limit cannot be met is not trained, unless `anyway` says so. A run from a
     terminal then raises GateRefused before anything is trained. A deployed run trains the other adapters and records
@@ -68,10 +70,12 @@ def retrain_adapter(
     params = load_params(workspace.params_file)
     location = locate_tracking(workspace.state, os.environ)
     with hold_writer_lock(workspace, params):
-        kinds = retrain_steps.choose_adapters(workspace, params, adapters)
-        if only_due:
-            due = adapters_due(workspace, params)
-            kinds = [kind for kind in kinds if kind in due]
+        due = adapters_to_train(workspace, params) if only_due else None
+        if due == []:
+            return RetrainOutcome(newest_release(workspace), False, (), {})
+        kinds = [
+            kind for kind in retrain_steps.choose_adapters(workspace, params, adapters) if due is None or kind in due
+        ]
         costs = UnloggedCosts(workspace, params)
         snapshot(workspace, params)
         prepared = _prepare(costs, workspace, params)
@@ -84,6 +88,7 @@ def retrain_adapter(
             show_lines(one.lines(SHOWN))
         stopped = [] if anyway else [one for one in forecasts.values() if one.stops]
         new_stops = [one for one in stopped if keep_stop(one, workspace, params)]
+        keep_retrain((one.adapter for one in stopped), workspace)
         if stopped and not is_deployed():
             costs.settle(location)
             refuse_stopped([*forecasts.values()])
@@ -96,6 +101,7 @@ def retrain_adapter(
         if prepared or any(candidate.stages or candidate.publishable for candidate in candidates):
             commit_versions(workspace, params, "Retrain the adapters")
         release, published = publish(candidates, workspace, params, os.environ)
+        keep_retrain(kinds, workspace)
         for candidate in candidates:
             costs.end(candidate.outcome, candidate.extent, candidate.kind)
     runs = log(candidates, release, workspace, params, location, str(flow_run.id or ""))

@@ -29,6 +29,7 @@ BAD_FLAGS = {
     "an adapter that is not retrained": (["timeline", "v1", "v2", "--no-retrain", "--adapter", "tuned"], 2, "give one"),
     "a comparison to run and the last one": (["compare", "--last", "--limit", "3"], 2, "--last and --limit"),
     "a comparison in two forms": (["compare", "--markdown", "--json"], 2, "--markdown and --json"),
+    "a check of a plan with a load": (["plan", "--check", "--queries-per-day", "3"], 2, "give it alone"),
     "workspace that is not there": (["--workspace", "/nope", "status"], 2, "no such folder"),
     "missing source": (["init", "x", "--source", "/nope"], 3, "no such source"),
 }

@@ -48,6 +48,11 @@ BAD = {
     "duplicate key": (TEXT + "\ntracking:\n  experiment: x\n", "params.yaml:", "duplicate key"),
     "typo": (TEXT.replace("max_tokens: 200", "max_token: 200"), "chunking.max_token", "did you mean `max_tokens`"),
     "unknown section": (TEXT + "\nserach: {}\n", "serach", "did you mean `search`"),
+    "a key that moved": (
+        TEXT.replace("plan_share: 0.1 ", "retrain_from_share: 0.1 "),
+        "advice.retrain_from_share",
+        "is advice.plan_share and policy.retrain.tuned.from_share now",
+    ),
     "missing key": (TEXT.replace("  rrf_k: 60\n", ""), "search.rrf_k", "missing key"),
     "zero size": (TEXT.replace("max_tokens: 200", "max_tokens: 0"), "chunking.max_tokens", "got '0'"),
     "overlap too large": (TEXT.replace("overlap_tokens: 0", "overlap_tokens: 200"), "chunking", "must be below"),
@@ -97,6 +102,10 @@ SENSELESS = [
     ),
     ("schedules.refresh", '"0 * * * *"', ["4", "3600.5", "true", "hourly", "[]"], "cron"),
     ("schedules.compare_after", "[refresh, retrain]", ["[refresh, refresh]"], "twice"),
+    ("policy.strategy", "null", ["often", "true"], ""),
+    ("policy.retrain.tuned.every_updates", "null", ["0", "1.5", "true"], ""),
+    ("policy.retrain.hybrid.every_days", "7", ["0", "-1"], ""),
+    ("policy.retrain.hybrid.from_share", "null", ["2", ".nan"], ""),
     ("schedules.quiet_s", "1.0", ["1e-6"], "0.05"),
     ("schedules.poll_s", "null", ["1e-6", "true", ".nan"], ""),
 ]
@@ -155,6 +164,7 @@ VERSIONS |= {"base_model": 1, "parser": 1, "loop": 1, "training_set": 1, "measur
 CHANGES_NO_ANSWER = [
     ("task_runner: threads", "task_runner: dask"),
     ("retain_generations: 5", "retain_generations: 9"),
+    ("every_days: 7", "every_days: 9"),
     ('retrain: "0 3 * * 0"', 'retrain: "0 4 * * 0"'),
     ("kwh: 0.30", "kwh: 0.40"),
     ("experiment: lorag", "experiment: other"),

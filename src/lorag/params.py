@@ -486,7 +486,41 @@ class AdviceParams(Section):
     max_accuracy_loss: Share
     max_update_share: Share
     max_extrapolation: float = Field(ge=1, le=1e6)
-    retrain_from_share: Share
+    plan_share: Share
+
+
+def _name_each_adapter(value: Any) -> Any:
+    if isinstance(value, dict):
+        wanted = {kind.value for kind in AdapterKind}
+        if unknown := sorted(set(map(str, value)) - wanted):
+            raise ValueError(f"unknown adapter `{unknown[0]}`, known are {', '.join(sorted(wanted))}")
+        if missing := sorted(wanted - set(map(str, value))):
+            raise ValueError(f"missing key `{missing[0]}`")
+    return value
+
+
+class RetrainParams(Section):
+    """What makes a retrain of one adapter due, whichever comes first; with all null it is trained once.
+
+    `from_share` is of the documents or the facts that it learned. `removed`: also as soon as a document that it learned
+    is gone.
+    """
+
+    every_updates: Annotated[int, Field(ge=1, le=1_000_000)] | None
+    every_days: Annotated[int, Field(ge=1, le=36_500)] | None
+    from_share: Share | None
+    removed: bool
+
+
+class PolicyParams(Section):
+    """The policy in force: the strategy whose adapter is kept up to date, None for each, and when it is retrained."""
+
+    strategy: Strategy | None
+    retrain: Annotated[dict[AdapterKind, RetrainParams], BeforeValidator(_name_each_adapter)]
+
+    def keeps(self, kind: AdapterKind) -> bool:
+        """Return whether this adapter is kept up to date."""
+        return self.strategy is None or self.strategy.profile.adapter is kind
 
 
 _LEAST_S, _MOST_S = 5, 31_536_000
@@ -565,16 +599,6 @@ class TrackingParams(Section):
     experiment: str = Field(min_length=1, max_length=100)
 
 
-def _name_each_adapter(value: Any) -> Any:
-    if isinstance(value, dict):
-        wanted = {kind.value for kind in AdapterKind}
-        if unknown := sorted(set(map(str, value)) - wanted):
-            raise ValueError(f"unknown adapter `{unknown[0]}`, known are {', '.join(sorted(wanted))}")
-        if missing := sorted(wanted - set(map(str, value))):
-            raise ValueError(f"missing key `{missing[0]}`")
-    return value
-
-
 _ANSWERS: Any = {
     # Models count by their files, among the versions: the same model under another name answers the same.
     "chunking": True,
@@ -587,7 +611,8 @@ _ANSWERS: Any = {
     # `index` and `embedding` say where work is done, how many copies are kept and how exactly numbers are computed. The
     # adapters' sha256 covers `tuning`, `training_set` and `training`. `gate`, `adapter_gate`, `evaluation`,
     # `comparison`, `timeline` and `parameter_search` judge answers. `costs`, `break_even` and `advice` compute costs.
-    # `schedules` and `tracking` say when flows run and where they are logged, `service` who may ask and how often.
+    # `policy`, `schedules` and `tracking` say when flows run and where they are logged, `service` who may ask and how
+    # often.
 }
 _ANSWER_VERSIONS = (
     # The documents' digest covers `parser`; the adapters' sha256 covers `loop` and `training_set`.
@@ -625,6 +650,7 @@ class Params(Section):
     costs: CostParams
     break_even: BreakEvenParams
     advice: AdviceParams
+    policy: PolicyParams
     schedules: SchedulesParams
     service: ServiceParams
     tracking: TrackingParams

@@ -3,6 +3,7 @@
 import difflib
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -12,7 +13,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from lorag.errors import ParamsError
 from lorag.params import Params
-from lorag.renamed import RENAMED_VALUES
+from lorag.renamed import MOVED_KEYS, RENAMED_VALUES
 
 MAX_BYTES = 100_000
 MAX_ALIASES = 20
@@ -109,16 +110,28 @@ def _refuse_secrets(tree: Any, where: str, path: str = "") -> None:
 
 
 def _refuse_old_names(tree: Any, where: str) -> None:
+    for path, places in MOVED_KEYS.items():
+        if value_at(tree, path) is not None:
+            raise ParamsError(
+                f"`{path[-1]}` is {' and '.join('.'.join(place) for place in places)} now",
+                where=f"{where}: {'.'.join(path)}",
+                do="run `lorag upgrade`, which moves its value",
+            )
     for path, names in RENAMED_VALUES.items():
-        value = tree
-        for part in path:
-            value = value.get(part) if isinstance(value, dict) else None
+        value = value_at(tree, path)
         if isinstance(value, str) and value in names:
             raise ParamsError(
                 f"`{value}` is called `{names[value]}` now",
                 where=f"{where}: {'.'.join(path)}",
                 do=f"write `{names[value]}`, or run `lorag upgrade`",
             )
+
+
+def value_at(tree: Any, path: Sequence[str]) -> Any:
+    """Return the value at a path of keys; None if there is none."""
+    for part in path:
+        tree = tree.get(part) if isinstance(tree, dict) else None
+    return tree
 
 
 def _explain(error: ValidationError, where: str) -> ParamsError:

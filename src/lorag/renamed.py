@@ -10,3 +10,8 @@ CHANGED_DEFAULTS: Mapping[tuple[str, ...], tuple[float, ...]] = {("answering", "
 
 `min_support` was a share of all words of an answer; it is one of the words that an answer adds to its question.
 """
+
+MOVED_KEYS: Mapping[tuple[str, ...], tuple[tuple[str, ...], ...]] = {
+    ("advice", "retrain_from_share"): (("advice", "plan_share"), ("policy", "retrain", "tuned", "from_share")),
+}
+"""The keys that have the value of a former key now, by its path; the reader refuses the former one."""

@@ -87,6 +87,11 @@ class Workspace:
         return self.state / "candidates.jsonl"
 
     @property
+    def followed_plan_file(self) -> Path:
+        """The plan that `lorag plan --follow` put in force, and what it predicted."""
+        return self.state / "followed_plan.json"
+
+    @property
     def settled_file(self) -> Path:
         """What the last complete refresh read and left, as digests; without it the next one looks at everything."""
         return self.state / "settled.json"

@@ -126,11 +126,13 @@ def test_strangers_11_a_status_names_the_first_of_many_files_and_counts_them(
 def test_strangers_11_a_status_does_not_call_everything_up_to_date_while_a_retrain_is_due(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    adapter = {"id": "tuned-1", "retrain": "now", "stopped": [], "coverage": None, "facts": ["f"], "documents_gone": []}
+    adapter = {"id": "tuned-1", "retrain": "now", "due": "2 updates since its last retrain", "stopped": []}
+    adapter |= {"coverage": None, "facts": ["f"], "documents_gone": []}
     show_status(status(adapters={"tuned": adapter}))
     assert capsys.readouterr().out.splitlines()[1:] == [
         "The index is up to date.",
         "Adapter tuned tuned-1: behind, run `lorag retrain` now",
+        "  because of 2 updates since its last retrain",
         "  new or changed: 1 fact, the first is f",
     ]
     show_status(status(withdrawn=["hybrid"]))
@@ -138,5 +140,10 @@ def test_strangers_11_a_status_does_not_call_everything_up_to_date_while_a_retra
         "The index is up to date.",
         "Adapter hybrid: out of service, it may have learned from a forgotten document; run `lorag retrain` now",
     ]
-    show_status(status(adapters={"tuned": {**adapter, "retrain": "not", "facts": []}}))
-    assert capsys.readouterr().out.splitlines()[1:] == ["Up to date.", "Adapter tuned tuned-1: up to date"]
+    current = {**adapter, "retrain": "not", "due": "retrained in 7 days", "facts": []}
+    show_status(status(adapters={"tuned": current}))
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "Up to date.",
+        "Adapter tuned tuned-1: up to date",
+        "  it is retrained in 7 days",
+    ]

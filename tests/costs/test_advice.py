@@ -10,7 +10,7 @@ from lorag.questions.coverage import Coverage
 from lorag.strategies import Strategy
 from tests.costs.measured import COSTS, entry
 
-THRESHOLDS = AdviceParams(max_accuracy_loss=0.05, max_update_share=0.5, max_extrapolation=10, retrain_from_share=0.1)
+THRESHOLDS = AdviceParams(max_accuracy_loss=0.05, max_update_share=0.5, max_extrapolation=10, plan_share=0.1)
 SERVED_CHUNKS = 500
 
 

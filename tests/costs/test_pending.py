@@ -1,17 +1,20 @@
 import pytest
 
+from lorag.costs.due import Held, Look, Since, When, find_due, hold
 from lorag.costs.ledger import EntryKind, Extent, Ledger
-from lorag.costs.pending import Action, Held, Look, PendingAdvice, When, advise_change, hold
+from lorag.costs.pending import Action, PendingAdvice, advise_change
 from lorag.costs.unit_costs import StoredBytes, measure
 from lorag.knowledge.changes import CorpusChanges
-from lorag.params import AdviceParams
+from lorag.params import PolicyParams, RetrainParams
 from lorag.strategies import AdapterKind
 from tests.costs.measured import entry
 
-THRESHOLDS = AdviceParams(max_accuracy_loss=0.05, max_update_share=0.5, max_extrapolation=10, retrain_from_share=0.1)
 NONE = CorpusChanges((), (), (), ())
 EDITED = CorpusChanges((), ("a",), (), ())
 TUNED, HYBRID = AdapterKind.TUNED, AdapterKind.HYBRID
+WEEKLY = RetrainParams(every_updates=None, every_days=7, from_share=0.1, removed=True)
+POLICY = PolicyParams(strategy=None, retrain={TUNED: WEEKLY, HYBRID: WEEKLY.model_copy(update={"from_share": None})})
+TODAY = Since(0, 0)
 LEDGER = Ledger(
     (
         entry(EntryKind.REFRESH, None, cpu_s=20, money=0.001, extent=Extent.INCREMENTAL),
@@ -22,7 +25,8 @@ LEDGER = Ledger(
 
 def ask(changes: CorpusChanges, *held: Held, params_changed: bool = False, ledger: Ledger = LEDGER) -> PendingAdvice:
     measured = measure(ledger, StoredBytes(0, {}))
-    return advise_change(changes, held, measured, THRESHOLDS, params_changed=params_changed)
+    due = {one.kind: find_due(one, TODAY, POLICY) for one in held}
+    return advise_change(changes, held, due, measured, params_changed=params_changed)
 
 
 def adapter(kind: AdapterKind, stale: int = 0, gone: int = 0, n_facts: int = 0, n_documents: int = 100) -> Held:
@@ -94,12 +98,13 @@ def test_what_a_retrain_has_looked_at_makes_no_other_due() -> None:
     trained_on = {"kept": "1", "edited": "2", "removed": "3"}
     now = {"kept": "1", "edited": "22"}
     looked = hold(HYBRID, trained_on, now, Look(now, {}), n_learned=9, n_facts=0)
-    assert looked.when(THRESHOLDS) is When.NOT
+    assert find_due(looked, TODAY, POLICY).when is When.NOT
     later = {"edited": "23"}
     again = hold(HYBRID, trained_on, later, Look(now, {}), n_learned=9, n_facts=0)
-    assert (again.stale, again.gone, again.when(THRESHOLDS)) == (("edited",), ("kept",), When.NOW)
+    assert (again.stale, again.gone) == (("edited",), ("kept",))
+    assert find_due(again, TODAY, POLICY).when is When.NOW
 
 
 def test_many_names_are_cut() -> None:
-    (reason,) = (one.sentence for one in ask(NONE, adapter(TUNED, gone=5)).findings if "weights" in one.sentence)
+    (reason,) = (one.sentence for one in ask(NONE, adapter(TUNED, gone=5)).findings if "The weights" in one.sentence)
     assert reason == "The weights of tuned still contain removed documents: d0, d1, d2 and 2 more."

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from lorag.costs.advice import advise
 from lorag.costs.crossing import cross
 from lorag.costs.needs import Workload
 from lorag.costs.plan import Choice, Demand, Plan, choose, find_turns
-from lorag.costs.policies import Candidate, candidates
+from lorag.costs.policies import Candidate, Policy, candidates
 from lorag.costs.unit_costs import Measured, StoredBytes, Unit, measure
 from lorag.evaluation.curves import quality_by_age
 from lorag.params import AdviceParams
@@ -20,7 +21,8 @@ from lorag.strategies import Strategy
 from tests.costs.measured import COSTS
 from tests.costs.recorded import recorded_comparison, recorded_ledger, recorded_timeline
 
-LIMITS = AdviceParams(max_accuracy_loss=0.05, max_update_share=0.5, max_extrapolation=10, retrain_from_share=0.1)
+LIMITS = AdviceParams(max_accuracy_loss=0.05, max_update_share=0.5, max_extrapolation=10, plan_share=0.1)
+README = Path(__file__).parents[2] / "README.md"
 UPDATES, QUERIES = (0.01, 1000.0), (1.0, 1e6)
 CURVES = quality_by_age(recorded_timeline("sample"), recorded_comparison("sample"))
 
@@ -32,7 +34,7 @@ def measured() -> list[Measured]:
 
 @pytest.fixture(scope="module")
 def known(measured: list[Measured]) -> tuple[Candidate, ...]:
-    return candidates(measured, CURVES, LIMITS.retrain_from_share, Unit.MONEY, COSTS.prices)
+    return candidates(measured, CURVES, LIMITS.plan_share, Unit.MONEY, COSTS.prices)
 
 
 def replace_quality(measured: list[Measured], style: dict[str, float]) -> list[Measured]:
@@ -132,7 +134,7 @@ def test_a_person_reads_it_in_80_columns(
     monkeypatch.setenv("COLUMNS", "80")
     turns = find_turns(known, demand, LIMITS, UPDATES, QUERIES)
     plan = Plan(demand, choose(known, demand, LIMITS), turns, "EUR", 0.95)
-    show_plan(json.loads(json.dumps(plan.to_json(), allow_nan=False)) | {"plot": None})
+    show_plan(json.loads(json.dumps(plan.to_json(), allow_nan=False)) | {"plot": None, "followed": None})
     lines = capsys.readouterr().out.splitlines()
     rows = [line for line in lines if "tuned, every update" in line and "10 min" in line]
     assert len(rows) == 1, "no cell is broken"
@@ -144,6 +146,24 @@ def test_a_person_reads_it_in_80_columns(
     assert any("measured for 2 updates after its training, that is for 12 h" in line for line in lines)
     assert any(line.startswith("Next best: `hybrid, every 2`") for line in lines)
     assert any(line.startswith("With more than 12,") and "tuned, every update" in line for line in lines)
+
+
+def test_the_readme_leads_with_the_plan_of_the_recorded_walk(known: tuple[Candidate, ...]) -> None:
+    demand = Demand(4, 2000)
+    taken = choose(known, demand, LIMITS).taken
+    assert taken is not None and taken.cost_a_day is not None and taken.candidate.course is not None
+    assert taken.policy == Policy(Strategy.HYBRID), "the policy that the sentence names"
+    right, n_updates = taken.accuracy, taken.candidate.course.n_updates
+    assert right is not None
+    turns = {(turn.axis, turn.is_above): turn for turn in find_turns(known, demand, LIMITS, UPDATES, QUERIES)}
+    more = turns["queries", True]
+    shares = f"{100 * right.value:.0f} % of the facts right ({100 * right.low:.0f} to {100 * right.high:.0f})"
+    lead = README.read_text(encoding="utf-8").split("\n\n")[1]
+    assert (
+        f"`hybrid` trained once is the policy to follow: {shares} for {taken.cost_a_day.median:.2g} EUR a day" in lead
+    )
+    assert f"for the {n_updates} updates after its training" in lead
+    assert f"up to {float(f'{more.at:.3g}'):,g} questions a day" in lead and more.policy == "tuned, every update"
 
 
 def test_the_section_of_a_report_has_a_row_for_each_policy(known: tuple[Candidate, ...]) -> None:

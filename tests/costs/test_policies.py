@@ -26,6 +26,7 @@ COURSES = {
     ),
     "when the share is reached exactly": (Policy(Strategy.TUNED, share=0.35), 2, 1, (0.7 + 0.9) / 2),
     "when the share is passed": (Policy(Strategy.TUNED, share=0.3), 2, 1, (0.7 + 0.9) / 2),
+    "whichever comes first": (Policy(Strategy.TUNED, every=3, share=0.3), 2, 1, (0.7 + 0.9) / 2),
     "never again": (Policy(Strategy.TUNED), 3, 0, (0.7 + 0.5 + 0.4) / 3),
     "without an adapter": (Policy(Strategy.RAG), 1, 0, 0.9),
 }

@@ -7,7 +7,7 @@ import pytest
 from lorag.digests import digest_of
 from lorag.errors import IntegrityFailed
 from lorag.questions.coverage import Coverage
-from lorag.releases.record import AdapterEntry, Release
+from lorag.releases.record import AdapterEntry, Release, count_updates
 from lorag.strategies import AdapterKind
 from tests.releases.test_shelf import release
 
@@ -49,6 +49,18 @@ def test_an_adapter_of_format_2_has_no_known_coverage() -> None:
     read = Release.from_json({"format": 2, "id": one.id, "release": record, "sha256": digest_of(record)}, where="x")
     assert read == with_adapter(one, replace(TUNED, coverage=None))
     assert read.id == one.id
+
+
+def test_updates_are_counted_from_release_to_release() -> None:
+    first = release(1)
+    assert count_updates("k", []) == 0, "a build is no update"
+    assert count_updates(first.corpus_digest, [first]) == 0, "other settings, the same documents"
+    second = replace(release(2), corpus_digest="k2", n_updates=count_updates("k2", [first]))
+    assert second.n_updates == 1 and count_updates("k3", [second, first]) == 2
+    record = second.to_json()["release"]
+    del record["n_updates"]
+    old = {"format": 4, "id": second.id, "release": record, "sha256": digest_of(record)}
+    assert Release.from_json(old, where="x") == replace(second, n_updates=0)
 
 
 def test_an_adapter_of_another_base_model_is_refused() -> None:

@@ -14,6 +14,7 @@ from lorag.integrations.dvc.dvc_repo import lost_remote
 from lorag.integrations.mlflow.moved import move_artifacts
 from lorag.params_file import load_params
 from lorag.releases.durable import writer_lock
+from lorag.strategies import AdapterKind
 from lorag.use_cases.init_workspace import init_workspace
 from lorag.use_cases.upgrade_workspace import upgrade_workspace
 from lorag.workspace import Workspace
@@ -70,6 +71,25 @@ def test_settings_keep_their_values_and_get_the_new_names_and_keys(made: Workspa
     after = file.read_text(encoding="utf-8")
     assert load_params(file).search.top_k == 7
     assert after.replace("top_k: 7", "top_k: 5").split() == wanted.split(), "comments and order too"
+
+
+def test_the_share_that_made_a_retrain_due_is_one_of_the_policy(made: Workspace) -> None:
+    file = made.params_file
+    wanted = file.read_text(encoding="utf-8")
+    line = next(line for line in wanted.splitlines() if line.startswith("  plan_share:"))
+    policy = wanted[wanted.index("policy:") : wanted.index("schedules:")]
+    change(file, policy, "")
+    change(file, line, "  retrain_from_share: 0.3                # less waits for the schedule")
+    with pytest.raises(ParamsError, match="lorag upgrade"):
+        load_params(file)
+    (*_, moved) = said(made)["params.yaml"]
+    assert moved == (
+        "advice.retrain_from_share: its value 0.3 is that of advice.plan_share and policy.retrain.tuned.from_share now"
+    )
+    params = load_params(file)
+    assert (params.advice.plan_share, params.policy.retrain[AdapterKind.TUNED].from_share) == (0.3, 0.3)
+    assert file.read_text(encoding="utf-8").replace("share: 0.3", "share: 0.1").split() == wanted.split()
+    assert said(made) == {}
 
 
 def test_an_earlier_default_follows_and_a_chosen_value_stays(made: Workspace) -> None:

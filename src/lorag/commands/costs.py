@@ -70,11 +70,14 @@ def break_even_command(
     console.show(result, lambda: console_costs.show_break_even(result), as_json=as_json)
 
 
-@commands.command(epilog="Example: lorag plan --updates-per-day 4 --queries-per-day 2000 --min-accuracy 0.8")
+@commands.command(epilog="Example: lorag plan --updates-per-day 4 --queries-per-day 2000 --min-accuracy 0.8 --follow")
 def plan(
     context: typer.Context,
-    updates_per_day: Annotated[float, typer.Option(min=1e-6, max=1e9, help="How often the documents change.")],
-    queries_per_day: Annotated[float, typer.Option(min=0, max=1e9, help="How often a question is asked.")],
+    updates_per_day: Annotated[
+        float | None,
+        typer.Option(min=1e-6, max=1e9, help="How often the documents change; as the service's traffic if left out."),
+    ] = None,
+    queries_per_day: QueriesPerDay = None,
     min_accuracy: Annotated[
         float | None, typer.Option(min=0, max=1, help="The least share of facts that must be answered right.")
     ] = None,
@@ -85,20 +88,42 @@ def plan(
         float | None, typer.Option(min=0, max=1e9, help="The most that a day may cost, in costs.currency.")
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the chart to this file.", metavar="FILE")] = None,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Write the choice into params.yaml; retrains follow it."),
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare what the followed plan predicted with what was measured since.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show which policy to take, that is a strategy and when it is retrained, for a load, as measured."""
-    from lorag.console.plan import show_plan
+    from lorag.console.plan import show_check, show_plan
     from lorag.costs.plan import Demand
+    from lorag.use_cases.judge.follow_plan import check_plan, follow_plan
     from lorag.use_cases.judge.plan_policies import draw_plan, plan_policies
 
+    def demand(updates: float, queries: float) -> Demand:
+        return Demand(updates, queries, min_accuracy, max_staleness, budget)
+
+    load = (updates_per_day, queries_per_day)
+    if check and (follow or plot or any(one is not None for one in (*load, min_accuracy, max_staleness, budget))):
+        raise ParamsError("--check has the load and the limits of the followed plan", do="give it alone")
     workspace, params = open_workspace(context)
-    demand = Demand(updates_per_day, queries_per_day, min_accuracy, max_staleness, budget)
+    if check:
+        with console.standard_output_kept_clean():
+            checked = check_plan(workspace, params, os.environ).to_json()
+        console.show(checked, lambda: show_check(checked), as_json=as_json)
+        return
     with console.standard_output_kept_clean():
-        found = plan_policies(demand, workspace, params, os.environ)
+        found = plan_policies(demand, load, workspace, params, os.environ)
         if plot is not None:
             draw_plan(found, plot)
-    result = found.to_json() | {"plot": None if plot is None else str(plot)}
+        followed = follow_plan(found, workspace, params) if follow else None
+    result = found.to_json() | {
+        "plot": None if plot is None else str(plot),
+        "followed": followed and followed.to_json(),
+    }
     console.show(result, lambda: show_plan(result), as_json=as_json)
 
 

@@ -238,7 +238,7 @@ _ACTIONS = {
 }
 _WHEN = {
     "now": "run `lorag retrain` now",
-    "scheduled": "with the next scheduled `lorag retrain`",
+    "scheduled": "later, see below",
     "not": "no retrain is needed",
 }
 

@@ -33,6 +33,10 @@ def show_plan(result: Mapping[str, Any]) -> None:
         else:
             show_lines(list(_next_best(following, taken, result)))
         show_lines([_turn(turn) for turn in result["turns"]] or ["No other load in the chart's range changes that."])
+        show_lines(list(_how_to_follow(result)))
+    if traffic := result["traffic"]:
+        days = "today" if traffic["days"] == 1 else f"the last {traffic['days']} days"
+        say(f"What is not given of the load is as the service had it {days}.")
     if known:
         _show_table(result)
         show_lines(_LEGEND)
@@ -72,6 +76,46 @@ def _next_best(one: Mapping[str, Any], taken: Mapping[str, Any], result: Mapping
         yield "  (the intervals of their right answers overlap: the cost decides)"
     if one["cost_a_day"]["least"] < taken["cost_a_day"]["greatest"]:
         yield "  (by the spread of what was measured, it may also be the cheaper one)"
+
+
+def _how_to_follow(result: Mapping[str, Any]) -> Iterator[str]:
+    yield "params.yaml holds it now:" if result["followed"] else "In params.yaml, or with --follow:"
+    policy = result["params"]["policy"]
+    yield "  policy:"
+    yield f"    strategy: {policy['strategy']}"
+    for kind, rule in policy.get("retrain", {}).items():
+        said = ", ".join(f"{name}: {'null' if value is None else value}" for name, value in rule.items())
+        yield f"    retrain: {{{kind}: {{{said}}}}}"
+        yield "A page that is removed starts a retrain besides, if policy.retrain says so."
+
+
+def show_check(result: Mapping[str, Any]) -> None:
+    """Print what a followed plan predicted beside what was measured since, and what would be chosen now."""
+    followed = result["followed"]
+    say(f"Followed since {followed['since_utc'][:16].replace('T', ' ')} UTC: `{followed['name']}`.")
+    say(f"In force: {result['in_force']}.")
+    if not result["is_in_force"]:
+        say("That is not what was followed: params.yaml was changed since.")
+    if result["days"] is not None:
+        passed = f"{result['n_updates']} updates, {result['n_retrains']} retrains, {result['n_queries']} questions"
+        rows = [_check_row(row) for row in result["figures"]]
+        table(f"In {result['days']:.3g} days: {passed}", ["", "predicted", "real", "ratio"], rows)
+        if result["cost_of_others"]:
+            say(f"Other strategies cost {result['cost_of_others']:.3g} {followed['currency']} besides.")
+        for row in result["figures"]:
+            if row["real"] is None and row["do"]:
+                say(f"Not measured since: {row['what']}. To measure it: {row['do']}")
+    if result["now"] is None:
+        say(f"No choice by the real load: {result['reason']}.")
+    elif result["would_change"]:
+        say(f"By the real load and today's figures another one is to be taken: `{result['now']}`, {result['reason']}.")
+    else:
+        say(f"By the real load and today's figures it is still the one to take: {result['reason']}.")
+
+
+def _check_row(row: Mapping[str, Any]) -> list[str]:
+    numbers = ["?" if row[name] is None else f"{row[name]:.3g}" for name in ("predicted", "real", "ratio")]
+    return [f"{row['what']}{', ' if row['unit'] else ''}{row['unit']}", *numbers]
 
 
 def _turn(turn: Mapping[str, Any]) -> str:

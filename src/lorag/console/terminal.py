@@ -368,6 +368,7 @@ def show_status(result: Mapping[str, Any]) -> None:
     for kind, adapter in result["adapters"].items():
         said = "behind, and its retrain was stopped before it began" if adapter["stopped"] else None
         say(f"Adapter {kind} {adapter['id']}: {said or _RETRAIN[adapter['retrain']]}")
+        say(f"  {'because of' if adapter['retrain'] == 'now' else 'it is'} {adapter['due']}")
         for sentence in adapter["stopped"]:
             say(f"  stopped by: {sentence}")
         if adapter["stopped"]:
@@ -391,7 +392,7 @@ def _show_some(kind: str, names: Sequence[str]) -> None:
 
 _RETRAIN = {
     "now": "behind, run `lorag retrain` now",
-    "scheduled": "behind, the next scheduled `lorag retrain` is soon enough",
+    "scheduled": "behind, and it can wait",
     "not": "up to date",
 }
 

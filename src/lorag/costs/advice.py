@@ -95,7 +95,7 @@ def advise(
     needs = {case.strategy: [finding for rule in NEEDS for finding in rule(case)] for case in cases}
     able = _able(cases, needs)
     grown = [case.measured for case in cases]
-    planned = candidates(grown, curves or {}, params.retrain_from_share, Unit.MONEY, costs.prices)
+    planned = candidates(grown, curves or {}, params.plan_share, Unit.MONEY, costs.prices)
     styled = {case.strategy: list(judge_style(case, able)) for case in able}
     choice = choose_for(planned, _able(able, styled), workload, params)
     ranges = {case.strategy: cost for case in cases if (cost := _cost_a_day(case, costs)) is not None}

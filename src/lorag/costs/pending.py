@@ -6,12 +6,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from lorag.costs.due import Due, Held, When
 from lorag.costs.evidence import Figure, Finding, Stance, middle, show_seconds
 from lorag.costs.ledger import LedgerEntry
 from lorag.costs.remedies import CHANGE_OF_STOP
 from lorag.costs.unit_costs import Measured, Missing
-from lorag.knowledge.changes import CorpusChanges, compare_versions
-from lorag.params import AdviceParams
+from lorag.knowledge.changes import CorpusChanges
 from lorag.strategies import READER, AdapterKind
 
 _NAMED = 3
@@ -24,57 +24,6 @@ class Action(StrEnum):
     INDEX_ONLY = "index_only"
     SCHEDULE_RETRAIN = "schedule_retrain"
     BOTH = "both"
-
-
-class When(StrEnum):
-    """The time at which an adapter should be retrained."""
-
-    NOW = "now"
-    SCHEDULED = "scheduled"
-    NOT = "not"
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """The state that the last retrain of an adapter saw: document versions, and the answers of facts by digest.
-
-    After it, nothing in this state was left to train or to drop.
-    """
-
-    documents: Mapping[str, str]
-    facts: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An adapter compared with the current documents; changes that its last retrain saw are not counted.
-
-    Of the `n_documents` that it was trained on, `stale` have another version now and `gone` were removed. It learned
-    `n_learned` facts; `n_facts` facts are new or have another answer.
-    """
-
-    kind: AdapterKind
-    n_documents: int
-    stale: tuple[str, ...]
-    gone: tuple[str, ...]
-    n_learned: int
-    n_facts: int
-
-    @property
-    def share(self) -> float:
-        """The share of its knowledge that has changed: of its documents or of its facts, whichever is greater."""
-        return max(len(self.stale) / max(1, self.n_documents), self.n_facts / max(1, self.n_learned))
-
-    def when(self, params: AdviceParams) -> When:
-        """Return when it should be retrained: the one rule for status, advice, events and retrains.
-
-        Now, if its weights hold a removed document, or if much of the knowledge of a closed-book adapter has changed;
-        an adapter that reads finds changes in the index. Smaller changes wait for the schedule, where several changes
-        share one retrain. New documents count by their facts.
-        """
-        if self.gone or (not self.kind.reads and self.share and self.share >= params.retrain_from_share):
-            return When.NOW
-        return When.SCHEDULED if self.stale or self.n_facts else When.NOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,48 +53,28 @@ class PendingAdvice:
         }
 
 
-def hold(
-    kind: AdapterKind,
-    trained_on: Mapping[str, str],
-    versions: Mapping[str, str],
-    look: Look | None,
-    *,
-    n_learned: int,
-    n_facts: int,
-) -> Held:
-    """Compare an adapter's documents with the current versions; a renamed document is neither stale nor gone.
-
-    Changes that its last retrain saw, and had nothing to train for, are not counted again. `look` is None if there was
-    no such retrain.
-    """
-    since = compare_versions(trained_on, versions)
-    stale = (name for name in since.changed if look is None or look.documents.get(name) != versions[name])
-    gone = (name for name in since.removed if look is None or name in look.documents)
-    return Held(kind, len(trained_on), tuple(stale), tuple(gone), n_learned, n_facts)
-
-
 def advise_change(
     changes: CorpusChanges,
     held: Sequence[Held],
+    due: Mapping[AdapterKind, Due],
     measured: Sequence[Measured],
-    params: AdviceParams,
     *,
     params_changed: bool,
     reasons: Sequence[str] = (),
     stopped: Mapping[AdapterKind, Sequence[str]] = MappingProxyType({}),
 ) -> PendingAdvice:
-    """Advise on a change: the index follows every change, an adapter only if `Held.when` says so.
+    """Advise on a change: the index follows every change, an adapter only when it is due.
 
-    `reasons` are further ones for a refresh, such as changed questions, in words. `stopped` has, for each adapter whose
-    retrain would be stopped before it begins, the sentences that say why.
+    `due` says when each of `held` is retrained. `reasons` are further ones for a refresh, such as changed questions, in
+    words. `stopped` has, for each adapter whose retrain would be stopped before it begins, the sentences that say why.
     """
     index = params_changed or bool(reasons) or not changes.is_empty
     findings: list[Finding] = list(_index_reasons(changes, params_changed=params_changed))
     findings += [Finding(Stance.FOR, f"A refresh has something to do: {reason}.") for reason in reasons]
     retrain: dict[AdapterKind, When] = {}
     for one in held:
-        retrain[one.kind] = one.when(params)
-        findings.append(_reason(one, params))
+        retrain[one.kind] = due[one.kind].when
+        findings += _reasons_of(one, due[one.kind])
         findings += [
             Finding(Stance.AGAINST, f"A retrain of {one.kind} is stopped before it begins: {why}.")
             for why in stopped.get(one.kind, ())
@@ -184,23 +113,21 @@ def _index_reasons(changes: CorpusChanges, *, params_changed: bool) -> Iterator[
         yield Finding(Stance.FOR, "The served index was made with other params.")
 
 
-def _reason(held: Held, params: AdviceParams) -> Finding:
-    when = held.when(params)
+def _reasons_of(held: Held, due: Due) -> Iterator[Finding]:
+    if due.when is When.NOT:
+        yield Finding(Stance.FOR, f"Nothing that {held.kind} was trained on changed.")
+        return
     if held.gone:
         sentence = f"The weights of {held.kind} still contain removed documents: {_named(held.gone)}."
-        return Finding(Stance.AGAINST, sentence, len(held.gone))
-    if when is When.NOT:
-        return Finding(Stance.FOR, f"Nothing that {held.kind} was trained on changed.")
+        yield Finding(Stance.AGAINST, sentence, len(held.gone))
     figures = f"{len(held.stale)} of {held.n_documents} documents and {held.n_facts} of {held.n_learned} facts"
-    if held.kind.reads:
-        sentence = f"{held.kind} reads changes from the index; for it {figures} are new or changed."
-        return Finding(Stance.FOR, sentence, held.share)
-    known = f"For {held.kind} {figures} are new or changed, {held.share:.0%}"
-    if when is When.NOW:
-        return Finding(Stance.AGAINST, f"{known}, and it answers from its weights alone.", held.share)
-    return Finding(
-        Stance.FOR, f"{known}, less than {params.retrain_from_share:.0%}: they wait for the schedule.", held.share
-    )
+    how = "reads changes from the index" if held.kind.reads else "answers from its weights alone"
+    stance = Stance.FOR if held.kind.reads else Stance.AGAINST
+    yield Finding(stance, f"{held.kind} {how}; for it {figures} are new or changed, {held.share:.0%}.", held.share)
+    if due.when is When.NOW:
+        yield Finding(Stance.AGAINST, f"A retrain of {held.kind} is due: {due.why}.")
+    else:
+        yield Finding(Stance.FOR, f"{held.kind} can wait: it is {due.why}.")
 
 
 def _cost_of(what: str, entries: Sequence[LedgerEntry]) -> Iterator[Finding]:

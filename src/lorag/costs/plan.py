@@ -8,6 +8,7 @@ from typing import Any
 
 from lorag.costs.evidence import SECONDS_A_DAY, show_seconds
 from lorag.costs.policies import Candidate, Policy, Share
+from lorag.costs.served import Traffic
 from lorag.costs.unit_costs import Band, Missing
 from lorag.params import AdviceParams
 from lorag.shares import exact
@@ -25,6 +26,11 @@ class Demand:
     min_accuracy: float | None = None
     max_staleness_s: float | None = None
     budget: float | None = None
+
+    @property
+    def load(self) -> str:
+        """The load in words."""
+        return f"{self.updates_per_day:,.3g} updates and {self.queries_per_day:,.0f} queries a day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,7 @@ class Plan:
     """The choice for a demand, and the loads at which it turns.
 
     `missing` is what keeps anything from being planned. `n_elsewhere` entries of the ledger were measured on another
-    machine and do not count.
+    machine and do not count. `traffic` is that of the service, where the load comes from it; None if it was given.
     """
 
     demand: Demand
@@ -109,6 +115,7 @@ class Plan:
     confidence: float
     missing: tuple[Missing, ...] = ()
     n_elsewhere: int = 0
+    traffic: Traffic | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `lorag plan --json` prints."""
@@ -120,10 +127,12 @@ class Plan:
             "taken": taken and taken.policy.name,
             "next_best": following and following.policy.name,
             "reason": self.choice.reason,
+            "params": taken and {"policy": taken.policy.values},
             "policies": [option.to_json() for option in self.choice.options],
             "turns": [asdict(turn) for turn in self.turns],
             "missing": [asdict(one) for one in self.missing],
             "n_elsewhere": self.n_elsewhere,
+            "traffic": self.traffic and self.traffic.to_json(),
         }
 
 

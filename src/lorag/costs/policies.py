@@ -47,7 +47,10 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A strategy, retrained with each `every`-th update, or once a `share` of the answers changed; neither: never."""
+    """A strategy, retrained with each `every`-th update or once a `share` of the answers changed; neither: never.
+
+    With both, whichever comes first.
+    """
 
     strategy: Strategy
     every: int | None = None
@@ -58,26 +61,35 @@ class Policy:
         """The name, unique among the policies of a plan."""
         if self.strategy.profile.adapter is None:
             return self.strategy
-        if self.every is not None:
-            return f"{self.strategy}, every {self.every if self.every > 1 else 'update'}"
-        return f"{self.strategy}, {'once' if self.share is None else f'at {self.share:.0%}'}"
+        rules = [] if self.every is None else [f"every {self.every if self.every > 1 else 'update'}"]
+        rules += [] if self.share is None else [f"at {self.share:.0%}"]
+        return f"{self.strategy}, {' or '.join(rules) or 'once'}"
 
     @property
     def when(self) -> str:
         """When it is retrained, in words."""
         if self.strategy.profile.adapter is None:
             return "nothing is trained"
-        if self.every is not None:
-            return f"retrained with every {f'{self.every} updates' if self.every > 1 else 'update'}"
-        if self.share is not None:
-            return f"retrained when {self.share:.0%} of the answers changed or were removed"
-        return "trained once and never again"
+        rules = [] if self.every is None else [f"with every {f'{self.every} updates' if self.every > 1 else 'update'}"]
+        rules += [] if self.share is None else [f"when {self.share:.0%} of the answers changed or were removed"]
+        return f"retrained {' or '.join(rules)}" if rules else "trained once and never again"
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values of the section `policy` of params.yaml that put it in force.
+
+        They say nothing of what a removed document asks for.
+        """
+        kind = self.strategy.profile.adapter
+        if kind is None:
+            return {"strategy": self.strategy.value}
+        rule = {"every_updates": self.every, "every_days": None, "from_share": self.share}
+        return {"strategy": self.strategy.value, "retrain": {kind.value: rule}}
 
     def is_due(self, age: int, changed: float) -> bool:
         """Whether a retrain is due at this age, with this share of the answers changed since the training."""
-        if self.every is not None:
-            return age >= self.every
-        return self.share is not None and changed >= self.share
+        by_age = self.every is not None and age >= self.every
+        return by_age or (self.share is not None and changed >= self.share)
 
 
 @dataclass(frozen=True, slots=True)

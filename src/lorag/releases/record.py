@@ -12,8 +12,11 @@ from lorag.questions.coverage import Coverage
 from lorag.retrieval.index.store import IndexRef, IndexRow
 from lorag.strategies import AdapterKind
 
-FORMAT = 4
-"""The format of the record; format 1 had no adapters, 2 no coverage, 3 no ages of documents. All can still be read."""
+FORMAT = 5
+"""The format of the record; all earlier ones can still be read.
+
+Format 1 had no adapters, 2 no coverage, 3 no ages of documents, 4 no number of updates.
+"""
 
 
 class NewerFormat(IntegrityFailed):
@@ -66,7 +69,8 @@ class Release:
     `generation` counts releases: a retrain makes a new one over the same `index`, whose own generation stays.
     `content_digest` names the indexed content and is equal for equal content on any machine and in any store;
     `vectors_digest` shows that this index is intact and is compared with itself only. `base_model_sha256` names the
-    base model of the adapters; None without adapters.
+    base model of the adapters; None without adapters. `n_updates` counts the refreshes up to this release that changed
+    the documents, as far as lorag counted them, without the first build.
     """
 
     generation: int
@@ -85,6 +89,7 @@ class Release:
     recall_at_10: float | None = None
     documents: Mapping[str, DocumentEntry] = field(default_factory=dict)
     adapters: Mapping[AdapterKind, AdapterEntry] = field(default_factory=dict)
+    n_updates: int = 0
 
     @property
     def id(self) -> str:
@@ -173,6 +178,13 @@ def date_documents(
         return replace(entry, generation=before.generation, since_utc=before.since_utc)
 
     return {key: dated(key, entry) for key, entry in documents.items()}
+
+
+def count_updates(corpus_digest: str, earlier: Sequence[Release]) -> int:
+    """Return the updates up to a new release with this corpus; `earlier` are the releases before it, newest first."""
+    if not earlier:
+        return 0
+    return earlier[0].n_updates + (corpus_digest != earlier[0].corpus_digest)
 
 
 def content_digest(entries: Iterable[tuple[str, str, str]]) -> str:

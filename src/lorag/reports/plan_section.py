@@ -9,8 +9,7 @@ from lorag.reports.plan_plot import plot_plan
 
 def plan_section(plan: Plan) -> Section:
     """Return the chart of cost against right answers, and a row for each policy."""
-    demand, taken = plan.demand, plan.choice.taken
-    load = f"{demand.updates_per_day:,.3g} updates and {demand.queries_per_day:,.0f} queries a day"
+    load, taken = plan.demand.load, plan.choice.taken
     said = [
         "A policy is a strategy and when it is retrained: with every update, with every n-th one, when a share of the "
         "answers changed or were removed, or once and never again. The dashed line is the frontier: no policy on it is "

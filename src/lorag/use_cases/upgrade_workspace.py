@@ -11,11 +11,11 @@ from typing import Any
 from lorag.errors import ParamsError
 from lorag.integrations.dvc.dvc_repo import config_after_a_move
 from lorag.integrations.mlflow.moved import move_artifacts
-from lorag.params_file import parse_params, parse_yaml, read_params_text
+from lorag.params_file import parse_params, parse_yaml, read_params_text, value_at
 from lorag.releases.durable import replace_durably, writer_lock
 from lorag.releases.record import NewerFormat
 from lorag.releases.shelf import ReleaseShelf
-from lorag.renamed import CHANGED_DEFAULTS, RENAMED_VALUES
+from lorag.renamed import CHANGED_DEFAULTS, MOVED_KEYS, RENAMED_VALUES
 from lorag.use_cases.change_params import keeping_comments
 from lorag.use_cases.init_workspace import template
 from lorag.workspace import Workspace
@@ -62,11 +62,13 @@ def _upgrade_params(workspace: Workspace) -> list[Change]:
         raise ParamsError("expected sections with values", where=workspace.params_file.name, do="restore the file")
     yaml = keeping_comments()
     tree, packaged = yaml.load(before), yaml.load(template("params.yaml").read_text(encoding="utf-8"))
+    moved = _take_moved(tree)
     said = [
         *_rename_values(tree, packaged),
         *_follow_defaults(tree, packaged),
         *_drop_dead_keys(tree, packaged),
         *_add_new_keys(tree, packaged),
+        *_put_moved(moved, tree),
     ]
     after = _dump(tree) if said else before
     parse_params(after, where=workspace.params_file.name)
@@ -111,6 +113,25 @@ def _follow_defaults(tree: Any, packaged: Any) -> list[str]:
 def _comment_of(section: Any, key: str) -> str:
     comments = section.ca.items.get(key) or ()
     return " ".join(token.value.strip() for token in comments if token is not None and hasattr(token, "value"))
+
+
+def _take_moved(tree: Any) -> dict[tuple[str, ...], Any]:
+    """Remove the keys that are called otherwise now, and return their values."""
+    found = {path: value for path in MOVED_KEYS if (value := value_at(tree, path)) is not None}
+    for *sections, key in found:
+        del value_at(tree, sections)[key]
+    return found
+
+
+def _put_moved(moved: Mapping[tuple[str, ...], Any], tree: Any) -> list[str]:
+    """Write the values to the keys that have them now, which are there."""
+    said = []
+    for path, value in moved.items():
+        for *sections, key in MOVED_KEYS[path]:
+            value_at(tree, sections)[key] = value
+        places = " and ".join(".".join(place) for place in MOVED_KEYS[path])
+        said.append(f"{'.'.join(path)}: its value {_plain(value)} is that of {places} now")
+    return said
 
 
 def _drop_dead_keys(tree: Any, packaged: Any, path: str = "") -> list[str]:

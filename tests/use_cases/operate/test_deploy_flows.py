@@ -24,11 +24,14 @@ def test_each_deployment_has_the_schedule_of_params() -> None:
     assert set(found) == {"refresh_index", "retrain_adapter", "compare_strategies", "clean_up"}
 
 
-def test_the_event_retrains_what_is_due_alone_and_the_schedule_all() -> None:
-    retrain = next(one for one in read_prefect_file(ROOT)["deployments"] if "retrain" in one["entrypoint"])
+def test_the_event_and_the_schedule_retrain_what_is_due_alone() -> None:
+    tree = fill_in(read_prefect_file(ROOT), PARAMS)
+    by_name = {one["entrypoint"].rsplit(".", 1)[-1]: one for one in tree["deployments"]}
+    retrain = by_name["retrain_adapter"]
     (trigger,) = retrain["triggers"]
-    assert trigger["parameters"] == {**retrain["parameters"], "only_due": True}
-    assert "only_due" not in retrain["parameters"]
+    assert retrain["parameters"]["only_due"] is True, "also where the prefect.yaml is of an earlier version"
+    assert trigger["parameters"] == retrain["parameters"]
+    assert "only_due" not in by_name["refresh_index"]["parameters"]
 
 
 def test_a_schedule_of_its_own_stays() -> None:

@@ -6,13 +6,12 @@ from dataclasses import replace
 from lorag.costs.advice import Advice, advise
 from lorag.costs.needs import Workload
 from lorag.costs.pending import PendingAdvice, advise_change
-from lorag.costs.served import find_traffic
 from lorag.costs.unit_costs import measure
-from lorag.errors import ParamsError
 from lorag.params import Params
 from lorag.use_cases.judge.read_curves import read_curves
 from lorag.use_cases.judge.read_ledger import read_ledger
-from lorag.use_cases.judge.weigh_costs import served_or_none, stored_bytes, today
+from lorag.use_cases.judge.read_load import read_load
+from lorag.use_cases.judge.weigh_costs import served_or_none, stored_bytes
 from lorag.use_cases.refresh.pending_work import Why
 from lorag.use_cases.serve.status import read_status
 from lorag.workspace import Workspace
@@ -32,17 +31,7 @@ def advise_workload(
     """
     served = served_or_none(workspace)
     every = read_ledger(workspace, params, environment)
-    traffic = find_traffic(every, today()) if None in load else None
-    if None in load and traffic is None:
-        raise ParamsError(
-            "no workload, and the service was asked nothing yet",
-            do="give --updates-per-day and --queries-per-day, or --pending",
-        )
-    updates, queries = load
-    if traffic is not None:
-        updates = traffic.updates_per_day if updates is None else updates
-        queries = traffic.queries_per_day if queries is None else queries
-    assert updates is not None and queries is not None, "what was not given comes from the traffic"
+    (updates, queries), traffic = read_load(load, every, "give --updates-per-day and --queries-per-day, or --pending")
     workload = needs(updates, queries)
     ledger = every.on_newest_machine().repriced(params.costs)
     measured = measure(ledger, stored_bytes(workspace, params))
@@ -57,7 +46,9 @@ def advise_workload(
 def advise_pending(workspace: Workspace, params: Params, environment: Mapping[str, str]) -> PendingAdvice:
     """Return what the changes since the served release require; the source is read as by `lorag status`."""
     status = read_status(workspace, params)
-    held = [state.held for state in status.adapters.values()]
+    adapters = status.adapters
+    held = [state.held for state in adapters.values()]
+    due = {kind: state.due for kind, state in adapters.items()}
     reasons = [why.value for why in status.pending if why in (Why.QUESTIONS, Why.ROLLED_BACK)]
     ledger = read_ledger(workspace, params, environment).on_newest_machine().repriced(params.costs)
     measured = measure(ledger, stored_bytes(workspace, params))
@@ -65,10 +56,10 @@ def advise_pending(workspace: Workspace, params: Params, environment: Mapping[st
     found = advise_change(
         status.changes,
         held,
+        due,
         measured,
-        params.advice,
         params_changed=changed,
         reasons=reasons,
-        stopped={kind: state.stopped for kind, state in status.adapters.items()},
+        stopped={kind: state.stopped for kind, state in adapters.items()},
     )
     return replace(found, n_elsewhere=ledger.n_elsewhere)

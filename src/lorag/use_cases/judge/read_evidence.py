@@ -30,7 +30,7 @@ def read_evidence(workspace: Workspace, params: Params, ledger: Ledger, walk: Pa
     measured = tuple(measure(repriced, stored_bytes(workspace, params)))
     comparison = read_report(workspace.reports / "comparison.json", Comparison.from_json)
     timeline = find_timeline(workspace, walk)
-    curves, share = curves_of(timeline, comparison, params), params.advice.retrain_from_share
+    curves, share = curves_of(timeline, comparison, params), params.advice.plan_share
     lines = policy_lines(candidates(measured, curves, share, Unit.MONEY, costs.prices))
     broken_even = find_break_even(measured, Unit.MONEY, costs.currency, costs.prices, params.break_even)
     return Evidence(

@@ -22,10 +22,16 @@ def find_timeline(workspace: Workspace, walk: Path | None = None) -> Timeline | 
         if found is None:
             raise ParamsError("no walk was finished there", where=str(walk), do=f"run `lorag timeline --into {walk}`")
         return found
+    path = timeline_file(workspace)
+    return read_report(path, Timeline.from_json) if path else None
+
+
+def timeline_file(workspace: Workspace) -> Path | None:
+    """Return the report of the last walk over all facts; None if there is none yet."""
     # The workspace of a walk lies in the walk's folder, beside its reports.
     own = [workspace.root.parent / "reports"] if workspace.root.name == "workspace" else []
     places = [workspace.reports, workspace.root / WALK / "reports", *own]
-    return next((found for place in places if (found := read_report(place / NAME, Timeline.from_json))), None)
+    return next((path for place in places if (path := place / NAME).is_file()), None)
 
 
 def read_report(path: Path, read: Callable[[Any], Read]) -> Read | None:

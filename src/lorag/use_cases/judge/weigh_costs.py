@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import Strategy
 from lorag.use_cases.judge.read_curves import read_curves
 from lorag.use_cases.judge.read_ledger import read_ledger
+from lorag.use_cases.judge.read_load import today
 from lorag.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -39,18 +39,13 @@ def weigh_costs(
     ledger = every.on_newest_machine()
     measured = measure(ledger, stored_bytes(workspace, params))
     found = find_break_even(measured, unit, params.costs.currency, params.costs.prices, params.break_even)
-    share, curves = params.advice.retrain_from_share, read_curves(workspace, params)
+    share, curves = params.advice.plan_share, read_curves(workspace, params)
     lines = policy_lines(candidates(measured, curves, share, unit, params.costs.prices))
     found = replace(found, n_elsewhere=ledger.n_elsewhere, policies=lines)
     if load is not None:
         return found.priced_at(*load)
     traffic = find_traffic(every, today())
     return found.priced_at(traffic.updates_per_day, traffic.queries_per_day, traffic) if traffic else found
-
-
-def today() -> date:
-    """Return the day, in UTC as in the ledger."""
-    return datetime.now(UTC).date()
 
 
 def draw_break_even(found: BreakEven, path: Path) -> None:

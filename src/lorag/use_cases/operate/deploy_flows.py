@@ -19,6 +19,7 @@ from lorag.workspace import Workspace
 
 PREFECT_FILE = "prefect.yaml"
 NOTIFY_URL = "LORAG_NOTIFY_URL"
+_RETRAIN = "retrain_adapter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,14 @@ def read_prefect_file(root: Path) -> Any:
 
 
 def fill_in(tree: Any, params: SchedulesParams) -> Any:
-    """Return the tree with a schedule for each deployment without its own, and with the releases to compare."""
+    """Return the tree with a schedule for each deployment without its own, and with what params decide beside it."""
     for deployment in tree["deployments"]:
         schedule = schedule_of(deployment, params)
         timing = {"cron" if isinstance(schedule, str) else "interval": schedule, "timezone": params.timezone}
         deployment.setdefault("schedules", [] if schedule is None else [timing])
+        if _flow_of(deployment) == _RETRAIN:
+            # A run on schedule asks the policy; in a prefect.yaml of an earlier version it trained everything.
+            deployment["parameters"] = {"only_due": True, **deployment.get("parameters", {})}
         for trigger in deployment.get("triggers", []):
             if EventName.RELEASE_PUBLISHED in trigger.get("expect", []):
                 trigger["match"]["lorag.by"] = list(params.compare_after)
@@ -87,7 +91,7 @@ def schedule_of(deployment: Mapping[str, Any], params: SchedulesParams) -> Sched
     """Return the schedule that params have for this deployment."""
     known = {
         "refresh_index": params.refresh,
-        "retrain_adapter": params.retrain,
+        _RETRAIN: params.retrain,
         "compare_strategies": params.compare,
         "clean_up": params.clean_up,
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from lorag.costs.due import describe_rule
 from lorag.errors import StoreFailed
 from lorag.integrations.machine.background_process import Background, BackgroundShelf
 from lorag.integrations.machine.local_http import answers, is_free
@@ -111,12 +112,9 @@ def _start_all(
 def what_follows(params: Params) -> tuple[str, ...]:
     """Return a sentence for each flow that starts without being asked for, with the setting that decides."""
     said = ["A change of the documents or the questions starts a refresh."]
-    if params.tuning.adapters:
-        share = f"{params.advice.retrain_from_share:.0%}"
-        said.append(
-            f"A refresh starts a retrain of an adapter that learned a page which is gone, or that answers from memory "
-            f"and of whose knowledge {share} changed (advice.retrain_from_share)."
-        )
+    for kind in params.tuning.adapters:
+        rule = describe_rule(kind, params.policy)
+        said.append(f"A refresh or the schedule starts a retrain by the policy: {kind} is {rule} (policy.retrain).")
     if params.schedules.compare_after:
         names = " or a ".join(params.schedules.compare_after)
         said.append(

@@ -9,7 +9,7 @@ from lorag.failpoints import reach
 from lorag.knowledge.artifacts import corpus_digest
 from lorag.params import IndexParams, Params
 from lorag.releases.index_gate import refuse_low_recall, refuse_other_rows
-from lorag.releases.record import AdapterEntry, DocumentEntry, Release, date_documents, digest_rows
+from lorag.releases.record import AdapterEntry, DocumentEntry, Release, count_updates, date_documents, digest_rows
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import IndexRef, IndexRow, IndexStore
 from lorag.retrieval.plan import RefreshPlan, plan_refresh
@@ -119,12 +119,13 @@ def publish_generation(
     reach("publish.before")
     store.make_durable(ref)
     reach("publish.durable")
+    earlier, digest = shelf.releases(), corpus_digest(wanted.documents)
     release = Release(
         generation=ref.generation,
         index=ref,
         content_digest=report.content_digest,
         vectors_digest=report.vectors_digest,
-        corpus_digest=corpus_digest(wanted.documents),
+        corpus_digest=digest,
         params_digest=provenance.params_digest,
         embedder_fingerprint=wanted.fingerprint,
         embedder_model=provenance.embedder_model,
@@ -136,11 +137,12 @@ def publish_generation(
         recall_at_10=report.recall_at_10,
         documents=date_documents(
             {d.id: DocumentEntry(d.version, d.title) for d in wanted.documents},
-            shelf.releases(),
+            earlier,
             ref.generation,
             provenance.created_utc,
         ),
         adapters=provenance.adapters,
+        n_updates=count_updates(digest, earlier),
     )
     shelf.publish(release, expected_served=expected_served)
     reach("publish.pointed")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lorag.costs.pending import Look
+from lorag.costs.due import Look
 from lorag.knowledge.artifacts import read_documents
 from lorag.releases.durable import write_json_durably
 from lorag.strategies import AdapterKind

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lorag.costs.pending import Held, When, hold
+from lorag.costs.due import Due, Held, When, find_due, hold
 from lorag.digests import digest_of
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.dvc.dvc_repo import lost_remote
@@ -25,6 +25,7 @@ from lorag.use_cases.asking.versions import read_versions
 from lorag.use_cases.refresh.pending_work import Why, find_work
 from lorag.use_cases.refresh.pipeline import read_source
 from lorag.use_cases.retrain.last_look import read_look
+from lorag.use_cases.retrain.last_retrain import since_last_retrain
 from lorag.use_cases.retrain.last_stop import read_stop
 from lorag.use_cases.retrain.starting_adapter import read_lineage
 from lorag.use_cases.serve.check_models import find_model_problems
@@ -37,8 +38,8 @@ class AdapterState:
 
     `facts` are those that are new, or whose answer is not the one it was trained on, and that no retrain has seen
     since. `documents_gone` are documents that it was trained on and that no longer exist. If it continued another
-    adapter, they include documents which that adapter saw. `retrain` says when `held` requires a retrain. `coverage` is
-    that of its training; None if an earlier version trained it. `stopped` says why the forecast of the last
+    adapter, they include documents which that adapter saw. `due` says when the policy retrains it. `coverage` is that
+    of its training; None if an earlier version trained it. `stopped` says why the forecast of the last
     retrain stopped it, a sentence each, if another retrain would be stopped again.
     """
 
@@ -46,7 +47,7 @@ class AdapterState:
     facts: tuple[str, ...]
     documents_gone: tuple[str, ...]
     held: Held
-    retrain: When
+    due: Due
     coverage: Coverage | None = None
     stopped: tuple[str, ...] = ()
 
@@ -60,7 +61,8 @@ class AdapterState:
         return {
             "id": self.id,
             "behind": self.is_behind,
-            "retrain": self.retrain.value,
+            "retrain": self.due.when.value,
+            "due": self.due.why,
             "facts": list(self.facts),
             "documents_gone": list(self.documents_gone),
             "coverage": self.coverage.to_json() if self.coverage else None,
@@ -139,7 +141,7 @@ def read_status(workspace: Workspace, params: Params) -> Status:
         served is not None and served.params_digest != params.answers_digest(read_versions(workspace, params)),
         Why.QUESTIONS in work.reasons,
         work.reasons,
-        _adapter_states(served, workspace, params, versions),
+        _adapter_states(served, work.newest or served, workspace, params, versions),
         find_model_problems(workspace, params, served),
         lost_remote(workspace.root),
         _withdrawn(served, forgotten, params),
@@ -156,13 +158,17 @@ def _questions_file(workspace: Workspace, params: Params) -> Path:
 
 
 def _adapter_states(
-    served: Release | None, workspace: Workspace, params: Params, versions: Mapping[str, str]
+    served: Release | None,
+    newest: Release | None,
+    workspace: Workspace,
+    params: Params,
+    versions: Mapping[str, str],
 ) -> dict[AdapterKind, AdapterState]:
-    if served is None or not served.adapters:
+    if served is None or newest is None or not served.adapters:
         return {}
     questions = [question for question in read_questions(_questions_file(workspace, params)) if question.answers]
     return {
-        kind: _adapter_state(kind, entry, questions, workspace, params, versions)
+        kind: _adapter_state(kind, entry, newest, questions, workspace, params, versions)
         for kind, entry in served.adapters.items()
     }
 
@@ -170,6 +176,7 @@ def _adapter_states(
 def _adapter_state(
     kind: AdapterKind,
     entry: AdapterEntry,
+    newest: Release,
     questions: Sequence[Question],
     workspace: Workspace,
     params: Params,
@@ -185,5 +192,6 @@ def _adapter_state(
     behind = tuple(fact for fact, digest in wanted.items() if digest not in (learned.get(fact), seen.get(fact)))
     held = hold(kind, entry.documents, versions, look, n_learned=len(learned), n_facts=len(behind))
     gone = compare_versions(entry.documents, versions).removed
-    stopped = read_stop(kind, workspace, params) if held.when(params.advice) is not When.NOT else ()
-    return AdapterState(entry.id, behind, gone, held, held.when(params.advice), entry.coverage, stopped)
+    due = find_due(held, since_last_retrain(workspace, kind, entry, newest), params.policy)
+    stopped = read_stop(kind, workspace, params) if due.when is not When.NOT else ()
+    return AdapterState(entry.id, behind, gone, held, due, entry.coverage, stopped)
