@@ -52,10 +52,10 @@ def compare_strategies(workspace_root: str, *, limit: int | None = None) -> Comp
             commit_versions(workspace, params, "Compare the strategies")
         timed = tuple(time_answers(name, chosen, workspace, params, os.environ) for name in chosen.strategies)
     outcome = CompareOutcome(chosen, answered, comparison, rows, timed, limit, workspace.comparison_page, stages)
-    judged = claims_report.sections(outcome, workspace, params, os.environ)
-    report(outcome, params, [*vary_seeds.sections(workspace), *timeline_report.sections(workspace), *judged])
+    judged = claims_report.judge_comparison(outcome, workspace, params, os.environ)
+    report(outcome, params, [*vary_seeds.sections(workspace), *timeline_report.sections(workspace), *judged.sections])
     location = locate_tracking(workspace.state, os.environ)
-    logged = log(outcome, workspace, params, location, str(flow_run.id or ""))
+    logged = log(outcome, workspace, params, location, str(flow_run.id or ""), judged.plan)
     comparison_report.keep_result(logged, workspace)
     record_compare(logged, workspace)
     return logged

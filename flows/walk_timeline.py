@@ -60,7 +60,7 @@ def walk_timeline(
         outcome = TimelineOutcome(timeline, report(timeline, walk, workspace), known)
     # In the store of its refreshes and retrains: one ledger has their costs and how soon they were right.
     location = locate_tracking(walk.workspace.state, os.environ)
-    return log(outcome, walk, location, str(flow_run.id or ""))
+    return log(outcome, walk, location, str(flow_run.id or ""), os.environ)
 
 
 def _walk_step(step: Step, walk: Walk) -> bool:

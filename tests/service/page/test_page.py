@@ -17,7 +17,9 @@ from lorag.service.page.answer_view import mark_differences
 from lorag.service.page.assets import load_assets
 from lorag.service.page.words import money, plain, seconds
 from lorag.strategies import Strategy
+from lorag.use_cases.change_params import change_params
 from lorag.use_cases.serve.query_log import Verdict, read_candidates, read_queries
+from tests.costs.recorded import recorded_timeline
 from tests.service.conftest import running
 from tests.service.page.conftest import HOSTILE, ORIGIN, PART, QUESTION, TABS, open_client, sign_in, with_reports
 from tests.use_cases.conftest import Place, make_place
@@ -71,7 +73,8 @@ class Markup(HTMLParser):
 
 def test_the_page_holds_no_inline_code_and_names_no_other_host(place: Place, client: TestClient) -> None:
     with_reports(place)
-    texts = [client.get(path).text for path in (*TABS, "/figures/quality", "/figures/freshness", "/figures/costs")]
+    parts = ("/figures/quality", "/figures/freshness", "/figures/policies", "/figures/costs")
+    texts = [client.get(path).text for path in (*TABS, *parts)]
     texts += [last_part(ask(client).text), client.get("/sign-in").text]
     for text in texts:
         markup = Markup()
@@ -317,3 +320,22 @@ def test_a_full_queue_is_said_in_words(place: Place) -> None:
     for response in refused:
         assert response.status_code == 429 and response.headers["retry-after"] == "1"
         assert "requests are answered" in response.text and "ask again in a second" in response.text
+
+
+def test_the_policies_the_one_in_force_and_the_next_retrain_are_shown(place: Place, client: TestClient) -> None:
+    with_reports(place)
+    params = place.workspace.params_file
+    model = str(place.params.generation.model)
+    report = place.workspace.reports / "timeline.json"
+    report.write_text(report.read_text().replace(recorded_timeline("sample").model, model))
+    assert 'hx-get="/figures/policies"' in client.get("/figures").text
+    policies = client.get("/figures/policies", headers=PART).text
+    assert "In force: no strategy is chosen; tuned is retrained every 7 days" in policies and "--follow" in policies
+    assert "No adapter is served" in policies and "hybrid, once" in policies
+    place.publish_adapter(1)
+    before = params.read_text()
+    change_params(params, {"policy": {"strategy": "rag"}})
+    due = client.get("/figures/policies", headers=PART).text
+    params.write_text(before)
+    assert "In force: rag, nothing is trained for it." in due
+    assert "Adapter tuned: it is retrained when a document that it learned is removed, because policy" in due

@@ -9,8 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
+from lorag.costs.plan import Plan
+from lorag.costs.unit_costs import measure
 from lorag.evaluation.comparison import Comparison
 from lorag.evaluation.timeline_records import Timeline
+from lorag.params import Params
 from lorag.params_file import load_params
 from lorag.reports.costs_sections import break_even_section, ledger_section
 from lorag.reports.page import Section
@@ -19,10 +22,15 @@ from lorag.service.page.break_even_view import STEPS, draw_chart
 from lorag.service.page.context import PageContext, PageRoute
 from lorag.service.page.headers import POLICY, PRIVATE
 from lorag.service.page.render import show
+from lorag.use_cases.judge.follow_plan import describe_policy, read_followed
+from lorag.use_cases.judge.plan_policies import middle_load, plan_for
+from lorag.use_cases.judge.read_curves import read_curves
 from lorag.use_cases.judge.read_evidence import read_evidence
 from lorag.use_cases.judge.read_ledger import read_ledger
 from lorag.use_cases.judge.read_reports import find_timeline, read_report
+from lorag.use_cases.judge.weigh_costs import stored_bytes
 from lorag.use_cases.operate.operate import mlflow_address, running_api
+from lorag.use_cases.serve.status import read_status
 
 Drawn = tuple[Section, tuple[str, ...]]
 """A section with its drawings."""
@@ -59,6 +67,21 @@ def figures_router(page: PageContext) -> APIRouter:
     def freshness(request: Request) -> Response:
         timeline = find_timeline(page.workspace)
         return _show(request, "Freshness", _draw_timeline(timeline) if timeline else ())
+
+    @router.get("/figures/policies")
+    def policies(request: Request) -> Response:
+        params = load_params(page.workspace.params_file)
+        status, plan = read_status(page.workspace, params), _plan(page, params)
+        return show(
+            request,
+            "policies.html.jinja",
+            tab="figures",
+            title="Policies",
+            policy=describe_policy(params),
+            followed=read_followed(page.workspace),
+            adapters={kind: state.due for kind, state in status.adapters.items()},
+            sections=_draw_plan(plan) if plan else (),
+        )
 
     @router.get("/figures/costs")
     def costs(
@@ -135,6 +158,24 @@ def _draw_timeline(timeline: Timeline) -> tuple[Drawn, ...]:
     section = timeline_section(timeline)
     folded = [replace(table, folded=True) for table in section.tables]
     return ((replace(section, tables=folded), tuple(map(draw_svg, section.figures))),)
+
+
+def _plan(page: PageContext, params: Params) -> Plan | None:
+    """Return the plan for the load of the followed one, else for that of the chart's middle; None without a walk."""
+    followed = read_followed(page.workspace)
+    demand = followed.demand if followed else middle_load(params)
+    curves = read_curves(page.workspace, params)
+    ledger = read_ledger(page.workspace, params, page.environment).on_newest_machine()
+    measured = measure(ledger, stored_bytes(page.workspace, params))
+    return plan_for(demand, measured, curves, params) if curves else None
+
+
+def _draw_plan(plan: Plan) -> tuple[Drawn, ...]:
+    from lorag.reports.drawing import draw_svg
+    from lorag.reports.plan_section import plan_section
+
+    section = plan_section(plan)
+    return ((section, tuple(map(draw_svg, section.figures))),)
 
 
 def _links(page: PageContext) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from lorag.costs.plan import Plan
 from lorag.errors import StoreFailed
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Figures
@@ -17,6 +18,7 @@ from lorag.integrations.mlflow.tracking import PARENT_TAG, Run, TrackingLocation
 from lorag.params import Params
 from lorag.reports.comparison_plots import plot_quality, plot_retrievers, plot_seconds, plot_strata
 from lorag.strategies import Strategy
+from lorag.use_cases.compare.log_plan import log_plan
 from lorag.use_cases.compare.measure_speed import Timing
 from lorag.use_cases.compare.steps import CompareOutcome
 from lorag.workspace import Workspace
@@ -28,13 +30,19 @@ TRIPLE = ("lorag.release", "lorag.corpus_digest", "lorag.content_digest", "lorag
 
 
 def log_compare(
-    outcome: CompareOutcome, workspace: Workspace, params: Params, location: TrackingLocation, flow_run_id: str
+    outcome: CompareOutcome,
+    workspace: Workspace,
+    params: Params,
+    location: TrackingLocation,
+    flow_run_id: str,
+    plan: Plan | None,
 ) -> CompareOutcome:
     """Return the outcome with the ids of its runs; None if MLflow cannot be reached.
 
     The ledger reads each child as a batch of answers. `cost.*` is the cost of `queries` questions streamed from the
     served release, or otherwise of the generated batch, as the tag `lorag.cost_source` says. Without either the child
-    has no cost. The cost of the batch is always under `batch.*`.
+    has no cost. The cost of the batch is always under `batch.*`. The parent has the `plan` that follows from the
+    comparison and the walk, if there is one.
     """
     runs: dict[Strategy, str] = {}
     release = outcome.chosen.release
@@ -46,6 +54,7 @@ def log_compare(
                 runs[strategy] = _log_strategy(strategy, outcome, params, location, parent.run_id)
             logged = replace(outcome, mlflow_run_id=parent.run_id, runs=runs)
             _log_parent(parent, logged, workspace, params)
+            log_plan(parent, plan)
             return logged
     except StoreFailed as error:
         logger.warning("the comparison is done but not logged: %s", error)

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lorag.costs.ledger import EntryKind, Ledger, LedgerEntry
+from lorag.costs.plan import Plan
 from lorag.errors import StoreFailed
 from lorag.params import Params
 from lorag.reports.claims_sections import claims_section, classic_section, scenarios_section
@@ -22,10 +23,18 @@ from lorag.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 
-def sections(
+@dataclass(frozen=True, slots=True)
+class ComparisonJudged:
+    """The sections on costs, claims and uses, and the plan in them; None without a walk of this model."""
+
+    sections: list[Section]
+    plan: Plan | None
+
+
+def judge_comparison(
     outcome: CompareOutcome, workspace: Workspace, params: Params, environment: Mapping[str, str]
-) -> list[Section]:
-    """Return the sections on costs, claims and uses, with the costs of the comparison itself.
+) -> ComparisonJudged:
+    """Judge by all figures, with the costs of the comparison itself; the plan is for the load of the chart's middle.
 
     The comparison is not in the ledger yet. If the ledger cannot be read, only the comparison's costs are known.
     """
@@ -39,9 +48,12 @@ def sections(
     costs = [ledger_section(evidence.ledger)]
     if evidence.break_even is not None:
         costs.insert(0, break_even_section(evidence.break_even))
+    plan = None
     if curves := curves_of(evidence.timeline, outcome.comparison, params):
-        costs.insert(0, plan_section(plan_for(middle_load(params), evidence.measured, curves, params)))
-    return [*costs, *judged_sections(Judgement.on(replace(evidence, comparison=outcome.comparison)))]
+        plan = plan_for(middle_load(params), evidence.measured, curves, params)
+        costs.insert(0, plan_section(plan))
+    judged = judged_sections(Judgement.on(replace(evidence, comparison=outcome.comparison)))
+    return ComparisonJudged([*costs, *judged], plan)
 
 
 def judged_sections(judgement: Judgement) -> list[Section]:

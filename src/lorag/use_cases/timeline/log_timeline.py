@@ -2,28 +2,44 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from lorag.costs.plan import Plan
+from lorag.costs.unit_costs import measure
 from lorag.errors import StoreFailed
-from lorag.evaluation.timeline_records import Moment, TimelineRow
+from lorag.evaluation.comparison import Comparison
+from lorag.evaluation.timeline_records import Moment, Timeline, TimelineRow
 from lorag.integrations.mlflow.traces import TracedAnswer, log_traces
 from lorag.integrations.mlflow.tracking import PARENT_TAG, TrackingLocation, start_run
 from lorag.reports.timeline_plots import plot_freshness, plot_leftovers
 from lorag.strategies import Strategy
+from lorag.use_cases.compare.log_plan import log_plan
+from lorag.use_cases.judge.plan_policies import middle_load, plan_for
+from lorag.use_cases.judge.read_curves import curves_of
+from lorag.use_cases.judge.read_ledger import read_ledger
+from lorag.use_cases.judge.read_reports import read_report
+from lorag.use_cases.judge.weigh_costs import stored_bytes
 from lorag.use_cases.timeline.timeline_report import TimelineOutcome, judged_answers
 from lorag.use_cases.timeline.timeline_walk import Walk
 
 logger = logging.getLogger(__name__)
 
 
-def log_timeline(outcome: TimelineOutcome, walk: Walk, location: TrackingLocation, flow_run_id: str) -> TimelineOutcome:
+def log_timeline(
+    outcome: TimelineOutcome,
+    walk: Walk,
+    location: TrackingLocation,
+    flow_run_id: str,
+    environment: Mapping[str, str],
+) -> TimelineOutcome:
     """Return the outcome with the id of its run; None if MLflow cannot be reached.
 
     Answers to changed and removed facts are traces of the child, judged right, stale, leaked and cited. A child's
     `fresh.time_to_fresh_s` is the strategy's own: that of the refresh if the refresh was enough. It covers only
     changes, because the first version is a build. Metrics of an adapter from before the change have the prefix
-    `stale_adapter.`, in the run of the walk those of older ones the prefix `aged_<versions>.`.
+    `stale_adapter.`, in the run of the walk those of older ones the prefix `aged_<versions>.`. The run of the walk has
+    the plan by its ledger, if a comparison there priced a question.
     """
     timeline, params = outcome.timeline, walk.params
     tags = {
@@ -50,10 +66,19 @@ def log_timeline(outcome: TimelineOutcome, walk: Walk, location: TrackingLocatio
             run.log_json(timeline.to_json(), "timeline.json")
             run.log_figure(plot_freshness(timeline), "plots/timeline.png")
             run.log_figure(plot_leftovers(timeline), "plots/timeline_leftovers.png")
+            log_plan(run, _plan(timeline, walk, environment))
             return replace(outcome, mlflow_run_id=run.run_id)
     except StoreFailed as error:
         logger.warning("the walk is done but not logged: %s", error)
         return outcome
+
+
+def _plan(timeline: Timeline, walk: Walk, environment: Mapping[str, str]) -> Plan | None:
+    comparison = read_report(walk.workspace.reports / "comparison.json", Comparison.from_json)
+    curves = curves_of(timeline, comparison, walk.params)
+    ledger = read_ledger(walk.workspace, walk.params, environment).on_newest_machine()
+    measured = measure(ledger, stored_bytes(walk.workspace, walk.params))
+    return plan_for(middle_load(walk.params), measured, curves, walk.params) if curves else None
 
 
 def _log_strategy(
