@@ -71,7 +71,8 @@ class Measured:
     `answers` have the newest settings and give quality and speed. `priced` are those whose cost can be compared with
     other strategies: answers of the service if there are `MIN_SERVED` with its newest settings. `n_left_out` were
     measured with another model or other params, or asked only some questions. `due` are
-    the retrains that were due, newest first: those that a gate refused are among them, with their own cost.
+    the retrains that were due, newest first and like the newest one: those that a gate refused are among them, with
+    their own cost.
     """
 
     strategy: Strategy
@@ -267,13 +268,10 @@ def _updates(ledger: Ledger, kind: EntryKind, strategy: Strategy | None) -> tupl
 
 
 def _retrains_due(ledger: Ledger, strategy: Strategy) -> tuple[LedgerEntry, ...]:
-    """Return the retrains with the extent and settings of the newest served one, and the refused ones like them."""
-    served, _ = _updates(ledger, EntryKind.RETRAIN, strategy)
-    if not served:
-        return ()
-    sort = (served[0].extent, served[0].settings)
+    """Return the retrains with the extent and settings of the newest one, whether or not a gate refused it."""
     every = ledger.updates(EntryKind.RETRAIN, strategy, UNFINISHED - {Outcome.REFUSED})
-    return tuple(entry for entry in every if (entry.extent, entry.settings) == sort)
+    due = tuple(entry for entry in every if entry.extent in (Extent.FULL, Extent.INCREMENTAL))
+    return tuple(entry for entry in due if (entry.extent, entry.settings) == (due[0].extent, due[0].settings))
 
 
 def _value(use: Use, unit: Unit, prices: PriceParams) -> float:
