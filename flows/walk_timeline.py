@@ -16,7 +16,7 @@ from lorag.integrations.prefect.record import show_done
 from lorag.params_file import load_params
 from lorag.releases.durable import writer_lock
 from lorag.strategies import AdapterKind
-from lorag.use_cases.timeline import earlier_adapters, log_timeline, timeline_report, timeline_walk
+from lorag.use_cases.timeline import control_questions, earlier_adapters, log_timeline, timeline_report, timeline_walk
 from lorag.use_cases.timeline import steps as timeline_steps
 from lorag.use_cases.timeline.steps import REFRESH, asked_at, retrain_record, retrained_at
 from lorag.use_cases.timeline.timeline_report import TimelineOutcome
@@ -27,6 +27,7 @@ open_walk = as_step("open", timeline_walk.open_walk)
 apply_change = as_step("change", timeline_steps.apply_change)
 ask = as_step("ask", timeline_steps.ask)
 ask_earlier = as_step("ask earlier", earlier_adapters.ask_earlier)
+ask_controls = as_step("ask controls", control_questions.ask_controls)
 assemble = as_step("assemble", timeline_report.assemble)
 report = as_step("report", timeline_report.write_timeline)
 log = as_step("log", log_timeline.log_timeline)
@@ -79,4 +80,5 @@ def _walk_step(step: Step, walk: Walk) -> bool:
         ask(step, walk, strategy, moment, os.environ)
     for kind in walk.adapters:
         ask_earlier(step, walk, kind)
+        ask_controls(step, walk, kind)
     return known

@@ -85,6 +85,10 @@ def test_a_walk_with_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     assert rag["figures"]["accuracy"]["n"] == 10
     assert {"stale", "removed_leaked"} <= set(rag["figures"])
     assert stale["adapter_sha256"] == first["rows"][-1]["adapter_sha256"] != tuned["adapter_sha256"]
+    controls = [row["figures"]["controls"] for row in (first["rows"][-1], stale, tuned)]
+    assert controls[0] == controls[1] and controls[0]["n"] == controls[2]["n"] > 0, "one that does not read: asked once"
+    steps = tmp_path / "walk" / "steps"
+    assert [len(list(steps.glob(f"{number:02}/tuned_controls_*.jsonl"))) for number in (1, 2)] == [1, 1]
     assert (base["cost"], stale["cost"]) == (None, None), "nothing was done for them"
     assert rag["cost"]["tokens_embedded"] > 0
     assert rag["cost"]["tokens_trained"] == 0 < tuned["cost"]["tokens_trained"]
@@ -121,6 +125,7 @@ def test_a_walk_with_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     (oldest,) = third["aged"]
     assert (oldest["strategy"], oldest["age"], oldest["adapter_sha256"]) == ("tuned", 2, stale["adapter_sha256"])
     assert oldest["figures"]["accuracy"]["n"] == third["rows"][0]["figures"]["accuracy"]["n"] == 10
+    assert oldest["figures"]["controls"] == controls[0]
     # Of ten facts one changed; of those of the first version another one did before that, and one was removed.
     assert third["changed_since"] == [0.1, 0.3]
 

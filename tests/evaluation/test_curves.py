@@ -43,6 +43,23 @@ def test_a_walk_that_asked_every_earlier_adapter_has_every_age() -> None:
     assert "controls" not in tuned.trained, "no comparison asked them"
 
 
+def test_controls_that_the_walk_asked_count_before_those_of_the_comparison() -> None:
+    walk = recorded_timeline("sample")
+    asked = Estimate(0.5, 0.4, 0.6, 48)
+    last = walk.steps[-1]
+    rows = tuple(
+        replace(row, figures={**row.figures, "controls": asked})
+        if row.strategy is Strategy.TUNED and row.is_stale
+        else row
+        for row in last.rows
+    )
+    curves = quality_by_age(
+        replace(walk, steps=(*walk.steps[:-1], replace(last, rows=rows))), recorded_comparison("sample")
+    )
+    assert curves[Strategy.TUNED].aged[0]["controls"].value == 0.5
+    assert curves[Strategy.TUNED].trained["controls"].value == pytest.approx(17 / 48, abs=1e-4), "not asked there"
+
+
 def test_a_walk_of_one_version_has_no_curve() -> None:
     walk = recorded_timeline("sample")
     assert quality_by_age(replace(walk, steps=walk.steps[:1]), None) == {}

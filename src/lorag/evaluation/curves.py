@@ -37,8 +37,8 @@ def quality_by_age(timeline: Timeline, comparison: Comparison | None) -> dict[St
         trained = _pool([one.figures for one in own if one.age is None])
         aged: list[Shares] = []
         while at := [one.figures for one in own if one.age == len(aged) + 1]:
-            aged.append({**_pool(at), **controls})
-        found[strategy] = Curve({**trained, **controls} if trained else {}, tuple(aged), _changed(timeline))
+            aged.append({**controls, **_pool(at)})
+        found[strategy] = Curve({**controls, **trained} if trained else {}, tuple(aged), _changed(timeline))
     return found
 
 

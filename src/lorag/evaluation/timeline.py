@@ -35,6 +35,7 @@ MEASURES: Mapping[str, str] = {
     "stale": "of changed facts: answered as an older version had it, and not as this one has it",
     "removed_leaked": "of removed facts: still answered as before",
     "forgotten": "of unchanged facts that were right in the version before: wrong now",
+    "controls": "of questions on general knowledge, which adapters are asked: right",
 }
 """The measures, each a share."""
 
@@ -119,7 +120,7 @@ def measure_answers(
     right_before: Collection[str],
     bootstrap: Bootstrap,
 ) -> dict[str, Estimate]:
-    """Return each of `MEASURES` that has questions; the questions have their `Change` as stratum.
+    """Return each of `MEASURES` on facts that has questions; the questions have their `Change` as stratum.
 
     `right_before` are the facts that the same strategy answered right in the version before.
     """

@@ -14,12 +14,12 @@ from lorag.use_cases.timeline.steps import questions_of, retrain_record, row_rec
 from lorag.use_cases.timeline.timeline_walk import Step, Walk
 
 
-def ask_earlier(step: Step, walk: Walk, kind: AdapterKind) -> None:
+def askearlier(step: Step, walk: Walk, kind: AdapterKind) -> None:
     """Ask the step's questions with each adapter of an earlier step; what is recorded is not asked again.
 
     The adapter from before the change is left out, because `steps.ask` asks it.
     """
-    for age, sha256 in _earlier(step, walk, kind):
+    for age, sha256 in earlier(step, walk, kind):
         name = _record(kind, age)
         if not step.has(name):
             wanted = load_wanted(walk.workspace)
@@ -35,7 +35,7 @@ def aged_rows(step: Step, walk: Walk, bootstrap: Bootstrap) -> Iterator[AgedRow]
     before = walk.steps[: walk.steps.index(step)]
     outdated = outdated_answers(valid_questions(step), [valid_questions(one) for one in before])
     for kind in walk.adapters:
-        for age, sha256 in _earlier(step, walk, kind):
+        for age, sha256 in earlier(step, walk, kind):
             answers = read_answers(step.answers(_record(kind, age)))
             yield AgedRow(kind.strategy, age, sha256, measure_answers(answers, outdated, (), bootstrap))
 
@@ -46,7 +46,7 @@ def changed_since(step: Step, walk: Walk) -> tuple[float, ...]:
     return tuple(changed_share(walked[at], walked[at + 1 :]) for at in reversed(range(len(walked) - 1)))
 
 
-def _earlier(step: Step, walk: Walk, kind: AdapterKind) -> list[tuple[int, str]]:
+def earlier(step: Step, walk: Walk, kind: AdapterKind) -> list[tuple[int, str]]:
     """Return age and sha256 of the adapters that earlier steps published, without the one that was served here."""
     number = walk.steps.index(step)
     found: dict[str, int] = {}

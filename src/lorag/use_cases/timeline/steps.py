@@ -136,13 +136,20 @@ def valid_questions(step: Step) -> list[SetQuestion]:
 
 def questions_of(step: Step, walk: Walk, wanted: Wanted) -> list[SetQuestion]:
     """Return the questions of a step, with the change of their fact as stratum."""
-    comparison = walk.params.comparison.model_copy(update={"limit": None})
-    params = walk.params.model_copy(update={"comparison": comparison})
-    every = load_question_set(wanted, walk.workspace, params)
-    valid = [q for q in every if q.topic is Topic.FACT and (walk.facts is None or q.fact_id in walk.facts)]
+    valid = [
+        q
+        for q in question_set(walk, wanted)
+        if q.topic is Topic.FACT and (walk.facts is None or q.fact_id in walk.facts)
+    ]
     before = walk.before(step)
     asked_before = valid_questions(before) if before else None
     return [*label_changes(valid, asked_before), *removed_questions(valid, asked_before)]
+
+
+def question_set(walk: Walk, wanted: Wanted) -> list[SetQuestion]:
+    """Return the questions of every topic; the limit of a comparison is none of a walk."""
+    comparison = walk.params.comparison.model_copy(update={"limit": None})
+    return load_question_set(wanted, walk.workspace, walk.params.model_copy(update={"comparison": comparison}))
 
 
 def _seconds_to_release(walk: Walk, since_s: float, *, published: bool) -> float:

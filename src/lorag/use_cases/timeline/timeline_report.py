@@ -4,7 +4,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,21 @@ from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.bootstrap import Bootstrap
 from lorag.evaluation.feedback import judge_answer
 from lorag.evaluation.timeline import Change, measure_answers, outdated_answers, removed_questions, right_facts
-from lorag.evaluation.timeline_records import NAME, Freshness, Moment, Timeline, TimelineRow, TimelineStep
+from lorag.evaluation.timeline_records import (
+    NAME,
+    AgedRow,
+    Freshness,
+    Moment,
+    Timeline,
+    TimelineRow,
+    TimelineStep,
+)
 from lorag.reports.page import Section
 from lorag.reports.timeline_plots import plot_freshness, plot_leftovers
 from lorag.reports.timeline_section import timeline_section
 from lorag.strategies import Strategy
 from lorag.use_cases.judge.read_reports import find_timeline
+from lorag.use_cases.timeline.control_questions import with_controls
 from lorag.use_cases.timeline.earlier_adapters import aged_rows, changed_since
 from lorag.use_cases.timeline.steps import (
     REFRESH,
@@ -112,9 +121,15 @@ def _step(step: Step, walk: Walk, rows: tuple[TimelineRow, ...], bootstrap: Boot
         dict(counts),
         interrupted,
         rows,
-        tuple(aged_rows(step, walk, bootstrap)),
+        tuple(_aged(step, walk, bootstrap)),
         changed_since(step, walk),
     )
+
+
+def _aged(step: Step, walk: Walk, bootstrap: Bootstrap) -> Iterator[AgedRow]:
+    for row in aged_rows(step, walk, bootstrap):
+        figures = with_controls(row.figures, step, walk, row.strategy, row.adapter_sha256, bootstrap)
+        yield replace(row, figures=figures)
 
 
 def _rows(step: Step, walk: Walk, bootstrap: Bootstrap) -> Iterator[TimelineRow]:
@@ -128,12 +143,13 @@ def _rows(step: Step, walk: Walk, bootstrap: Bootstrap) -> Iterator[TimelineRow]
             continue
         answers = read_rows(step, strategy, moment)
         right_before = _right_before(before, strategy) if before else frozenset()
+        figures = measure_answers(answers, outdated, right_before, bootstrap)
         yield TimelineRow(
             strategy=strategy,
             moment=moment,
             is_stale=record["is_stale"],
             adapter_sha256=record["adapter_sha256"],
-            figures=measure_answers(answers, outdated, right_before, bootstrap),
+            figures=with_controls(figures, step, walk, strategy, record["adapter_sha256"], bootstrap),
             fresh=Freshness(**record["fresh"]) if record["fresh"] else Freshness(None, None, 0, record["missing"]),
             cost=_cost(step, strategy, moment),
             failed_probes=tuple(record["failed_probes"]),
