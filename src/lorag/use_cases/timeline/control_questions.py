@@ -54,7 +54,7 @@ def with_controls(
 
 def _adapters(step: Step, walk: Walk, kind: AdapterKind) -> list[str]:
     """Return the adapters that answered in a step, each once."""
-    moments = [moment for strategy, moment in asked_at(walk) if strategy is kind.strategy]
+    moments = [moment for strategy, moment in asked_at(step, walk) if strategy is kind.strategy]
     served = [step.read(row_record(kind.strategy, moment))["adapter_sha256"] for moment in moments]
     older = [sha256 for _, sha256 in earlier(step, walk, kind)]
     return list(dict.fromkeys(sha256 for sha256 in (*served, *older) if sha256))

@@ -14,7 +14,7 @@ from lorag.use_cases.timeline.steps import questions_of, retrain_record, row_rec
 from lorag.use_cases.timeline.timeline_walk import Step, Walk
 
 
-def askearlier(step: Step, walk: Walk, kind: AdapterKind) -> None:
+def ask_earlier(step: Step, walk: Walk, kind: AdapterKind) -> None:
     """Ask the step's questions with each adapter of an earlier step; what is recorded is not asked again.
 
     The adapter from before the change is left out, because `steps.ask` asks it.
