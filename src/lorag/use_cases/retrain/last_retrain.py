@@ -45,6 +45,8 @@ def since_last_retrain(workspace: Workspace, kind: AdapterKind, entry: AdapterEn
 def since_last_try(workspace: Workspace, kind: AdapterKind, newest: Release) -> Since | None:
     """Return what has passed since an adapter was last trained, refused or stopped; None if that never happened."""
     last = _read(workspace).get(kind)
+    if last is None:
+        return None
     try:
         passed = datetime.now(UTC) - datetime.fromisoformat(last["utc"])
         return Since(max(0, newest.n_updates - int(last["n_updates"])), passed.total_seconds() / SECONDS_A_DAY)
