@@ -41,7 +41,7 @@ def is_in(data: bytes, needles: Sequence[bytes], depth: int = 0) -> bool:
 
 def _cells(data: bytes) -> Iterator[bytes]:
     with closing(sqlite3.connect(":memory:")) as database:
-        # A database in memory has no write-ahead log: the two bytes of its header that ask for one are set back.
+        # As if it kept no log beside it, which is a file of its own here.
         database.deserialize(data[:18] + b"\x01\x01" + data[20:])
         tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         for (table,) in tables:

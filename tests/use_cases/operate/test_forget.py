@@ -230,6 +230,13 @@ def test_a_pattern_is_refused(erased: Erased, name: str) -> None:
             work(name, erased.place.workspace, erased.place.params, {})
 
 
+@pytest.mark.parametrize("name", ["../docs/berths.md", "/etc/hostname", "log/../../../docs/berths.md"])
+def test_a_name_that_leads_out_of_the_source_reaches_no_file(erased: Erased, name: str) -> None:
+    with pytest.raises(NotThere):
+        forget_document(name, erased.place.workspace, erased.place.params, {})
+    assert (erased.place.source / "berths.md").is_file()
+
+
 def test_an_unknown_document_is_refused_with_the_nearest_names(erased: Erased) -> None:
     with pytest.raises(NotThere, match=r"did you mean kitchen\.md"):
         forget_document("kichen.md", erased.place.workspace, erased.place.params, {})

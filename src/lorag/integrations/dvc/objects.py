@@ -4,7 +4,7 @@ import configparser
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -70,18 +70,19 @@ def rows_naming(objects: Path, names: Collection[str]) -> Iterator[dict[str, Any
 
 
 def holding_objects(
-    objects: Path, remains: Remains, copied_file: str, own_lists: Collection[str], current: Collection[str]
+    objects: Path, remains: Remains, copied_file: str, lists: Collection[str], current: Collection[str]
 ) -> list[Path]:
     """Return the objects that hold the document, and the folders that contain one of them.
 
-    A file in a copy of the source is judged by its name alone, because another document may quote this one; the lists
-    `own_lists` that lie there are judged by their lines. Vectors and weights show no text: only those in `current`, by
-    md5, are known to be made without the document.
+    A file in a copy of the source is judged by its name alone, because another document may quote this one; `lists` are
+    the names of files there with several items, which are read. Vectors and weights show no text: only those in
+    `current`, by md5, are known to be made without the document.
     """
     listings = _listings(objects)
     copies = [listing for listing in listings.values() if copied_file in listing]
     gone = {oid for listing in copies for name, oid in listing.items() if name in remains.names}
-    others = {oid for listing in copies for name, oid in listing.items() if name not in own_lists} - gone
+    plain = (listing.items() for listing in copies)
+    others = {oid for items in plain for name, oid in items if PurePosixPath(name).name not in lists} - gone
     for path in _objects(objects):
         oid = path.parent.name + path.name
         if oid.endswith(_DIR) or oid in gone or oid in others:

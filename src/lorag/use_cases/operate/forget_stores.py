@@ -31,13 +31,13 @@ from lorag.releases.durable import writer_lock
 from lorag.releases.forgotten import Forgotten
 from lorag.strategies import AdapterKind
 from lorag.use_cases.asking.artifacts import load_wanted, save_embeddings
-from lorag.use_cases.refresh.leave_out import without_questions, without_records
+from lorag.use_cases.refresh.leave_out import files_named, without_questions, without_records
 from lorag.use_cases.refresh.snapshot_source import COPIED_FILE, FIRST_NAMES_FILE
 from lorag.use_cases.retrain.starting_adapter import read_lineage, read_starts, write_starts
 from lorag.workspace import Workspace
 
 _WAIT_S = 10
-_OWN_LISTS = (COPIED_FILE, FIRST_NAMES_FILE, REJECTED_FILE)
+_LISTS = (COPIED_FILE, FIRST_NAMES_FILE, REJECTED_FILE, RECORDS)
 _OTHER_STATE = frozenset(
     "adapters current.json forgetting.json lancedb mlflow prefect receipts releases run seeds words".split()
 )
@@ -84,7 +84,7 @@ def _source_copy(purge: Purge) -> Iterator[Found]:
     copy = purge.workspace.resolve(purge.params.knowledge.source)
     if not copy.is_dir():
         return
-    files = [path for name in purge.remains.names if (path := copy / name).is_file()]
+    files = files_named(copy, purge.remains.names)
     count = len(files)
     for path in [] if purge.dry else files:
         path.unlink()
@@ -98,6 +98,8 @@ def _source_copy(purge: Purge) -> Iterator[Found]:
     for name in (COPIED_FILE, FIRST_NAMES_FILE):
         if (copy / name).is_file():
             erase_lines(copy / name, names.__contains__, dry=purge.dry)
+    if (copy / REJECTED_FILE).is_file():
+        erase_lines(copy / REJECTED_FILE, purge.remains.are_in, dry=purge.dry)
     if not purge.dry:
         dvc_repo.track(purge.workspace.root, copy)
     yield Found("copy of the source", _shown(copy, purge), "files", count)
@@ -216,7 +218,7 @@ def _objects(purge: Purge) -> Iterator[Found]:
         if folder.path is None:
             yield Found(store, "elsewhere", "objects", 0, "it is not a folder on this machine; delete it there")
             continue
-        found = holding_objects(folder.path, purge.remains, COPIED_FILE, _OWN_LISTS, current)
+        found = holding_objects(folder.path, purge.remains, COPIED_FILE, _LISTS, current)
         for path in [] if purge.dry else found:
             path.unlink(missing_ok=True)
         yield Found(store, _shown(folder.path, purge), "objects", len(found))

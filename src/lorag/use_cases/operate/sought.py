@@ -22,7 +22,7 @@ from lorag.releases.durable import write_json_durably
 from lorag.releases.forgotten import Forgotten
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import Filter
-from lorag.use_cases.refresh.leave_out import without_records
+from lorag.use_cases.refresh.leave_out import files_named, without_records
 from lorag.use_cases.refresh.snapshot_source import COPIED_FILE
 from lorag.workspace import Workspace
 
@@ -149,11 +149,10 @@ def _gather_files(gathered: _Gathered, workspace: Workspace, params: Params, obj
     """Gather the document's file where it is now, and in all versions of the source's copy."""
     own = _own_source(workspace, params)
     for folder in {workspace.resolve(params.knowledge.source), own}:
-        for path in [folder / name for name in gathered.names if "\\" not in name and ".." not in name.split("/")]:
-            if path.is_file():
-                gathered.contents.add(sha256_hex(path.read_bytes()))
-                gathered.is_anywhere |= folder != own
-                gathered.is_outside |= folder == own
+        for path in files_named(folder, gathered.names):
+            gathered.contents.add(sha256_hex(path.read_bytes()))
+            gathered.is_anywhere |= folder != own
+            gathered.is_outside |= folder == own
     for folder in objects:
         copies = names_of_copies(folder, COPIED_FILE)
         gathered.heard_of.update(copies)
@@ -166,7 +165,7 @@ def _gather_files(gathered: _Gathered, workspace: Workspace, params: Params, obj
 def is_in_source(names: Collection[str], workspace: Workspace, params: Params) -> bool:
     """Whether the user's own source still has a document of one of these names."""
     source = _own_source(workspace, params)
-    if any((source / name).is_file() for name in names):
+    if files_named(source, names):
         return True
     records = source if source.is_file() else source / RECORDS
     named = Forgotten().adding(names, ())

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from lorag.digests import sha256_hex
@@ -13,6 +14,12 @@ from lorag.releases.forgotten import Forgotten, allow_again
 from lorag.workspace import Workspace
 
 
+def files_named(folder: Path, names: Iterable[str]) -> list[Path]:
+    """Return the files of these documents below a folder; a name that leads out of it is that of a record."""
+    inside = (name for name in names if not name.startswith("/") and ".." not in name.split("/"))
+    return [path for name in inside if (path := folder / name).is_file()]
+
+
 def let_in_again(documents: Iterable[str], workspace: Workspace, params: Params) -> None:
     """Take these documents out of the ledger, by name or by the content of their files: the next refresh reads them.
 
@@ -20,8 +27,7 @@ def let_in_again(documents: Iterable[str], workspace: Workspace, params: Params)
     """
     source = workspace.resolve(params.knowledge.origin or params.knowledge.source)
     for name in documents:
-        path = source / name
-        contents = [sha256_hex(path.read_bytes())] if path.is_file() else []
+        contents = [sha256_hex(path.read_bytes()) for path in files_named(source, [name])]
         if not allow_again(workspace.state, name, contents):
             raise ParamsError(
                 f"{name!r} was not forgotten", where="--allow-reingest", do="`lorag status` lists what is left out"
