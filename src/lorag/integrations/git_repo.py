@@ -101,9 +101,11 @@ def commit(root: Path, paths: Sequence[str], message: str) -> bool:
     No hook runs and nothing is signed.
     """
     _git(root, *_UNATTENDED, "add", "--", *paths)
-    if not _git(root, "status", "--porcelain", "--", *paths).strip():
+    # A folder without any file is no path to git, which would then refuse to commit the others.
+    changed = [path for path in paths if _git(root, "status", "--porcelain", "--", path).strip()]
+    if not changed:
         return False
-    _git(root, *_UNATTENDED, *_identity(root), "commit", "--quiet", "--no-verify", "-m", message, "--", *paths)
+    _git(root, *_UNATTENDED, *_identity(root), "commit", "--quiet", "--no-verify", "-m", message, "--", *changed)
     return True
 
 
