@@ -10,7 +10,7 @@ SHOWN = (ROOT / "README.md", ROOT / "docs" / "guide.md")
 
 RUN = (
     "cd",
-    "lorag (init|refresh|ask|models|status|rollback|releases|search|doctor|claims|costs|break-even|advise|plan)",
+    "lorag (init|refresh|ask|models|status|rollback|releases|search|doctor|check|claims|costs|break-even|advise|plan)",
 )
 """What tests/e2e/test_documents.py runs, on a tiny folder."""
 

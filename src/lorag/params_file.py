@@ -3,7 +3,7 @@
 import difflib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -93,6 +93,15 @@ def parse_yaml(text: str, where: str) -> Any:
         raise ParamsError(f"bad YAML: {error.problem or error.context}", where=place, do="fix that line") from None
     except (YAMLError, RecursionError, ValueError) as error:
         raise ParamsError(f"bad YAML: {error}", where=where, do="fix the file") from None
+
+
+def flat_params(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each value of a tree of settings with its path, such as `search.top_k`."""
+    if not isinstance(tree, Mapping):
+        yield path, tree
+        return
+    for key, value in tree.items():
+        yield from flat_params(value, f"{path}.{key}" if path else str(key))
 
 
 def _refuse_secrets(tree: Any, where: str, path: str = "") -> None:

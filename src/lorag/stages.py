@@ -166,10 +166,13 @@ def make_index_report(workspace: Workspace, params: Params) -> None:
 
 
 def make_retrieval_evaluation(workspace: Workspace, params: Params) -> None:
-    """Evaluate each retriever on the golden questions; write an empty report if there are none."""
+    """Evaluate each retriever on the golden questions; write empty reports if there are none."""
+    from lorag.evaluation.by_question import write_questions
     from lorag.use_cases.asking.golden import evaluate_golden
 
-    _write_report(workspace.reports / "retrieval.json", evaluate_golden(workspace, params))
+    found = evaluate_golden(workspace, params)
+    _write_report(workspace.reports / "retrieval.json", found.to_json())
+    write_questions(workspace.searched_questions, found.questions)
 
 
 def make_starting_adapter(adapter: AdapterKind, workspace: Workspace, params: Params) -> None:
@@ -215,9 +218,10 @@ def make_answers(strategy: Strategy, workspace: Workspace, params: Params) -> No
 
 def make_comparison(workspace: Workspace, params: Params) -> None:
     """Compute the metrics of all answers, with intervals."""
-    from lorag.use_cases.compare.compare_answers import compare, write_comparison
+    from lorag.use_cases.compare.compare_answers import compare, write_by_question, write_comparison
 
     write_comparison(compare(workspace.answers, workspace, params), workspace.reports)
+    write_by_question(workspace, params)
 
 
 STAGES: dict[str, Callable[[Workspace, Params], None]] = {

@@ -194,6 +194,16 @@ class Workspace:
         return self.state / "batches"
 
     @property
+    def searched_questions(self) -> Path:
+        """What the retrieval evaluation found for each question, a JSON object a line."""
+        return self.reports / "retrieval_questions.jsonl"
+
+    @property
+    def answered_questions(self) -> Path:
+        """Whether each strategy of the comparison answered each question as wanted, a JSON object a line."""
+        return self.reports / "comparison_questions.jsonl"
+
+    @property
     def last_comparison(self) -> Path:
         """The result of the last comparison, as `lorag compare --json` prints it; like the page, it contains times."""
         return self.state / "comparison.json"

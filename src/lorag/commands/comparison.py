@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from lorag.commands.options import Json, open_workspace
+from lorag.console import check as console_check
 from lorag.console import claims as console_claims
 from lorag.console import compare as console_compare
 from lorag.console import terminal as console
 from lorag.console import timeline as console_timeline
-from lorag.errors import ParamsError, WorkspaceError
+from lorag.errors import ExitStatus, ParamsError, WorkspaceError
 from lorag.integrations.prefect.own_server import wait_for_own_server
 from lorag.strategies import AdapterKind
 from lorag.workspace import Workspace
@@ -59,6 +60,34 @@ def _read_last(workspace: Workspace) -> dict[str, Any]:
     if found is None:
         raise WorkspaceError("nothing was compared here yet", where=str(workspace.root), do="run `lorag compare`")
     return found
+
+
+@commands.command(epilog="Example: lorag check --against origin/main --markdown")
+def check(
+    context: typer.Context,
+    against: Annotated[str, typer.Option(help="A commit, branch or tag that holds reports/.", metavar="REVISION")],
+    across_corpora: Annotated[
+        bool,
+        typer.Option("--across-corpora", help="Also compare questions whose words or answers were edited."),
+    ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, as for a pull request.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare the evaluation with that of another git revision, question by question; exit status 4 for a loss.
+
+    It runs nothing: it reads what `lorag refresh` and `lorag compare` left in reports/, here and at the revision. A
+    loss is a figure that is lower beyond its paired interval.
+    """
+    from lorag.use_cases.compare.check_revision import check_revision
+
+    if markdown and as_json:
+        raise ParamsError("--markdown and --json", do="give one of them")
+    workspace, params = open_workspace(context)
+    result = check_revision(against, workspace, params, across_corpora=across_corpora).to_json()
+    show = console_check.show_check_markdown if markdown else console_check.show_check
+    console.show(result, lambda: show(result), as_json=as_json)
+    if not result["passed"]:
+        raise typer.Exit(ExitStatus.GATE)
 
 
 @commands.command(epilog="Example: lorag timeline knowledge/v1 knowledge/v2 knowledge/v3 --adapter tuned")

@@ -80,6 +80,23 @@ def head_commit(root: Path) -> str | None:
         return None
 
 
+def resolve_commit(root: Path, revision: str) -> str | None:
+    """Return the full hash of the commit that a branch, tag or other name means; None if there is none."""
+    if revision.startswith("-"):
+        return None
+    try:
+        return _git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip() or None
+    except StoreFailed:
+        return None
+
+
+def read_at(root: Path, commit: str, path: str) -> str | None:
+    """Return the text of a file at a commit; None if it is not there. `path` is relative to `root`."""
+    if not _git(root, "ls-tree", "--name-only", commit, "--", path).strip():
+        return None
+    return _git(root, "cat-file", "blob", f"{commit}:./{path}")
+
+
 def ignored(root: Path, paths: Sequence[str]) -> list[str]:
     """Return the `paths`, existing or not, that git ignores by a rule of the repository or of the user."""
     try:

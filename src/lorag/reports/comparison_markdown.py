@@ -1,10 +1,11 @@
 """A comparison as Markdown, for a pull request."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from lorag.evaluation.answer_kinds import KINDS
 from lorag.evaluation.comparison import COMPARED, is_variant
+from lorag.reports.markdown import markdown_table, one_line
 
 SHARES = {
     "accuracy": "right",
@@ -42,7 +43,9 @@ def _head(result: Result) -> str:
         f"{asked['style']} for style; in brackets the {result['confidence']:.0%} interval."
     )
     look = f" A sample of at most {result['limit']} questions." if result["limit"] is not None else ""
-    return f"### Comparison of {_text(', '.join(result['strategies']))}\n\nRelease `{result['release']}`. {said}{look}"
+    return (
+        f"### Comparison of {one_line(', '.join(result['strategies']))}\n\nRelease `{result['release']}`. {said}{look}"
+    )
 
 
 def _qualities(result: Result) -> str:
@@ -56,7 +59,7 @@ def _qualities(result: Result) -> str:
         ideal = [_estimate((each["ideal"] or {}).get("accuracy")) for each in found.values()]
         rows.append(["right, ideal search", *ideal])
     rows += coverage_rows(result)
-    return _table(["", *found], rows)
+    return markdown_table(["", *found], rows)
 
 
 def _kinds(result: Result) -> str:
@@ -65,7 +68,7 @@ def _kinds(result: Result) -> str:
     if not any(found.values()):
         return ""
     rows = [[title, *(str(each[kind]) if each else "" for each in found.values())] for kind, title in KINDS.items()]
-    return "Answers to facts, by whose words they have:\n\n" + _table(["", *found], rows)
+    return "Answers to facts, by whose words they have:\n\n" + markdown_table(["", *found], rows)
 
 
 def coverage_rows(result: Result) -> list[list[str]]:
@@ -93,7 +96,7 @@ def _differences(result: Result) -> str:
     rows = [
         [pair, *(_estimate(found.get(name), sign="+") for name in names)] for pair, found in beyond.items() if found
     ]
-    return "Differences beyond chance, on the same questions:\n\n" + _table(
+    return "Differences beyond chance, on the same questions:\n\n" + markdown_table(
         ["", *(SHARES.get(name, name) for name in names)], rows
     )
 
@@ -111,13 +114,13 @@ def _costs(result: Result) -> str:
         of_1000 = [f"{cost['cpu_s'] * 1000 / n:,.0f}", f"{cost['kwh'] * 1000 / n:.4f}"]
         rows.append([name, measured, *seconds, *of_1000, f"{cost['money'] * 1000 / n:.4f} {cost['currency']}"])
     columns = ["", "measured", *SPEED.values(), "CPU s", "kWh", "money"]
-    return "Speed, and the costs of 1,000 questions:\n\n" + _table(columns, rows)
+    return "Speed, and the costs of 1,000 questions:\n\n" + markdown_table(columns, rows)
 
 
 def _standing(result: Result) -> str:
     lines = [f"- {name} is left out: {reason}" for name, reason in result["left_out"].items()]
     lines += [f"- {name}: {note}" for name, note in result["notes"].items()]
-    return "\n".join(map(_text, lines))
+    return "\n".join(map(one_line, lines))
 
 
 def _leaves_out_zero(found: Mapping[str, float]) -> bool:
@@ -129,13 +132,3 @@ def _estimate(found: Mapping[str, float] | None, *, sign: str = "") -> str:
         return ""
     value, low, high = (f"{found[key]:{sign}.2f}" for key in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [columns, [":---", *["---:"] * (len(columns) - 1)], *rows]
-    return "\n".join("| " + " | ".join(map(_text, line)) + " |" for line in lines)
-
-
-def _text(text: str) -> str:
-    """Return the text on one line, with nothing that ends a cell."""
-    return " ".join(text.split()).replace("|", "\\|")

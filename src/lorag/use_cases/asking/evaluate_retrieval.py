@@ -25,21 +25,34 @@ Advance = Callable[[int], None]
 RetrievalMetrics = dict[str, dict[str, float] | None]
 """The metrics by retriever: dense, bm25, fused, reranked; None if no reranker is configured."""
 
+Rankings = Mapping[str, Sequence[str]]
+"""The document ids that were found for a question, best first, by the question's id."""
 
-def evaluate_retrieval(
+
+def measure_rankings(
+    questions: Sequence[GoldenQuestion], rankings: Mapping[str, Rankings | None], cutoffs: Sequence[int]
+) -> RetrievalMetrics:
+    """Return the metrics of each retriever."""
+    return {
+        kind: None if found is None else measure_retrieval(questions, found, cutoffs)
+        for kind, found in rankings.items()
+    }
+
+
+def rank_with_each(
     rows: Sequence[IndexRow],
     questions: Sequence[GoldenQuestion],
     question_vectors: NDArray[np.float32],
     *,
     index: IndexParams,
     search: SearchParams,
-    cutoffs: Sequence[int],
     reranker: Reranker | None = None,
     advance: Advance = lambda _: None,
-) -> RetrievalMetrics:
-    """Index `rows` in a temporary store and ask it every question with every retriever.
+) -> dict[str, Rankings | None]:
+    """Index `rows` in a temporary store, ask it every question with every retriever, and return what each one found.
 
-    `question_vectors` [n_questions, dimension] float32 belong to `questions` by position.
+    `question_vectors` [n_questions, dimension] float32 belong to `questions` by position. Without a reranker,
+    `reranked` is None.
     """
     with tempfile.TemporaryDirectory(prefix="lorag-") as folder:
         store = _RepeatedSearches(Path(folder), index.ann_from_rows)
@@ -55,10 +68,7 @@ def evaluate_retrieval(
                         rankings[kind].update(found)
         finally:
             store.close()
-    return {
-        kind: measure_retrieval(questions, rankings[kind], cutoffs) if params is not None else None
-        for kind, (params, _) in variants.items()
-    }
+    return {kind: rankings[kind] if params is not None else None for kind, (params, _) in variants.items()}
 
 
 def widen(search: SearchParams) -> SearchParams:

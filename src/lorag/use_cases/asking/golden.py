@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lorag.digests import sha256_hex
+from lorag.evaluation.by_question import Searched, list_searched
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.reranker import open_reranker
@@ -17,8 +18,13 @@ from lorag.progress import show_progress
 from lorag.questions.questions import GoldenQuestion, golden_questions, read_questions
 from lorag.retrieval.embed import embed_texts, embed_whole
 from lorag.retrieval.index.store import IndexRow
-from lorag.use_cases.asking.artifacts import load_wanted
-from lorag.use_cases.asking.evaluate_retrieval import evaluate_retrieval
+from lorag.use_cases.asking.artifacts import Wanted, load_wanted
+from lorag.use_cases.asking.evaluate_retrieval import (
+    Rankings,
+    RetrievalMetrics,
+    measure_rankings,
+    rank_with_each,
+)
 from lorag.workspace import Workspace
 
 
@@ -37,27 +43,40 @@ def load_golden(workspace: Workspace, documents: Sequence[Document], params: Par
     return Golden(questions, embed_questions(questions, workspace, params.embedding))
 
 
-def evaluate_golden(workspace: Workspace, params: Params) -> Mapping[str, Any]:
-    """Return retrieval metrics by retriever, with `n_questions`; only `n_questions` if no question can be used."""
+@dataclass(frozen=True, slots=True)
+class GoldenEvaluation:
+    """The retrieval metrics over `n_questions`, empty without any, and what each question of the file got."""
+
+    n_questions: int
+    metrics: RetrievalMetrics
+    questions: Sequence[Searched]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, the content of reports/retrieval.json."""
+        return {"n_questions": self.n_questions, **self.metrics}
+
+
+def evaluate_golden(workspace: Workspace, params: Params) -> GoldenEvaluation:
+    """Ask every retriever the workspace's questions whose documents are all there."""
     wanted = load_wanted(workspace)
-    questions = golden_questions(read_questions(workspace.resolve(params.knowledge.questions)), wanted.documents)
-    if not questions:
-        return {"n_questions": 0}
+    asked = read_questions(workspace.resolve(params.knowledge.questions))
+    questions = golden_questions(asked, wanted.documents)
+    rankings = _rank(questions, wanted, workspace, params) if questions else {}
+    metrics = measure_rankings(questions, rankings, params.evaluation.k)
+    searched = list_searched(asked, wanted.documents, wanted.chunks, rankings)
+    return GoldenEvaluation(len(questions), metrics, searched)
+
+
+def _rank(
+    questions: Sequence[GoldenQuestion], wanted: Wanted, workspace: Workspace, params: Params
+) -> Mapping[str, Rankings | None]:
     vectors = embed_questions(questions, workspace, params.embedding)
     rows = [IndexRow(c, wanted.fingerprint, v) for c, v in zip(wanted.chunks, wanted.vectors, strict=True)]
     reranker = open_reranker(params.search.reranker) if params.search.reranker else None
     with show_progress("Asking the golden questions", (4 if reranker else 3) * len(questions)) as advance:
-        metrics = evaluate_retrieval(
-            rows,
-            questions,
-            vectors,
-            index=params.index,
-            search=params.search,
-            cutoffs=params.evaluation.k,
-            reranker=reranker,
-            advance=advance,
+        return rank_with_each(
+            rows, questions, vectors, index=params.index, search=params.search, reranker=reranker, advance=advance
         )
-    return {"n_questions": len(questions), **metrics}
 
 
 def embed_questions(

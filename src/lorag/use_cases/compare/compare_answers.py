@@ -9,7 +9,8 @@ from typing import Any
 from lorag.errors import IntegrityFailed, WorkspaceError
 from lorag.evaluation.answer_rows import AnswerRow, read_answers
 from lorag.evaluation.bootstrap import Bootstrap
-from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Comparison, compare_answers
+from lorag.evaluation.by_question import list_answered, write_questions
+from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Comparison, compare_answers, is_variant
 from lorag.knowledge.artifacts import read_chunks
 from lorag.params import Params
 from lorag.use_cases.asking.answer_questions import ANSWERS, BESIDE_ANSWERS, IDEAL_ANSWERS, READING_ANSWERS
@@ -56,6 +57,13 @@ def write_comparison(comparison: Comparison, reports: Path) -> None:
         for name, figures in comparison.strategies.items()
     ]
     _write_csv(reports / "comparison_accuracy.csv", accuracy)
+
+
+def write_by_question(workspace: Workspace, params: Params) -> None:
+    """Write comparison_questions.jsonl: which strategy answered each question as wanted."""
+    answers = load_answers(workspace.answers, params)
+    served = {name: rows for name, rows in answers.items() if not is_variant(name)}
+    write_questions(workspace.answered_questions, list_answered(served))
 
 
 def _write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -15,7 +15,7 @@ from lorag.progress import show_progress
 from lorag.questions.questions import golden_questions, read_questions
 from lorag.retrieval.embed import embed_texts
 from lorag.retrieval.index.store import IndexRow
-from lorag.use_cases.asking.evaluate_retrieval import evaluate_retrieval
+from lorag.use_cases.asking.evaluate_retrieval import measure_rankings, rank_with_each
 from lorag.use_cases.asking.golden import embed_questions
 from lorag.use_cases.refresh.pipeline import chunk_corpus, read_source
 from lorag.workspace import Workspace
@@ -52,15 +52,14 @@ def evaluate_files(documents: Path, questions: Path, workspace: Workspace, param
     question_vectors = embed_questions(usable, workspace, params.embedding)
     reranker = open_reranker(params.search.reranker) if params.search.reranker else None
     with show_progress("Asking", (4 if reranker else 3) * len(usable)) as advance:
-        metrics = evaluate_retrieval(
+        rankings = rank_with_each(
             [IndexRow(c, embedder.fingerprint, v) for c, v in zip(chunks, vectors, strict=True)],
             usable,
             question_vectors,
             index=params.index,
             search=params.search,
-            cutoffs=params.evaluation.k,
             reranker=reranker,
             advance=advance,
         )
     sizes = {"n_questions": len(usable), "n_skipped": len(asked) - len(usable), "n_documents": len(corpus.documents)}
-    return {**sizes, "n_chunks": len(chunks), **metrics}
+    return {**sizes, "n_chunks": len(chunks), **measure_rankings(usable, rankings, params.evaluation.k)}

@@ -227,6 +227,7 @@ def _pipeline(workspace: Workspace, params: Params) -> str:
         workspace.embeddings_file,
         workspace.validation_folder,
         *(workspace.reports / name for name in ("index.json", "chunk_tokens.csv", "retrieval.json")),
+        workspace.searched_questions,
     ]
     texts = [_text(path) for path in pointers]
     locked = locked_stages(root, LIGHT_STAGES)
