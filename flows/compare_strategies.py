@@ -15,6 +15,7 @@ from lorag.use_cases.compare import comparison_report, log_compare
 from lorag.use_cases.compare import steps as compare_steps
 from lorag.use_cases.compare.steps import CompareOutcome
 from lorag.use_cases.judge import claims_report, vary_seeds
+from lorag.use_cases.judge.describe_release import write_card
 from lorag.use_cases.refresh import steps as refresh_steps
 from lorag.use_cases.timeline import timeline_report
 from lorag.workspace import Workspace
@@ -57,5 +58,6 @@ def compare_strategies(workspace_root: str, *, limit: int | None = None) -> Comp
     location = locate_tracking(workspace.state, os.environ)
     logged = log(outcome, workspace, params, location, str(flow_run.id or ""), judged.plan)
     comparison_report.keep_result(logged, workspace)
+    write_card(workspace, params, os.environ)
     record_compare(logged, workspace)
     return logged

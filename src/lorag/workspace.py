@@ -214,6 +214,11 @@ class Workspace:
         return self.reports / "comparison.html"
 
     @property
+    def release_card(self) -> Path:
+        """The card of the release that was compared last; like the page, it contains times and is not versioned."""
+        return self.root / "artifacts" / "release_card.md"
+
+    @property
     def reports(self) -> Path:
         """The metrics and plots that DVC shows."""
         return self.root / "reports"

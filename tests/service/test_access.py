@@ -20,11 +20,12 @@ from lorag.params_file import load_params
 from lorag.releases.record import AdapterEntry, DocumentEntry, Release
 from lorag.retrieval.index.store import IndexRow
 from lorag.retrieval.search import Searcher
-from lorag.service.keys import KeyRing, add_key, read_keys, remove_key
+from lorag.service.keys import KeyRing, add_key, remove_key
 from lorag.strategies import AdapterKind
 from lorag.use_cases.serve.access import Access, readable_documents, refuse_adapter
 from lorag.use_cases.serve.read_document import DocumentTexts, view_document
 from lorag.use_cases.serve.serve import Served as Opened
+from lorag.use_cases.serve.stored_keys import read_keys
 from tests.service.conftest import OWNER, QUESTION, Served, with_key
 from tests.test_params import ROOT
 

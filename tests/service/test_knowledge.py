@@ -52,6 +52,22 @@ def test_a_document_has_its_text_in_order_with_the_place_of_each_heading(place: 
         assert not gathered["complete"] and "15 euros" in gathered["text"]
 
 
+def test_the_card_of_a_release_says_who_may_read_it_and_only_to_a_key_that_reads_everything(service: Served) -> None:
+    release = service.place.shelf.served()
+    assert release is not None
+    found = service.client.get(f"/v1/releases/{release.generation}").json()
+    assert (found["id"], found["served"]) == (release.id, True)
+    assert found["readers"] == [
+        {"name": "owner", "where": {}, "n_documents": 2},
+        {"name": "harbour", "where": {"team": "harbour"}, "n_documents": 1},
+        {"name": "kitchen", "where": {"team": "kitchen"}, "n_documents": 1},
+    ]
+    assert service.harbour not in json.dumps(found)
+    assert service.client.get("/v1/releases/99").status_code == 404
+    refused = service.client.get(f"/v1/releases/{release.id}", headers=with_key(service.harbour))
+    assert refused.status_code == 403 and "kitchen" not in refused.text
+
+
 def test_without_a_release_each_question_says_so(place: Place) -> None:
     app = make_app(place.workspace, {}, OWNER)
     with running(app) as address, httpx.Client(base_url=address, headers=with_key(OWNER), timeout=60) as client:

@@ -8,7 +8,7 @@ import typer
 
 from lorag.commands.options import Json, open_workspace
 from lorag.console import terminal as console
-from lorag.errors import ExitStatus
+from lorag.errors import ExitStatus, ParamsError
 from lorag.integrations.dvc.stage_process import start_stage_process
 from lorag.integrations.prefect.own_server import wait_for_own_server
 from lorag.workspace import find_workspace
@@ -98,15 +98,35 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     console.show(result, lambda: console.show_status(result), as_json=as_json)
 
 
-@commands.command(epilog="Example: lorag releases")
-def releases(context: typer.Context, as_json: Json = False) -> None:
-    """List the retained releases, newest first."""
+@commands.command(epilog="Example: lorag releases --card 3")
+def releases(
+    context: typer.Context,
+    release: Annotated[
+        str | None, typer.Argument(help="With --card: an id or a generation; if left out, the served release.")
+    ] = None,
+    card: Annotated[bool, typer.Option("--card", help="Print the card of one release, as Markdown.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the retained releases, newest first, or print what is recorded of one of them.
+
+    A card has the documents that changed, quality with intervals, costs, coverage, who may read it, and all digests.
+    """
+    workspace, params = open_workspace(context)
+    if card:
+        from lorag.reports.release_card import card_markdown
+        from lorag.use_cases.judge.describe_release import describe_release
+
+        with console.standard_output_kept_clean():
+            found = describe_release(release, workspace, params, os.environ)
+        console.show(found.to_json(), lambda: console.stream_text(card_markdown(found)), as_json=as_json)
+        return
+    if release is not None:
+        raise ParamsError("a release without --card", where=release, do="add --card to see what is recorded of it")
     from lorag.releases.shelf import ReleaseShelf
 
-    workspace, _ = open_workspace(context)
     shelf = ReleaseShelf(workspace.state)
     served = shelf.used_id()
-    rows = [console.release_row(release, is_served=release.id == served) for release in shelf.releases()]
+    rows = [console.release_row(each, is_served=each.id == served) for each in shelf.releases()]
     console.show({"served": served, "releases": rows}, lambda: console.show_releases(rows), as_json=as_json)
 
 

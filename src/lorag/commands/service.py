@@ -37,7 +37,7 @@ def add(context: typer.Context, name: Name, where: Where = None, as_json: Json =
 @keys_app.command("list", epilog="Example: lorag keys list --json")
 def list_(context: typer.Context, as_json: Json = False) -> None:
     """List the names of the keys and what each may read."""
-    from lorag.service.keys import read_keys
+    from lorag.use_cases.serve.stored_keys import read_keys
 
     workspace, params = open_workspace(context)
     result = {"keys": [key.to_json() for key in read_keys(workspace.resolve(params.service.keys_file))]}

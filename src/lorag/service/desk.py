@@ -11,9 +11,11 @@ from typing import Any
 from lorag.answering.stand_alone import stand_alone
 from lorag.costs.prices import cost_of
 from lorag.errors import LoragError, NotAllowed, NothingServed
+from lorag.findings.release_card import ReleaseCard
 from lorag.integrations.machine.shared_work import SharedWork
 from lorag.integrations.models.generators import open_generator
 from lorag.params import Params, RetrieverKind
+from lorag.params_file import load_params
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import Filter, Hit
@@ -21,6 +23,7 @@ from lorag.service.asked import Asked, Given, query_of, traced_of
 from lorag.service.metrics import Metrics
 from lorag.service.work import Watch, WatchedModel
 from lorag.strategies import READER, AdapterKind, Strategy
+from lorag.use_cases.judge.describe_release import describe_release
 from lorag.use_cases.serve.access import Access, readable_documents, readable_in_both, refuse_adapter, within
 from lorag.use_cases.serve.answer import AnswerResult, SearchOutcome, answer_with, search_with
 from lorag.use_cases.serve.answer_costs import AnswerCosts, settings_of
@@ -185,6 +188,14 @@ class Desk:
                 entry |= {"n_documents": len(release.documents), "n_chunks": release.n_chunks}
             listed.append(entry)
         return {"served": served, "releases": listed}
+
+    def release_card(self, name: str | None, access: Access) -> ReleaseCard:
+        """Return what is recorded of a release, for a caller who may read everything; raises NotAllowed for others."""
+        if not access.reads_all:
+            raise NotAllowed(
+                "a card names all documents and keys", where="/v1/releases", do="ask with a key that reads everything"
+            )
+        return describe_release(name, self.workspace, load_params(self.workspace.params_file), self.environment)
 
     def why_not(self, strategy: Strategy, access: Access) -> str | None:
         """Return why a strategy cannot answer this caller now; None if it can."""

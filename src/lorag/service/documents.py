@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 
 from lorag.service.routing import Caller, Service, example
 
@@ -26,6 +26,14 @@ def make_router(service: Service) -> APIRouter:
     async def releases(request: Request, caller: Caller) -> dict[str, Any]:
         """List the retained releases, newest first."""
         return await service.reads.run(lambda watch: service.desk.releases(caller), request)
+
+    @router.get("/releases/{release}", responses=example({"id": "000003-1f2e3d4c5b", "quality": None}))
+    async def release_card(
+        release: Annotated[str, Path(max_length=100)], request: Request, caller: Caller
+    ) -> dict[str, Any]:
+        """Return what is recorded of a retained release, named by id or generation, for a key that reads everything."""
+        found = await service.reads.run(lambda watch: service.desk.release_card(release, caller), request)
+        return found.to_json()
 
     @router.get("/changes", responses=example({"since": "000002-0a1b2c3d4e", "changed": ["berths.md"]}))
     async def changes(

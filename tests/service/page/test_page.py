@@ -211,6 +211,13 @@ def test_what_changed_and_what_is_pending_is_shown_with_the_commands(client: Tes
     assert "The first release: every page in it was new." in knowledge
 
 
+def test_each_release_has_a_page_with_its_card(client: TestClient) -> None:
+    (newest, *_) = re.findall(r'href="(/releases/[^"]+)"', client.get("/knowledge").text)
+    shown = client.get(newest).text
+    assert "Release 2" in shown and "berths.md" in shown and "kitchen.md" in shown and "not measured" in shown
+    assert client.get("/releases/9").status_code == 404
+
+
 def test_empty_states_say_what_to_do(tmp_path: Path) -> None:
     place = make_place(tmp_path)
     with open_client(place) as client:

@@ -9,11 +9,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from lorag.knowledge.changes import CorpusChanges, compare_versions
 from lorag.params_file import load_params
 from lorag.releases.record import Release
+from lorag.reports.release_card import card_sections
 from lorag.service.page.answer_view import document_address
 from lorag.service.page.context import PageContext, PageRoute
 from lorag.service.page.render import show
 from lorag.service.page.words import PENDING, REJECTIONS
 from lorag.use_cases.refresh.pending_work import Why
+from lorag.use_cases.serve.access import EVERYTHING
 from lorag.use_cases.serve.status import read_status
 
 _SHOWN_RELEASES = 10
@@ -74,6 +76,12 @@ def knowledge_router(page: PageContext) -> APIRouter:
             older=older[:1],
             workspace=str(page.workspace.root),
         )
+
+    @router.get("/releases/{name}")
+    def release(name: str, request: Request) -> Response:
+        card = page.desk.release_card(name, EVERYTHING)
+        title = f"Release {card.release.generation}"
+        return show(request, "release.html.jinja", tab="knowledge", title=title, sections=card_sections(card))
 
     @router.get("/knowledge/pending")
     def pending(request: Request) -> Response:
