@@ -103,7 +103,8 @@ def status(**more: Any) -> dict[str, Any]:
     none = {"count": 0, "first": []}
     empty = {"not_read": [], "copies": [], "flagged": [], "questions_without_page": none, "forgotten": none}
     values = {"served": "r1", "changes": nothing, "rejected": [], "questions_changed": False, "up_to_date": True}
-    return {**values, **empty, "models": {}, "remote": None, "services": {}, "adapters": {}, "withdrawn": [], **more}
+    values |= {"waiting_s": None, "stale_retrieval": None, "withdrawn": []}
+    return {**values, **empty, "models": {}, "remote": None, "services": {}, "adapters": {}, **more}
 
 
 def test_strangers_11_a_status_names_the_first_of_many_files_and_counts_them(
@@ -146,4 +147,12 @@ def test_strangers_11_a_status_does_not_call_everything_up_to_date_while_a_retra
         "Up to date.",
         "Adapter tuned tuned-1: up to date",
         "  it is retrained in 7 days",
+    ]
+
+
+def test_a_status_says_how_long_a_change_waits_and_what_was_retrieved_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    show_status(status(waiting_s=3600.4, stale_retrieval={"passages": 40, "stale": 3, "rate": 0.075}))
+    assert capsys.readouterr().out.splitlines()[1:-1] == [
+        "The oldest of these changes waits for 3,600 s.",
+        "Stale retrieval rate: 7.5% of 40 passages that were retrieved from this release.",
     ]

@@ -42,6 +42,9 @@ def show_queries(result: Mapping[str, Any]) -> None:
     ]
     columns = ["strategy", "asked", "generated", "quoted", "declined", "s p50", "s p95", "money"]
     table(f"{counted(result['n_queries'], 'question')}, {result['first_utc']} to {result['last_utc']}", columns, rows)
+    if age := result["content_age_days"]:
+        said = f"{age['p50']:.0f} days, p95 {age['p95']:.0f}"
+        say(f"Content age of {counted(age['n'], 'retrieved passage')}, median: {said}.")
     _list("Not answered by the documents", result["unanswered"])
     _list("Marked by readers", result["marked"])
     _list("Asked most", result["most_asked"])

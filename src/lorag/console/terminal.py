@@ -194,6 +194,9 @@ def show_refresh(result: Mapping[str, Any]) -> None:
     )
     if result["recall_at_10"] is not None:
         say(f"recall@10 on the questions: {result['recall_at_10']:.3f}")
+    if lag := result["embedding_lag_s"]:
+        changed = counted(lag["n"], "document")
+        say(f"embedding lag of {changed}: {lag['median']:.0f} s, at most {lag['greatest']:.0f} s after the change")
     if result["rejected"]:
         say(f"quarantined, see artifacts/rejected.jsonl: {counted(result['rejected'], 'document')}")
     show_lines(source_lines(result))
@@ -350,6 +353,11 @@ def show_status(result: Mapping[str, Any]) -> None:
     show_lines(source_lines(result))
     if result["questions_changed"]:
         say("  the questions changed")
+    if result["waiting_s"] is not None:
+        say(f"The oldest of these changes waits for {result['waiting_s']:,.0f} s.")
+    if stale := result["stale_retrieval"]:
+        passages = counted(stale["passages"], "passage")
+        say(f"Stale retrieval rate: {stale['rate']:.1%} of {passages} that were retrieved from this release.")
     behind = result["withdrawn"] or any(adapter["retrain"] != "not" for adapter in result["adapters"].values())
     fresh = "The index is up to date." if behind else "Up to date."
     say(fresh if result["up_to_date"] else "Run `lorag refresh` to serve the changes.")

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from lorag.answering.generator import Message
 from lorag.integrations.mlflow.traces import TracedAnswer
+from lorag.knowledge.dates import stated_date
 from lorag.releases.record import Release
 from lorag.retrieval.index.store import Hit
 from lorag.strategies import Strategy
@@ -74,7 +75,7 @@ def query_of(
         result.answer.kind.value,
         result.answer.reason.value if result.answer.reason else None,
         result.release,
-        tuple(Passage(hit.chunk.document_id, hit.chunk.id, hit.chunk.text) for hit in hits),
+        tuple(map(_passage, hits)),
         tuple(dict.fromkeys(citation.document_id for citation in result.answer.citations)),
         seconds,
         result.answer.prompt_tokens,
@@ -82,6 +83,11 @@ def query_of(
         result.cost.money,
         result.cost.currency,
     )
+
+
+def _passage(hit: Hit) -> Passage:
+    chunk = hit.chunk
+    return Passage(chunk.document_id, chunk.id, chunk.text, stated_date(chunk.metadata))
 
 
 def traced_of(query: Query, began_ns: int, searched_ns: int) -> TracedAnswer:

@@ -123,6 +123,7 @@ class Desk:
     def note(self, query: Query, result: AnswerResult, params: Params) -> str:
         """Log and count an answer, add its cost to the ledger, and return its id."""
         self.metrics.count_answer(query)
+        self.metrics.count_pages(result.pages)
         try:
             self.log.add(query)
             self.costs.add(query.strategy, query.release, settings_of(params), result.cost)

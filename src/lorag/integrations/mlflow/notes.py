@@ -6,7 +6,8 @@ NOTE_TAG = "mlflow.note.content"
 """The tag whose value MLflow shows as the description of a run."""
 
 _KINDS: Mapping[str, str] = {
-    "refresh": "A refresh of the index: what it changed (`plan.*`, in chunks), what its gate measured, what it cost. "
+    "refresh": "A refresh of the index: what it changed (`plan.*`, in chunks), what its gate measured, how long the "
+    "changes had waited (`freshness.*`), what it cost. "
     "`refresh.json` has all of it.",
     "retrain": "The training of an adapter, its exam (`probe.*`) and its cost. `probes.json` has the limits. Where the "
     "name ends in (refused), the gate refused the adapter, and it is not served.",

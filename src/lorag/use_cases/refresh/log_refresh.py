@@ -87,6 +87,9 @@ def _metrics(outcome: RefreshOutcome) -> dict[str, float]:
     }
     if outcome.release.recall_at_10 is not None:
         metrics["gate.recall_at_10"] = outcome.release.recall_at_10
+    if outcome.lag is not None:
+        metrics |= {"freshness.embedding_lag_s": outcome.lag.median}
+        metrics |= {"freshness.greatest_embedding_lag_s": outcome.lag.greatest}
     return {name: float(value) for name, value in metrics.items()}
 
 

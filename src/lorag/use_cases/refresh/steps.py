@@ -34,6 +34,7 @@ from lorag.use_cases.asking.check_questions import pages_asked
 from lorag.use_cases.asking.golden import load_golden
 from lorag.use_cases.asking.versions import EMBEDDER, RERANKER, read_versions, write_versions
 from lorag.use_cases.refresh.carry_adapters import carry_adapters
+from lorag.use_cases.refresh.embedding_lag import EmbeddingLag, measure_lag
 from lorag.use_cases.refresh.load_corpus import refuse_empty
 from lorag.use_cases.refresh.refresh_index import (
     GateReport,
@@ -98,7 +99,8 @@ class Planned:
 class RefreshOutcome:
     """The result of a refresh; `published` is False if the newest release was already current.
 
-    `served_again` says that it had been rolled back and is served again now.
+    `served_again` says that it had been rolled back and is served again now. `lag` is that of the documents that are
+    new or changed in it; None if nothing was published.
     """
 
     release: Release
@@ -112,6 +114,7 @@ class RefreshOutcome:
     cost: Cost
     mlflow_run_id: str | None = None
     served_again: bool = False
+    lag: EmbeddingLag | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -141,6 +144,7 @@ class RefreshOutcome:
             **self.source.to_json(),
             "mended": self.mended,
             "recall_at_10": self.release.recall_at_10,
+            "embedding_lag_s": asdict(self.lag) if self.lag else None,
             "stages": list(self.stages),
             "mlflow_run_id": self.mlflow_run_id,
             "cost": self.cost.to_json(),
@@ -362,6 +366,7 @@ def summarise(
         mended=report.mended if report else 0,
         source=_keep_source_report(workspace, params, planned.wanted.documents),
         cost=cost,
+        lag=measure_lag(release, workspace, params) if report else None,
     )
 
 

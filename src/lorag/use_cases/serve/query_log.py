@@ -34,11 +34,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk that was found for a question; in the log of queries without its text."""
+    """A chunk that was found for a question; in the log of queries without its text.
+
+    `date` (YYYY-MM-DD) is the one that its page states, None if it states none.
+    """
 
     document_id: str
     chunk_id: str
     text: str
+    date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

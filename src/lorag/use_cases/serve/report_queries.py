@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from lorag.questions.words import normalise
+from lorag.releases.shelf import ReleaseShelf
 from lorag.use_cases.serve.query_log import Query, QuestionCandidate, Verdict, read_candidates, read_queries
+from lorag.use_cases.serve.retrieved import describe_ages
 from lorag.workspace import Workspace
 
 
@@ -23,6 +25,7 @@ def report_queries(workspace: Workspace, keep_days: float, last: int) -> dict[st
         "first_utc": queries[0].asked_utc if queries else None,
         "last_utc": queries[-1].asked_utc if queries else None,
         "strategies": _by_strategy(queries),
+        "content_age_days": describe_ages(queries, ReleaseShelf(workspace.state).releases()),
         "doors": _count(query.door for query in queries),
         "keys": _count(query.key for query in queries),
         "n_candidates": len(candidates),

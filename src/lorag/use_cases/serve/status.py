@@ -1,5 +1,6 @@
 """The status of what is served, and how the source differs from it."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from lorag.releases.shelf import ReleaseShelf
 from lorag.strategies import AdapterKind
 from lorag.use_cases.asking.check_questions import pages_asked
 from lorag.use_cases.asking.versions import read_versions
+from lorag.use_cases.refresh.embedding_lag import changed_at
 from lorag.use_cases.refresh.pending_work import Why, find_work
 from lorag.use_cases.refresh.pipeline import read_source
 from lorag.use_cases.retrain.last_look import read_look
@@ -29,6 +31,8 @@ from lorag.use_cases.retrain.last_retrain import since_last_retrain
 from lorag.use_cases.retrain.last_stop import read_stop
 from lorag.use_cases.retrain.starting_adapter import read_lineage
 from lorag.use_cases.serve.check_models import find_model_problems
+from lorag.use_cases.serve.query_log import read_queries
+from lorag.use_cases.serve.retrieved import StaleRetrieval, find_stale
 from lorag.workspace import Workspace
 
 
@@ -79,6 +83,7 @@ class Status:
     which a refresh would do anything at all. `models` maps each model that params name to what is wrong with it; None
     if nothing is. `remote` is what is wrong with the place from which a clone gets the data; None if nothing is.
     `withdrawn` are the kinds of adapters that left service because of a forgotten document, and have no successor yet.
+    `waiting_s` are the seconds since the oldest edit of a document that is added or changed; None if none is.
     """
 
     served: Release | None
@@ -93,6 +98,8 @@ class Status:
     models: Mapping[str, str | None]
     remote: str | None = None
     withdrawn: tuple[AdapterKind, ...] = ()
+    waiting_s: float | None = None
+    stale_retrieval: StaleRetrieval | None = None
 
     @property
     def is_up_to_date(self) -> bool:
@@ -115,6 +122,8 @@ class Status:
             "withdrawn": [kind.value for kind in self.withdrawn],
             "models": dict(self.models),
             "remote": self.remote,
+            "waiting_s": self.waiting_s,
+            "stale_retrieval": self.stale_retrieval and self.stale_retrieval.to_json(),
             "rejected": [{"name": r.name, "reason": r.reason.value, "detail": r.detail} for r in self.rejected],
             **self.source.to_json(),
         }
@@ -132,10 +141,12 @@ def read_status(workspace: Workspace, params: Params) -> Status:
     versions = {document.id: document.version for document in corpus.documents}
     before = {key: entry.version for key, entry in served.documents.items()} if served else {}
     work = find_work(workspace, params)
+    changes = compare_versions(before, versions)
+    edited = changed_at([*changes.added, *changes.changed], workspace, params) if served else {}
     return Status(
         served,
         work.newest.id if work.newest else None,
-        compare_versions(before, versions),
+        changes,
         corpus.rejected,
         report_on_source(corpus.documents, corpus.rejected, pages_asked(_questions_file(workspace, params))),
         served is not None and served.params_digest != params.answers_digest(read_versions(workspace, params)),
@@ -145,6 +156,8 @@ def read_status(workspace: Workspace, params: Params) -> Status:
         find_model_problems(workspace, params, served),
         lost_remote(workspace.root),
         _withdrawn(served, forgotten, params),
+        max(0.0, time.time() - min(edited.values())) if edited else None,
+        find_stale(read_queries(workspace.queries_file), served, changes) if served else None,
     )
 
 
