@@ -51,4 +51,5 @@ def _messages(purpose: str, **values: object) -> list[Message]:
 @functools.cache
 def _environment() -> Environment:
     # Prompts are plain text: escaping as in HTML would change what the model reads.
-    return Environment(loader=PackageLoader("lorag.answering"), undefined=StrictUndefined, autoescape=False)
+    loader = PackageLoader("lorag.answering")
+    return Environment(loader=loader, undefined=StrictUndefined, autoescape=False)  # noqa: S701

@@ -170,7 +170,7 @@ def _git(root: Path, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY}
     try:
         done = subprocess.run(
-            ["git", *arguments],
+            ["git", *arguments],  # noqa: S607 - the git that the user would call
             cwd=root,
             env=environment,
             capture_output=True,

@@ -47,7 +47,7 @@ class Flag(StrEnum):
     CONTROL_CHARACTERS = "control_characters"
     BAD_METADATA = "bad_metadata"
     NAME_CLASH = "name_clash"
-    POSSIBLE_SECRET = "possible_secret"
+    POSSIBLE_SECRET = "possible_secret"  # noqa: S105 - a code
     NEAR_DUPLICATE = "near_duplicate"
 
 
@@ -73,7 +73,7 @@ class Reason(StrEnum):
     UNSUPPORTED = "unsupported"
     BAD_RECORD = "bad_record"
     DUPLICATE_ID = "duplicate_id"
-    POSSIBLE_SECRET = "possible_secret"
+    POSSIBLE_SECRET = "possible_secret"  # noqa: S105 - a code
     FORGOTTEN = "forgotten"
 
     @property

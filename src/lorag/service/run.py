@@ -47,7 +47,7 @@ def serve(
             do="use that one, or stop it first",
         )
     chosen = _choose_port(port)
-    local = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    local = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
 
     def ready() -> None:
         address = f"http://{local}:{chosen}"

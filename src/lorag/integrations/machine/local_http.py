@@ -35,7 +35,7 @@ def is_free(port: int) -> bool:
 def answers(url: str) -> bool:
     """Whether a GET of `url` succeeds within some seconds."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as response:
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - lorag made the address
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError, ValueError):
         return False

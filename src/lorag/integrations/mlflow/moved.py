@@ -41,7 +41,9 @@ def move_artifacts(database: Path, root: Path, *, dry: bool = False) -> dict[str
                 if not dry:
                     place = root / path.relative_to(old)
                     new = place.as_uri() if value.startswith(_SCHEME) else str(place)
-                    connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (new, value))
+                    # The names are constants of this module.
+                    change = f"UPDATE {table} SET {column} = ? WHERE {column} = ?"  # noqa: S608
+                    connection.execute(change, (new, value))
             return moved
     except sqlite3.Error as error:
         raise StoreFailed(
@@ -58,5 +60,6 @@ def _exists(connection: sqlite3.Connection, table: str, column: str) -> bool:
 
 
 def _values(connection: sqlite3.Connection, table: str, column: str) -> list[str]:
-    rows = connection.execute(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL")
+    query = f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL"  # noqa: S608 - as above
+    rows = connection.execute(query)
     return [str(row[0]) for row in rows]

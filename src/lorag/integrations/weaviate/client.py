@@ -186,8 +186,9 @@ def store_errors(address: WeaviateAddress) -> Iterator[None]:
 
 
 def _refuse_anonymous_access(address: WeaviateAddress) -> None:
+    schema = f"{address.url}/v1/schema"
     try:
-        with urllib.request.urlopen(f"{address.url}/v1/schema", timeout=_CONNECT_TIMEOUT_S):
+        with urllib.request.urlopen(schema, timeout=_CONNECT_TIMEOUT_S):  # noqa: S310 - http or https alone
             pass
     except urllib.error.HTTPError as error:
         if error.code in (401, 403):

@@ -68,13 +68,15 @@ def compare_router(page: PageContext) -> APIRouter:
             )
         parts: list[str] = []
         await queue.run(lambda watch: _fill(page, board, watch, parts.append), request, len(Strategy))
+        # A template has escaped what is in it.
+        drawn = Markup(parts[-1])  # noqa: S704
         values: dict[str, Any] = {
             "tab": "compare",
             "title": "Compare",
             "served": page.shelf.served(),
             "question": board.question,
         }
-        return show(request, "compare.html.jinja", board=Markup(parts[-1]), **values)
+        return show(request, "compare.html.jinja", board=drawn, **values)
 
     return router
 
