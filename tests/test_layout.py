@@ -1,7 +1,10 @@
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
@@ -29,3 +32,52 @@ def test_the_hooks_before_a_commit_are_lines_of_make_lint() -> None:
     assert [repo["repo"] for repo in hooks] == ["local"], "nothing is downloaded"
     assert {hook["language"] for hook in hooks[0]["hooks"]} == {"system"}
     assert [hook["entry"] for hook in hooks[0]["hooks"]] == commands[: len(hooks[0]["hooks"])]
+
+
+UNSAFE_MODULES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "jsonpickle"}
+UNSAFE_CALLS = {"eval", "exec", "compile", "torch.load", "numpy.load", "np.load", "yaml.unsafe_load"}
+
+
+UNSAFE_SETTINGS: dict[str | None, object] = {
+    "trust_remote_code": True,
+    "allow_pickle": True,
+    "weights_only": False,
+    "use_safetensors": False,
+    "typ": "unsafe",
+}
+
+
+def test_the_sources_neither_unpickle_nor_evaluate_what_they_read() -> None:
+    """S8: models are safetensors, and results are JSON."""
+    files = [path for folder in ("src", "flows") for path in (ROOT / folder).rglob("*.py")]
+    assert len(files) > 300
+    assert {(path.name, found) for path in files for found in unsafe(path.read_text(encoding="utf-8"))} == set()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("import pickle", "from joblib import load", "torch.load(x)", "np.load(x)", "eval(x)", "YAML(typ='unsafe')"),
+        *("m(trust_remote_code=True)", "m(weights_only=False)", "m(use_safetensors=False)", "m(allow_pickle=True)"),
+    ],
+)
+def test_the_look_at_the_sources_finds_each_kind(line: str) -> None:
+    assert len(list(unsafe(line))) == 1
+
+
+@pytest.mark.parametrize("line", ["re.compile(x)", "model.eval()", "m(trust_remote_code=False, typ='safe', tab=None)"])
+def test_the_look_at_the_sources_finds_nothing_else(line: str) -> None:
+    assert list(unsafe(line)) == []
+
+
+def unsafe(code: str) -> Iterator[str]:
+    """What reads or runs code out of data: modules, calls, and settings that allow it."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            yield from (name for name in names if name.partition(".")[0] in UNSAFE_MODULES)
+        elif isinstance(node, ast.Call):
+            yield from (called for called in [ast.unparse(node.func)] if called in UNSAFE_CALLS)
+            for given in node.keywords:
+                if isinstance(given.value, ast.Constant) and given.value.value == UNSAFE_SETTINGS.get(given.arg, ...):
+                    yield f"{given.arg}={given.value.value}"
