@@ -5,11 +5,14 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from lorag.errors import ParamsError
+from lorag.params import Params
 from lorag.params_file import load_params, parse_params
 from lorag.workspace import Workspace
+from tests.fuzz import CASES, NASTY, fuzz, mutated_text
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -64,6 +67,8 @@ BAD = {
     "secret by name": (TEXT + "\nweaviate_api_key: abc\n", "weaviate_api_key", "secret"),
     "secret by value": (TEXT.replace("experiment: lorag", "experiment: AKIAABCDEFGHIJKLMNOP"), "tracking", "secret"),
     "python object": ("knowledge: !!python/object:os.system {}\n", "params.yaml", "bad YAML"),
+    "a tag without its value": ("knowledge: !!int ''\n", "params.yaml", "bad YAML"),
+    "an alias inside of itself": ("knowledge: &a {source: *a}\n", "params.yaml", "contains itself"),
     "alias bomb": ("a: &a [x]\nb: [" + ", ".join(["*a"] * 30) + "]\n", "params.yaml", "aliases"),
 }
 
@@ -223,3 +228,33 @@ def test_a_relative_model_folder_is_one_of_the_workspace(tmp_path: Path, monkeyp
     assert params.generation.model == str(tmp_path / "w/models/tiny")
     assert params.embedding.model.startswith("package:") and params.search.reranker == "~/reranker"
     assert Workspace(tmp_path / "w").name_of(params.generation.model) == "models/tiny"
+
+
+VALUES = (
+    *("true", "no", "null", "~", "[]", "{}", "[1, 2]", "{a: b}", ".nan", "-.inf", "1e400", "0x10", "0o7", "1_0", "-0"),
+    *("!!int ''", "!!bool maybe", "!!float x", "!!timestamp x", "!!binary '*'", "!!set {a}", "!!omap [a]", "&a [*a]"),
+    *("2026-11-30", "'", '"', "|", "? a", "*a", "&a b", "9" * 400, "-1", "0.0000001", "[[[[]]]]", "{? [a] : b}"),
+)
+
+
+@CASES
+def test_changed_params_are_taken_or_refused_in_one_line(cases: int) -> None:
+    lines = TEXT.splitlines()
+    settings = [number for number, line in enumerate(lines) if ": " in line and not line.lstrip().startswith("#")]
+
+    def exchanged(number: int, value: str) -> str:
+        return "\n".join([*lines[:number], f"{lines[number].split(':')[0]}: {value}", *lines[number + 1 :]])
+
+    one_value = st.builds(exchanged, st.sampled_from(settings), st.sampled_from([*VALUES, *NASTY]))
+    outcomes = []
+
+    def check(text: str) -> None:
+        try:
+            assert isinstance(parse_params(text, where="params.yaml"), Params)
+            outcomes.append("taken")
+        except ParamsError as error:
+            outcomes.append("refused")
+            assert "params.yaml" in error.line() and "\n" not in error.line() and len(error.line()) < 1_000
+
+    fuzz(cases, st.one_of(one_value, mutated_text(TEXT), st.text(max_size=100)), check)
+    assert {"taken", "refused"} <= set(outcomes)

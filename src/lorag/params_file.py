@@ -55,7 +55,10 @@ def parse_params(text: str, *, where: str) -> Params:
             where=where,
             do="start with `knowledge:` and its keys, as in the params.yaml that `lorag init` writes",
         )
-    _refuse_secrets(tree, where)
+    try:
+        _refuse_secrets(tree, where)
+    except RecursionError:
+        raise ParamsError("a value that contains itself", where=where, do="write it out, without an alias") from None
     _refuse_old_names(tree, where)
     try:
         return Params.model_validate(tree)
@@ -91,7 +94,8 @@ def parse_yaml(text: str, where: str) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
         raise ParamsError(f"bad YAML: {error.problem or error.context}", where=place, do="fix that line") from None
-    except (YAMLError, RecursionError, ValueError) as error:
+    # The library fails in these ways over a tag whose value it cannot convert, such as `!!int ''`.
+    except (YAMLError, RecursionError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ParamsError(f"bad YAML: {error}", where=where, do="fix the file") from None
 
 
