@@ -24,7 +24,7 @@ class _Line(BaseModel):
             raise ValueError("give either an answer to learn from or a pattern to check answers by")
         try:
             re.compile(self.pattern or "")
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"the pattern is not a regular expression: {error}") from None
         return self
 

@@ -99,17 +99,18 @@ def _pair_from_json(value: Mapping[str, Any]) -> Pair:
 
 
 def _read_lines(path: Path) -> Iterator[Pair]:
-    with path.open(encoding="utf-8", errors="surrogatepass", newline="\n") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             where = f"{path.name}:{number}"
             try:
-                value = json.loads(line)
+                value = json.loads(line.decode("utf-8", "surrogatepass"))
                 pair = _pair_from_json(value)
-            except (ValueError, KeyError, TypeError) as error:
+                is_whole = pair.id == value.get("id")
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise IntegrityFailed(
-                    f"damaged line: {error!r}", where=where, do="run `dvc repro --force training_set`"
+                    f"damaged line: {error!r:.200}", where=where, do="run `dvc repro --force training_set`"
                 ) from error
-            if pair.id != value.get("id"):
+            if not is_whole:
                 raise IntegrityFailed(
                     "a pair does not match its id", where=where, do="run `dvc repro --force training_set`"
                 )
