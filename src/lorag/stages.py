@@ -249,7 +249,7 @@ STRATEGY_STAGES: dict[str, Callable[[Strategy, Workspace, Params], None]] = {"an
 def run_stage(name: str, root: Path, variant: str | None = None) -> None:
     """Run one stage, for one adapter or strategy if the stage has such variants; raise LoragError if it fails."""
     workspace = Workspace(root.resolve())
-    workspace.state.mkdir(exist_ok=True)
+    workspace.state.mkdir(mode=0o700, exist_ok=True)
     params = load_params(workspace.params_file)
     if variant is None and name in STAGES:
         STAGES[name](workspace, params)

@@ -8,6 +8,7 @@ import pytest
 
 from lorag.errors import WorkspaceError
 from lorag.integrations.dvc.dvc_repo import config_after_a_move
+from lorag.stages import run_stage
 from lorag.use_cases.init_workspace import init_workspace
 
 
@@ -44,3 +45,15 @@ def test_what_fails_leaves_no_half_of_a_workspace(tmp_path: Path, monkeypatch: p
     with pytest.raises(OSError, match="no space"):
         init_workspace(tmp_path / "w", tmp_path / "docs", None)
     assert not (tmp_path / "w").exists()
+
+
+def test_a_workspace_is_for_its_owner_alone_and_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    """S15: texts, vectors and adapters are in it."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("# A\n\nThe lamp is lit at 18:30.\n")
+    made = init_workspace(tmp_path / "made", tmp_path / "docs", None)
+    assert made.root.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "own").mkdir(mode=0o755)
+    own = init_workspace(tmp_path / "own", tmp_path / "docs", None)
+    run_stage("versions", own.root)
+    assert [path.stat().st_mode & 0o777 for path in (own.root, own.state)] == [0o755, 0o700]

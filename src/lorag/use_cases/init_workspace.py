@@ -49,7 +49,8 @@ def init_workspace(root: Path, source: Path, questions: Path | None, model: str 
 
 
 def _make(root: Path, source: Path, questions: Path | None, model: str | None) -> None:
-    root.mkdir(parents=True, exist_ok=True)
+    # Texts, vectors and adapters will be in it: a folder that is made here is for its owner alone.
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
     own_repository = not git_repo.is_repository_root(root)
     if own_repository:
         git_repo.init_repository(root)

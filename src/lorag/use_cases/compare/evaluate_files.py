@@ -27,7 +27,7 @@ def evaluate_files(documents: Path, questions: Path, workspace: Workspace, param
     Raises InputRejected if no question has all its gold documents among them.
     """
     asked = read_questions(questions)
-    workspace.state.mkdir(exist_ok=True)
+    workspace.state.mkdir(mode=0o700, exist_ok=True)
     with BlobCache(workspace.cache_file) as cache:
         with show_progress("Reading documents") as progress:
             corpus = read_source(documents, params.knowledge, cache, progress)

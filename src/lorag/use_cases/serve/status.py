@@ -134,7 +134,7 @@ def read_status(workspace: Workspace, params: Params) -> Status:
     shelf = ReleaseShelf(workspace.state)
     served, forgotten = shelf.in_use(), read_forgotten(workspace.state)
     origin = workspace.resolve(params.knowledge.origin or params.knowledge.source)
-    workspace.state.mkdir(exist_ok=True)
+    workspace.state.mkdir(mode=0o700, exist_ok=True)
     with BlobCache(workspace.cache_file) as cache:
         keep_ids = served.documents if served else ()
         corpus = read_source(origin, params.knowledge, cache, keep_ids=keep_ids, forgotten=forgotten)
