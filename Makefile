@@ -47,6 +47,7 @@ lint: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pydoclint --quiet src flows
+	$(BIN)/python infra/dependencies.py
 
 # The UIs of one workspace: make ui WORKSPACE=build/demo/workspace
 WORKSPACE ?= .
