@@ -11,7 +11,7 @@ from flows.steps import as_step, hold_writer_lock, run_name
 from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.integrations.prefect.record import show_done
 from lorag.params_file import load_params
-from lorag.use_cases.compare import comparison_report, log_compare
+from lorag.use_cases.compare import comparison_report, log_compare, route_questions
 from lorag.use_cases.compare import steps as compare_steps
 from lorag.use_cases.compare.steps import CompareOutcome
 from lorag.use_cases.judge import claims_report, vary_seeds
@@ -24,6 +24,7 @@ choose = as_step("choose", compare_steps.choose_strategies)
 reproduce_answers = as_step("answer", compare_steps.reproduce_answers)
 reproduce_comparison = as_step("compare", compare_steps.reproduce_comparison)
 time_answers = as_step("time", compare_steps.time_answers)
+route = as_step("route", route_questions.route_questions)
 commit_versions = as_step("commit", refresh_steps.commit_versions)
 report = as_step("report", comparison_report.write_report)
 log = as_step("log", log_compare.log_compare)
@@ -31,7 +32,7 @@ log = as_step("log", log_compare.log_compare)
 
 @flow(name="compare_strategies", flow_run_name=run_name("compare"), persist_result=False, validate_parameters=False)
 def compare_strategies(workspace_root: str, *, limit: int | None = None) -> CompareOutcome:
-    """Answer the questions if answers are stale, compare, measure speed, write the report, log.
+    """Answer the questions if answers are stale, compare, measure speed, fit a router, write the report, log.
 
     No adapter is trained: a strategy whose adapter is missing is left out. With `limit` only that many questions are
     asked, and the pipeline's reports do not change. Raises Busy if a writer runs, and WorkspaceError if the pipeline's
@@ -52,7 +53,8 @@ def compare_strategies(workspace_root: str, *, limit: int | None = None) -> Comp
         if stages:
             commit_versions(workspace, params, "Compare the strategies")
         timed = tuple(time_answers(name, chosen, workspace, params, os.environ) for name in chosen.strategies)
-    outcome = CompareOutcome(chosen, answered, comparison, rows, timed, limit, workspace.comparison_page, stages)
+        auto = route(chosen, rows, timed, workspace, params, limit)
+    outcome = CompareOutcome(chosen, answered, comparison, rows, timed, auto, limit, workspace.comparison_page, stages)
     judged = claims_report.judge_comparison(outcome, workspace, params, os.environ)
     report(outcome, params, [*vary_seeds.sections(workspace), *timeline_report.sections(workspace), *judged.sections])
     location = locate_tracking(workspace.state, os.environ)

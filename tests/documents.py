@@ -20,6 +20,7 @@ NOT_RUN = {
     "dvc": "the stages have tests of their own",
     "lorag (retrain|seeds|search-params)": "trains",
     "lorag ask .* --strategy hybrid": "needs an adapter, which is trained",
+    "lorag ask .* --strategy auto": "needs a router, which a comparison of many questions fits",
     "lorag (compare|timeline)": "takes minutes",
     "lorag questions (draft|review)": "asks a language model, and then a person",
     "lorag models --measure": "takes a minute for each model",

@@ -89,7 +89,7 @@ def test_faults_15_a_defect_and_a_query_that_is_not_utf8_have_the_status_that_th
     def fail(*_: object) -> None:
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr("lorag.use_cases.serve.answer.search_workspace", fail)
+    monkeypatch.setattr("lorag.use_cases.serve.search.search_workspace", fail)
     status = run(["search", "berth", "--json"])
     said = json.loads(capsys.readouterr().out)
     assert (said["error"]["code"], said["exit_status"], status) == ("E000", 1, 1)

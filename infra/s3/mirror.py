@@ -27,7 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 POINTER = ".lorag/current.json"
 FILES = ("params.yaml", "dvc.yaml", "versions.json", "artifacts/documents.jsonl", ".lorag/keys.json")
-FOLDERS = (".lorag/releases", ".lorag/adapters")
+FOLDERS = (".lorag/releases", ".lorag/adapters", ".lorag/routers")
 KEPT = timedelta(days=1)
 """For how long a file stays that no list names: a slow pull may still read an older list."""
 

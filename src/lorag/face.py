@@ -15,7 +15,8 @@ from lorag.use_cases.serve.request import filter_on, refuse_bad_text, strategy_n
 if TYPE_CHECKING:
     # Each of them takes seconds to import, and most callers need only one.
     from lorag.use_cases.refresh.steps import RefreshOutcome
-    from lorag.use_cases.serve.answer import AnswerResult, SearchOutcome
+    from lorag.use_cases.serve.answer import AnswerResult
+    from lorag.use_cases.serve.search import SearchOutcome
     from lorag.use_cases.serve.status import Status
 
 
@@ -109,7 +110,7 @@ class Workspace:
         compares with every vector. Raises ParamsError for an empty query, and otherwise as `ask` does.
         """
         refuse_bad_text(query, "query")
-        from lorag.use_cases.serve.answer import search_workspace
+        from lorag.use_cases.serve.search import search_workspace
 
         return search_workspace(
             query,

@@ -47,6 +47,24 @@ class Strategy(StrEnum):
         return PROFILES[self]
 
 
+class Auto(StrEnum):
+    """The request that the strategy is chosen for each question; it answers, trains and updates nothing itself."""
+
+    AUTO = "auto"
+
+    @property
+    def profile(self) -> "Profile":
+        """The record of the reader: an answer that may come from documents is shown whole, once it is judged."""
+        return PROFILES[READER]
+
+
+Requested = Strategy | Auto
+"""What a question can ask for."""
+
+REQUESTS: tuple[Requested, ...] = (*Strategy, *Auto)
+"""All of it, the strategies first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """The record of one strategy; `colour` is used in every plot."""

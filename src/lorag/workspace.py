@@ -62,6 +62,11 @@ class Workspace:
         return self.state / "queries.jsonl"
 
     @property
+    def routers(self) -> Path:
+        """The folder of what chooses a strategy for each question, a file for the releases that share its adapters."""
+        return self.state / "routers"
+
+    @property
     def answer_costs_file(self) -> Path:
         """What the answers of the service cost, a JSON object a line, without any text; for this user alone."""
         return self.state / "answer_costs.jsonl"

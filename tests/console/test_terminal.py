@@ -38,6 +38,16 @@ def test_a_supported_answer_is_followed_by_its_citation(capsys: pytest.CaptureFi
     ]
 
 
+def test_an_answer_whose_strategy_was_chosen_is_shown_whole_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    routed = {"why": "the chances to be right: base 90%, rag 5%", "chances": {}, "compared": "r1"}
+    assert printed(capsys, result("base", "generated", supported=False, routed=routed)) == [
+        "In 1874.",
+        "From the model's memory: no passage supports this answer.",
+        "base answered: the chances to be right: base 90%, rag 5%",
+        "release r1 · base · 1.2 s",
+    ]
+
+
 def test_a_quote_is_announced_before_it_and_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, result("rag", "quoted", answer="It was opened in 1874.", citations=[CITATION])) == [
         "Quoted, since what the model wrote is not supported by what was found:",

@@ -23,7 +23,7 @@ def test_the_models_are_the_strategies_that_can_answer(ai: openai.OpenAI) -> Non
     listed = ai.models.list()
     assert [model.id for model in listed] == ["lorag-base", "lorag-rag", "lorag-hybrid"]
     unavailable: Any = listed.model_extra
-    assert [each["id"] for each in unavailable["unavailable"]] == ["lorag-tuned"]
+    assert [each["id"] for each in unavailable["unavailable"]] == ["lorag-tuned", "lorag-auto"]
     assert "lorag retrain" in unavailable["unavailable"][0]["reason"]
     assert ai.models.retrieve("lorag-rag").owned_by == "lorag"
     with pytest.raises(openai.NotFoundError):

@@ -26,7 +26,8 @@ def ask(
     strategy: Annotated[
         str,
         typer.Option(
-            help="base uses the model's weights, rag the index, tuned the trained weights, hybrid both.",
+            help="base uses the model's weights, rag the index, tuned the trained weights, hybrid both; auto chooses "
+            "one of them for the question, where a comparison found that better.",
         ),
     ] = READER,
     where: Where = None,
@@ -115,7 +116,7 @@ def search(
     """Show the chunks that the answer to a question would use."""
     refuse_bad_text(query, "query")
     workspace, params = open_workspace(context)
-    from lorag.use_cases.serve.answer import search_workspace
+    from lorag.use_cases.serve.search import search_workspace
 
     with console.standard_output_kept_clean():
         result = search_workspace(

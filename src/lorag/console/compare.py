@@ -10,14 +10,15 @@ def show_comparison(result: Mapping[str, Any]) -> None:
     """Print a column for each strategy, and what is missing and why."""
     # They import numpy, which every command would wait for.
     from lorag.evaluation.answer_kinds import KINDS
-    from lorag.reports.comparison_markdown import SHARES, SPEED, coverage_rows
+    from lorag.reports.comparison_markdown import SHARES, SPEED, auto_line, coverage_rows, quality_columns
 
     found = result["strategies"]
     asked = result["questions"]
+    qualities = quality_columns(result)
     rows = [
-        [title, *(_share(each["quality"].get(name)) for each in found.values())]
+        [title, *(_share(each.get(name)) for each in qualities.values())]
         for name, title in SHARES.items()
-        if any(name in each["quality"] for each in found.values())
+        if any(name in each for each in qualities.values())
     ]
     if any(each["ideal"] for each in found.values()):
         rows.append(
@@ -26,7 +27,8 @@ def show_comparison(result: Mapping[str, Any]) -> None:
     rows += coverage_rows(result)
     rows += [[title, *(_seconds(each["speed"], name) for each in found.values())] for name, title in SPEED.items()]
     rows.append(["money of 1,000", *(_money(each) for each in found.values())])
-    table(f"Release {result['release']}", ["", *found], rows)
+    columns = ["", *qualities]
+    table(f"Release {result['release']}", columns, [[*row, *[""] * (len(columns) - len(row))] for row in rows])
     # A comparison that an earlier version kept has no counts.
     kinds = {name: each["kinds"] for name, each in found.items() if each.get("kinds")}
     if kinds:
@@ -38,6 +40,8 @@ def show_comparison(result: Mapping[str, Any]) -> None:
         f"{styled}; "
         f"behind each share its {result['confidence']:.0%} interval"
     )
+    if line := auto_line(result):
+        say(line)
     for name, reason in result["left_out"].items():
         say(f"{name} is left out: {reason}")
     for name, note in result["notes"].items():

@@ -237,11 +237,11 @@ def _limit(value: float | None) -> str:
 
 
 def show_answer(result: Mapping[str, Any]) -> None:
-    """Print an answer from passages with its citations; of one from memory, which was streamed, what follows it."""
+    """Print an answer with its citations; of one from memory that was asked for, and so streamed, what follows it."""
     quoted = result["kind"] == "quoted"
     if quoted:
         say("Quoted, since what the model wrote is not supported by what was found:")
-    if Strategy(result["strategy"]).profile.reads:
+    if Strategy(result["strategy"]).profile.reads or result.get("routed"):
         # Of one citation everybody knows what it belongs to.
         is_numbered = len(result["citations"]) > 1
         say(mark_citations(result["answer"], result["citations"]).text if is_numbered else result["answer"])
@@ -263,6 +263,8 @@ def show_answer(result: Mapping[str, Any]) -> None:
         say(f"These pages may disagree: [{differing[0]}] and [{differing[1]}] give different values.")
     if result["kind"] == "generated" and not result["supported"]:
         say("From the model's memory: no passage supports this answer.")
+    if routed := result.get("routed"):
+        say(f"{result['strategy']} answered: {routed['why']}")
     if result.get("adapter_served") is False:
         say(f"The adapter {result['adapter']} answered, which is not served.")
     cost = result["cost"]

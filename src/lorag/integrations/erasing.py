@@ -160,16 +160,17 @@ def _erase_values(database: sqlite3.Connection, table: str, remains: Remains, *,
     columns = [str(row[1]) for row in database.execute(f"PRAGMA table_info({_quoted(table)})")]
     listed = ", ".join(_quoted(column) for column in columns)
     out: list[tuple[str, int, str]] = []
-    for rowid, *values in database.execute(f"SELECT rowid, {listed} FROM {_quoted(table)}"):
+    for rowid, *values in database.execute(f"SELECT rowid, {listed} FROM {_quoted(table)}"):  # noqa: S608 - quoted
         for column, value in zip(columns, values, strict=True):
             text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
             if isinstance(text, str) and remains.are_in(text):
                 out.append((column, rowid, _blanked(text, remains)))
     for column, rowid, left in [] if dry else out:
         try:
-            database.execute(f"UPDATE {_quoted(table)} SET {_quoted(column)} = ? WHERE rowid = ?", (left, rowid))
+            update = f"UPDATE {_quoted(table)} SET {_quoted(column)} = ? WHERE rowid = ?"  # noqa: S608 - quoted
+            database.execute(update, (left, rowid))
         except sqlite3.IntegrityError:
-            database.execute(f"DELETE FROM {_quoted(table)} WHERE rowid = ?", (rowid,))
+            database.execute(f"DELETE FROM {_quoted(table)} WHERE rowid = ?", (rowid,))  # noqa: S608 - quoted
     return len(out)
 
 

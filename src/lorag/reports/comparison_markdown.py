@@ -6,6 +6,7 @@ from typing import Any
 from lorag.evaluation.answer_kinds import KINDS
 from lorag.evaluation.comparison import COMPARED, is_variant
 from lorag.reports.markdown import markdown_table, one_line
+from lorag.strategies import Auto
 
 SHARES = {
     "accuracy": "right",
@@ -32,7 +33,8 @@ def summarise_comparison(result: Result) -> str:
 
     Only differences beyond chance are listed.
     """
-    parts = [_head(result), _qualities(result), _kinds(result), _differences(result), _costs(result), _standing(result)]
+    parts = [_head(result), _qualities(result), _kinds(result), _differences(result), _auto(result)]
+    parts += [_costs(result), _standing(result)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -50,16 +52,52 @@ def _head(result: Result) -> str:
 
 def _qualities(result: Result) -> str:
     found = result["strategies"]
+    qualities = quality_columns(result)
     rows = [
-        [title, *(_estimate(each["quality"].get(name)) for each in found.values())]
+        [title, *(_estimate(each.get(name)) for each in qualities.values())]
         for name, title in SHARES.items()
-        if any(name in each["quality"] for each in found.values())
+        if any(name in each for each in qualities.values())
     ]
     if any(each["ideal"] for each in found.values()):
         ideal = [_estimate((each["ideal"] or {}).get("accuracy")) for each in found.values()]
         rows.append(["right, ideal search", *ideal])
     rows += coverage_rows(result)
-    return markdown_table(["", *found], rows)
+    columns = ["", *qualities]
+    return markdown_table(columns, [[*row, *[""] * (len(columns) - len(row))] for row in rows])
+
+
+def quality_columns(result: Result) -> dict[str, Mapping[str, Any]]:
+    """Return the measures of each strategy, and of `auto` if the comparison judged it; its answers are of them."""
+    columns = {name: each["quality"] for name, each in result["strategies"].items()}
+    auto = result.get("auto") or {}
+    return columns | ({Auto.AUTO.value: auto["quality"]} if "quality" in auto else {})
+
+
+def auto_line(result: Result) -> str:
+    """Return whether `auto` serves, or why not; empty for a comparison of an earlier version."""
+    auto = result.get("auto")
+    if not auto:
+        return ""
+    if "gain" not in auto:
+        return f"{Auto.AUTO} was not judged: {auto['reason']}."
+    gain, single = auto["gain"], auto["single"]
+    if auto["serves"]:
+        value, low, high = (f"{100 * gain[key]:+.1f}" for key in ("value", "low", "high"))
+        return f"{Auto.AUTO} serves: {value} points ({low} to {high}) over {single}, on {gain['n']} unseen questions."
+    return f"{Auto.AUTO} does not serve, {single} answers instead: {auto['reason']}."
+
+
+def _auto(result: Result) -> str:
+    """Return the verdict on `auto`, and the curve of risk over coverage in a few points."""
+    auto = result.get("auto") or {}
+    if "calibration" not in auto:
+        return one_line(auto_line(result))
+    known = auto["calibration"]
+    points = [point for at, point in enumerate(known["curve"], start=1) if at % 4 == 0]
+    rows = [["wrong of the answered", *(f"{risk:.2f}" for _, risk in points)]]
+    said = f"{auto_line(result)} Expected calibration error {known['error']:.3f}."
+    columns = ["answered, most certain first", *(f"{x:.0%}" for x, _ in points)]
+    return one_line(said) + "\n\n" + markdown_table(columns, rows)
 
 
 def _kinds(result: Result) -> str:

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.comparison import IDEAL, Comparison, Figures, is_variant
-from lorag.strategies import Strategy
+from lorag.evaluation.routing import Routing
+from lorag.strategies import Auto, Strategy
 
 QUALITY = ("accuracy", "exact_match", "f1", "abstention", "controls", "style", "citation_recall")
 SECONDS = ("ttft_p50_s", "p50_s", "p95_s")
@@ -72,6 +73,20 @@ def plot_seconds(speeds: Mapping[str, Mapping[str, float]]) -> Figure:
     labels = {"ttft_p50_s": "first token, p50", "p50_s": "answer, p50", "p95_s": "answer, p95"}
     axes.set_xticks(range(len(names)), [labels[name] for name in names])
     _legend(axes, len(speeds))
+    return figure
+
+
+def plot_risk(routing: Routing) -> Figure:
+    """Draw the share of wrong answers over the share of questions that are answered, most certain first."""
+    figure, axes = _start("Wrong answers, if the least certain questions are left out", 5.5, "share that is wrong")
+    coverage, risk = zip(*routing.calibration.curve, strict=True)
+    axes.plot(coverage, risk, color="#333333", marker="o", markersize=3, label=Auto.AUTO)
+    single = routing.verdict.single
+    axes.axhline(1 - routing.mix[single].value, color=single.profile.colour, linestyle="--", label=f"{single}, all")
+    axes.set_xlabel("share of the questions that is answered")
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, loc="upper left")
     return figure
 
 

@@ -12,9 +12,9 @@ from lorag.errors import LoragError
 from lorag.params import RetrieverKind
 from lorag.service.asked import Asked
 from lorag.service.problems import unexpected
-from lorag.service.routing import AsOf, Body, Caller, Service, Text, Where, as_whole, example, first_of
+from lorag.service.routing import AsOf, Body, Caller, Service, Strategies, Text, Where, as_whole, example, first_of
 from lorag.service.work import Ended
-from lorag.strategies import READER, Strategy
+from lorag.strategies import READER
 from lorag.use_cases.serve.request import refuse_bad_text
 
 DOOR = "answers"
@@ -51,7 +51,7 @@ class Ask(Body):
     """A question; `as_of` names a retained release, `where` maps metadata to the value that a chunk must have."""
 
     question: Annotated[Text, Field(examples=["How deep is berth 4?"])]
-    strategy: Annotated[Strategy, Field(strict=False)] = READER
+    strategy: Strategies = READER
     as_of: AsOf = None
     where: Where = {}
     stream: Annotated[bool, Field(description="Lines of JSON: `text` as it comes, at last `result` or `error`.")] = (

@@ -11,7 +11,7 @@ from lorag.integrations.mlflow.traces import TracedAnswer
 from lorag.knowledge.dates import stated_date
 from lorag.releases.record import Release
 from lorag.retrieval.index.store import Hit
-from lorag.strategies import Strategy
+from lorag.strategies import Requested
 from lorag.use_cases.serve.access import Access
 from lorag.use_cases.serve.answer import AnswerResult
 from lorag.use_cases.serve.query_log import Passage, Query, utc_now
@@ -22,7 +22,7 @@ class Asked:
     """A question with what was said before it, oldest first; `max_new_tokens` can only lower that of params."""
 
     question: str
-    strategy: Strategy
+    strategy: Requested
     door: str
     where: Mapping[str, str] = field(default_factory=dict)
     as_of: str | None = None
@@ -70,7 +70,7 @@ def query_of(
         access.name,
         asked.door,
         asked_as,
-        asked.strategy,
+        result.strategy,
         result.answer.text,
         result.answer.kind.value,
         result.answer.reason.value if result.answer.reason else None,

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any
 
+from lorag.answering.generator import LanguageModel
 from lorag.answering.stand_alone import stand_alone
 from lorag.costs.prices import cost_of
 from lorag.errors import LoragError, NotAllowed, NothingServed
@@ -22,16 +24,18 @@ from lorag.retrieval.index.store import Filter, Hit
 from lorag.service.asked import Asked, Given, query_of, traced_of
 from lorag.service.metrics import Metrics
 from lorag.service.work import Watch, WatchedModel
-from lorag.strategies import READER, AdapterKind, Strategy
+from lorag.strategies import READER, AdapterKind, Auto, Requested
 from lorag.use_cases.judge.describe_release import describe_release
 from lorag.use_cases.serve.access import Access, readable_documents, readable_in_both, refuse_adapter, within
-from lorag.use_cases.serve.answer import AnswerResult, SearchOutcome, answer_with, search_with
+from lorag.use_cases.serve.answer import AnswerResult, answer_routed, answer_with
 from lorag.use_cases.serve.answer_costs import AnswerCosts, settings_of
+from lorag.use_cases.serve.kept_router import KeptRouter, read_router
 from lorag.use_cases.serve.live import Live, LiveRelease
 from lorag.use_cases.serve.query_log import Query, QueryLog
 from lorag.use_cases.serve.read_document import DocumentTexts, DocumentView, view_document
 from lorag.use_cases.serve.request import refuse_bad_text
-from lorag.use_cases.serve.serve import Served, open_served
+from lorag.use_cases.serve.search import SearchOutcome, search_with
+from lorag.use_cases.serve.serve import Served, open_adapter, open_served
 from lorag.use_cases.serve.show_document import ShownDocument, show_document
 from lorag.use_cases.serve.tracing import Tracer
 from lorag.use_cases.serve.what_changed import Change, what_changed
@@ -44,10 +48,14 @@ _MOST_PAIRS = 100
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A release that is open for a caller; `documents` are those that it may read, None if its filter says it all."""
+    """A release that is open for a caller; `documents` are those that it may read, None if its filter says it all.
+
+    `refuse` raises NotAllowed for an adapter that saw more than the caller may read.
+    """
 
     live: Live
     access: Access
+    refuse: Callable[[AdapterKind | None], None]
     documents: frozenset[str] | None = None
 
     def narrow(self, where: Mapping[str, str] | None = None, documents: Sequence[str] = ()) -> Filter:
@@ -97,12 +105,18 @@ class Desk:
             model = WatchedModel(live.model, watch)
             question = stand_alone(asked.question, asked.before, model)
             watch.check()
+            if isinstance(asked.strategy, Auto):
+                kept = self._router_for(opened)
+                for strategy in kept.strategies:
+                    # Opened now and kept, so that no answer pays for it.
+                    live.open_model(strategy.profile.adapter)
+                ask = partial(
+                    answer_routed, question, kept, live.served, lambda kind: WatchedModel(live.open_model(kind), watch)
+                )
+            else:
+                ask = partial(answer_with, question, asked.strategy, live.served, model)
             with self._work.share() as share:
-                result = answer_with(
-                    question,
-                    asked.strategy,
-                    live.served,
-                    model,
+                result = ask(
                     self.workspace,
                     params.model_copy(update={"generation": generation}),
                     where=opened.narrow(asked.where),
@@ -198,8 +212,8 @@ class Desk:
             )
         return describe_release(name, self.workspace, load_params(self.workspace.params_file), self.environment)
 
-    def why_not(self, strategy: Strategy, access: Access) -> str | None:
-        """Return why a strategy cannot answer this caller now; None if it can."""
+    def why_not(self, strategy: Requested, access: Access) -> str | None:
+        """Return why a strategy cannot answer this caller now, or cannot be chosen for it; None if it can."""
         kind = strategy.profile.adapter
         try:
             with self._open(None, None, access) as opened:
@@ -207,6 +221,8 @@ class Desk:
                 if kind and kind not in served.release.adapters:
                     return f"the release has no {kind} adapter; run `lorag retrain --adapter {kind}`"
                 self._refuse_adapter(kind, access, served.release, served)
+                if isinstance(strategy, Auto) and (reason := self._router_for(opened).reason):
+                    return reason
         except NotAllowed as error:
             return error.what
         except LoragError as error:
@@ -230,8 +246,12 @@ class Desk:
     def _open(self, kind: AdapterKind | None, as_of: str | None, access: Access) -> Iterator[_Opened]:
         if as_of is None:
             with self.live.use(kind) as live:
-                self._refuse_adapter(kind, access, live.served.release, live.served)
-                yield _Opened(live, access)
+
+                def refuse(each: AdapterKind | None) -> None:
+                    self._refuse_adapter(each, access, live.served.release, live.served)
+
+                refuse(kind)
+                yield _Opened(live, access, refuse)
             return
         if ReleaseShelf(self.workspace.state).used_id() is None:
             raise NothingServed("nothing is served yet", do="run `lorag refresh`")
@@ -239,14 +259,30 @@ class Desk:
             self.live.use(None) as current,
             open_served(self.workspace, current.params, self.environment, as_of=as_of, adapter=kind) as served,
         ):
-            self._refuse_adapter(kind, access, served.release, served)
-            # What was closed to the caller since then is closed in every release.
-            self._refuse_adapter(kind, access, served.release, current.served)
+
+            def refuse_in_both(each: AdapterKind | None) -> None:
+                self._refuse_adapter(each, access, served.release, served)
+                # What was closed to the caller since then is closed in every release.
+                self._refuse_adapter(each, access, served.release, current.served)
+
+            @cache
+            def open_model(each: AdapterKind | None) -> LanguageModel:
+                if each is None:
+                    return current.model
+                folder = served.adapter if each == kind else open_adapter(served, each, self.workspace, current.params)
+                return open_generator(current.params.generation, self.environment, folder)
+
+            refuse_in_both(kind)
             documents = self._find_still_open(access, served, current.served)
-            model = current.model
-            if kind is not None:
-                model = open_generator(current.params.generation, self.environment, served.adapter)
-            yield _Opened(Live(served, current.params, model), access, documents)
+            live = Live(served, current.params, open_model(kind), open_model)
+            yield _Opened(live, access, refuse_in_both, documents)
+
+    def _router_for(self, opened: _Opened) -> KeptRouter:
+        """Return the router of an open release; raises NotAllowed if it may choose an adapter that saw too much."""
+        kept = read_router(opened.live.served.release, self.workspace, opened.live.params)
+        for strategy in kept.strategies:
+            opened.refuse(strategy.profile.adapter)
+        return kept
 
     def _refuse_adapter(self, kind: AdapterKind | None, access: Access, owner: Release, judge: Served) -> None:
         """Raise NotAllowed if the adapter of the release `owner` saw what the caller may not read in `judge`."""

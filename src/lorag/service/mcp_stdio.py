@@ -15,7 +15,7 @@ from lorag.service.client import find_service
 from lorag.service.keys import KeyRing
 from lorag.service.mcp_tools import ServiceTools, make_server
 from lorag.service.routing import Service
-from lorag.strategies import Strategy
+from lorag.strategies import Requested
 from lorag.use_cases.serve.access import EVERYTHING, Access
 from lorag.workspace import Workspace
 
@@ -70,7 +70,7 @@ class NearestTools:
         return found or await (await self._here()).search(context, query, top_k, where, as_of)
 
     async def ask(
-        self, context: Context, question: str, strategy: Strategy, as_of: str | None, where: Mapping[str, str]
+        self, context: Context, question: str, strategy: Requested, as_of: str | None, where: Mapping[str, str]
     ) -> dict[str, Any]:
         """See `Tools`."""
         body = {"question": question, "strategy": strategy.value, "as_of": as_of, "where": dict(where)}

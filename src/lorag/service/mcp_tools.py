@@ -12,8 +12,8 @@ from pydantic import BeforeValidator, Field, ValidationError
 from lorag.errors import LoragError, ParamsError
 from lorag.service.asked import Asked
 from lorag.service.bad_fields import explain_field, path_of
-from lorag.service.routing import MAX_QUESTION, Service, as_text
-from lorag.strategies import READER, Strategy
+from lorag.service.routing import MAX_QUESTION, Service, Strategies, as_text
+from lorag.strategies import READER, Requested
 from lorag.use_cases.serve.access import Access
 
 DOOR = "mcp"
@@ -69,7 +69,7 @@ class Tools(Protocol):
         """Return the object of /v1/search."""
 
     async def ask(
-        self, context: Context, question: str, strategy: Strategy, as_of: str | None, where: Mapping[str, str]
+        self, context: Context, question: str, strategy: Requested, as_of: str | None, where: Mapping[str, str]
     ) -> dict[str, Any]:
         """Return the object of /v1/answers."""
 
@@ -94,7 +94,7 @@ class ServiceTools:
         )
 
     async def ask(
-        self, context: Context, question: str, strategy: Strategy, as_of: str | None, where: Mapping[str, str]
+        self, context: Context, question: str, strategy: Requested, as_of: str | None, where: Mapping[str, str]
     ) -> dict[str, Any]:
         """See `Tools`."""
         access, asked = self.access_of(context), Asked(question, strategy, DOOR, where, as_of)
@@ -119,7 +119,7 @@ def make_server(tools: Tools) -> MCPServer:
 
     @server.tool(annotations=_READS)
     async def ask(
-        question: Question, context: Context, strategy: Strategy = READER, as_of: Release = None, where: Where = None
+        question: Question, context: Context, strategy: Strategies = READER, as_of: Release = None, where: Where = None
     ) -> dict[str, Any]:
         """Answer a question from the documents: the answer, its kind, and citations with page and quote."""
         return await _told(tools.ask(context, question, strategy, as_of, where or {}))

@@ -10,7 +10,7 @@ from lorag.answering.generator import Message, Role, StopStrings
 from lorag.service.asked import Asked
 from lorag.service.problems import Refused, refusal
 from lorag.service.routing import MAX_QUESTION, AsOf, Where
-from lorag.strategies import Strategy
+from lorag.strategies import REQUESTS, Requested
 from lorag.use_cases.serve.request import refuse_bad_text
 
 PREFIX = "lorag-"
@@ -131,13 +131,13 @@ def read_conversation(turns: Sequence[Any], name: str, ignored: Sequence[str] = 
     return Conversation(question, tuple(found[:-1]), tuple(left_out))
 
 
-def strategy_of(model: str) -> Strategy:
-    """Return the strategy that a model's name stands for; raises Refused with 404 for another name."""
-    name = model.removeprefix(PREFIX)
-    if not model.startswith(PREFIX) or name not in list(Strategy):
-        known = ", ".join(PREFIX + strategy for strategy in Strategy)
+def strategy_of(model: str) -> Requested:
+    """Return the strategy, or the choice of one, that a model's name stands for; raises Refused with 404 for others."""
+    named = {PREFIX + each: each for each in REQUESTS}
+    if model not in named:
+        known = ", ".join(named)
         raise refusal(404, "unknown-model", f"no model {model[:100]!r}", where="model", do=f"choose one of {known}")
-    return Strategy(name)
+    return named[model]
 
 
 def stop_of(stop: Any) -> StopStrings:

@@ -1,4 +1,4 @@
-"""OpenAI's list of models: a strategy each."""
+"""OpenAI's list of models: a strategy each, and one that chooses among them."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from lorag.service.openai_fields import PREFIX, strategy_of
 from lorag.service.problems import refusal
 from lorag.service.routing import Caller, Service, example
-from lorag.strategies import Strategy
+from lorag.strategies import REQUESTS, Requested
 
 
 def make_router(service: Service) -> APIRouter:
@@ -18,8 +18,8 @@ def make_router(service: Service) -> APIRouter:
     async def models(request: Request, caller: Caller) -> dict[str, Any]:
         """List the strategies that can answer this key now; `unavailable` says of the others why not."""
 
-        def look() -> dict[Strategy, str | None]:
-            return {strategy: service.desk.why_not(strategy, caller) for strategy in Strategy}
+        def look() -> dict[Requested, str | None]:
+            return {each: service.desk.why_not(each, caller) for each in REQUESTS}
 
         reasons = await service.reads.run(lambda watch: look(), request)
         data = [_model(strategy) for strategy, reason in reasons.items() if reason is None]
@@ -38,5 +38,5 @@ def make_router(service: Service) -> APIRouter:
     return router
 
 
-def _model(strategy: Strategy) -> dict[str, Any]:
+def _model(strategy: Requested) -> dict[str, Any]:
     return {"id": PREFIX + strategy, "object": "model", "created": 0, "owned_by": "lorag"}

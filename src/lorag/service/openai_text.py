@@ -34,9 +34,9 @@ def page_address(citation: dict[str, Any]) -> str:
 
 
 def extension_of(given: Given, ignored: Sequence[str]) -> dict[str, Any]:
-    """Return what OpenAI's form has no place for: kind, citations, release, cost, and messages that were not used."""
+    """Return what OpenAI's form has no place for: strategy, kind, citations, release, cost, and unused messages."""
     whole = given.to_json()
-    names = ("id", "kind", "reason", "citations", "release", "seconds", "asked_as", "cost")
+    names = ("id", "strategy", "routed", "kind", "reason", "citations", "release", "seconds", "asked_as", "cost")
     return {name: whole[name] for name in names} | {"ignored": list(ignored)}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from fastapi import Depends, Request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from lorag.params import Params
@@ -14,6 +14,7 @@ from lorag.service.desk import Desk
 from lorag.service.metrics import Metrics
 from lorag.service.problems import refusal
 from lorag.service.work import Ended, Queue
+from lorag.strategies import REQUESTS, Requested
 from lorag.use_cases.serve.access import Access
 from lorag.use_cases.serve.answer_costs import AnswerCosts
 from lorag.use_cases.serve.live import LiveRelease
@@ -35,6 +36,15 @@ def as_whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def as_requested(value: Any) -> Requested:
+    """Return the strategy of that name, or the request to choose one; raise for pydantic if there is none."""
+    for each in REQUESTS:
+        if value == each.value:
+            return each
+    *most, last = (f"'{each}'" for each in REQUESTS)
+    raise PydanticCustomError("enum", "no such strategy", {"expected": f"{', '.join(most)} or {last}"})
+
+
 def not_blank(text: str) -> str:
     """Return the text; raise for pydantic if there is nothing but blanks in it."""
     if not text.strip():
@@ -51,6 +61,9 @@ Text = Annotated[
 Where = Annotated[
     dict[Annotated[str, Field(min_length=1, max_length=200)], Annotated[str, Field(max_length=1_000)]],
     Field(max_length=20, description="Metadata that a document must have, all of it."),
+]
+Strategies = Annotated[
+    Requested, PlainValidator(as_requested), WithJsonSchema({"type": "string", "enum": [*map(str, REQUESTS)]})
 ]
 # With the limit around `| None`, pydantic takes the length of None.
 AsOf = Annotated[

@@ -14,7 +14,7 @@ from lorag.errors import Busy, IntegrityFailed, LoragError, ParamsError
 from lorag.releases.durable import writer_lock
 from lorag.releases.shelf import ReleaseShelf
 from lorag.use_cases.operate.back_up import KEY_VARIABLE, back_up, restore
-from lorag.use_cases.serve.answer import search_workspace
+from lorag.use_cases.serve.search import search_workspace
 from lorag.workspace import Workspace
 from tests.use_cases.conftest import Place, make_place
 

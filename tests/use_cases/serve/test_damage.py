@@ -19,9 +19,9 @@ from lorag.releases.record import Release
 from lorag.releases.shelf import POINTER
 from lorag.use_cases.operate.clean_up import clean_up
 from lorag.use_cases.refresh import steps
-from lorag.use_cases.serve.answer import search_workspace
 from lorag.use_cases.serve.live import LiveRelease
 from lorag.use_cases.serve.manage_releases import check_releases, mend_releases, roll_back
+from lorag.use_cases.serve.search import search_workspace
 from lorag.use_cases.serve.serve import open_served
 from lorag.use_cases.serve.status import read_status
 from lorag.workspace import Workspace

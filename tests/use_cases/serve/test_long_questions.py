@@ -3,7 +3,7 @@
 import json
 
 from lorag.params import RetrieverKind
-from lorag.use_cases.serve.answer import search_workspace
+from lorag.use_cases.serve.search import search_workspace
 from tests.use_cases.conftest import Place
 
 

@@ -10,17 +10,19 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from lorag.errors import LoragError, NotThere, ParamsError
 from lorag.params_file import load_params
+from lorag.releases.record import Release
 from lorag.service.asked import Asked
 from lorag.service.page.answer_view import AnswerView, mark_differences, view_answer
 from lorag.service.page.context import DOOR, PageContext, PageRoute
 from lorag.service.page.render import html, show, wants_part
 from lorag.service.page.session import read_form
 from lorag.service.page.stream import Send, stream_parts
-from lorag.service.page.words import STRATEGIES, VERDICTS
-from lorag.service.routing import MAX_QUESTION
+from lorag.service.page.words import CHOOSES, RETRAIN, STRATEGIES, VERDICTS
+from lorag.service.routing import MAX_QUESTION, Strategies
 from lorag.service.work import Watch
-from lorag.strategies import READER, Strategy
+from lorag.strategies import READER, Auto, Requested, Strategy
 from lorag.use_cases.serve.access import EVERYTHING
+from lorag.use_cases.serve.kept_router import read_router
 from lorag.use_cases.serve.query_log import Verdict
 from lorag.use_cases.serve.request import refuse_bad_text, strategy_named
 
@@ -37,7 +39,7 @@ def ask_router(page: PageContext) -> APIRouter:
     def start(
         request: Request,
         question: Annotated[str, Query(max_length=MAX_QUESTION)] = "",
-        strategy: Strategy = READER,
+        strategy: Strategies = READER,
         answer: Annotated[str, Query(max_length=100)] = "",
     ) -> Response:
         found = page.recent.find(answer)
@@ -104,10 +106,15 @@ def question_of(given: dict[str, str]) -> str:
 
 
 def _show(
-    request: Request, page: PageContext, question: str, strategy: Strategy, answer: AnswerView | None = None
+    request: Request, page: PageContext, question: str, strategy: Requested, answer: AnswerView | None = None
 ) -> Response:
     served = page.shelf.served()
     adapters = served.adapters if served else {}
+    choices: list[tuple[Requested, str, str | None]] = [
+        (each, STRATEGIES[each], None if each.profile.adapter is None or each.profile.adapter in adapters else RETRAIN)
+        for each in Strategy
+    ]
+    choices += [(each, CHOOSES, _why_not_auto(page, served)) for each in Auto]
     return show(
         request,
         "ask.html.jinja",
@@ -116,14 +123,20 @@ def _show(
         served=served,
         question=question,
         chosen=strategy,
-        strategies=[
-            (each, STRATEGIES[each], each.profile.adapter is None or each.profile.adapter in adapters)
-            for each in Strategy
-        ],
+        strategies=choices,
         examples=[] if question or answer else _examples(page),
         answer=answer,
         verdicts=page.verdicts,
     )
+
+
+def _why_not_auto(page: PageContext, served: Release | None) -> str | None:
+    """Return why no strategy is chosen for a question; None if one is. Nothing is opened for it."""
+    try:
+        params = load_params(page.workspace.params_file)
+        return read_router(served, page.workspace, params).reason if served else None
+    except LoragError as error:
+        return error.what
 
 
 def _stream_answer(page: PageContext, asked: Asked, watch: Watch, send: Send) -> None:

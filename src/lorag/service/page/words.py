@@ -35,6 +35,12 @@ _DESCRIPTIONS = {
 STRATEGIES = {each: _DESCRIPTIONS[each.profile.reads, each.profile.adapter is not None] for each in Strategy}
 """What each strategy does, in a few words."""
 
+CHOOSES = "the strategy that is likeliest to be right on the question"
+"""What is done where no strategy is named."""
+
+RETRAIN = "needs lorag retrain"
+"""Why a strategy cannot answer whose adapter is not served."""
+
 VERDICTS = {
     Verdict.RIGHT: "Right",
     Verdict.WRONG: "Wrong",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lorag.costs.records import Cost
 from lorag.params import Params
+from lorag.reports.auto_section import auto_section
 from lorag.reports.comparison_sections import (
     differences_section,
     method_section,
@@ -31,6 +32,7 @@ def write_report(outcome: CompareOutcome, params: Params, further: Sequence[Sect
         *([strata] if strata else []),
         *([retrieval] if retrieval else []),
         differences_section(outcome.comparison),
+        auto_section(outcome.auto),
         _speed(outcome),
         *further,
         samples_section(outcome.rows),

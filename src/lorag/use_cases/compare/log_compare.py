@@ -10,13 +10,14 @@ from lorag.errors import StoreFailed
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Figures
 from lorag.evaluation.feedback import judge_answer
+from lorag.evaluation.routing import Routing
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.mlflow.ledger import machine_tag
 from lorag.integrations.mlflow.registry import find_adapter, registered_name
 from lorag.integrations.mlflow.traces import TracedAnswer, log_traces
 from lorag.integrations.mlflow.tracking import PARENT_TAG, Run, TrackingLocation, start_run
 from lorag.params import Params
-from lorag.reports.comparison_plots import plot_quality, plot_retrievers, plot_seconds, plot_strata
+from lorag.reports.comparison_plots import plot_quality, plot_retrievers, plot_risk, plot_seconds, plot_strata
 from lorag.strategies import Strategy
 from lorag.use_cases.compare.log_plan import log_plan
 from lorag.use_cases.compare.measure_speed import Timing
@@ -180,6 +181,9 @@ def _log_parent(run: Run, outcome: CompareOutcome, workspace: Workspace, params:
     rows = list(outcome.comparison.table())
     run.log_table({name: [row[name] for row in rows] for name in rows[0]}, "comparison_table.json")
     run.log_figure(plot_quality(outcome.comparison), "plots/quality.png")
+    if isinstance(outcome.auto, Routing):
+        run.log_metrics(_auto_metrics(outcome.auto))
+        run.log_figure(plot_risk(outcome.auto), "plots/risk_coverage.png")
     for name, drawing in (
         ("strata", plot_strata(outcome.comparison)),
         ("retrievers", plot_retrievers(outcome.comparison)),
@@ -194,6 +198,14 @@ def _log_parent(run: Run, outcome: CompareOutcome, workspace: Workspace, params:
     run.log_file(outcome.report)
     for path in (workspace.root / "dvc.lock", workspace.root / "dvc.yaml"):
         run.log_file(path, "pipeline")
+
+
+def _auto_metrics(routing: Routing) -> dict[str, float]:
+    verdict, known = routing.verdict, routing.calibration
+    gain = {"gain": verdict.gain.value, "gain.low": verdict.gain.low, "gain.high": verdict.gain.high}
+    figures = {**gain, "seconds": verdict.seconds, "calibration_error": known.error, "risk_area": known.area}
+    serves = {"auto.serves": float(verdict.reason is None)}
+    return serves | _values("auto", routing.figures) | {f"auto.{name}": value for name, value in figures.items()}
 
 
 def _log_dataset(run: Run, outcome: CompareOutcome, params: Params) -> None:

@@ -12,6 +12,7 @@ from lorag.costs.records import Cost
 from lorag.errors import WorkspaceError
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Comparison
+from lorag.evaluation.routing import Routing, Unrouted
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.models.files import base_model_sha256
 from lorag.integrations.models.generators import asks_endpoint
@@ -81,6 +82,7 @@ class CompareOutcome:
     comparison: Comparison
     rows: Mapping[str, Sequence[AnswerRow]]
     timed: tuple[Timed, ...]
+    auto: Routing | Unrouted
     limit: int | None
     report: Path
     stages: tuple[str, ...] = ()
@@ -120,6 +122,7 @@ class CompareOutcome:
             "confidence": comparison["confidence"],
             "strategies": {name: self._strategy_to_json(name, comparison) for name in self.chosen.strategies},
             "differences": comparison["differences"],
+            "auto": self.auto.to_json(),
             "retrieval": comparison["retrieval"],
             "left_out": dict(self.chosen.left_out),
             "notes": dict(self.chosen.notes),

@@ -1,9 +1,9 @@
-"""The commands `lorag ask` and `lorag search` in a workspace."""
+"""The command `lorag ask` in a workspace."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ from lorag.errors import LoragError, ParamsError
 from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.machine.gpu_energy import count_held_gpus
 from lorag.integrations.models.generators import open_generator
-from lorag.params import Params, RetrieverKind, Rewriting
+from lorag.params import Params
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import Filter, Hit
-from lorag.strategies import AdapterKind, Strategy
+from lorag.strategies import AdapterKind, Auto, Requested, Strategy
+from lorag.use_cases.serve.auto import OpenModel, Routed, choose_strategy
 from lorag.use_cases.serve.candidates import FoundAdapter, find_adapter
 from lorag.use_cases.serve.cited_pages import CitedPage, SourceState, look_up_pages
-from lorag.use_cases.serve.serve import Served, answer_from, open_served, search_served
+from lorag.use_cases.serve.kept_router import KeptRouter, read_router
+from lorag.use_cases.serve.serve import Served, answer_from, open_adapter, open_served
 from lorag.workspace import Workspace
 
 
@@ -31,7 +33,8 @@ class AnswerResult:
 
     `adapter` is the id of the adapter that answered, None without one. `adapter_served` says whether it is the one
     that the release serves. `pages` are the answer's citations, in their order, with the age of their pages.
-    `release_served` is false for an answer from another release than the one in service.
+    `release_served` is false for an answer from another release than the one in service. `routed` says why this
+    strategy answered; None if it was asked for by name.
     """
 
     question: str
@@ -44,6 +47,7 @@ class AnswerResult:
     adapter_served: bool | None = None
     pages: tuple[CitedPage, ...] = ()
     release_served: bool = True
+    routed: Routed | None = None
 
     @property
     def changed_since(self) -> bool:
@@ -64,6 +68,7 @@ class AnswerResult:
         return {
             "question": self.question,
             "strategy": self.strategy,
+            "routed": self.routed.to_json() if self.routed else None,
             "answer": self.answer.text,
             "kind": self.answer.kind,
             "reason": self.answer.reason,
@@ -88,7 +93,7 @@ class AnswerResult:
 
 def answer_served(
     question: str,
-    strategy: Strategy,
+    strategy: Requested,
     workspace: Workspace,
     params: Params,
     environment: Mapping[str, str],
@@ -98,7 +103,7 @@ def answer_served(
     adapter: str | None = None,
     on_text: Callable[[str], None] | None = None,
 ) -> AnswerResult:
-    """Answer from the served release; raise WorkspaceError if there is none, or if it lacks the adapter.
+    """Answer from the served release; raise WorkspaceError if there is none, or if it lacks the adapter or router.
 
     `adapter` names another adapter that answers over the same index, as `find_adapter` reads it; raises ParamsError
     for a strategy without an adapter.
@@ -106,6 +111,8 @@ def answer_served(
     kind = strategy.profile.adapter
     if adapter is not None and kind is None:
         raise ParamsError(f"{strategy} uses no adapter", where="--adapter", do="choose the --strategy of the adapter")
+    if isinstance(strategy, Auto):
+        return _answer_auto(question, workspace, params, environment, where, as_of, on_text)
     found = find_adapter(adapter, kind, workspace, params) if adapter is not None and kind is not None else None
     of_release = None if found else kind
     with (
@@ -139,6 +146,68 @@ def answer_with(
     return result_of(question, strategy, answer, served, None, meter.stop(), workspace, params)
 
 
+def _answer_auto(
+    question: str,
+    workspace: Workspace,
+    params: Params,
+    environment: Mapping[str, str],
+    where: Filter,
+    as_of: str | None,
+    on_text: Callable[[str], None] | None,
+) -> AnswerResult:
+    with (
+        CostMeter(params.costs, gpus=count_held_gpus()) as meter,
+        _opening_ahead(workspace, params, environment, as_of, _likely_adapter(workspace, params, as_of)) as open_model,
+        open_served(workspace, params, environment, as_of=as_of) as served,
+    ):
+        kept = read_router(served.release, workspace, params)
+
+        def open_with(kind: AdapterKind | None) -> LanguageModel:
+            return open_model(open_adapter(served, kind, workspace, params))
+
+        routed, answer = _ask_routed(question, kept, served, open_with, params, meter, where, on_text)
+    result = result_of(question, routed.strategy, answer, served, None, meter.stop(), workspace, params)
+    return replace(result, routed=routed)
+
+
+def answer_routed(
+    question: str,
+    kept: KeptRouter,
+    served: Served,
+    open_model: OpenModel,
+    workspace: Workspace,
+    params: Params,
+    *,
+    where: Filter = Filter(),
+    on_text: Callable[[str], None] | None = None,
+    on_hits: Callable[[Sequence[Hit]], None] = lambda hits: None,
+) -> AnswerResult:
+    """Answer as `answer_with` does, by the strategy that the router, which is that of the release, chooses."""
+    with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
+        routed, answer = _ask_routed(question, kept, served, open_model, params, meter, where, on_text, on_hits)
+    result = result_of(question, routed.strategy, answer, served, None, meter.stop(), workspace, params)
+    return replace(result, routed=routed)
+
+
+def _ask_routed(
+    question: str,
+    kept: KeptRouter,
+    served: Served,
+    open_model: OpenModel,
+    params: Params,
+    meter: CostMeter,
+    where: Filter,
+    on_text: Callable[[str], None] | None,
+    on_hits: Callable[[Sequence[Hit]], None] = lambda hits: None,
+) -> tuple[Routed, Answer]:
+    looked = choose_strategy(question, kept, served, open_model, params, where)
+    strategy = looked.routed.strategy
+    model = open_model(strategy.profile.adapter)
+    return looked.routed, _ask(
+        question, strategy, looked.served, model, params, meter, where, on_text, on_hits, looked.hits
+    )
+
+
 def _ask(
     question: str,
     strategy: Strategy,
@@ -149,8 +218,11 @@ def _ask(
     where: Filter,
     on_text: Callable[[str], None] | None,
     on_hits: Callable[[Sequence[Hit]], None] = lambda hits: None,
+    found: Sequence[Hit] | None = None,
 ) -> Answer:
-    answer = answer_from(question, strategy, served, model, params, where=where, on_text=on_text, on_hits=on_hits)
+    answer = answer_from(
+        question, strategy, served, model, params, where=where, on_text=on_text, on_hits=on_hits, found=found
+    )
     meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
     return answer
 
@@ -187,6 +259,17 @@ def _is_served(served: Served, workspace: Workspace) -> bool:
     return ReleaseShelf(workspace.state).used_id() == served.release.id
 
 
+def _likely_adapter(workspace: Workspace, params: Params, as_of: str | None) -> AdapterKind | None:
+    """Return the adapter that is likely to answer for the router: that of the best single strategy."""
+    try:
+        shelf = ReleaseShelf(workspace.state)
+        release = shelf.as_of(as_of) if as_of is not None else shelf.served()
+        return read_router(release, workspace, params).single.profile.adapter if release else None
+    # Whatever is wrong is reported when the release is opened, and its router read.
+    except LoragError:
+        return None
+
+
 @contextmanager
 def _opening_ahead(
     workspace: Workspace,
@@ -215,101 +298,3 @@ def _opening_ahead(
                 opening.result() if folder == likely else open_generator(params.generation, environment, folder)
             )
         )
-
-
-@dataclass(frozen=True, slots=True)
-class SearchOutcome:
-    """The hits for a query, best first, with the release they came from.
-
-    `versions` maps the hits' documents to their versions; `best_similarity` is the best cosine that the dense search
-    saw; None if none ran. `fell_back_from` is as in `AnswerResult`.
-    """
-
-    query: str
-    retriever: RetrieverKind
-    hits: tuple[Hit, ...]
-    versions: Mapping[str, str]
-    best_similarity: float | None
-    release: str
-    fell_back_from: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object that `lorag search --json` prints."""
-        hits = [
-            {
-                "chunk_id": hit.chunk.id,
-                "document_id": hit.chunk.document_id,
-                "document_version": self.versions[hit.chunk.document_id],
-                "context": hit.chunk.context,
-                "text": hit.chunk.text,
-                "metadata": dict(hit.chunk.metadata),
-                "score": hit.score,
-            }
-            for hit in self.hits
-        ]
-        return {
-            "query": self.query,
-            "retriever": self.retriever.value,
-            "release": self.release,
-            "fell_back_from": self.fell_back_from,
-            "best_similarity": self.best_similarity,
-            "hits": hits,
-        }
-
-
-def search_workspace(
-    query: str,
-    workspace: Workspace,
-    params: Params,
-    environment: Mapping[str, str],
-    *,
-    top_k: int | None = None,
-    retriever: RetrieverKind | None = None,
-    where: Filter = Filter(),
-    as_of: str | None = None,
-    exact: bool = False,
-) -> SearchOutcome:
-    """Search the served release, or the one that `as_of` names.
-
-    `top_k` and `retriever` replace those of params; `exact` compares with every vector. Raises the same errors as
-    `open_served`.
-    """
-    with open_served(workspace, params, environment, as_of=as_of) as served:
-        rewrites = params.search.rewriting is not Rewriting.NONE
-        generator = open_generator(params.generation, environment) if rewrites else None
-        return search_with(query, served, generator, params, top_k=top_k, retriever=retriever, where=where, exact=exact)
-
-
-def search_with(
-    query: str,
-    served: Served,
-    generator: LanguageModel | None,
-    params: Params,
-    *,
-    top_k: int | None = None,
-    retriever: RetrieverKind | None = None,
-    where: Filter = Filter(),
-    exact: bool = False,
-) -> SearchOutcome:
-    """Search a release that is open, as `search_workspace` does; params say if `generator` rewrites the query."""
-    params = _searching(params, top_k, retriever)
-    found = search_served(query, served, params, generator=generator, where=where, exact=exact)
-    documents = served.release.documents
-    names = {hit.chunk.document_id for hit in found.hits}
-    versions = {name: documents[name].version for name in names}
-    return SearchOutcome(
-        query,
-        params.search.retriever,
-        found.hits,
-        versions,
-        found.best_similarity,
-        served.release.id,
-        served.fell_back_from,
-    )
-
-
-def _searching(params: Params, top_k: int | None, retriever: RetrieverKind | None) -> Params:
-    update: dict[str, Any] = {"candidates": max(top_k or 0, params.search.candidates)}
-    update |= {"top_k": top_k} if top_k is not None else {}
-    update |= {"retriever": retriever} if retriever is not None else {}
-    return params.model_copy(update={"search": params.search.model_copy(update=update)})

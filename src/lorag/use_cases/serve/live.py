@@ -1,9 +1,10 @@
 """The served release kept open between questions, so that a question waits for no import and no opening."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from lorag.answering.generator import LanguageModel
 from lorag.digests import digest_of
@@ -20,11 +21,15 @@ from lorag.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What one answer comes from: a release, its params, and the language model with the adapter that was asked for."""
+    """What one answer comes from: a release, its params, and the language model with the adapter that was asked for.
+
+    `open_model` gives the language model with another adapter of this release.
+    """
 
     served: Served
     params: Params
     model: LanguageModel
+    open_model: Callable[[AdapterKind | None], LanguageModel]
 
 
 @dataclass(slots=True)
@@ -68,7 +73,7 @@ class LiveRelease:
             model = self._model_of(opened, adapter)
             with self._lock:
                 self._asked.add(adapter)
-            yield Live(opened.served, opened.params, model)
+            yield Live(opened.served, opened.params, model, partial(self._model_of, opened))
         finally:
             self._give_back(opened)
 

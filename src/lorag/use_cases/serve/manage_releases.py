@@ -18,6 +18,7 @@ from lorag.releases.shelf import POINTER, ReleaseShelf
 from lorag.releases.withdrawn import read_withdrawn, withdraw_newer
 from lorag.retrieval.index.store import IndexStore
 from lorag.use_cases.refresh.refresh_index import REMOVE, require_intact
+from lorag.use_cases.serve.kept_router import check_routers
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ def check_releases(workspace: Workspace, params: Params, environment: Mapping[st
     shelf = ReleaseShelf(workspace.state)
     checks = [Check(f"record {error.where}", f"{error.what}; {REMOVE}") for error in shelf.damaged()]
     checks += [_check_pointer(shelf), *_check_withdrawn(workspace)]
+    checks += [Check("router", problem) for problem in check_routers(workspace)]
     releases = shelf.releases()
     if not releases:
         return checks

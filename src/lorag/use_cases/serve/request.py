@@ -4,17 +4,18 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from lorag.errors import ParamsError
-from lorag.strategies import Strategy
+from lorag.strategies import REQUESTS, Requested
 
 if TYPE_CHECKING:
     from lorag.retrieval.index.store import Filter
 
 
-def strategy_named(name: str) -> Strategy:
-    """Return the strategy of that name; raise ParamsError if there is none."""
-    if name not in list(Strategy):
-        raise ParamsError(f"no strategy {name!r}", where="strategy", do=f"choose one of {', '.join(Strategy)}")
-    return Strategy(name)
+def strategy_named(name: str) -> Requested:
+    """Return the strategy of that name, or the request to choose one; raise ParamsError if there is none."""
+    named = {each.value: each for each in REQUESTS}
+    if name not in named:
+        raise ParamsError(f"no strategy {name!r}", where="strategy", do=f"choose one of {', '.join(named)}")
+    return named[name]
 
 
 def refuse_bad_text(text: str, what: str) -> None:

@@ -248,16 +248,20 @@ def answer_from(
     where: Filter = Filter(),
     on_text: Callable[[str], None] | None = None,
     on_hits: Callable[[Sequence[Hit]], None] = lambda hits: None,
+    found: Sequence[Hit] | None = None,
 ) -> Answer:
     """Return an answer by `strategy`; one that reads uses chunks that are relevant enough, or says that none are.
 
-    `on_hits` is called with these chunks, best first, before the model is asked.
+    `on_hits` is called with these chunks, best first, before the model is asked. They are those in `found` if it is
+    given; otherwise they are searched for.
     """
     question = compose(question)
     hits: Sequence[Hit] = ()
     if strategy.profile.reads:
-        result = search_served(question, served, params, generator=generator, where=where)
-        hits = result.relevant(params.search.min_similarity)
+        if found is None:
+            result = search_served(question, served, params, generator=generator, where=where)
+            found = result.relevant(params.search.min_similarity)
+        hits = found
         on_hits(hits)
     return answer_question(
         question,
