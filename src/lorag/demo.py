@@ -22,7 +22,7 @@ from lorag.strategies import READER
 FOR_A_SLICE: dict[str, Any] = {
     "training_set": {"raft_without_gold_share": 0.25},
     "training": {
-        "tuned": {"batch_tokens": 256, "epochs": 4, "continued_epochs": 4},
+        "tuned": {"batch_tokens": 256, "epochs": 5, "continued_epochs": 4},
         "hybrid": {"batch_tokens": 384, "epochs": 1},
     },
     "comparison": {"latency_questions": 4},
