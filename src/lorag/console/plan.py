@@ -114,23 +114,23 @@ def show_check(result: Mapping[str, Any]) -> None:
 
 
 def _check_row(row: Mapping[str, Any]) -> list[str]:
-    numbers = ["?" if row[name] is None else f"{row[name]:.3g}" for name in ("predicted", "real", "ratio")]
+    numbers = ["?" if row[name] is None else _short(row[name]) for name in ("predicted", "real", "ratio")]
     return [f"{row['what']}{', ' if row['unit'] else ''}{row['unit']}", *numbers]
 
 
 def _turn(turn: Mapping[str, Any]) -> str:
     side = "With more than" if turn["is_above"] else "With fewer than"
     policy = f"`{turn['policy']}`" if turn["policy"] else "no measured policy keeps all limits"
-    return f"{side} {_load(turn['at'])} {turn['axis']} a day: {policy}"
+    return f"{side} {_short(turn['at'])} {turn['axis']} a day: {policy}"
 
 
-def _load(value: float) -> str:
+def _short(value: float) -> str:
     return f"{float(f'{value:.3g}'):,g}" if value < 1e6 else f"{value:.3g}"
 
 
 def _show_table(result: Mapping[str, Any]) -> None:
     demand = result["demand"]
-    title = f"{_load(demand['updates_per_day'])} updates and {_load(demand['queries_per_day'])} queries a day"
+    title = f"{_short(demand['updates_per_day'])} updates and {_short(demand['queries_per_day'])} queries a day"
     interval = f"{result['confidence']:.0%}"
     columns = ["policy", result["currency"], "all", interval, *_SHARES.values(), "fresh"]
     table(title, columns, [_row(one, result["taken"]) for one in result["policies"]])
