@@ -338,6 +338,7 @@ def test_the_paths_are_these_and_none_changes_what_is_served(service: Served) ->
         ("post", "/v1/answers"),
         ("post", "/v1/search"),
         ("get", "/v1/releases"),
+        ("get", "/v1/releases/{release}"),
         ("get", "/v1/changes"),
         ("get", "/v1/documents/{document_id}"),
         ("post", "/v1/feedback"),
