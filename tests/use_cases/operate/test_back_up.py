@@ -75,7 +75,7 @@ def test_a_damaged_backup_is_never_restored(archive: Path, tmp_path: Path) -> No
     assert not (tmp_path / "new").exists()
 
 
-def _edited(archive: Path, target: Path, entry: dict[str, object]) -> Path:
+def edited(archive: Path, target: Path, entry: dict[str, object]) -> Path:
     """A copy of a backup with one more file in its list, sealed again."""
     with zipfile.ZipFile(archive) as old, zipfile.ZipFile(target, "w") as new:
         for name in old.namelist():
@@ -93,7 +93,7 @@ def _edited(archive: Path, target: Path, entry: dict[str, object]) -> Path:
 
 @pytest.mark.parametrize("path", ["../evil", "/tmp/evil", "a/../../evil", "..\\evil", ""])
 def test_no_file_is_written_outside(archive: Path, tmp_path: Path, path: str) -> None:
-    bad = _edited(archive, tmp_path / "bad.zip", {"path": path})
+    bad = edited(archive, tmp_path / "bad.zip", {"path": path})
     with pytest.raises(IntegrityFailed, match="outside"):
         restore(bad, tmp_path / "deep" / "new", {})
     assert not list(tmp_path.rglob("*evil*")) and not (tmp_path / "deep/new").exists()
@@ -102,7 +102,7 @@ def test_no_file_is_written_outside(archive: Path, tmp_path: Path, path: str) ->
 def test_a_signed_backup_needs_its_key(kept: Place, archive: Path, tmp_path: Path) -> None:
     signed = tmp_path / "signed.zip"
     assert back_up(kept.workspace, signed, KEY).signed
-    bad = _edited(signed, tmp_path / "bad.zip", {"path": "more.txt"})
+    bad = edited(signed, tmp_path / "bad.zip", {"path": "more.txt"})
     for file, environment in [(signed, {}), (signed, {KEY_VARIABLE: "another"}), (archive, KEY), (bad, KEY)]:
         with pytest.raises(IntegrityFailed, match="signed"):
             restore(file, tmp_path / "new", environment)

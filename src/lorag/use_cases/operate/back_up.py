@@ -106,16 +106,19 @@ def back_up(workspace: Workspace, archive: Path, environment: Mapping[str, str])
     """Write a backup of the workspace to the new file `archive`; no refresh, retrain or rollback runs meanwhile.
 
     A file that is there several times, as in the workspace and in DVC's cache, is written once. Raises ParamsError for
-    an archive that exists or lies in the workspace, Busy while something writes, IntegrityFailed if a release is
-    damaged, StoreFailed if the archive cannot be written. Only a whole archive gets its name.
+    an archive that exists or lies in the workspace or among its documents, Busy while something writes,
+    IntegrityFailed if a release is damaged, StoreFailed if the archive cannot be written. Only a whole archive gets its
+    name.
     """
     archive = archive.absolute()
     root = workspace.root
     if archive.exists():
         raise ParamsError("this file exists", where=str(archive), do="name a new file")
-    if archive.resolve().is_relative_to(root.resolve()):
-        raise ParamsError("a backup cannot lie in what it backs up", where=str(archive), do="name a file elsewhere")
     params = load_params(workspace.params_file)
+    knowledge = params.knowledge
+    followed = [workspace.resolve(path) for path in (knowledge.source, knowledge.origin) if path is not None]
+    if any(archive.resolve().is_relative_to(folder) for folder in (root.resolve(), *followed)):
+        raise ParamsError("a backup cannot lie in what it backs up", where=str(archive), do="name a file elsewhere")
     key = environment.get(KEY_VARIABLE)
     with writer_lock(workspace.lock_file), tempfile.TemporaryDirectory(prefix="lorag_backup_") as scratch:
         _refuse_damage(check_releases(workspace, params, environment), str(root), "run `lorag doctor`")

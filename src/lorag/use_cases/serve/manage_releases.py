@@ -37,7 +37,7 @@ def roll_back(workspace: Workspace, params: Params, environment: Mapping[str, st
     shelf = ReleaseShelf(workspace.state)
     with writer_lock(workspace.lock_file):
         reach("rollback.before")
-        candidates = [shelf.as_of(to)] if to else _before_served(shelf)
+        candidates = [shelf.as_of(to)] if to is not None else _before_served(shelf)
         store = open_store(params.index, workspace.state, environment)
         try:
             target = _first_whole(candidates, store, workspace)
