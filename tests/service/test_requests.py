@@ -202,6 +202,7 @@ HEADERS: dict[str, tuple[dict[str, str], int]] = {
     "no host's name": ({"Host": ":80"}, 400),
     "a page of another host": ({"Origin": "https://evil.example"}, 403),
     "a page from nowhere": ({"Origin": "null"}, 403),
+    "half an address for a page": ({"Origin": "http://["}, 403),
     "a form": ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
     "plain text": ({"Content-Type": "text/plain"}, 415),
     "no type": ({"Content-Type": ""}, 415),

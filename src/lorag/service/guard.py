@@ -114,7 +114,7 @@ class Guard:
         if _name_of(headers.get("host", "")) not in self.hosts:
             raise refusal(400, "wrong-host", "this host is not served here", where="Host", do="see --allowed-host")
         origin = headers.get("origin")
-        if origin is not None and (urlsplit(origin).hostname or "") not in self.hosts:
+        if origin is not None and _name_of(origin.partition("://")[2]) not in self.hosts:
             raise refusal(403, "foreign-origin", "pages of other hosts may not ask", where="Origin")
 
     def _check_key(self, headers: Headers, query: bytes) -> Access:

@@ -81,7 +81,7 @@ def test_a_form_of_another_site_is_refused(client: TestClient, headers: dict[str
 
 
 @pytest.mark.parametrize(
-    "target", ["//evil.example", "http://evil.example", "/\\evil.example", "javascript:1", "/a\nb", ""]
+    "target", ["//evil.example", "//[", "http://evil.example", "/\\evil.example", "javascript:1", "/a\nb", ""]
 )
 def test_signing_in_leads_to_this_service_only(target: str) -> None:
     assert local_path(target) == "/"

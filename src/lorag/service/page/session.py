@@ -100,8 +100,7 @@ async def read_form(request: Request) -> dict[str, str]:
 
 def local_path(text: str) -> str:
     """Return a path of this service to go on to; the first page for anything else."""
-    parts = urlsplit(text)
-    is_local = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
+    is_local = text.startswith("/") and not text.startswith("//")
     return text if is_local and "\\" not in text and text.isprintable() else "/"
 
 
