@@ -154,7 +154,7 @@ def test_errors_are_told_in_words(client: TestClient) -> None:
     assert "The question is empty" in ask(client, " ").text
     assert "no strategy" in ask(client, strategy="best").text.lower()
     assert "lorag retrain --adapter tuned" in last_part(ask(client, strategy="tuned").text)
-    assert "the release has no router" in last_part(ask(client, strategy="auto").text)
+    assert "release has no router, so auto cannot" in last_part(ask(client, strategy="auto").text)
     assert re.search(r"no router[^>]*><input[^>]*value=\"auto\" disabled", client.get("/").text)
     forgotten = client.post("/feedback", data={"verdict": "right", "answer": "none"}, headers=PART)
     assert forgotten.status_code == 404 and "no longer kept" in forgotten.text
