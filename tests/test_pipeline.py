@@ -158,7 +158,8 @@ def settled(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     for name in ("base", "rag", "tuned"):
         (made.answers / name).mkdir(parents=True)
         (made.answers / name / "answers.jsonl").touch()
-    for name in ("comparison.json", "summary.json", "comparison.csv", "comparison_accuracy.csv"):
+    reports = ("comparison.json", "summary.json", "comparison.csv", "comparison_accuracy.csv")
+    for name in (*reports, "comparison_questions.jsonl", "retrieval_questions.jsonl"):
         (made.reports / name).touch()
     write_versions(made, load_params(made.params_file))
     with dvc_repo._quiet(made.root), Repo() as repo:
@@ -195,7 +196,8 @@ def _stale(workspace: Workspace) -> set[str]:
 def test_an_upgrade_makes_stale_what_it_changes(
     name: str, expected: set[str], settled: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(versions, name, (lambda: "other") if name.islower() else -1)
+    other: dict[str, object] = {"parser_versions": lambda: {"other": 1}}
+    monkeypatch.setattr(versions, name, other.get(name, (lambda: "other") if name.islower() else -1))
     assert _stale(settled) == expected
 
 
