@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lorag.errors import IntegrityFailed, LoragError, StoreFailed
+from lorag.errors import IntegrityFailed, LoragError
 from lorag.failpoints import reach
 from lorag.integrations import git_repo
 from lorag.integrations.blob_cache import BlobCache
@@ -228,29 +228,26 @@ def _objects(purge: Purge) -> Iterator[Found]:
 
 
 def _mlflow(purge: Purge) -> Iterator[Found]:
-    """Remove traces, adapters and files of runs."""
+    """Remove traces, adapters and files of runs; if MLflow is down, the erasure stays unfinished."""
     reach("forget.mlflow")
     location = locate_tracking(purge.workspace.state, purge.environment)
     artifacts, place = mlflow.local_artifacts(location), location.shown_uri
     own = purge.workspace.state / "mlflow" / "mlflow.db"
     if artifacts is not None and not own.is_file():
         return
-    try:
-        traces = mlflow.erase_traces(location, purge.remains, dry=purge.dry)
-        sha256s = frozenset(purge.adapters)
-        if artifacts is not None:
-            n_adapters, more = mlflow.erase_adapters(artifacts, purge.forgotten.taught, dry=purge.dry)
-            sha256s |= more
-            yield Found("adapters in MLflow", _shown(artifacts, purge), "adapters", n_adapters)
-        mlflow.erase_versions(location, sha256s, dry=purge.dry)
-        yield Found("traces in MLflow", place, "traces", traces)
-        if artifacts is not None:
-            files = mlflow.erase_files(location, purge.remains, dry=purge.dry)
-            yield Found("runs in MLflow", _shown(artifacts, purge), "files and values", files)
-        else:
-            yield Found("runs in MLflow", place, "files", 0, "the files of runs are on a server; delete the runs there")
-    except StoreFailed as error:
-        yield Found("MLflow", place, "runs", 0, str(error))
+    traces = mlflow.erase_traces(location, purge.remains, dry=purge.dry)
+    sha256s = frozenset(purge.adapters)
+    if artifacts is not None:
+        n_adapters, more = mlflow.erase_adapters(artifacts, purge.forgotten.taught, dry=purge.dry)
+        sha256s |= more
+        yield Found("adapters in MLflow", _shown(artifacts, purge), "adapters", n_adapters)
+    mlflow.erase_versions(location, sha256s, dry=purge.dry)
+    yield Found("traces in MLflow", place, "traces", traces)
+    if artifacts is not None:
+        files = mlflow.erase_files(location, purge.remains, dry=purge.dry)
+        yield Found("runs in MLflow", _shown(artifacts, purge), "files and values", files)
+    else:
+        yield Found("runs in MLflow", place, "files", 0, "the files of runs are on a server; delete the runs there")
 
 
 def _prefect(purge: Purge) -> Iterator[Found]:
@@ -338,8 +335,8 @@ _STORES: tuple[Callable[[Purge], Iterator[Found]], ...] = (
     _caches,
     _state,
     _merged,
-    _mlflow,
     _prefect,
     _objects,
+    _mlflow,
     _git,
 )
