@@ -1,8 +1,9 @@
 """Ends a writer at a named place, or at a random moment, in a forked process, and looks at once at what is served.
 
-Run as `python -m tests.faults.killer FOLDER SEED KILLS SCENARIOS POINTS`, with KILLS at random moments of each scenario
-and, if POINTS is empty, at all places. It imports everything once, opens nothing, and forks a process for each trial,
-because a fork after LanceDB has started its threads would hang. It prints a JSON object for each trial.
+Run as `python -m tests.faults.killer FOLDER SEED KILLS SCENARIOS POINTS HOW`, with KILLS at random moments of each
+scenario and, if POINTS is empty, at all places. HOW is `kill`, or another one of `lorag.failpoints.arm`: the writer
+then meets an error there. It imports everything once, opens nothing, and forks a process for each trial, because a fork
+after LanceDB has started its threads would hang. It prints a JSON object for each trial.
 """
 
 import importlib
@@ -231,7 +232,7 @@ def main() -> None:
     if not (folder / "w").is_dir():
         assert in_fork(lambda: make(folder))[0] == 0, "the workspace could not be made"
     chosen = random.Random(seed)
-    wanted = sys.argv[4].split(",")
+    wanted, how = sys.argv[4].split(","), sys.argv[6]
     points = set(sys.argv[5].split(",")) if sys.argv[5] else set(NAMES)
     for name in wanted:
         workspace = copied(folder)
@@ -244,7 +245,7 @@ def main() -> None:
         assert name != "forget" or n_holding(workspace) == 0 < n_holding(Workspace(folder / "w"))
         assert status == 0 and not before["problems"] and not after["problems"], (name, legal)
         moments = [(None, chosen.uniform(0, took_s)) for _ in range(kills)]
-        for point, after_s in [*((point, None) for point in points_of(name) if point in points), *moments]:
+        for point, after_s in [*((f"{point}:{how}", None) for point in points_of(name) if point in points), *moments]:
             out.write(json.dumps(trial(folder, name, legal, point, after_s)) + "\n")
             out.flush()
 
