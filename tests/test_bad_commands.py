@@ -1,11 +1,24 @@
 """Row 72 of the bad-input catalogue in a workspace that serves: one line, a fixed status, and the same release."""
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import strategies as st
 
 from lorag.cli import run
+from lorag.errors import ExitStatus
+from lorag.failpoints import FAILPOINT, TEST
+from lorag.interrupt import INTERRUPTED, SAID
+from lorag.use_cases.serve.manage_releases import check_releases
+from tests.fuzz import CASES, NASTY, fuzz
+from tests.test_cli import COMMANDS
 from tests.use_cases.conftest import Place, make_place
 
 
@@ -50,6 +63,12 @@ REFUSED = {
     "a restore of a device": (["restore", "/dev/zero", "new"], 2, "no such backup"),
     "a restore of a folder": (["restore", "full", "new"], 2, "no such backup"),
     "a restore over a folder in use": (["restore", "full/mine.txt", "full"], 2, "new or empty"),
+    "questions that are not there": (
+        ["evaluate", "retrieval", "--documents", "{docs}", "--questions", "no.jsonl"],
+        3,
+        "no.jsonl",
+    ),
+    "a review without drafts": (["questions", "review", "--accept", "*"], 3, "draft"),
 }
 
 
@@ -65,3 +84,54 @@ def test_a_command_that_cannot_be_done_changes_nothing(
     assert run(arguments) == status
     said = capsys.readouterr().err
     assert said.startswith("error[E0") and reason in said and len(said.splitlines()) == 1
+
+
+def test_an_interrupt_that_comes_twice_leaves_what_was_served(unchanged: Place) -> None:
+    environment = {**os.environ, TEST: "1", FAILPOINT: "rollback.verified:stop"}
+    command = [sys.executable, "-m", "lorag.cli", "--workspace", str(unchanged.workspace.root), "rollback"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        # It has stopped itself in the middle of its work.
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        for number in (signal.SIGINT, signal.SIGCONT, signal.SIGINT):
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED
+    assert set(said.splitlines()) == {SAID.strip()}
+    checks = check_releases(unchanged.workspace, unchanged.params, {})
+    assert [check.problem for check in checks if check.problem] == []
+
+
+STARTS = {"up", "down", "serve", "watch", "worker", "mcp", "deploy", "refresh", "retrain", "compare", "timeline"}
+STARTS |= {"seeds", "search-params", "questions draft", "questions review", "init", "models", "backup", "restore"}
+"""They would start or write something: only their options are tried, outside of any workspace."""
+OPTIONS = ("--json", "--help", "--where", "--as-of", "-k", "--top-k", "--strategy", "--limit", "--last", "--adapter")
+WORDS = ("berth 4", "1", "0", "-1", "1e9", "nan", "team=harbour", "=", "tuned", "rag", ".", "/", "nope/x", "--")
+
+
+@CASES
+def test_a_command_line_of_any_words_ends_with_a_status_and_one_line(
+    served: Place,
+    cases: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = st.lists(st.one_of(st.sampled_from([*OPTIONS, *WORDS]), st.sampled_from(NASTY)), max_size=5)
+
+    def check(given: tuple[list[str], list[str]]) -> None:
+        names, rest = given
+        inside = [] if " ".join(names) in STARTS else ["--workspace", str(served.workspace.root)]
+        before = served.shelf.served()
+        # A system gives neither NUL nor half a character.
+        status = run([*inside, *names, *(word for word in rest if word not in ("\0", "\ud800"))])
+        said = capsys.readouterr().err
+        assert status in set(ExitStatus) - {ExitStatus.DEFECT}, said
+        assert "Traceback" not in said and said.count("error[") <= 1, said
+        assert status == ExitStatus.OK or "error[" in said or names == ["doctor"], (status, said)
+        assert served.shelf.served() == before or (names, status) == (["rollback"], ExitStatus.OK)
+        for left in tmp_path.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+    fuzz(cases, st.tuples(st.sampled_from(COMMANDS), words), check)

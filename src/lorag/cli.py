@@ -65,7 +65,10 @@ def main() -> None:
     # Imports create many objects and almost no garbage: looking for it less often saves a tenth of a short command.
     gc.set_threshold(100_000, 50, 50)
     console.show_all_characters()
-    sys.exit(_flushed(run(sys.argv[1:], begun_s=process_began_s())))
+    status = run(sys.argv[1:], begun_s=process_began_s())
+    # A second interrupt, while what is left of the first one ends.
+    leave_at_once()
+    sys.exit(_flushed(status))
 
 
 def _flushed(status: int) -> int:
