@@ -81,10 +81,12 @@ def test_it_serves_if_it_gains_beyond_chance_and_costs_no_more() -> None:
     assert verdict.gain.value == pytest.approx(0.25) and verdict.gain.low > 0.15
     # Of four answers three cost a second, and one half a second and a look.
     assert (verdict.seconds, verdict.single_seconds) == (pytest.approx(0.9), 1.0)
+    # 90 % of them are right, of rag's 65 %.
+    assert (verdict.right_seconds, verdict.single_right_seconds) == pytest.approx((1.0, 1 / 0.65), abs=1e-5)
     assert verdict.reason is None
 
-    slow = [replace(each, seconds={RAG: 1.0, BASE: 1.5}) for each in CASES]
-    assert "an answer takes 1.15 s and not 1.00 s" in str(judge(slow, choices, RAG, BOOTSTRAP).reason)
+    slow = [replace(each, seconds={RAG: 1.0, BASE: 5.0}) for each in CASES]
+    assert "each right answer takes 2.25 s and not 1.54 s" in str(judge(slow, choices, RAG, BOOTSTRAP).reason)
     useless = [replace(each, right={**each.right, BASE: False}) for each in CASES]
     assert "not beyond chance" in str(judge(useless, choices, RAG, BOOTSTRAP).reason)
 

@@ -25,23 +25,31 @@ _BINS = 10
 class Verdict:
     """Whether a router serves: how much more it gets right than the best `single` strategy, on the test half.
 
-    `gain` is paired by question; `seconds` and `single_seconds` are means of an answer.
+    `gain` is paired by question; `seconds` and `single_seconds` are those of an answer in the mean, `right_seconds` and
+    `single_right_seconds` those of all answers for each right one.
     """
 
     single: Strategy
     gain: Estimate
     seconds: float
     single_seconds: float
+    right_seconds: float
+    single_right_seconds: float
 
     @property
     def reason(self) -> str | None:
-        """Why the router does not serve; None if it does. It must gain beyond chance, and cost no more seconds."""
+        """Why the router does not serve; None if it does. It must gain beyond chance, at no more cost.
+
+        The cost is that of a right answer, because a question that the single strategy declines without asking a model
+        costs it nothing: to answer such a question always takes longer than to decline it.
+        """
         gain = f"it is right for {100 * self.gain.value:+.1f} points more of the questions than {self.single}"
         if self.gain.low <= 0:
             between = f"{100 * self.gain.low:+.1f} to {100 * self.gain.high:+.1f}, {self.gain.n} questions"
             return f"{gain} ({between}), which is not beyond chance"
-        if round(self.seconds, 3) > round(self.single_seconds, 3):
-            return f"{gain}, but an answer takes {self.seconds:.2f} s and not {self.single_seconds:.2f} s"
+        if round(self.right_seconds, 3) > round(self.single_right_seconds, 3):
+            costs = f"{self.right_seconds:.2f} s and not {self.single_right_seconds:.2f} s"
+            return f"{gain}, but each right answer takes {costs}"
         return None
 
     def to_json(self) -> dict[str, Any]:
@@ -159,12 +167,16 @@ def judge(cases: Sequence[Case], choices: Sequence[Choice], single: Strategy, bo
     auto = [_part(case, choice.strategy) for case, choice in zip(cases, choices, strict=True)]
     gain = bootstrap.difference(auto, [_part(case, single) for case in cases])
     assert gain is not None  # every part has something to divide by
-    seconds = [case.seconds_of(choice.strategy) for case, choice in zip(cases, choices, strict=True)]
+    seconds = sum(case.seconds_of(choice.strategy) for case, choice in zip(cases, choices, strict=True))
+    single_seconds = sum(case.seconds[single] for case in cases)
+    n_right = sum(case.right[choice.strategy] for case, choice in zip(cases, choices, strict=True))
     return Verdict(
         single,
         gain,
-        round(float(np.mean(seconds)), DIGITS),
-        round(float(np.mean([case.seconds[single] for case in cases])), DIGITS),
+        round(seconds / len(cases), DIGITS),
+        round(single_seconds / len(cases), DIGITS),
+        round(seconds / max(1, n_right), DIGITS),
+        round(single_seconds / max(1, sum(case.right[single] for case in cases)), DIGITS),
     )
 
 

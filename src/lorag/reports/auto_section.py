@@ -35,18 +35,23 @@ def auto_section(routing: Routing | Unrouted) -> Section:
 
 
 def verdict_lines(routing: Routing) -> list[str]:
-    """Return whether `auto` serves, and how far its chances can be trusted."""
+    """Return whether `auto` serves, what it costs, and how far its chances can be trusted."""
     verdict, known = routing.verdict, routing.calibration
     serves = (
         f"{Auto.AUTO} serves: on the {verdict.gain.n} questions that its router never saw, it is right for "
         f"{100 * verdict.gain.value:+.1f} points ({100 * verdict.gain.low:+.1f} to {100 * verdict.gain.high:+.1f}) "
-        f"more than {verdict.single}, in {verdict.seconds:.2f} s an answer instead of {verdict.single_seconds:.2f} s."
+        f"more than {verdict.single}."
     )
     refused = f"{Auto.AUTO} does not serve, {verdict.single} answers instead: {verdict.reason}."
     trust = (
         f"Expected calibration error {known.error:.3f}; area under the curve of risk over coverage {known.area:.3f}."
     )
-    return [serves if verdict.reason is None else refused, trust]
+    seconds = (
+        f"An answer takes {verdict.seconds:.2f} s in the mean, of {verdict.single} {verdict.single_seconds:.2f} s; for "
+        f"each right answer {verdict.right_seconds:.2f} s and {verdict.single_right_seconds:.2f} s. The seconds are "
+        "estimated from tokens and the timed answers."
+    )
+    return [serves if verdict.reason is None else refused, seconds, trust]
 
 
 def _measures(routing: Routing) -> Iterator[list[str]]:

@@ -1,5 +1,7 @@
 """The choices of `auto` in a comparison, on a tiny workspace, and the seconds that they are charged."""
 
+from dataclasses import replace
+
 import pytest
 
 from lorag.answering.strategies import Answer
@@ -58,53 +60,38 @@ def rows(strategy: Strategy, n: int) -> list[AnswerRow]:
     ]
 
 
-@pytest.fixture
-def chosen(served: Place) -> Chosen:
-    release = served.shelf.served()
-    assert release is not None
-    return Chosen(release, (BASE, RAG), {}, {}, {})
-
-
 def timed(names: tuple[Strategy, ...]) -> list[Timed]:
     return [Timed(name, Speed(tuple(TIMED.get(name, TIMED[BASE])), Cost(Use(), 0.0, "EUR"))) for name in names]
 
 
-def test_the_router_of_the_release_is_fitted_judged_and_kept(served: Place, chosen: Chosen) -> None:
-    answers = {name.value: rows(name, 20) for name in (BASE, RAG)}
-    found = route_questions(chosen, answers, timed((BASE, RAG)), served.workspace, served.params, None)
+def test_the_router_of_the_release_is_fitted_judged_and_kept(served: Place) -> None:
+    release = served.publish_adapter(1, AdapterKind.TUNED)
+    # The adapter that was compared is not the one that is served, so it takes no part.
+    chosen = Chosen(release, (BASE, RAG, TUNED), {TUNED: "another"}, {}, {})
+    answers = {name.value: rows(name, 20) for name in (BASE, RAG, TUNED)}
+
+    def missing(n: int, limit: int | None, *names: Strategy) -> str:
+        few = {name: given[: 3 * n] for name, given in answers.items()}
+        found = route_questions(chosen, few, timed(names), served.workspace, served.params, limit)
+        assert isinstance(found, Unrouted)
+        return found.reason
+
+    assert "a sample" in missing(20, 5, BASE, RAG)
+    assert "fewer than two strategies" in missing(20, None, RAG, TUNED)
+    assert "9 questions are too few" in missing(3, None, BASE, RAG)
+    assert not served.workspace.routers.exists()
+
+    found = route_questions(chosen, answers, timed((BASE, RAG, TUNED)), served.workspace, served.params, None)
     assert isinstance(found, Routing)
     assert found.chosen == {BASE: 20, RAG: 40}
     assert found.mix["auto"].value == 1.0 and found.mix["rag"].value == pytest.approx(2 / 3, abs=1e-5)
     # Answers from memory are quicker here, but they too wait for the search and the ranking.
     assert found.verdict.single is RAG and found.verdict.seconds == pytest.approx(0.7)
     assert found.verdict.reason is None
-    kept = read_router(chosen.release, served.workspace, served.params)
+    kept = read_router(release, served.workspace, served.params)
     assert (kept.router, kept.single, kept.reason) == (found.router, RAG, None)
     assert kept.figures["gain"]["n"] == 30
 
-
-@pytest.mark.parametrize(
-    ("limit", "names", "n", "reason"),
-    [
-        (5, (BASE, RAG), 20, "a sample"),
-        (None, (RAG,), 20, "fewer than two strategies"),
-        (None, (BASE, RAG), 3, "9 questions are too few"),
-    ],
-)
-def test_why_nothing_is_said_of_auto(
-    served: Place, chosen: Chosen, limit: int | None, names: tuple[Strategy, ...], n: int, reason: str
-) -> None:
-    answers = {name.value: rows(name, n) for name in (BASE, RAG)}
-    found = route_questions(chosen, answers, timed(names), served.workspace, served.params, limit)
-    assert isinstance(found, Unrouted) and reason in found.reason
-    assert not served.workspace.routers.exists()
-
-
-def test_an_adapter_that_is_not_the_served_one_takes_no_part(served: Place) -> None:
-    release = served.publish_adapter(1, AdapterKind.TUNED)
-    sha256 = release.adapters[AdapterKind.TUNED].sha256
-    for compared, n_strategies in ((sha256, 3), ("another", 2)):
-        chosen = Chosen(release, (BASE, RAG, TUNED), {TUNED: compared}, {}, {})
-        answers = {name.value: rows(name, 20) for name in (BASE, RAG, TUNED)}
-        found = route_questions(chosen, answers, timed((BASE, RAG, TUNED)), served.workspace, served.params, None)
-        assert isinstance(found, Routing) and len(found.chosen) == n_strategies
+    same = replace(chosen, adapters={TUNED: release.adapters[AdapterKind.TUNED].sha256})
+    found = route_questions(same, answers, timed((BASE, RAG, TUNED)), served.workspace, served.params, None)
+    assert isinstance(found, Routing) and len(found.chosen) == 3

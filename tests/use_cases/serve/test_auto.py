@@ -1,6 +1,7 @@
 """A strategy chosen for each question, with a router whose weights a test wrote and models that are tiny but real."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,18 @@ from lorag.use_cases.serve.auto import Remembering
 from lorag.use_cases.serve.kept_router import FORMAT, KeptRouter, check_routers, keep_router, read_router
 from lorag.use_cases.serve.manage_releases import check_releases
 from lorag.use_cases.serve.request import strategy_named
-from tests.use_cases.conftest import Place
+from tests.use_cases.conftest import Place, make_place
 
 BERTH, CAPITAL = "How deep is berth 4 of the Quellwick basin?", "zzz qqq xxyx"
 BASE, RAG, TUNED = Strategy.BASE, Strategy.RAG, Strategy.TUNED
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """One workspace for all tests here, each of which keeps its own router."""
+    made = make_place(tmp_path_factory.mktemp("auto"))
+    made.refresh()
+    return made
 
 
 def weights(**given: float) -> tuple[float, ...]:
@@ -44,6 +53,7 @@ def ask(place: Place, question: str, as_of: str | None = None) -> AnswerResult:
 
 
 def test_each_question_is_answered_by_the_strategy_that_is_likeliest_to_be_right(served: Place) -> None:
+    shutil.rmtree(served.workspace.routers, ignore_errors=True)
     with pytest.raises(WorkspaceError, match="the release has no router.*lorag compare"):
         ask(served, BERTH)
     keep(served, READS_WHAT_IS_FOUND)
@@ -86,7 +96,7 @@ def test_a_router_stays_with_a_refresh_and_goes_with_another_adapter_or_setting(
     trained = served.publish_adapter(1, AdapterKind.TUNED)
     with pytest.raises(WorkspaceError, match="no router"):
         read_router(trained, served.workspace, served.params)
-    assert ask(served, BERTH, as_of="2").strategy is RAG, "the release before has it still"
+    assert ask(served, BERTH, as_of=refreshed.id).strategy is RAG, "the release before has it still"
     keep(served, READS_WHAT_IS_FOUND)
     assert first.exists(), "a release that is retained fits it"
 
@@ -96,6 +106,7 @@ def test_a_router_stays_with_a_refresh_and_goes_with_another_adapter_or_setting(
         ask(served, BERTH)
     keep(served, READS_WHAT_IS_FOUND)
     assert not first.exists(), "no release fits it with these settings"
+    served.workspace.params_file.write_text(text)
 
 
 def test_a_damaged_router_says_so(served: Place) -> None:
