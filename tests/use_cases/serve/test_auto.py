@@ -93,7 +93,7 @@ def test_a_router_stays_with_a_refresh_and_goes_with_another_adapter_or_setting(
     (served.source / "kitchen.md").write_text("# Kitchen\n\nThe galley opens at 07:30 now, and not earlier.\n")
     refreshed = served.refresh()
     assert read_router(refreshed, served.workspace, served.params).release != refreshed.id
-    trained = served.publish_adapter(1, AdapterKind.TUNED)
+    trained = served.publish_adapter(2, AdapterKind.TUNED)
     with pytest.raises(WorkspaceError, match="no router"):
         read_router(trained, served.workspace, served.params)
     assert ask(served, BERTH, as_of=refreshed.id).strategy is RAG, "the release before has it still"
