@@ -68,6 +68,11 @@ REFUSED = {
         3,
         "no.jsonl",
     ),
+    "an adapter once that is not trained": (
+        ["timeline", "v1", "v2", "--adapter", "tuned", "--once", "hybrid"],
+        2,
+        "--once",
+    ),
     "a review without drafts": (["questions", "review", "--accept", "*"], 3, "draft"),
 }
 

@@ -230,6 +230,12 @@ def test_a_relative_model_folder_is_one_of_the_workspace(tmp_path: Path, monkeyp
     assert Workspace(tmp_path / "w").name_of(params.generation.model) == "models/tiny"
 
 
+def test_a_key_of_any_length_is_refused_in_a_short_line() -> None:
+    with pytest.raises(ParamsError, match="unknown key `x{80}`") as caught:
+        parse_params(TEXT.replace("plan_share:", f"{'x' * 1_000}: 1\n  plan_share:"), where="params.yaml")
+    assert len(caught.value.line()) < 1_000
+
+
 VALUES = (
     *("true", "no", "null", "~", "[]", "{}", "[1, 2]", "{a: b}", ".nan", "-.inf", "1e400", "0x10", "0o7", "1_0", "-0"),
     *("!!int ''", "!!bool maybe", "!!float x", "!!timestamp x", "!!binary '*'", "!!set {a}", "!!omap [a]", "&a [*a]"),

@@ -4,6 +4,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -46,6 +47,8 @@ def place_model(reference: str, root: Path) -> str:
     return reference if reference.startswith(("package:", "hub:", "~")) else str(root / reference)
 
 
+# The service looks at its params before each question and once a second, and parsing them takes a tenth of a second.
+@lru_cache(maxsize=4)
 def parse_params(text: str, *, where: str) -> Params:
     """Parse and check the YAML 1.2 text of params; `where` names its origin in messages."""
     tree = parse_yaml(text, where)
@@ -150,24 +153,29 @@ def value_at(tree: Any, path: Sequence[str]) -> Any:
 def _explain(error: ValidationError, where: str) -> ParamsError:
     # A misspelt key gives two errors, unknown and missing: the first one says what to do.
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    place = ".".join(str(part) for part in first["loc"])
+    parts = [_shown(part) for part in first["loc"]]
+    place = ".".join(parts)
     given = first.get("input")
     what, do = f"{first['msg'].removeprefix('Value error, ')}", "fix the value"
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(first["loc"][:-1]), n=1, cutoff=0.5)
-        what = f"unknown key `{first['loc'][-1]}`"
+        what = f"unknown key `{parts[-1]}`"
         do = f"did you mean `{close[0]}`?" if close else "remove it, or run `lorag upgrade`"
     elif first["type"] == "missing":
-        what, do = f"missing key `{first['loc'][-1]}`", "add it as `lorag init` writes it, or run `lorag upgrade`"
+        what, do = f"missing key `{parts[-1]}`", "add it as `lorag init` writes it, or run `lorag upgrade`"
     elif isinstance(given, bool):
         what, do = (
             f"got the boolean {given}: {what}",
             "write a number, or put the word in quotes if it was meant as text",
         )
     elif not isinstance(given, dict | list) and (not isinstance(given, float) or math.isfinite(given)):
-        what = f"{what}, got {str(given)[:80]!r}"
+        what = f"{what}, got {_shown(given)!r}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return ParamsError(what + more, where=f"{where}: {place}" if place else where, do=do)
+
+
+def _shown(value: Any) -> str:
+    return str(value)[:80]
 
 
 def _known_keys(path: tuple[int | str, ...]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lorag.errors import StoreFailed
 from lorag.integrations import empty_database
 from lorag.integrations.mlflow import tracking
 
@@ -56,3 +57,9 @@ def test_an_empty_database_is_made_once_for_a_version(tmp_path: Path, monkeypatc
     found = {empty_database.keep_empty_database("pytest", "x.db", script, variables) for _ in range(2)}
     assert len(made) == 1
     assert found == {tmp_path / "pytest" / pytest.__version__ / "x.db"}
+
+
+def test_a_migration_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LORAG_HOME", str(tmp_path))
+    with pytest.raises(StoreFailed, match="no empty database for pytest"):
+        empty_database.keep_empty_database("pytest", "x.db", "raise SystemExit(1)", lambda folder: {})

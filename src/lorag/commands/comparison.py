@@ -121,13 +121,15 @@ def timeline(
     if no_retrain and (adapter or once):
         raise ParamsError(f"--no-retrain and {'--adapter' if adapter else '--once'}", do="give one of them")
     workspace, params = open_workspace(context)
+    adapters = () if no_retrain else tuple(adapter or params.tuning.adapters)
+    if absent := [kind for kind in once or () if kind not in adapters]:
+        raise ParamsError(f"{absent[0]} is not trained in this walk", where="--once", do="name it with --adapter, too")
     from lorag.use_cases.timeline.split_snapshots import snapshot_files, split_snapshots
     from lorag.use_cases.timeline.timeline_walk import read_version
 
     given = [read_version(path) for path in versions or ()]
     if snapshots is not None:
         given = split_snapshots(*snapshot_files(snapshots), into.with_name(f"{into.name}_versions"))
-    adapters = () if no_retrain else tuple(adapter or params.tuning.adapters)
     with console.standard_output_kept_clean():
         console.start_prefect(workspace.state, debug=context.obj.debug)
         from flows.walk_timeline import walk_timeline

@@ -13,6 +13,7 @@ from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
+from lorag.errors import StoreFailed
 from lorag.integrations.models.cache import home_folder, keep_folder
 
 
@@ -20,12 +21,19 @@ def keep_empty_database(package: str, name: str, script: str, variables: Callabl
     """Return the empty database `name` for the installed version of a package; the first call makes it in seconds.
 
     `script` migrates it in a process of its own, with the `variables` that it gives for a folder. Raises StoreFailed if
-    it cannot be kept.
+    it cannot be made or kept.
     """
 
     def build(folder: Path) -> None:
         environment = {**os.environ, **variables(folder)}
-        subprocess.run([sys.executable, "-P", "-c", script], env=environment, check=True)
+        try:
+            subprocess.run([sys.executable, "-P", "-c", script], env=environment, check=True)
+        except subprocess.CalledProcessError as error:
+            raise StoreFailed(
+                f"no empty database for {package} could be made",
+                where=str(folder),
+                do="look at the messages above; the folder must be writable, with free space",
+            ) from error
         with closing(sqlite3.connect(folder / name)) as connection:
             # What is in the log goes into the file, which is then copied alone.
             connection.execute("PRAGMA journal_mode = DELETE")

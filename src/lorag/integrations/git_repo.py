@@ -118,8 +118,9 @@ def commit(root: Path, paths: Sequence[str], message: str) -> bool:
     No hook runs and nothing is signed.
     """
     _git(root, *_UNATTENDED, "add", "--", *paths)
-    # A folder without any file is no path to git, which would then refuse to commit the others.
-    changed = [path for path in paths if _git(root, "status", "--porcelain", "--", path).strip()]
+    # The files by name: a folder without any file is no path to git, which would then refuse to commit the others.
+    listed = _git(root, "diff", "--cached", "--name-only", "--no-renames", "--relative", "-z", "--", *paths)
+    changed = [name for name in listed.split("\0") if name]
     if not changed:
         return False
     _git(root, *_UNATTENDED, *_identity(root), "commit", "--quiet", "--no-verify", "-m", message, "--", *changed)

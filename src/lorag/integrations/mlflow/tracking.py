@@ -15,6 +15,7 @@ from lorag.errors import StoreFailed
 from lorag.integrations.empty_database import keep_empty_database, provide_database
 from lorag.integrations.mlflow.notes import described
 from lorag.integrations.sqlite_url import sqlite_url
+from lorag.params_file import flat_params
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -223,15 +224,10 @@ def run_path(location: TrackingLocation, run_id: str) -> str:
         return f"#/experiments/{connect(location).get_run(run_id).info.experiment_id}/runs/{run_id}"
 
 
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flatten(tree: Mapping[str, Any]) -> dict[str, str]:
     """Return `{"a": {"b": None}}` as `{"a.b": "null"}`; text stays as it is, lists become JSON."""
-    flat: dict[str, str] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return flat
+    values = flat_params(tree)
+    return {name: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for name, v in values}
 
 
 def connect(location: TrackingLocation) -> "MlflowClient":

@@ -38,7 +38,7 @@ def keep_folder(folder: Path, build: Callable[[Path], None]) -> Path:
                     _build_aside(folder, build)
     except OSError as error:
         raise StoreFailed(
-            f"cannot keep the converted model: {error}",
+            f"cannot keep what is made once for this machine: {error}",
             where=str(folder),
             do="free disk space, or set LORAG_HOME to a folder that can be written",
         ) from error

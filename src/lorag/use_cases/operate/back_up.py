@@ -11,7 +11,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -150,6 +150,7 @@ def restore(archive: Path, folder: Path, environment: Mapping[str, str], *, forg
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ParamsError("a backup is restored into a new or empty folder", where=str(folder), do="name another one")
     aside = folder.with_name(f".{folder.name}.restoring")
+    made = [above for above in aside.parents if not above.exists()]
     shutil.rmtree(aside, ignore_errors=True)
     try:
         with _open_archive(archive) as file:
@@ -177,6 +178,10 @@ def restore(archive: Path, folder: Path, environment: Mapping[str, str], *, forg
         raise StoreFailed(f"cannot write the workspace: {error}", where=str(folder)) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        with suppress(OSError):
+            # Nearest first; the first one that holds a workspace stays, and so do those above it.
+            for above in made:
+                above.rmdir()
     return Restored(folder, served, len(manifest["files"]), manifest["made_utc"], tuple(checks), tuple(notes))
 
 
