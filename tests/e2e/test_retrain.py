@@ -165,6 +165,7 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
         "id": tuned["adapter"],
         "behind": True,
         "retrain": "now",
+        "due": "1 document that it learned is gone and 30% of what it learned has changed",
         "facts": ["lamp4", "lamp6"],
         "documents_gone": ["pier10.md"],
         "coverage": tuned["coverage"],

@@ -38,7 +38,8 @@ def committed_params(workspace: Workspace, release: str) -> str:
 def test_a_workspace_of_an_earlier_version_lives_on(tmp_path: Path, cli: Cli) -> None:
     workspace = unpack_workspace(tmp_path)
     refused = cli("--workspace", workspace.root, "status")
-    assert refused.status == 2 and "`hybrid` is called `fused` now" in refused.err and "`lorag upgrade`" in refused.err
+    assert refused.status == 2
+    assert "`retrain_from_share` is advice.plan_share" in refused.err and "`lorag upgrade`" in refused.err
 
     changes = call(cli, workspace, "upgrade")["changes"]
     assert [change["file"] for change in changes] == [

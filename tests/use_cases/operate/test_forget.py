@@ -29,10 +29,9 @@ from lorag.use_cases.operate.backups import KEEP_DAYS, drop_expired
 from lorag.use_cases.operate.forget import Receipt, forget_document, plan_forget
 from lorag.use_cases.refresh import steps
 from lorag.use_cases.refresh.leave_out import let_in_again
-from lorag.use_cases.serve.answer import search_workspace
 from lorag.use_cases.serve.live import LiveRelease
 from lorag.use_cases.serve.query_log import Passage, Query, QueryLog, Verdict, append_line, read_queries, utc_now
-from lorag.use_cases.serve.search import search_with
+from lorag.use_cases.serve.search import search_with, search_workspace
 from lorag.workspace import Workspace
 from tests.use_cases.conftest import PAGES, Place
 from tests.use_cases.operate.canary import encodings, find

@@ -1,6 +1,5 @@
 """The adapters that a run by itself trains, on a served workspace."""
 
-import json
 from datetime import UTC, datetime, timedelta
 
 from lorag.releases.durable import write_json_durably
@@ -63,7 +62,7 @@ def test_an_adapter_is_trained_first_where_there_are_questions_and_then_by_the_p
     assert to_train(served) == [], "there is nothing to train it with"
     questions = served.workspace.resolve(served.params.knowledge.questions)
     questions.parent.mkdir(parents=True, exist_ok=True)
-    questions.write_text(json.dumps(QUESTION))
+    questions.write_text(QUESTION)
     assert to_train(served) == [TUNED, HYBRID]
     follow(served, "hybrid")
     assert to_train(served) == [HYBRID]
