@@ -23,7 +23,7 @@ NAMES = (
     *("apply.before", "apply.deleted", "apply.inserted", "apply.after"),
     *("gate.before", "gate.read", "gate.after"),
     *("publish.before", "sums.written", "sums.synced", "sums.renamed", "publish.durable"),
-    *("record.written", "record.synced", "record.renamed"),
+    *("record.written", "record.synced", "record.renamed", "audit.appended"),
     *("pointer.written", "pointer.synced", "pointer.renamed"),
     *("publish.pointed", "publish.retained", "publish.deleted", "publish.dropped", "publish.after"),
     *("settled.written", "settled.synced", "settled.renamed"),

@@ -21,12 +21,14 @@ Name = Annotated[str, typer.Argument(help="A name for the key: letters, digits, 
 @keys_app.command("add", epilog="Example: lorag keys add reception --where team=harbour")
 def add(context: typer.Context, name: Name, where: Where = None, as_json: Json = False) -> None:
     """Make a key and print it, once; only its hash is kept. With --where it reads those documents only."""
+    from lorag.releases.audit import Action, note_action
     from lorag.service.keys import add_key
     from lorag.use_cases.serve.access import Access, count_readable
 
     workspace, params = open_workspace(context)
     allowed = dict(pairs_of(where))
     key = add_key(workspace.resolve(params.service.keys_file), name, allowed)
+    note_action(workspace.state, Action.ADD_KEY, name=name)
     # A condition with a typing error would look like documents that answer nothing.
     with console.standard_output_kept_clean():
         n_documents = count_readable(Access(name, tuple(allowed.items())), workspace, params, os.environ)
@@ -47,10 +49,12 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 @keys_app.command("remove", epilog="Example: lorag keys remove reception")
 def remove(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """Remove a key; a running service refuses it from then on."""
+    from lorag.releases.audit import Action, note_action
     from lorag.service.keys import remove_key
 
     workspace, params = open_workspace(context)
     result = {"removed": remove_key(workspace.resolve(params.service.keys_file), name).to_json()}
+    note_action(workspace.state, Action.REMOVE_KEY, name=name)
     console.show(result, lambda: console.say(f"The key {name} is removed."), as_json=as_json)
 
 

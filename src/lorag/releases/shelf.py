@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lorag.errors import Busy, IntegrityFailed, NotThere, WorkspaceError
+from lorag.releases.audit import Action, note_action
 from lorag.releases.durable import sync_path, write_json_durably
 from lorag.releases.record import Release
 
@@ -121,6 +122,8 @@ class ReleaseShelf:
             raise Busy(
                 f"{served} was published meanwhile, not {expected_served}", do="run the command again on the new state"
             )
+        # Noted first: after a kill here the log names one release too many, and never one too few.
+        note_action(self.folder, Action.SERVE, release=release.id, instead_of=served)
         write_json_durably(self._pointer, {"release": release.id, "generation": release.generation})
 
     @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lorag.errors import Busy, IntegrityFailed, LoragError, ParamsError
+from lorag.releases.audit import read_audit
 from lorag.releases.durable import writer_lock
 from lorag.releases.shelf import ReleaseShelf
 from lorag.use_cases.operate.back_up import KEY_VARIABLE, back_up, restore
@@ -41,11 +42,12 @@ def test_a_restored_workspace_serves_the_same(kept: Place, archive: Path, tmp_pa
     restored = restore(archive, tmp_path / "new" / "place", {})
     before, after = ReleaseShelf(kept.workspace.state), ReleaseShelf(restored.workspace / ".lorag")
     assert after.served() == before.served() and after.releases() == before.releases()
-    assert {check.name.split()[0] for check in restored.checks} == {"served", "release", "adapter"}
+    assert {check.name.split()[0] for check in restored.checks} == {"served", "release", "adapter", "audit"}
     there = Workspace(restored.workspace)
     for question in ("How deep is berth 4?", "crane"):
         found = [search_workspace(question, place, kept.params, {}).to_json() for place in (kept.workspace, there)]
         assert found[0] == found[1] and found[0]["hits"]
+    assert [line["action"] for line in read_audit(there.state)] == ["serve", "serve", "back_up", "restore"]
     assert (there.root / ".git/HEAD").is_file() and (there.root / ".dvc/config").is_file()
     assert not there.cache_file.exists()
 

@@ -15,6 +15,7 @@ import pytest
 
 from lorag.errors import IntegrityFailed, NotThere
 from lorag.integrations.stores import open_store
+from lorag.releases.audit import AUDIT, HEAD, Action, note_action, read_audit
 from lorag.releases.record import Release
 from lorag.releases.shelf import POINTER
 from lorag.use_cases.operate.clean_up import clean_up
@@ -275,3 +276,22 @@ def test_a_flipped_bit_in_any_file_of_what_is_served_is_found_and_the_file_is_na
         path.write_bytes(content)
         assert path.name in said or path.stem in said, f"seed {seed}, flip {number} in {path}: {said or 'nothing'}"
     assert problems(with_adapter) == []
+
+
+def test_what_was_put_in_service_past_the_log_is_found(place: Place) -> None:
+    assert problems(place) == []
+    roll_back(place.workspace, place.params, {}, "1")
+    assert [(line["action"], line["release"][:6]) for line in read_audit(place.workspace.state)] == [
+        ("serve", "000001"),
+        ("serve", "000002"),
+        ("serve", "000003"),
+        ("serve", "000001"),
+    ]
+    log = place.workspace.state / AUDIT
+    log.write_text(log.read_text().replace(place.shelf.as_of("1").id, place.shelf.as_of("2").id))
+    assert any(problem.startswith("audit log: audit.jsonl:2: a line was changed") for problem in problems(place))
+    for file in (AUDIT, HEAD):
+        (place.workspace.state / file).unlink()
+    assert problems(place) == [], "a workspace of an earlier version has none"
+    note_action(place.workspace.state, Action.SERVE, release=place.shelf.as_of("2").id, instead_of=None)
+    assert any("audit log: no line says who put 000001-" in problem for problem in problems(place))

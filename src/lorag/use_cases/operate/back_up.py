@@ -24,6 +24,7 @@ from lorag.integrations.mlflow.moved import move_artifacts
 from lorag.params import Params, StoreKind
 from lorag.params_file import load_params
 from lorag.progress import show_progress
+from lorag.releases.audit import Action, note_action
 from lorag.releases.checks import Check
 from lorag.releases.durable import sync_path, writer_lock
 from lorag.releases.forgotten import LEDGER, add_all, read_ledger
@@ -122,6 +123,7 @@ def back_up(workspace: Workspace, archive: Path, environment: Mapping[str, str])
     key = environment.get(KEY_VARIABLE)
     with writer_lock(workspace.lock_file), tempfile.TemporaryDirectory(prefix="lorag_backup_") as scratch:
         _refuse_damage(check_releases(workspace, params, environment), str(root), "run `lorag doctor`")
+        note_action(workspace.state, Action.BACK_UP, release=_served(workspace), file=archive.name)
         names, left_out = _list(root)
         if params.index.store is StoreKind.WEAVIATE:
             left_out.append("the index in Weaviate: the next refresh writes it again")
@@ -170,6 +172,7 @@ def restore(archive: Path, folder: Path, environment: Mapping[str, str], *, forg
                 notes.append(f"{name} is not there: change its place in params.yaml before the next refresh")
         move_artifacts(workspace.state / "mlflow" / "mlflow.db", folder)
         served = _served(workspace)
+        note_action(workspace.state, Action.RESTORE, release=served, file=archive.name)
         if folder.exists():
             folder.rmdir()
         aside.rename(folder)

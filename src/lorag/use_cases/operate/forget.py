@@ -10,6 +10,7 @@ from lorag.errors import Busy
 from lorag.failpoints import reach
 from lorag.integrations.dvc.objects import names_of_copies, object_folders
 from lorag.params import Params
+from lorag.releases.audit import Action, note_action
 from lorag.releases.durable import write_json_durably, writer_lock
 from lorag.releases.forgotten import forget, read_forgotten
 from lorag.releases.shelf import ReleaseShelf
@@ -88,6 +89,7 @@ def forget_document(document: str, workspace: Workspace, params: Params, environ
     out = known.adding(sought.remains.names, sought.contents)
     planned = plan_withdrawal(workspace, params, environment, out)
     forget(workspace.state, sought.remains.names, sought.contents, planned.adapters)
+    note_action(workspace.state, Action.FORGET)
     reach("forget.denied")
     with _only_writer(workspace):
         sought, planned = _withdraw(sought, workspace, params, environment)

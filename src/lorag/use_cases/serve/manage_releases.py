@@ -11,6 +11,7 @@ from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.integrations.stores import open_store
 from lorag.params import Params
 from lorag.releases.adapter_shelf import AdapterShelf
+from lorag.releases.audit import Action, read_audit
 from lorag.releases.checks import Check
 from lorag.releases.durable import writer_lock
 from lorag.releases.record import Release
@@ -98,7 +99,7 @@ def check_releases(workspace: Workspace, params: Params, environment: Mapping[st
     """
     shelf = ReleaseShelf(workspace.state)
     checks = [Check(f"record {error.where}", f"{error.what}; {REMOVE}") for error in shelf.damaged()]
-    checks += [_check_pointer(shelf), *_check_withdrawn(workspace)]
+    checks += [_check_pointer(shelf), *_check_withdrawn(workspace), *_check_audit(shelf)]
     checks += [Check("router", problem) for problem in check_routers(workspace)]
     releases = shelf.releases()
     if not releases:
@@ -182,6 +183,21 @@ def _check_withdrawn(workspace: Workspace) -> list[Check]:
     except IntegrityFailed as error:
         return [Check("withdrawn adapters", str(error))]
     return []
+
+
+def _check_audit(shelf: ReleaseShelf) -> list[Check]:
+    """Return a check of the audit log, none in a workspace whose earlier version kept none."""
+    try:
+        lines = read_audit(shelf.folder)
+    except IntegrityFailed as error:
+        return [Check("audit log", f"{error.where}: {error.what}; {error.do}")]
+    if not lines:
+        return []
+    served = shelf.pointed_id()
+    noted = {line["release"] for line in lines if line["action"] == Action.SERVE}
+    if served is not None and noted and served not in noted:
+        return [Check("audit log", f"no line says who put {served} in service; find out, then run `lorag rollback`")]
+    return [Check("audit log", detail=f"{len(lines)} lines, the chain holds")]
 
 
 def _check_adapters(release: Release, shelf: AdapterShelf, known: Collection[str]) -> list[Check]:
