@@ -32,7 +32,7 @@ compare: setup
 	$(BIN)/lorag --workspace build/timeline/workspace compare
 
 # Two processes, since a test waits for servers half of its time; a file's tests stay together, and so do its servers.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 test: setup
 	$(BIN)/python -m pytest -m "not full" $(PYTEST_ARGS)

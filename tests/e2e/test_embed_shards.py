@@ -87,6 +87,7 @@ def counts(workspace: Workspace) -> Any:
     return json.loads(workspace.embedding_counts_file.read_text())
 
 
+@pytest.mark.full
 def test_a_local_dask_cluster_gives_the_bytes_of_one_process(embedded: Workspace, cold: Workspace) -> None:
     """As DVC runs it, with a temporary Prefect server of its own."""
     set_runner(cold, "dask")

@@ -1,6 +1,7 @@
 """A refresh that is killed, and one that comes while another runs."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock, Timeout
 
+from lorag import Workspace
+from lorag.integrations.mlflow.moved import move_artifacts
+from lorag.use_cases.init_workspace import init_workspace
 from tests.e2e.conftest import Cli
 
 pytestmark = pytest.mark.slow
@@ -24,11 +28,24 @@ def write_pages(source: Path, edition: str) -> None:
         (source / f"pier{number}.md").write_text(text)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace that serves the edition of summer."""
+    folder = tmp_path_factory.mktemp("made")
+    write_pages(folder / "docs", "summer")
+    init_workspace(folder / "w", folder / "docs", None)
+    Workspace.open(folder / "w").refresh()
+    return folder
+
+
 @pytest.fixture
-def workspace(tmp_path: Path, cli: Cli) -> Path:
-    write_pages(tmp_path / "docs", "summer")
-    assert cli("init", tmp_path / "w", "--source", tmp_path / "docs").status == 0
-    assert cli("--workspace", tmp_path / "w", "refresh").status == 0
+def workspace(made: Path, tmp_path: Path) -> Path:
+    """A copy of it that follows a source of its own."""
+    shutil.copytree(made, tmp_path, symlinks=True, dirs_exist_ok=True)
+    for name in ("params.yaml", ".dvc/config"):
+        path = tmp_path / "w" / name
+        path.write_text(path.read_text().replace(str(made), str(tmp_path)))
+    move_artifacts(tmp_path / "w" / ".lorag" / "mlflow" / "mlflow.db", tmp_path / "w")
     return tmp_path / "w"
 
 
@@ -107,6 +124,7 @@ def test_conflicts_in_dvc_lock_are_left_to_their_owner(workspace: Path, cli: Cli
     assert (workspace / "dvc.lock").read_text() == conflict
 
 
+@FULL
 def test_a_second_refresh_is_told_that_one_runs(
     workspace: Path, running_refresh: subprocess.Popen[bytes], cli: Cli
 ) -> None:

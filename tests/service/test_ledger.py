@@ -17,6 +17,8 @@ from lorag.use_cases.serve.tracing import experiment_of
 from tests.service.conftest import OWNER, QUESTION, Served, running, with_key
 from tests.use_cases.conftest import Place
 
+STRATEGY = "lorag.strategy"
+
 
 def n_served(place: Place) -> dict[str, int]:
     counts: dict[str, int] = {}
@@ -92,10 +94,10 @@ def test_a_traced_answer_has_spans_for_search_and_generation(traced: tuple[Place
     for _ in range(600):
         found = mlflow.get_experiment_by_name(experiment_of(place.params))
         traces = mlflow.search_traces(locations=[found.experiment_id]) if found else []
-        if len(traces) == 2 and all(trace.data.spans for trace in traces):
+        if len(traces) == 2 and all(trace.data.spans and STRATEGY in trace.info.tags for trace in traces):
             break
         time.sleep(0.1)
-    spans = {trace.info.tags["lorag.strategy"]: [span.name for span in trace.data.spans] for trace in traces}
+    spans = {trace.info.tags[STRATEGY]: [span.name for span in trace.data.spans] for trace in traces}
     assert spans == {"rag": ["answer rag", "retrieve", "generate"], "base": ["answer base", "generate"]}
-    (read,) = (trace for trace in traces if trace.info.tags["lorag.strategy"] == "rag")
+    (read,) = (trace for trace in traces if trace.info.tags[STRATEGY] == "rag")
     assert read.info.tags["lorag.door"] == "answers" and read.data.spans[0].inputs == {"question": QUESTION}

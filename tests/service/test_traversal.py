@@ -80,10 +80,11 @@ def _note(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_note)
 
 
-def test_no_path_of_the_service_leads_outside(service: Served, sentinel: Path) -> None:
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.full)])
+def test_no_path_of_the_service_leads_outside(service: Served, sentinel: Path, step: int) -> None:
     tried = names(sentinel)
     assert len(tried) >= 60
-    for name in tried:
+    for name in tried[::step]:
         # As it is, which other clients would tidy up, and in one piece: a server may decode it once or twice.
         raw, whole = quote(name, safe="/%:~*;\\"), quote(name, safe="")
         paths = [f"/v1/documents/{raw}", f"/v1/documents/{whole}", f"/v1/models/{whole}", f"/static/{raw}"]

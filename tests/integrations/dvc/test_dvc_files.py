@@ -52,3 +52,12 @@ def test_an_artifact_with_a_flipped_bit_is_named_and_a_missing_one_is_not(root: 
     assert altered_outputs(root, ["documents"]) == []
     path.unlink()
     assert altered_outputs(root, ["chunks"]) == []
+
+
+@pytest.mark.parametrize("noted", ['{"write": {"%s": {"pid": 7}}}', '{"read": {"%s": []}}', '{"wri', "[]"])
+def test_what_a_killed_stage_was_writing_is_no_damage(root: Path, noted: str) -> None:
+    path = root / "artifacts" / "chunks.jsonl"
+    path.write_bytes(b"half a chu")
+    (root / ".dvc" / "tmp").mkdir()
+    (root / ".dvc" / "tmp" / "rwlock").write_text(noted.replace("%s", str(path)))
+    assert bool(altered_outputs(root, ["chunks"])) == ('"write"' not in noted)

@@ -441,7 +441,7 @@ def _local(weight: Any) -> torch.Tensor:
     return weight.to_local() if hasattr(weight, "to_local") else weight
 
 
-@pytest.mark.parametrize("sharded", [False, True])
+@pytest.mark.parametrize("sharded", [pytest.param(False, marks=pytest.mark.full), True])
 def test_two_processes_are_two_accumulated_batches(
     base: Path, encoded: list[Encoded], tmp_path: Path, sharded: bool
 ) -> None:

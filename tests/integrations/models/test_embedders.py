@@ -154,12 +154,13 @@ def test_odd_texts_have_vectors_too(embedder: Embedder) -> None:
 
 
 def test_threads_may_share_one_embedder(embedder: Embedder, texts: list[str]) -> None:
-    expected = embedder.embed_batch(texts[:24])
+    few = texts[:9]
+    expected = embedder.embed_batch(few)
     found: list[NDArray[np.float32]] = []
 
     def ask() -> None:
         for _ in range(5):
-            found.append(embedder.embed_batch(texts[:24]))
+            found.append(embedder.embed_batch(few))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:

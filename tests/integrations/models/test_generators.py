@@ -67,13 +67,14 @@ def test_streaming_equals_a_batch_and_repeats(local: LanguageModel) -> None:
     assert batch == [drain(local.stream(LONGER, max_new_tokens=16)), streamed]
 
 
-def test_the_exact_engine_writes_what_transformers_writes_in_any_batch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [2, pytest.param(len(QUESTIONS), marks=pytest.mark.full)])
+def test_the_exact_engine_writes_what_transformers_writes_in_any_batch(tmp_path: Path, count: int) -> None:
     base = convert_base_model(PARAMS.model)
     adapter = make_tiny_adapter(base, tmp_path / "adapter")
     tensors = load_file(adapter / WEIGHTS)
     # Random weights of the usual size say nothing readable; these change the words.
     save_file({name: values * 0.03 for name, values in tensors.items()}, adapter / WEIGHTS)
-    asked = [[Message(Role.SYSTEM, "Be brief."), Message(Role.USER, question)] for question in QUESTIONS]
+    asked = [[Message(Role.SYSTEM, "Be brief."), Message(Role.USER, question)] for question in QUESTIONS[-count:]]
     for folder in (None, adapter):
         texts = []
         for engine in (Engine.TRANSFORMERS, Engine.OPENVINO):
@@ -238,6 +239,7 @@ def transformers_serve(served: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/v1"
 
 
+@pytest.mark.full
 @pytest.mark.slow
 def test_transformers_serve_answers_as_the_model_here(local: LanguageModel, transformers_serve: str) -> None:
     endpoint = open_generator(PARAMS, {"LORAG_OPENAI_BASE_URL": transformers_serve})

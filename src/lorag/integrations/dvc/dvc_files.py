@@ -46,9 +46,22 @@ def altered_objects(root: Path) -> list[str]:
 
 
 def altered_outputs(root: Path, names: Collection[str]) -> list[str]:
-    """Return which of these stages' output files are there and not as dvc.lock has them, as paths below `root`."""
-    found = _OUTPUT.finditer(locked_stages(root, names))
+    """Return which of these stages' output files are there and not as dvc.lock has them, as paths below `root`.
+
+    What a stage writes now, or was writing when it was killed, is left out: dvc.lock gets its digest at the end.
+    """
+    written = _being_written(root)
+    found = [one for one in _OUTPUT.finditer(locked_stages(root, names)) if one["path"] not in written]
     return [one["path"] for one in found if (root / one["path"]).is_file() and _md5(root / one["path"]) != one["md5"]]
+
+
+def _being_written(root: Path) -> set[str]:
+    """Return the outputs, below `root`, that DVC noted before it began to write them and has not freed since."""
+    try:
+        noted = json.loads((root / ".dvc" / "tmp" / "rwlock").read_text(encoding="utf-8"))
+        return {os.path.relpath(path, root.absolute()) for path in noted["write"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _md5_in(path: Path) -> str:

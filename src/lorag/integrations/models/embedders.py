@@ -1,5 +1,7 @@
 """The embedder that the params ask for, on the hardware of this machine."""
 
+import os
+from functools import lru_cache
 from pathlib import Path
 
 from lorag.errors import ParamsError
@@ -65,7 +67,7 @@ def has_openvino() -> bool:
 
 
 def _open_openvino(model: SentenceModel, params: EmbeddingParams, *, verify: bool) -> Embedder:
-    from lorag.integrations.models.embedder_openvino import OpenVinoEmbedder, convert_embedder
+    from lorag.integrations.models.embedder_openvino import convert_embedder
 
     if not has_openvino():
         raise ParamsError(
@@ -74,7 +76,19 @@ def _open_openvino(model: SentenceModel, params: EmbeddingParams, *, verify: boo
     bf16 = choose_bf16(params.precision, gpu=False, where="embedding.precision")
     if verify:
         verify_folder(convert_embedder(model))
-    return OpenVinoEmbedder(model, bf16=bf16, threads=params.threads)
+    return _openvino_embedder(model, bf16, params.threads)
+
+
+@lru_cache(maxsize=1)
+def _openvino_embedder(model: SentenceModel, bf16: bool, threads: int) -> Embedder:
+    """Return one embedder for all who ask for this model: a refresh opens it three times, at half a second each."""
+    from lorag.integrations.models.embedder_openvino import OpenVinoEmbedder
+
+    return OpenVinoEmbedder(model, bf16=bf16, threads=threads)
+
+
+# OpenVINO's threads do not live on in a forked process.
+os.register_at_fork(after_in_child=_openvino_embedder.cache_clear)
 
 
 def _open_torch(model: SentenceModel, params: EmbeddingParams, *, gpu: bool) -> Embedder:
