@@ -61,3 +61,15 @@ def test_what_a_killed_stage_was_writing_is_no_damage(root: Path, noted: str) ->
     (root / ".dvc" / "tmp").mkdir()
     (root / ".dvc" / "tmp" / "rwlock").write_text(noted.replace("%s", str(path)))
     assert bool(altered_outputs(root, ["chunks"])) == ('"write"' not in noted)
+
+
+def test_a_stage_that_has_not_run_again_yet_names_what_it_read_before(root: Path) -> None:
+    path = root / "artifacts" / "chunks.jsonl"
+    old = md5(path.read_bytes())
+    path.write_bytes(b"a new chunk")
+    lock = (root / "dvc.lock").read_text().replace(old, md5(b"a new chunk"))
+    deps = (
+        f"  validation:\n    cmd: y\n    deps:\n    - path: artifacts/chunks.jsonl\n      hash: md5\n      md5: {old}\n"
+    )
+    (root / "dvc.lock").write_text(f"{lock}  validation:\n    cmd: y\n{deps}      size: 7\n")
+    assert altered_outputs(root, ["chunks", "validation"]) == []

@@ -18,11 +18,14 @@ _MD5 = re.compile(r"\bmd5: (?P<oid>[0-9a-f]{32}(?:\.dir)?)\b")
 
 def locked_stages(root: Path, names: Collection[str]) -> str:
     """Return the part of dvc.lock on these stages, as text; empty if nothing was reproduced yet."""
+    return "".join(_each_locked(root, names))
+
+
+def _each_locked(root: Path, names: Collection[str]) -> Iterator[str]:
     text = _read(root / "dvc.lock")
     starts = [*_STAGE.finditer(text)]
     ends = (*(start.start() for start in starts[1:]), len(text))
-    parts = (text[start.start() : end] for start, end in zip(starts, ends, strict=False) if start["name"] in names)
-    return "".join(parts)
+    yield from (text[start.start() : end] for start, end in zip(starts, ends, strict=False) if start["name"] in names)
 
 
 def stored_objects(root: Path, text: str) -> list[str]:
@@ -51,7 +54,9 @@ def altered_outputs(root: Path, names: Collection[str]) -> list[str]:
     What a stage writes now, or was writing when it was killed, is left out: dvc.lock gets its digest at the end.
     """
     written = _being_written(root)
-    found = [one for one in _OUTPUT.finditer(locked_stages(root, names)) if one["path"] not in written]
+    # A stage after it names the same file, and has the digest that it read until it runs again.
+    outputs = (text.partition("\n    outs:\n")[2] for text in _each_locked(root, names))
+    found = [one for text in outputs for one in _OUTPUT.finditer(text) if one["path"] not in written]
     return [one["path"] for one in found if (root / one["path"]).is_file() and _md5(root / one["path"]) != one["md5"]]
 
 
