@@ -76,7 +76,7 @@ def test_refresh_retrain_and_compare(workspace: Path, backends: Mapping[str, str
     assert "21:45" in call(cli, workspace, "search", "lamp of pier 4", "-k", "1")["hits"][0]["text"]
     assert "9:30" in call(cli, workspace, "search", "lamp of pier 4", "--as-of", "1", "-k", "1")["hits"][0]["text"]
     again = call(cli, workspace, "compare")
-    assert again["notes"] == {"tuned": "1 documents changed or went since its adapter was trained"}
+    assert again["notes"] == {"tuned": "1 document changed or went since its adapter was trained"}
     assert call(cli, workspace, "doctor")["healthy"] is True
 
     # The digest of the artifacts, in which no store had a part.

@@ -144,7 +144,7 @@ def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> 
     write_knowledge(tmp_path, {4: "21:45"})
     call(cli, workspace, "refresh")
     third = call(cli, workspace, "compare")
-    assert third["notes"] == {"tuned": "1 documents changed or went since its adapter was trained"}
+    assert third["notes"] == {"tuned": "1 document changed or went since its adapter was trained"}
     assert third["strategies"]["tuned"]["adapter_sha256"] == adapter
     assert not any("training" in stage or stage.startswith("adapter@") for stage in third["stages"])
     assert {run.data.tags["lorag.strategy"] for run in runs_of(workspace, "answers")} == {"base", "rag", "tuned"}

@@ -459,7 +459,7 @@ def test_row_39_bad_front_matter_is_left_out_and_named(
 class TestSource:
     def test_nothing_to_index_is_refused(self, tmp_path: Path) -> None:
         put(tmp_path, "a.css", "x")
-        with pytest.raises(InputRejected, match="nothing to index; 1 file"):
+        with pytest.raises(InputRejected, match="nothing to index; 1 file has an unsupported format"):
             refuse_empty(load(tmp_path), source=tmp_path)
 
     def test_a_source_that_is_not_there_is_refused(self, tmp_path: Path) -> None:

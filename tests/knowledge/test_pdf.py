@@ -82,7 +82,7 @@ def test_the_text_of_a_page_is_read_as_a_person_reads_it(content: bytes, expecte
 
 
 def test_a_scanned_file_is_quarantined_with_that_reason() -> None:
-    with pytest.raises(Quarantine, match="1 pages scanned, .* run OCR") as caught:
+    with pytest.raises(Quarantine, match="1 page scanned, .* run OCR") as caught:
         parse(pdf(b"/I Do", resources=PICTURE))
     assert caught.value.reason is Reason.NO_TEXT
 

@@ -39,7 +39,7 @@ def test_the_ledger_names_its_machine_and_how_many_entries_of_others_were_left_o
     on = [entry(EntryKind.REFRESH, None, cpu_s=2.5, machine=machine) for machine in (FAST, SLOW, SLOW)]
     assert ledger_section(Ledger(tuple(on)).on_newest_machine()).text[1:] == [
         "Measured on Fast 9, 64 cores, H1, H1.",
-        "Left out are 2 entries of other machines, which `lorag costs` shows.",
+        "Left out: 2 entries of other machines, which `lorag costs` shows.",
     ]
 
 

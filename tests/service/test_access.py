@@ -252,7 +252,7 @@ def test_an_adapter_is_refused_over_http_with_its_reason(service: Served) -> Non
         body = {"question": QUESTION, "strategy": "hybrid"}
         refused = client.post("/v1/answers", json=body, headers=with_key(service.kitchen))
         assert (refused.status_code, refused.json()["code"]) == (403, "E060")
-        assert "1 of its 1 documents that this key may not read" in refused.json()["detail"]
+        assert "1 of its 1 document that this key may not read" in refused.json()["detail"]
         models = client.get("/v1/models", headers=with_key(service.kitchen)).json()
         assert [model["id"] for model in models["data"]] == ["lorag-base", "lorag-rag"]
         answered = client.post("/v1/answers", json=body, headers=with_key(OWNER)).json()

@@ -70,7 +70,7 @@ def test_costs_and_advice_know_the_traffic(
     found = json.loads(call(service.place, capfd, "break-even", "--json"))
     assert (found["at"]["queries_per_day"], found["at"]["traffic"]["n_queries"]) == (n, n)
     given = call(service.place, capfd, "break-even", "--updates-per-day", "1", "--queries-per-day", "50")
-    assert "With 50 queries and 1 updates a day:" in given
+    assert "With 50 queries and 1 update a day:" in given
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lorag.console.terminal import say, stream_text, table
+from lorag.counted import counted
 
 
 def show_comparison(result: Mapping[str, Any]) -> None:
@@ -32,11 +33,12 @@ def show_comparison(result: Mapping[str, Any]) -> None:
     # A comparison that an earlier version kept has no counts.
     kinds = {name: each["kinds"] for name, each in found.items() if each.get("kinds")}
     if kinds:
-        counted = [[label, *(counts[key] for counts in kinds.values())] for key, label in KINDS.items()]
-        table("Answers to facts by kind", ["", *kinds], counted)
+        by_kind = [[label, *(counts[key] for counts in kinds.values())] for key, label in KINDS.items()]
+        table("Answers to facts by kind", ["", *kinds], by_kind)
     styled = f", {asked['style']} for style" if asked["style"] else ""
     say(
-        f"{asked['fact']} questions on facts, {asked['control']} controls, {asked['unanswerable']} without an answer"
+        f"{counted(asked['fact'], 'question')} on facts, {counted(asked['control'], 'control')}, "
+        f"{asked['unanswerable']} without an answer"
         f"{styled}; "
         f"behind each share its {result['confidence']:.0%} interval"
     )

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lorag.console.source import counted
 from lorag.console.terminal import say, table
 from lorag.costs.records import Machine
+from lorag.counted import counted, noun_for
 from lorag.questions.coverage import Coverage
 from lorag.strategies import READER
 
@@ -20,7 +20,7 @@ def show_costs(result: Mapping[str, Any]) -> None:
     entries = result["entries"]
     shown = "" if len(entries) == result["n_entries"] else f", the newest {len(entries)}"
     table(
-        f"{result['n_entries']} updates and batches of answers{shown}",
+        f"Updates and batches of answers: {result['n_entries']}{shown}",
         ["UTC", "what", *_MEASURES, "money", "run"],
         [_entry_row(entry) for entry in entries],
         n_texts=2,
@@ -111,15 +111,14 @@ def show_break_even(result: Mapping[str, Any]) -> None:
             said = counted(one["n_left_out"], "entry")
             say(f"{name}: not counted, because of other settings or fewer questions: {said}.")
         if one["n_served"]:
-            say(f"{name}: the cost of a question is that of {one['n_served']} answers of the service.")
+            say(f"{name}: the cost of a question is that of {counted(one['n_served'], 'answer')} of the service.")
     _say_elsewhere(result["n_elsewhere"])
     for line in result["crossings"]:
         say(_crossing(line))
     if at := result["at"]:
         a_day = ", ".join(f"{name} {cost:.2g}" for name, cost in at["a_day"].items())
         found = f"{at['cheapest']} is the cheapest" if at["cheapest"] else "no strategy of the chart is measured"
-        load = f"{at['queries_per_day']:.3g} queries and {at['updates_per_day']:.3g} updates a day"
-        say(f"With {load}{_origin(at['traffic'])}: {found}. {unit} a day: {a_day or 'not measured'}")
+        say(f"With {_load(at)}{_origin(at['traffic'])}: {found}. {unit} a day: {a_day or 'not measured'}")
     _show_policies(result["policies"], unit)
     for name, why in result["left_out"].items():
         say(f"{name} is not in the chart: {why}.")
@@ -132,6 +131,11 @@ def show_break_even(result: Mapping[str, Any]) -> None:
             say(f"{name} lacks {one['what']}: {one['do']}")
     if result["plot"]:
         say(f"The chart is in {result['plot']}.")
+
+
+def _load(at: Mapping[str, Any]) -> str:
+    queries, updates = at["queries_per_day"], at["updates_per_day"]
+    return f"{queries:.3g} {noun_for(queries, 'query')} and {updates:.3g} {noun_for(updates, 'update')} a day"
 
 
 def _origin(traffic: Mapping[str, Any] | None) -> str:
@@ -185,7 +189,8 @@ def _crossing(line: Mapping[str, Any]) -> str:
     if line["queries_per_update"] is None:
         return f"{first} and {second} cross at a number of updates, whatever the number of queries"
     if line["by_storage_alone"]:
-        less = f"{line['queries_offset']:.2g} queries a day without an update"
+        offset = line["queries_offset"]
+        less = f"{offset:.2g} {noun_for(offset, 'query')} a day without an update"
         return f"{first} and {second} cross at {less}, by storage alone; with more {line['cheaper_above']} is cheaper"
     low, high = line["queries_per_update_range"]
     span = f"{low:,.0f} - {high:,.0f}" if line["sure"] else "within what was measured they may not cross"
@@ -204,15 +209,14 @@ def show_advice(result: Mapping[str, Any]) -> None:
     if advice := result["advice"]:
         say(f"{advice['strategy'] or 'No advice'}: {advice['reason']}.")
         if traffic := advice["traffic"]:
-            load = f"{traffic['queries_per_day']:.3g} queries and {traffic['updates_per_day']:.3g} updates a day"
-            say(f"For {load}{_origin(traffic)}, where no numbers are given.")
+            say(f"For {_load(traffic)}{_origin(traffic)}, where no numbers are given.")
         for verdict in advice["verdicts"]:
             say("")
             cost = verdict["cost_a_day"]
             price = "cost not measured" if cost is None else f"{cost:.3g} {advice['currency']} a day"
             say(f"{verdict['strategy']}{'' if verdict['fits'] else ' is ruled out'}, {price}")
             if verdict["n_served"]:
-                say(f"  the cost of a question is that of {verdict['n_served']} answers of the service")
+                say(f"  the cost of a question is that of {counted(verdict['n_served'], 'answer')} of the service")
             if verdict["coverage"]:
                 say(f"  coverage of its training: {Coverage.from_json(verdict['coverage']).line()}")
             _say_findings(verdict["findings"], _STANCES)

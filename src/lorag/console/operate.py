@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lorag.console.terminal import say, show_lines, table
+from lorag.counted import counted
 
 
 def show_operation(result: Mapping[str, Any]) -> None:
@@ -32,7 +33,7 @@ def show_stopped(names: Sequence[str]) -> None:
 def show_backup(result: Mapping[str, Any]) -> None:
     """Print what a backup holds and what it does not."""
     signed = ", signed" if result["signed"] else ""
-    say(f"{result['files']:,} files, {result['bytes'] / 1e6:,.1f} MB, in {result['archive']}{signed}")
+    say(f"{counted(result['files'], 'file')}, {result['bytes'] / 1e6:,.1f} MB, in {result['archive']}{signed}")
     say(f"Release in service: {result['release'] or 'none yet'}")
     for line in result["left_out"]:
         say(f"Left out: {line}")
@@ -40,8 +41,8 @@ def show_backup(result: Mapping[str, Any]) -> None:
 
 def show_restored(result: Mapping[str, Any]) -> None:
     """Print where the workspace is, and what is to be done in it."""
-    say(f"{result['files']:,} files of {result['made_utc']} in {result['workspace']}")
-    say(f"{len(result['checks'])} checks passed")
+    say(f"{counted(result['files'], 'file')} of {result['made_utc']} in {result['workspace']}")
+    say(f"{counted(len(result['checks']), 'check')} passed")
     say(f"Release in service: {result['release'] or 'none yet'}")
     for line in result["notes"]:
         say(f"Note: {line}")

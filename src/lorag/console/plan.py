@@ -6,6 +6,7 @@ from typing import Any
 from lorag.console.terminal import say, show_lines, table
 from lorag.costs.evidence import SECONDS_A_DAY, show_seconds
 from lorag.costs.remedies import TIMELINE
+from lorag.counted import counted, noun_for
 
 _SHARES = {"changed": "new", "added": "add", "unchanged": "kept", "removed": "gone", "controls": "ctrl"}
 _LEGEND = (
@@ -46,7 +47,7 @@ def show_plan(result: Mapping[str, Any]) -> None:
     for what in [*(f"{one['what']}: {one['do']}" for one in result["missing"]), *_grouped(missing)]:
         say(f"Not measured: {what}")
     if result["n_elsewhere"]:
-        say(f"{result['n_elsewhere']} updates and batches of answers were measured on another machine: not counted.")
+        say(f"Not counted, because measured on another machine: {counted(result['n_elsewhere'], 'entry')}.")
     if result["plot"]:
         say(f"The chart is in {result['plot']}.")
 
@@ -97,9 +98,14 @@ def show_check(result: Mapping[str, Any]) -> None:
     if not result["is_in_force"]:
         say("That is not what was followed: params.yaml was changed since.")
     if result["days"] is not None:
-        passed = f"{result['n_updates']} updates, {result['n_retrains']} retrains, {result['n_queries']} questions"
+        numbers = {"update": result["n_updates"], "retrain": result["n_retrains"], "question": result["n_queries"]}
+        passed = ", ".join(counted(n, what) for what, n in numbers.items())
         rows = [_check_row(row) for row in result["figures"]]
-        table(f"In {result['days']:.3g} days: {passed}", ["", "predicted", "real", "ratio"], rows)
+        table(
+            f"In {result['days']:.3g} {noun_for(result['days'], 'day')}: {passed}",
+            ["", "predicted", "real", "ratio"],
+            rows,
+        )
         if result["cost_of_others"]:
             say(f"Other strategies cost {result['cost_of_others']:.3g} {followed['currency']} besides.")
         for row in result["figures"]:
@@ -130,10 +136,11 @@ def _short(value: float) -> str:
 
 def _show_table(result: Mapping[str, Any]) -> None:
     demand = result["demand"]
-    title = f"{_short(demand['updates_per_day'])} updates and {_short(demand['queries_per_day'])} queries a day"
+    updates, queries = demand["updates_per_day"], demand["queries_per_day"]
+    load = f"{_short(updates)} {noun_for(updates, 'update')} and {_short(queries)} {noun_for(queries, 'query')} a day"
     interval = f"{result['confidence']:.0%}"
     columns = ["policy", result["currency"], "all", interval, *_SHARES.values(), "fresh"]
-    table(title, columns, [_row(one, result["taken"]) for one in result["policies"]])
+    table(load, columns, [_row(one, result["taken"]) for one in result["policies"]])
 
 
 def _row(one: Mapping[str, Any], taken: str | None) -> list[str]:

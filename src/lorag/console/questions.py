@@ -11,6 +11,7 @@ from rich.text import Text
 
 from lorag.console.review import review_by_key
 from lorag.console.terminal import say, table
+from lorag.counted import counted
 from lorag.progress import show_lines
 
 if TYPE_CHECKING:
@@ -44,10 +45,14 @@ def show_drafted(result: Mapping[str, Any]) -> None:
     wordings = sum(len(draft["phrasings"]) + len(draft["held_out_phrasings"]) for draft in drafts)
     rows = [["kept", sum(result["kept"].values())]]
     rows += [[_REASONS[reason], n] for reason, n in result["dropped"].items()]
-    table(f"{result['tried']} of {result['n_candidates']} sentences with a value were tried", ["outcome", "n"], rows)
+    table(
+        f"Tried: {result['tried']} of {counted(result['n_candidates'], 'sentence')} with a value",
+        ["outcome", "n"],
+        rows,
+    )
     say(
-        f"{len(drafts)} questions with {wordings} other wordings in {result['file']}; "
-        f"{sum(draft['changed'] for draft in drafts)} ask about new passages; {result['cost']['wall_s']:.0f} s"
+        f"{counted(len(drafts), 'question')} with {counted(wordings, 'other wording')} in {result['file']}; "
+        f"about new passages: {sum(draft['changed'] for draft in drafts)}; {result['cost']['wall_s']:.0f} s"
     )
     if not drafts:
         say("Nothing was kept. A larger model writes more: `lorag models` lists those on this machine.")

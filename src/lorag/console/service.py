@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lorag.console.source import counted
 from lorag.console.terminal import say, table
+from lorag.counted import counted
 
 
 def show_new_key(result: Mapping[str, Any]) -> None:
@@ -43,7 +43,7 @@ def show_queries(result: Mapping[str, Any]) -> None:
     columns = ["strategy", "asked", "generated", "quoted", "declined", "s p50", "s p95", "money"]
     table(f"{counted(result['n_queries'], 'question')}, {result['first_utc']} to {result['last_utc']}", columns, rows)
     if age := result["content_age_days"]:
-        said = f"{age['p50']:.0f} days, p95 {age['p95']:.0f}"
+        said = f"{counted(round(age['p50']), 'day')}, p95 {age['p95']:.0f}"
         say(f"Content age of {counted(age['n'], 'retrieved passage')}, median: {said}.")
     _list("Not answered by the documents", result["unanswered"])
     _list("Marked by readers", result["marked"])

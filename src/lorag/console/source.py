@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lorag.counted import counted
+
 _FEW = 3
 _FLAGS = {
     "hidden_text": "hidden text left out of",
@@ -37,12 +39,6 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     if (lost := result["questions_without_page"])["count"]:
         named = _names(lost["first"], lost["count"])
         yield f"  {counted(lost['count'], 'question')} left out: gold_doc_ids name a page that is not there ({named})"
-
-
-def counted(n: int, noun: str) -> str:
-    """Return the number with the noun, in the plural unless it is 1."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{n:,} {noun if n == 1 else plural}"
 
 
 def _names(first: Sequence[str], count: int) -> str:

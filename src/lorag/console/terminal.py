@@ -18,8 +18,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from lorag.answering.marks import mark_citations
-from lorag.console.source import counted, source_lines
+from lorag.console.source import source_lines
 from lorag.costs.remedies import CHANGE_OF_STOP
+from lorag.counted import counted
 from lorag.errors import LoragError
 from lorag.integrations.machine.disk import require_space
 from lorag.integrations.machine.local_http import leave_out_proxies

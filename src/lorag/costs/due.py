@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lorag.counted import counted
 from lorag.knowledge.changes import compare_versions
 from lorag.params import PolicyParams, RetrainParams
 from lorag.strategies import AdapterKind
@@ -127,7 +128,7 @@ def _met_by_time(since: Since, rule: RetrainParams) -> list[str]:
 
 
 def _count(n: int | None, noun: str) -> str:
-    return f"an unknown number of {noun}s" if n is None else f"{n} {noun}{'' if n == 1 else 's'}"
+    return f"an unknown number of {noun}s" if n is None else counted(n, noun)
 
 
 def describe_rule(kind: AdapterKind, policy: PolicyParams) -> str:

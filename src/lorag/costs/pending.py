@@ -11,6 +11,7 @@ from lorag.costs.evidence import Figure, Finding, Stance, middle, show_seconds
 from lorag.costs.ledger import LedgerEntry
 from lorag.costs.remedies import CHANGE_OF_STOP
 from lorag.costs.unit_costs import Measured, Missing
+from lorag.counted import counted
 from lorag.knowledge.changes import CorpusChanges
 from lorag.strategies import READER, AdapterKind
 
@@ -120,7 +121,8 @@ def _reasons_of(held: Held, due: Due) -> Iterator[Finding]:
     if held.gone:
         sentence = f"The weights of {held.kind} still contain removed documents: {_named(held.gone)}."
         yield Finding(Stance.AGAINST, sentence, len(held.gone))
-    figures = f"{len(held.stale)} of {held.n_documents} documents and {held.n_facts} of {held.n_learned} facts"
+    documents, facts = counted(held.n_documents, "document"), counted(held.n_learned, "fact")
+    figures = f"{len(held.stale)} of {documents} and {held.n_facts} of {facts}"
     how = "reads changes from the index" if held.kind.reads else "answers from its weights alone"
     stance = Stance.FOR if held.kind.reads else Stance.AGAINST
     yield Finding(stance, f"{held.kind} {how}; for it {figures} are new or changed, {held.share:.0%}.", held.share)

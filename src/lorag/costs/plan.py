@@ -10,6 +10,7 @@ from lorag.costs.evidence import SECONDS_A_DAY, show_seconds
 from lorag.costs.policies import Candidate, Policy, Share
 from lorag.costs.served import Traffic
 from lorag.costs.unit_costs import Band, Missing
+from lorag.counted import counted, noun_for
 from lorag.params import AdviceParams
 from lorag.shares import exact
 
@@ -30,7 +31,8 @@ class Demand:
     @property
     def load(self) -> str:
         """The load in words."""
-        return f"{self.updates_per_day:,.3g} updates and {self.queries_per_day:,.0f} queries a day"
+        updates, queries = self.updates_per_day, round(self.queries_per_day)
+        return f"{updates:,.3g} {noun_for(updates, 'update')} and {counted(queries, 'query')} a day"
 
 
 @dataclass(frozen=True, slots=True)

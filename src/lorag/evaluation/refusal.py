@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Self
 
+from lorag.counted import counted
 from lorag.evaluation.adapter_gate import Champion
 from lorag.evaluation.exam import Topic
 from lorag.evaluation.probes import Probe
@@ -115,54 +116,58 @@ def _new_facts(probe: Probe, exam: _Exam) -> Refusal:
     rows = exam.on_facts(new=True)
     shares = _shares(rows)
     right, needed = sum(shares.values()), _least(probe, len(shares))
-    counted = f"{_count(right)} of {len(shares)} new facts right, {needed} needed"
-    return _refusal(probe, exam, counted, _wrong(rows), "min_new_facts", _learn_better(exam, _wrong(rows)))
+    found = f"{_count(right)} of {counted(len(shares), 'new fact')} right, {needed} needed"
+    return _refusal(probe, exam, found, _wrong(rows), "min_new_facts", _learn_better(exam, _wrong(rows)))
 
 
 def _old_facts(probe: Probe, exam: _Exam) -> Refusal:
     rows = exam.on_facts(new=False)
     shares, before = _shares(rows), exam.champion.examined.facts if exam.champion else {}
     known = sum((exact(before[fact]) for fact in shares if fact in before), Fraction(0))
-    counted = (
-        f"{_count(sum(shares.values()))} of {len(shares)} facts that did not change right, the served adapter "
+    found = (
+        f"{_count(sum(shares.values()))} of {counted(len(shares), 'fact')} that did not change right, "
+        f"the served adapter "
         f"{_count(known)}, at most {_most(probe, len(shares))} may be lost"
     )
     lost = [row for row in _wrong(rows) if before.get(row.fact_id, 0) > shares[row.fact_id]]
     do = f"raise training_set.older_share, or lower training.{exam.kind}.continued_learning_rate"
-    return _refusal(probe, exam, counted, lost, "max_old_loss", [do])
+    return _refusal(probe, exam, found, lost, "max_old_loss", [do])
 
 
 def _controls(probe: Probe, exam: _Exam) -> Refusal:
     rows = exam.on(Topic.CONTROL)
-    counted = (
-        f"{sum(row.is_right for row in rows)} of {len(rows)} control questions right, the base model "
+    found = (
+        f"{sum(row.is_right for row in rows)} of {counted(len(rows), 'control question')} right, the base model "
         f"{sum(row.is_base_right for row in rows)}, at most {_most(probe, len(rows))} may be lost"
     )
     lost = [row for row in rows if row.is_base_right and not row.is_right]
     do = f"raise training_set.general_share, or lower training.{exam.kind}.epochs or training.{exam.kind}.learning_rate"
-    return _refusal(probe, exam, counted, lost, "max_control_loss", [do])
+    return _refusal(probe, exam, found, lost, "max_control_loss", [do])
 
 
 def _declining(probe: Probe, exam: _Exam) -> Refusal:
     rows = exam.on(Topic.REFUSAL)
-    counted = f"{_n_right(rows)} of {len(rows)} questions without an answer declined, {_least(probe, len(rows))} needed"
+    asked = counted(len(rows), "question")
+    found = f"{_n_right(rows)} of {asked} without an answer declined, {_least(probe, len(rows))} needed"
     do = "add questions that no document answers to the file of knowledge.unanswerable"
-    return _refusal(probe, exam, counted, _wrong(rows), "min_refusal", [do])
+    return _refusal(probe, exam, found, _wrong(rows), "min_refusal", [do])
 
 
 def _reading(probe: Probe, exam: _Exam) -> Refusal:
     rows = exam.on(Topic.CHANGED_CONTEXT)
-    counted = f"{_n_right(rows)} of {len(rows)} changed contexts answered from, {_least(probe, len(rows))} needed"
+    found = (
+        f"{_n_right(rows)} of {counted(len(rows), 'changed context')} answered from, {_least(probe, len(rows))} needed"
+    )
     do = "raise training_set.raft_changed_share"
-    return _refusal(probe, exam, counted, _wrong(rows), "min_context_reading", [do])
+    return _refusal(probe, exam, found, _wrong(rows), "min_context_reading", [do])
 
 
 def _irrelevant(probe: Probe, exam: _Exam) -> Refusal:
     rows = exam.on(Topic.IRRELEVANT_CONTEXT)
-    answered = len(rows) - _n_right(rows)
-    counted = f"{answered} of {len(rows)} irrelevant contexts answered from, at most {_most(probe, len(rows))} allowed"
+    answered, shown = len(rows) - _n_right(rows), counted(len(rows), "irrelevant context")
+    found = f"{answered} of {shown} answered from, at most {_most(probe, len(rows))} allowed"
     do = "raise training_set.raft_without_gold_share"
-    return _refusal(probe, exam, counted, _wrong(rows), "max_irrelevant_answered", [do])
+    return _refusal(probe, exam, found, _wrong(rows), "max_irrelevant_answered", [do])
 
 
 def _over_base(probe: Probe, exam: _Exam) -> Refusal:
@@ -179,8 +184,8 @@ def _over_champion(probe: Probe, exam: _Exam) -> Refusal:
 
 def _gain(probe: Probe, exam: _Exam, rows: Sequence[ExamRow], whom: str, theirs: int, limit: str) -> Refusal:
     needed = theirs + _least(probe, len(rows))
-    counted = f"{_n_right(rows)} of {len(rows)} questions on facts right, {whom} {theirs}, {needed} needed"
-    return _refusal(probe, exam, counted, _wrong(rows), limit, _learn_better(exam, _wrong(rows)))
+    found = f"{_n_right(rows)} of {counted(len(rows), 'question')} on facts right, {whom} {theirs}, {needed} needed"
+    return _refusal(probe, exam, found, _wrong(rows), limit, _learn_better(exam, _wrong(rows)))
 
 
 _EXPLAIN: Mapping[str, Callable[[Probe, _Exam], Refusal]] = {
@@ -196,14 +201,14 @@ _EXPLAIN: Mapping[str, Callable[[Probe, _Exam], Refusal]] = {
 
 
 def _refusal(
-    probe: Probe, exam: _Exam, counted: str, missed: Sequence[ExamRow], limit: str, do: Sequence[str]
+    probe: Probe, exam: _Exam, found: str, missed: Sequence[ExamRow], limit: str, do: Sequence[str]
 ) -> Refusal:
     if math.isnan(probe.value):
-        counted = "not measured: the exam has no question for it"
+        found = "not measured: the exam has no question for it"
     loosen = (
         f"or change adapter_gate.{exam.kind}.{limit}: a loosened limit is judged again in seconds, without training"
     )
-    return Refusal(probe, counted, tuple(missed), (*do, loosen))
+    return Refusal(probe, found, tuple(missed), (*do, loosen))
 
 
 def _learn_better(exam: _Exam, wrong: Sequence[ExamRow]) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from lorag.counted import counted
 from lorag.knowledge.documents import Chunk, Document
 from lorag.questions.facts import Fact
 
@@ -33,8 +34,8 @@ class Coverage:
 
     def line(self) -> str:
         """Return the coverage as text for a person."""
-        documents = f"{self.documents} of {self.n_documents} documents ({self.documents_share:.1%})"
-        return f"{documents}, {self.chunks} of {self.n_chunks} chunks ({self.chunks_share:.1%})"
+        documents = f"{self.documents} of {counted(self.n_documents, 'document')} ({self.documents_share:.1%})"
+        return f"{documents}, {self.chunks} of {counted(self.n_chunks, 'chunk')} ({self.chunks_share:.1%})"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from lorag.counted import counted
 from lorag.errors import InputRejected
 from lorag.knowledge.documents import Document
 
@@ -102,7 +103,8 @@ def read_training_questions(path: Path, *, skip_bad: bool = False) -> TrainingQu
                 raise
     if len(skipped) > MAX_SKIPPED_SHARE * len(lines):
         raise InputRejected(
-            f"{len(skipped)} of {len(lines)} lines are bad, more than {MAX_SKIPPED_SHARE:.0%}; the first: {skipped[0]}",
+            f"{len(skipped)} of {counted(len(lines), 'line is', 'lines are')} bad, more than {MAX_SKIPPED_SHARE:.0%}; "
+            f"the first: {skipped[0]}",
             where=path.name,
             do="fix the file",
         )

@@ -2,6 +2,7 @@
 
 import math
 
+from lorag.counted import counted
 from lorag.errors import GateRefused
 from lorag.params import GateParams
 from lorag.releases.record import Release
@@ -19,7 +20,7 @@ def refuse_shrinking(plan: RefreshPlan, base: Release | None, params: GateParams
     lost = max(base.n_chunks - len(plan.write) - len(plan.keep), 0) / base.n_chunks
     if lost > params.max_shrink_share:
         raise GateRefused(
-            f"the index would lose {lost:.0%} of its {base.n_chunks} chunks",
+            f"the index would lose {lost:.0%} of its {counted(base.n_chunks, 'chunk')}",
             where=f"gate.max_shrink_share {params.max_shrink_share}",
             do="check the source, or run again with --allow-shrink",
         )
@@ -29,7 +30,7 @@ def refuse_other_rows(found: Digests, wanted: Digests, name: str) -> None:
     """Raise GateRefused if the store does not hold exactly the rows that were written; `name` is the index."""
     if (found[0], found[2]) != (wanted[0], wanted[2]):
         raise GateRefused(
-            f"the store holds {found[2]} chunks with content {found[0][:12]}, "
+            f"the store holds {counted(found[2], 'chunk')} with content {found[0][:12]}, "
             f"expected {wanted[2]} with {wanted[0][:12]}",
             where=name,
             do="run `lorag refresh` again; if it persists, `lorag refresh --rebuild`",
@@ -47,7 +48,7 @@ def refuse_low_recall(recall: float, n_questions: int, base: Release | None, par
         floor = max(floor, exact(base.recall_at_10) - exact(params.max_recall_drop))
     if not math.isfinite(recall) or exact(recall) < floor:
         raise GateRefused(
-            f"recall@10 {recall:.3f} on {n_questions} golden questions is below {float(floor):.3f}",
+            f"recall@10 {recall:.3f} on {counted(n_questions, 'golden question')} is below {float(floor):.3f}",
             where="gate.min_recall_at_10, gate.max_recall_drop",
             do="look at reports/retrieval.json and fix the documents or questions",
         )

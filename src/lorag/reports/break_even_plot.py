@@ -9,6 +9,7 @@ from lorag.costs.break_even import BreakEven
 from lorag.costs.crossing import Crossing, SlopeRange
 from lorag.costs.evidence import show_seconds
 from lorag.costs.unit_costs import Measured, UnitCosts
+from lorag.counted import counted
 
 POINTS = 400
 """The number of points of a line along each axis."""
@@ -81,7 +82,7 @@ def _draw_line(axes: Axes, found: BreakEven, line: Crossing, span: SlopeRange, *
     if line.offset is not None and span.least is not None and span.greatest is not None and span.sure:
         low, high = (np.maximum(slope * updates + line.offset, 1e-9) for slope in (span.least, span.greatest))
         axes.fill_between(updates, low, high, color="black", alpha=0.12, linewidth=0)
-    what = "" if line.slope is None or line.falls else f": {line.slope:,.0f} queries an update"
+    what = "" if line.slope is None or line.falls else f": {counted(round(line.slope), 'query')} an update"
     label = f"{line.first} = {line.second}{what}"
     # Labels of solid and dashed lines are on different sides, so two close lines stay readable.
     beside, side = ((6, -10), "left") if is_border else ((-6, 6), "right")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lorag.counted import counted
 from lorag.reports.comparison_markdown import SHARES
 from lorag.reports.markdown import markdown_table, one_line
 
@@ -65,7 +66,7 @@ def standing_lines(result: Result) -> Iterator[str]:
             "without their documents": asked["unusable"],
         }
         said = ", ".join(f"{n} {what}" for what, n in left.items() if n)
-        yield f"{name}: {asked['compared']} questions that both have{across}; left out: {said or 'none'}"
+        yield f"{name}: {counted(asked['compared'], 'question')} that both have{across}; left out: {said or 'none'}"
     if result["pending"]:
         yield f"the evaluation here is not of what is here: {', '.join(result['pending'])}; run `lorag refresh`"
     if not result["same_corpus"]:

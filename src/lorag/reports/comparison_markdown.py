@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lorag.counted import counted
 from lorag.evaluation.answer_kinds import KINDS
 from lorag.evaluation.comparison import COMPARED, is_variant
 from lorag.reports.markdown import markdown_table, one_line
@@ -41,7 +42,8 @@ def summarise_comparison(result: Result) -> str:
 def _head(result: Result) -> str:
     asked = result["questions"]
     said = (
-        f"{asked['fact']} questions on facts, {asked['control']} controls, {asked['unanswerable']} without an answer, "
+        f"{counted(asked['fact'], 'question')} on facts, {counted(asked['control'], 'control')}, "
+        f"{asked['unanswerable']} without an answer, "
         f"{asked['style']} for style; in brackets the {result['confidence']:.0%} interval."
     )
     look = f" A sample of at most {result['limit']} questions." if result["limit"] is not None else ""

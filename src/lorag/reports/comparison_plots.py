@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lorag.counted import counted
 from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.comparison import IDEAL, Comparison, Figures, is_variant
 from lorag.evaluation.routing import Routing
@@ -32,7 +33,7 @@ def plot_strata(comparison: Comparison) -> Figure | None:
         if not is_variant(strategy)
     }
     sizes = {name: next(found[name].n for found in given.values() if name in found) for name in strata}
-    labels = [f"{name}\n{sizes[name]} questions" for name in strata]
+    labels = [f"{name}\n{counted(sizes[name], 'question')}" for name in strata]
     return _grouped(given, strata, "Accuracy by what happened to the fact", labels=labels)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from lorag.costs.records import Cost
+from lorag.counted import counted
 from lorag.digests import digest_of
 from lorag.evaluation.answer_kinds import KINDS
 from lorag.evaluation.answer_measures import DESCRIPTIONS, has_declined, has_style, is_right
@@ -24,7 +25,7 @@ def quality_section(comparison: Comparison, notes: Sequence[str]) -> Section:
     """Return every measure of every strategy, and the missing strategies."""
     asked = comparison.questions
     said = (
-        f"{asked['fact']} questions on facts, {asked['control']} on general knowledge, "
+        f"{counted(asked['fact'], 'question')} on facts, {asked['control']} on general knowledge, "
         f"{asked['unanswerable']} that nothing answers, {asked['style']} that ask for style. In brackets the "
         f"{comparison.confidence:.0%} interval, by bootstrap over facts; it does not cover the effect of the training "
         "seed."

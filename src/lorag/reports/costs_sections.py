@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from lorag.costs.break_even import BreakEven, Sensitivity
 from lorag.costs.crossing import Crossing, SlopeRange
 from lorag.costs.ledger import SERVED, Ledger, LedgerEntry, Summary, summarise
+from lorag.counted import counted, noun_for
 from lorag.reports.page import Section, Table
 from lorag.strategies import READER
 
@@ -52,13 +53,13 @@ def ledger_section(ledger: Ledger) -> Section:
         # The median of one run is its total.
         for part in (("median", "total") if one.count > 1 else ("total",))
     ]
-    shown = ledger.entries[:ENTRIES]
+    shown, entries = ledger.entries[:ENTRIES], counted(len(ledger.entries), "entry")
     newest = [[entry.started_utc[:16].replace("T", " "), *_sort(entry), *_use_of_entry(entry)] for entry in shown]
     said = ["At today's prices, not those of the time. Answers that were already known are not generated again."]
     if ledger.entries[0].cost.machine:
         said.append(f"Measured on {ledger.entries[0].cost.machine}.")
     if ledger.n_elsewhere:
-        said.append(f"Left out are {ledger.n_elsewhere} entries of other machines, which `lorag costs` shows.")
+        said.append(f"Left out: {counted(ledger.n_elsewhere, 'entry')} of other machines, which `lorag costs` shows.")
     return Section(
         "Ledger",
         said,
@@ -66,7 +67,10 @@ def ledger_section(ledger: Ledger) -> Section:
         [
             Table([*_SORT, "runs", "", *_USE], totals, "By kind and strategy"),
             Table(
-                ["UTC", *_SORT, *_USE], newest, f"The newest {len(shown)} of {len(ledger.entries)} entries", folded=True
+                ["UTC", *_SORT, *_USE],
+                newest,
+                f"The newest {len(shown)} of {entries}",
+                folded=True,
             ),
         ],
     )
@@ -100,7 +104,8 @@ def _line(line: Crossing, span: SlopeRange) -> list[str]:
     if not line.exists:
         return [pair, "never", "", "", f"{line.always_cheaper}, always" if line.always_cheaper else "neither"]
     if line.falls:
-        return [pair, "never", "", "", f"{line.cheaper_above}, from {line.offset:.2g} queries a day without an update"]
+        from_here = f"{line.offset:.2g} {noun_for(line.offset or 0, 'query')}"
+        return [pair, "never", "", "", f"{line.cheaper_above}, from {from_here} a day without an update"]
     bounds = [_slope(span.least), _slope(span.greatest)] if span.sure else ["they may", "not cross"]
     return [pair, _slope(line.slope), *bounds, line.cheaper_above or ""]
 

@@ -12,8 +12,7 @@ def plot_plan(plan: Plan) -> Figure:
     figure = Figure(figsize=(7.6, 4.4), dpi=120, layout="constrained")
     axes = figure.subplots()
     axes.set_title("Right answers for the cost of a day", loc="left", fontweight="bold")
-    load = f"{plan.demand.updates_per_day:,.3g} updates and {plan.demand.queries_per_day:,.0f} queries"
-    axes.set_xlabel(f"{plan.currency} a day, at {load}")
+    axes.set_xlabel(f"{plan.currency} a day, at {plan.demand.load.removesuffix(' a day')}")
     axes.set_ylabel(f"right, of all facts ({plan.confidence:.0%} interval)")
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

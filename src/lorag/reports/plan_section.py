@@ -3,6 +3,7 @@
 from lorag.costs.evidence import show_seconds
 from lorag.costs.plan import Option, Plan
 from lorag.costs.policies import RIGHT, Share
+from lorag.counted import counted
 from lorag.reports.page import Section, Table
 from lorag.reports.plan_plot import plot_plan
 
@@ -27,7 +28,7 @@ def _limits(taken: Option | None) -> list[str]:
     course = taken.candidate.course if taken else None
     if course is None or course.repeats:
         return []
-    return [f"It was measured for {course.n_updates} updates after its training, and not beyond."]
+    return [f"It was measured for {counted(course.n_updates, 'update')} after its training, and not beyond."]
 
 
 def _row(option: Option) -> list[str]:

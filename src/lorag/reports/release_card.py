@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from lorag.costs.ledger import LedgerEntry
+from lorag.counted import counted
 from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.comparison import SUMMARISED
 from lorag.findings.evidence import Measurement
@@ -38,7 +39,7 @@ def card_sections(card: ReleaseCard) -> list[Section]:
 def _release(card: ReleaseCard) -> Section:
     release = card.release
     state = "It is served now." if card.is_served else "It is not the one that is served now."
-    size = f"{len(release.documents):,} documents, {release.n_chunks:,} chunks"
+    size = f"{counted(len(release.documents), 'document')}, {counted(release.n_chunks, 'chunk')}"
     return Section("Release", [f"Made at {release.created_utc}: {size}, in {release.index.store}. {state}"])
 
 
@@ -109,7 +110,11 @@ def _costs(card: ReleaseCard) -> Section:
 
 def _cost_row(entry: LedgerEntry) -> list[str]:
     use = entry.cost.use
-    words = [entry.kind.value, entry.strategy, f"of {entry.n_queries} questions" if entry.n_queries else None]
+    words = [
+        entry.kind.value,
+        entry.strategy,
+        f"of {counted(entry.n_queries, 'question')}" if entry.n_queries else None,
+    ]
     how = entry.source or " ".join(filter(None, [entry.extent, entry.outcome]))
     numbers = [f"{use.wall_s:.1f}", f"{use.cpu_s:.1f}", f"{use.tokens:,}", f"{1000 * use.kwh:.2f}"]
     return [" ".join(filter(None, words)), how, *numbers, f"{entry.cost.money:.5f} {entry.cost.currency}"]

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from lorag.counted import counted
 from lorag.evaluation.timeline_records import Moment, Timeline, TimelineRow, TimelineStep
 
 _LEFTOVERS = {"stale": "changed facts\nanswered as before", "removed_leaked": "removed facts\nstill answered"}
@@ -47,7 +48,9 @@ def plot_leftovers(timeline: Timeline) -> Figure:
 
 def _draw_step(axes: Axes, step: TimelineStep) -> None:
     _frame(axes)
-    axes.set_title(f"{step.version}: {step.facts.get('changed', 0)} changed facts", loc="left", fontweight="bold")
+    axes.set_title(
+        f"{step.version}: {counted(step.facts.get('changed', 0), 'changed fact')}", loc="left", fontweight="bold"
+    )
     axes.set_xlabel("seconds since the change")
     times = [row.fresh.published_s for row in step.rows if row.fresh.published_s]
     first, last = (min(times) / 3, max(times) * 3) if times else (0.1, 10.0)

@@ -7,6 +7,7 @@ from fractions import Fraction
 from statistics import median
 from typing import Any
 
+from lorag.counted import counted
 from lorag.params import AdapterGateParams
 from lorag.questions.coverage import Coverage
 from lorag.shares import exact
@@ -112,7 +113,8 @@ class Forecast:
         spread = f", wordings of each: {min(wordings)} at least, {median(wordings):g} in the median" if wordings else ""
         minutes = self.estimate.seconds / _SECONDS_A_MINUTE
         lines = [
-            f"{self.adapter}: {sum(self.pairs.values())} pairs ({named}), {len(self.facts)} facts{spread}",
+            f"{self.adapter}: {counted(sum(self.pairs.values()), 'pair')} ({named}), "
+            f"{counted(len(self.facts), 'fact')}{spread}",
             f"  {self.tokens_per_epoch:,} tokens an epoch, {self.tokens:,} in at most {self.epochs} epochs",
             f"  about {minutes:.2g} minutes and {self.estimate.memory_mb:,.0f} MB ({self.estimate.basis})",
             f"  coverage: {self.coverage.line()}",
@@ -216,7 +218,7 @@ def _new_facts(
     yield Obstacle(
         "new_facts",
         f"new_facts needs {needed} of {len(new)} right, at most {most} can be expected, because "
-        f"{len(lacking)} questions have no `phrasings` to learn from",
+        f"{counted(len(lacking), 'question has', 'questions have')} no `phrasings` to learn from",
         len(taught) < needed or (most < needed and is_proved),
         lacking,
         _EVIDENCE,
@@ -227,21 +229,22 @@ def _steps(facts: Sequence[PlannedFact], n_controls: int, params: AdapterGatePar
     """Yield limits on a loss that are smaller than what one question makes: then none may be lost."""
     n_old = sum(not fact.is_new for fact in facts)
     for name, limit, n, what in (
-        ("controls_lost", params.max_control_loss, n_controls, "control questions"),
-        ("old_facts_lost", params.max_old_loss, n_old, "facts that did not change"),
+        ("controls_lost", params.max_control_loss, n_controls, ("control question", "control questions")),
+        ("old_facts_lost", params.max_old_loss, n_old, ("fact that did not change", "facts that did not change")),
     ):
         if n and exact(limit) * n < 1:
-            sentence = f"{name}: of {n} {what} none may be lost, because one is {1 / n:.3f} and the limit {limit:.3f}"
-            yield Obstacle(name, sentence, False)
+            why = f"because one is {1 / n:.3f} and the limit {limit:.3f}"
+            yield Obstacle(name, f"{name}: of {counted(n, *what)} none may be lost, {why}", False)
 
 
 def _asked_as_trained(facts: Sequence[PlannedFact]) -> Iterator[Obstacle]:
     without = tuple(fact.question for fact in facts if not fact.n_held_out)
     if without:
+        asked = counted(len(facts), "question has", "questions have")
         yield Obstacle(
             "new_facts",
-            f"{len(without)} of {len(facts)} questions have no `held_out_phrasings`: the exam asks them in the words "
-            "that were trained, so its figures do not show how other words are answered",
+            f"{len(without)} of {asked} no `held_out_phrasings`: the exam asks them in the words that were trained, so "
+            "its figures do not show how other words are answered",
             False,
             without,
         )

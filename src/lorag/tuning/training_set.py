@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from lorag.counted import counted
 from lorag.digests import digest_of
 from lorag.errors import InputRejected
 from lorag.params import TrainingSetParams
@@ -68,7 +69,7 @@ def assemble_training_set(
         pairs = _thin_out(pairs, fact_digests(fact.question for fact in facts), seen, params)
     if len(pairs) < params.min_pairs:
         raise InputRejected(
-            f"{len(pairs)} training pairs, at least {params.min_pairs} are needed",
+            f"{counted(len(pairs), 'training pair')}, at least {params.min_pairs} are needed",
             where="training_set",
             do="add questions (`lorag questions draft` offers some) or sources, or lower training_set.min_pairs; "
             "the served adapter stays",

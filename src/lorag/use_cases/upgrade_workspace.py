@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lorag.counted import counted
 from lorag.errors import ParamsError
 from lorag.integrations.dvc.dvc_repo import config_after_a_move
 from lorag.integrations.mlflow.moved import move_artifacts
@@ -232,7 +233,10 @@ def _upgrade_remote(workspace: Workspace) -> list[Change]:
 def _upgrade_runs(workspace: Workspace) -> list[Change]:
     database = workspace.state / "mlflow" / "mlflow.db"
     moved = move_artifacts(database, workspace.root, dry=True)
-    said = [f"{count} places of artifacts lie in {workspace.root} now, not in {old}" for old, count in moved.items()]
+    said = [
+        f"{counted(count, 'place of artifacts lies', 'places of artifacts lie')} in {workspace.root} now, not in {old}"
+        for old, count in moved.items()
+    ]
     name = str(database.relative_to(workspace.root))
     return [Change(name, tuple(said), lambda: move_artifacts(database, workspace.root))] if said else []
 
@@ -249,4 +253,6 @@ def _dump(tree: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    return json.dumps(value, default=str) if not isinstance(value, Mapping) else f"a section of {len(value)} values"
+    if isinstance(value, Mapping):
+        return f"a section of {counted(len(value), 'value')}"
+    return json.dumps(value, default=str)

@@ -90,7 +90,7 @@ def test_everything_that_is_recorded_is_on_the_card(workspace: Workspace, capsys
     assert "| added | 1 | new\\|page.md |" in text
     assert "0.875" in text and "| rag | 0.80 [0.70, 0.90] |" in text
     assert "| tuned, stale adapter | refreshed | not measured | 0.50 [0.30, 0.70] | not measured | 1 s | 90 s |" in text
-    assert "| answers rag of 1 questions | served | 2.0 |" in text and "The update: not measured." in text
+    assert "| answers rag of 1 question | served | 2.0 |" in text and "The update: not measured." in text
     assert "| tuned | tuned-aaaa | 1 of 3 documents (33.3%), 2 of 9 chunks (22.2%) |" in text
     assert "It can answer by base, rag, tuned." in text and "Readers marked answers: 1 stale." in text
     assert found["settings"]["schedules.retrain"] == "0 3 * * 0" and "| schedules.retrain | 0 3 * * 0 |" in text

@@ -182,7 +182,7 @@ def test_rows_that_cannot_be_used_are_listed_and_the_rest_goes_on(ready: Place) 
 def test_too_few_pairs_train_nothing(ready: Place) -> None:
     """Row 47."""
     _write(ready.workspace.resolve(ready.params.knowledge.questions), [])
-    with pytest.raises(InputRejected, match="1 training pairs, at least 8") as caught:
+    with pytest.raises(InputRejected, match="1 training pair, at least 8") as caught:
         _build(ready, min_pairs=8)
     assert caught.value.exit_status is ExitStatus.REJECTED
 

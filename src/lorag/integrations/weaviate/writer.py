@@ -8,6 +8,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import numpy as np
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from lorag.counted import counted
 from lorag.errors import StoreFailed
 from lorag.integrations.weaviate.schema import (
     BUCKETS,
@@ -139,7 +140,8 @@ class WeaviateWriter:
                 errors = dict.fromkeys(range(len(left)), str(error))
             if lasting := [text for text in errors.values() if any(sign in text.lower() for sign in _LASTING)]:
                 raise StoreFailed(
-                    f"Weaviate refused {len(lasting)} of {len(left)} objects: {' '.join(lasting[0].split())[:300]}",
+                    f"Weaviate refused {len(lasting)} of {counted(len(left), 'object')}: "
+                    f"{' '.join(lasting[0].split())[:300]}",
                     where=self._collection.name,
                     do="look at the server's log and its free disk space, then run this again",
                 )
@@ -155,7 +157,7 @@ class WeaviateWriter:
             # One call deletes at most what the server allows for one query, 10,000 by default.
             while (result := self._collection.data.delete_many(where=condition)).matches:
                 if result.failed:
-                    raise _MayPass(f"{result.failed} objects were not deleted")
+                    raise _MayPass(f"not deleted: {counted(result.failed, 'object')}")
 
         self._retrying(attempt)
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from lorag.counted import counted
 from lorag.knowledge.documents import Block, BlockKind, Flag, Reason
 from lorag.knowledge.formats.decoding import sniff
 from lorag.knowledge.formats.parsed import Limits, ParsedDocument, Quarantine
@@ -45,7 +46,9 @@ def parse(data: bytes, limits: Limits) -> ParsedDocument:
     blocks = _blocks(pages)
     if not blocks:
         kind = "scanned, or without a text layer" if scanned else "without a text layer"
-        raise Quarantine(Reason.NO_TEXT, f"{len(pages)} pages {kind}; run OCR on it first, it is not done here")
+        raise Quarantine(
+            Reason.NO_TEXT, f"{counted(len(pages), 'page')} {kind}; run OCR on it first, it is not done here"
+        )
     title = _short(information.title if information else None)
     author = _short(information.author if information else None)
     flags = Counter({Flag.SCANNED_PAGE: scanned} if scanned else {})

@@ -7,6 +7,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+from lorag.counted import counted
 from lorag.service.page import words
 from lorag.service.page.assets import address_of
 from lorag.service.page.headers import PRIVATE
@@ -57,7 +58,7 @@ def environment() -> Environment:
         "ago": words.ago,
         "moment": words.moment,
         "seconds": words.seconds,
-        "count": words.count,
+        "count": counted,
         "plain": words.plain,
         "money": words.money,
         "short_id": words.short_id,

@@ -121,11 +121,6 @@ def seconds(value: float) -> str:
     return f"{value / 60:.0f} min" if value < 7_200 else f"{value / 3_600:.1f} h"
 
 
-def count(n: int, one: str, more: str = "") -> str:
-    """Return a number with the noun that it counts."""
-    return f"{n:,} {one if n == 1 else more or one + 's'}"
-
-
 def plain(value: float) -> str:
     """Return a number as it is said: two digits below 100, whole above."""
     return f"{value:,.0f}" if value >= 100 else f"{float(f'{value:.2g}'):g}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lorag.answering.routing import Signals
+from lorag.counted import counted
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.bootstrap import Bootstrap
 from lorag.evaluation.question_set import SetQuestion, Topic
@@ -44,7 +45,8 @@ def route_questions(
     places = [at for at, row in enumerate(rows[strategies[0]]) if row.question.topic is not Topic.STYLE]
     answers = {name: [rows[name][at] for at in places] for name in strategies}
     if len(places) < LEAST_CASES:
-        return Unrouted(f"{len(places)} questions are too few to fit a router and to judge it, {LEAST_CASES} needed")
+        found = counted(len(places), "question is", "questions are")
+        return Unrouted(f"{found} too few to fit a router and to judge it, {LEAST_CASES} needed")
     rates = Rates.measure({name: speeds[name].timings for name in strategies})
     wanted = load_wanted(workspace)
     looks = _look([row.question for row in answers[strategies[0]]], strategies, chosen, wanted, workspace, params)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lorag.costs.records import Cost
+from lorag.counted import counted
 from lorag.errors import WorkspaceError
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Comparison
@@ -247,7 +248,7 @@ def _standing(strategy: Strategy, sha256: str, release: Release) -> str | None:
         return f"its adapter was trained last, but the release serves another, {served.id}"
     versions = {name: entry.version for name, entry in release.documents.items()}
     changed = sum(versions.get(name) != version for name, version in served.documents.items())
-    return f"{changed} documents changed or went since its adapter was trained" if changed else None
+    return f"{counted(changed, 'document')} changed or went since its adapter was trained" if changed else None
 
 
 def reproduce_answers(strategy: Strategy, workspace: Workspace, params: Params, limit: int | None) -> Answered:

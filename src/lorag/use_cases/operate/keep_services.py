@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lorag.counted import counted
 from lorag.errors import LoragError
 from lorag.params import Params
 from lorag.releases.checks import Check
@@ -60,7 +61,7 @@ def check_services(workspace: Workspace) -> list[Check]:
     for name, state in find_services(workspace).items():
         problem = None if state.running else "it has ended; `lorag up` starts it again, and its log says why"
         looked = "" if state.last_look_s is None else f", looked at the source {state.last_look_s:.0f} s ago"
-        again = f", started again {state.started_again} times" if state.started_again else ""
+        again = f", started again {counted(state.started_again, 'time')}" if state.started_again else ""
         checks.append(Check(f"service {name}", problem, f"runs{looked}{again}", is_damage=False))
     return checks
 

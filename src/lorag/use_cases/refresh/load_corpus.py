@@ -10,6 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
+from lorag.counted import counted
 from lorag.digests import digest_of, sha256_hex
 from lorag.errors import InputRejected
 from lorag.integrations.parsing.pool import ParserPool, processes_for
@@ -110,20 +111,20 @@ def load_files(
 
 def rejected_share(corpus: Corpus) -> float:
     """Return the share of names that were left out because of a fault; 0 for an empty corpus."""
-    counted = sum(item.reason.is_fault for item in corpus.rejected)
+    faults = sum(item.reason.is_fault for item in corpus.rejected)
     found = sum(max(1, len(document.sources)) for document in corpus.documents)
-    return counted / (counted + found) if counted else 0.0
+    return faults / (faults + found) if faults else 0.0
 
 
 def require_usable(corpus: Corpus, params: KnowledgeParams, *, source: Path, report: str) -> None:
     """Raise InputRejected if too much was left out; `report` names the file with the details."""
     share = rejected_share(corpus)
-    counted = [item for item in corpus.rejected if item.reason.is_fault]
+    faults = [item for item in corpus.rejected if item.reason.is_fault]
     if share > params.max_rejected_share:
-        first = counted[0]
+        first = faults[0]
         detail = f" ({first.detail})" if first.detail else ""
         raise InputRejected(
-            f"{len(counted)} of {round(len(counted) / share)} documents were rejected, "
+            f"{len(faults)} of {counted(round(len(faults) / share), 'document was', 'documents were')} rejected, "
             f"more than the {params.max_rejected_share:.0%} allowed; first {first.name}: {first.reason}{detail}",
             where=str(source),
             do=f"see {report}, then fix or remove them, or raise knowledge.max_rejected_share",
@@ -133,9 +134,9 @@ def require_usable(corpus: Corpus, params: KnowledgeParams, *, source: Path, rep
 def refuse_empty(corpus: Corpus, *, source: Path) -> None:
     """Raise InputRejected if there is nothing to index."""
     if not corpus.documents:
-        others = f"; {len(corpus.rejected)} files have an unsupported format" if corpus.rejected else ""
+        others = counted(len(corpus.rejected), "file has", "files have")
         raise InputRejected(
-            f"nothing to index{others}",
+            "nothing to index" + (f"; {others} an unsupported format" if corpus.rejected else ""),
             where=str(source),
             do="add documents, name another source, or serve an empty index with --allow-shrink",
         )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lorag.counted import counted
 from lorag.errors import GateRefused, IntegrityFailed
 from lorag.evaluation.retrieval import measure_retrieval
 from lorag.failpoints import reach
@@ -172,13 +173,16 @@ def require_intact(release: Release, store: IndexStore) -> None:
     store.count(release.index, expected=release.n_chunks)
     content, vectors, count = digest_rows(store.rows(release.index))
     if count != release.n_chunks:
-        raise IntegrityFailed(f"{count} chunks, not {release.n_chunks}", where=release.id, do=_MEND)
+        raise IntegrityFailed(f"{counted(count, 'chunk')}, not {release.n_chunks:,}", where=release.id, do=_MEND)
     if content != release.content_digest:
         raise IntegrityFailed("the content is not what was published", where=release.id, do=_MEND)
     if vectors != release.vectors_digest:
         raise IntegrityFailed("the vectors are not what was published", where=release.id, do=_MEND)
     store.check_words(release.index)
 
+
+LOST_CHUNKS = ("chunk is not found by its own vector", "chunks are not found by their own vector")
+"""What is said of one row that a search does not find, and of several."""
 
 REMOVE = "`lorag doctor --mend` removes it"
 _MEND = f"{REMOVE}, `lorag refresh` builds a new one"
@@ -204,7 +208,7 @@ def _mend_lost_rows(
         lost = store.unreachable(ref, [by_id[chunk_id] for chunk_id in lost])
     if lost:
         raise GateRefused(
-            f"{len(lost)} chunks are not found by their own vector; the first is {lost[0]}",
+            f"{counted(len(lost), *LOST_CHUNKS)}; the first is {lost[0]}",
             where=ref.name,
             do="run `lorag doctor`",
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from lorag.costs.ledger import Extent, Outcome, extent_of_refresh
 from lorag.costs.records import Cost
+from lorag.counted import counted
 from lorag.errors import GateRefused, IntegrityFailed, LoragError
 from lorag.failpoints import reach
 from lorag.integrations import git_repo
@@ -325,7 +326,7 @@ def publish(
     forgotten = read_forgotten(workspace.state)
     if meanwhile := [each.id for each in planned.wanted.documents if forgotten.covers(each.id, each.version)]:
         raise GateRefused(
-            f"{len(meanwhile)} documents were forgotten while this ran",
+            f"{counted(len(meanwhile), 'document was', 'documents were')} forgotten while this ran",
             do="run `lorag refresh` again, which leaves them out",
         )
     base_model, adapters = carry_adapters(planned.in_use, params, forgotten)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lorag.costs.records import Cost
+from lorag.counted import counted
 from lorag.errors import GateRefused, StoreFailed, WorkspaceError
 from lorag.integrations.lora.training import TrainingJob, encode_pairs, train_lora
 from lorag.integrations.machine.cost_meter import CostMeter
@@ -131,7 +132,7 @@ def _search(
     best = best_trial(trials)
     if best is None:
         raise GateRefused(
-            f"the loss became NaN or infinite in all of {len(trials)} trials",
+            f"the loss became NaN or infinite in each of {counted(len(trials), 'trial')}",
             where="parameter_search",
             do="lower parameter_search.learning_rate, or set training.precision to fp32",
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from lorag.counted import counted
 from lorag.errors import NotAllowed
 from lorag.integrations.stores import open_store
 from lorag.params import Params
@@ -99,7 +100,9 @@ def refuse_adapter(kind: AdapterKind | None, access: Access, release: Release, s
     readable = readable_documents(access, release, store, current) if current else frozenset()
     hidden = len(entry.documents) - len(readable)
     if hidden or not entry.documents:
-        share = f"{hidden} of its {len(entry.documents)} documents" if entry.documents else "nobody knows what"
+        share = (
+            f"{hidden} of its {counted(len(entry.documents), 'document')}" if entry.documents else "nobody knows what"
+        )
         raise NotAllowed(
             f"the {kind} adapter was trained on {share} that this key may not read, or that have changed since",
             where=f"strategy {kind.strategy if kind else ''}",

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 
+from lorag.counted import counted
 from lorag.errors import IntegrityFailed, LoragError, NotThere, StoreFailed, WorkspaceError
 from lorag.failpoints import reach
 from lorag.integrations.mlflow.registry import point_champion_at, registered_name
@@ -18,7 +19,7 @@ from lorag.releases.record import Release
 from lorag.releases.shelf import POINTER, ReleaseShelf
 from lorag.releases.withdrawn import read_withdrawn, withdraw_newer
 from lorag.retrieval.index.store import IndexStore
-from lorag.use_cases.refresh.refresh_index import REMOVE, require_intact
+from lorag.use_cases.refresh.refresh_index import LOST_CHUNKS, REMOVE, require_intact
 from lorag.use_cases.serve.kept_router import check_routers
 from lorag.workspace import Workspace
 
@@ -222,9 +223,7 @@ def _check_release(release: Release, store: IndexStore, *, search_each: bool) ->
         if search_each:
             lost = store.unreachable(release.index, list(store.rows(release.index)))
             if lost:
-                return Check(
-                    name, f"{len(lost)} chunks are not found by their own vector; run `lorag refresh --rebuild`"
-                )
+                return Check(name, f"{counted(len(lost), *LOST_CHUNKS)}; run `lorag refresh --rebuild`")
     except LoragError as error:
         return Check(name, str(error))
-    return Check(name, detail=f"{release.n_chunks} chunks, both digests match")
+    return Check(name, detail=f"{counted(release.n_chunks, 'chunk')}, both digests match")

@@ -11,6 +11,7 @@ from pathlib import Path
 from lorag.answering.generator import LanguageModel
 from lorag.answering.rewrite import rewrite_question
 from lorag.answering.strategies import Answer, answer_question
+from lorag.counted import counted
 from lorag.errors import IntegrityFailed, LoragError, NothingServed, StoreFailed, WorkspaceError
 from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.files import base_model_sha256
@@ -162,7 +163,8 @@ class _Opening:
         count = self.store.count(release.index, expected=release.n_chunks)
         if count != release.n_chunks:
             raise IntegrityFailed(
-                f"the index holds {count} chunks, the release {release.n_chunks}", where=f"release {release.id}"
+                f"the index holds {counted(count, 'chunk')}, the release {release.n_chunks:,}",
+                where=f"release {release.id}",
             )
         self.adapter_of(release)
 

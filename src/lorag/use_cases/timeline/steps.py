@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lorag.answering.quotes import split_quote
+from lorag.counted import counted
 from lorag.evaluation.answer_rows import AnswerRow, read_answers, write_answers
 from lorag.evaluation.answers import contains_answer
 from lorag.evaluation.question_set import SetQuestion, Topic
@@ -185,7 +186,9 @@ def _measure_freshness(
         return Freshness(published, None, 0, "nothing changed that it did not know before")
     asked, seconds = _first_right(strategy, probes, walk, environment)
     if seconds is None:
-        return Freshness(published, None, asked, f"none of {asked} questions on what changed was answered right")
+        return Freshness(
+            published, None, asked, f"none of {counted(asked, 'question')} on what changed was answered right"
+        )
     return Freshness(published, published + seconds, asked, None)
 
 
