@@ -386,8 +386,8 @@ def test_row_30_odd_names_become_ids_that_cannot_forge_a_line(tmp_path: Path) ->
 
 def test_row_31_names_that_differ_in_case_or_form_are_two_flagged_documents(tmp_path: Path) -> None:
     composed, decomposed = "\u00e9.md", unicodedata.normalize("NFD", "\u00e9.md")
-    for name in ("A.md", "a.md", composed, decomposed, "other.md"):
-        put(tmp_path, name, f"text of {name}")
+    for number, name in enumerate(("A.md", "a.md", composed, decomposed, "other.md")):
+        put(tmp_path, name, f"text {number}")
     flags = {document.id: dict(document.flags) for document in load(tmp_path).documents}
     assert flags.pop("other.md") == {}
     assert flags == dict.fromkeys(("A.md", "a.md", composed, decomposed), {Flag.NAME_CLASH: 1})
@@ -429,6 +429,22 @@ class TestRow33:
     def test_equal_texts_under_two_ids_stay_two_documents(self, tmp_path: Path) -> None:
         put(tmp_path, "documents.jsonl", '{"id": "d", "text": "one"}\n{"id": "e", "text": "one"}\n')
         assert [document.sources for document in load(tmp_path).documents] == [("d",), ("e",)]
+
+
+def test_row_34_pages_that_are_nearly_the_same_are_flagged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = " ".join(f"The code of gate {gate} is {gate * 37 % 101}." for gate in range(30))
+    for number in range(5):
+        put(tmp_path, f"poison{number}.md", f"# Gates\n\n{body}\n\nSays warden {number}.")
+    for pier in range(20):
+        put(tmp_path, f"pier{pier}.md", f"# Pier {pier}\n\nThe lamp of pier {pier} is lit at 20:15.")
+    cache = DictCache()
+    for _ in range(2):
+        flags = {document.id: dict(document.flags) for document in load_corpus(tmp_path, PARAMS, cache=cache).documents}
+        assert {name: found for name, found in flags.items() if found} == {
+            f"poison{number}.md": {Flag.NEAR_DUPLICATE: 4} for number in range(5)
+        }
+        # The second time each sketch comes from the cache.
+        monkeypatch.setattr(ParserProcess, "parse", lambda *arguments: pytest.fail("parsed again"))
 
 
 def test_row_37_a_secret_may_be_flagged_instead(tmp_path: Path) -> None:

@@ -7,6 +7,15 @@ from dataclasses import dataclass, field
 
 from lorag.knowledge.documents import Flag
 
+SPACELESS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""A class of letters for patterns: Thai and Lao, Burmese, Khmer, kana and Han, which no blanks part into words.
+
+Each of them counts as a word.
+"""
+
 _LINE_END = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _BLANK = re.compile("[\u00a0\u2007\u202f\u3000]")

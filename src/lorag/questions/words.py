@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from lorag.knowledge.normalise import SPACELESS
+
 ARTICLES = frozenset({"a", "an", "the"})
 
 FUNCTION_WORDS = frozenset(
@@ -22,18 +24,13 @@ FUNCTION_WORDS = frozenset(
 """Words that carry little of the meaning of a sentence."""
 
 _MARKS = "".join(chr(code) for code in range(0x300, 0x10000) if unicodedata.category(chr(code)).startswith("M"))
-# Thai and Lao, Burmese, Khmer, kana and Han: no blanks separate their words, so each character counts as a word.
-_SPACELESS = (
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uf900-\ufaff\U00020000-\U0003ffff"
-)
 _CURRENCIES = "$\u00a2-\u00a5\u0e3f\u20a0-\u20cf"
 _DASHES = "\\-\u2010\u2012\u2013\u2212"
-_IN_WORD = f"(?:(?![{_SPACELESS}])[^\\W_]|[{_MARKS}])"
+_IN_WORD = f"(?:(?![{SPACELESS}])[^\\W_]|[{_MARKS}])"
 _WORD = re.compile(
-    rf"(?P<initials>(?:(?![{_SPACELESS}])[^\W\d_])(?:\.[^\W\d_])+(?!{_IN_WORD})\.?)"
+    rf"(?P<initials>(?:(?![{SPACELESS}])[^\W\d_])(?:\.[^\W\d_])+(?!{_IN_WORD})\.?)"
     rf"|(?P<number>(?:(?<![\w)\]])[{_DASHES}+])?(?:[{_CURRENCIES}]\s?)?\d+(?:[.,:/\u2044{_DASHES}]\d+)*{_IN_WORD}*)"
-    rf"|(?P<character>(?=[{_SPACELESS}])[^\W\d_][{_MARKS}]*)"
+    rf"|(?P<character>(?=[{SPACELESS}])[^\W\d_][{_MARKS}]*)"
     rf"|(?P<word>{_IN_WORD}+(?:(?<!\d)[-\u2010](?=[^\W\d_]){_IN_WORD}+)*(?:\+\+|[+#](?!\w))?)"
 )
 _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from importlib import metadata
 from pathlib import PurePosixPath
 from typing import cast
@@ -125,8 +126,7 @@ def with_title(document: ParsedDocument, name: str) -> ParsedDocument:
     """Return the document, with the file's stem as its title if it has none of its own."""
     if document.title:
         return document
-    stem = PurePosixPath(name).stem
-    return ParsedDocument(stem, document.blocks, document.metadata, document.flags, document.notes)
+    return replace(document, title=PurePosixPath(name).stem)
 
 
 def parse_content(kind: str, data: bytes, limits: Limits) -> ParseResult:

@@ -1,13 +1,15 @@
 """The result of a parser, a document or a refusal, and its form as JSON for a pipe or a cache."""
 
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from lorag.knowledge.documents import Block, BlockKind, Flag, Reason
 from lorag.knowledge.normalise import clean_text, tidy_block
 from lorag.knowledge.secrets import find_secrets
+from lorag.knowledge.sketches import sketch_text
 
 
 class Limits(Protocol):
@@ -35,7 +37,8 @@ class Quarantine(Exception):
 class ParsedDocument:
     """A document as its parser read it; `title` is empty if the format gives none.
 
-    `notes` are for a person: where metadata is broken, and which kind of secret is in which line.
+    `notes` are for a person: where metadata is broken, and which kind of secret is in which line. `sketch` is that of
+    the text of all blocks; empty until the document is finished.
     """
 
     title: str
@@ -43,6 +46,7 @@ class ParsedDocument:
     metadata: Mapping[str, str] = field(default_factory=dict)
     flags: Mapping[Flag, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    sketch: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,10 @@ def choose_title(explicit: str, blocks: Iterable[Block]) -> str:
 
 
 def finish(document: ParsedDocument, limits: Limits) -> ParsedDocument:
-    """Return the document with clean text and no empty blocks; raises Quarantine if nothing or too much is left."""
+    """Return the document with clean text, its sketch and no empty blocks.
+
+    Raises Quarantine if nothing or too much is left.
+    """
     flags = Counter(document.flags)
     whole = "\n".join([block.text for block in document.blocks])
     is_clean = clean_text(whole).text == whole  # usual: only entities bring back what was removed from the source
@@ -94,7 +101,9 @@ def finish(document: ParsedDocument, limits: Limits) -> ParsedDocument:
         raise Quarantine(Reason.TOO_LARGE, f"{size} characters of text, at most {limits.max_characters} are allowed")
     title = " ".join(clean_text(document.title).text.split())
     metadata = {clean_text(key).text: clean_text(value).text.strip() for key, value in document.metadata.items()}
-    return ParsedDocument(title, tuple(blocks), metadata, {flag: flags[flag] for flag in sorted(flags)}, document.notes)
+    sketch = sketch_text("\n".join([block.text for block in blocks]))
+    found = {flag: flags[flag] for flag in sorted(flags)}
+    return ParsedDocument(title, tuple(blocks), metadata, found, document.notes, sketch)
 
 
 def with_secrets(document: ParsedDocument) -> ParsedDocument:
@@ -104,7 +113,7 @@ def with_secrets(document: ParsedDocument) -> ParsedDocument:
     if not found:
         return document
     flags = {**document.flags, Flag.POSSIBLE_SECRET: len(found)}
-    return ParsedDocument(document.title, document.blocks, document.metadata, flags, document.notes + found)
+    return replace(document, flags=flags, notes=document.notes + found)
 
 
 def result_to_json(result: ParseResult) -> dict[str, Any]:
@@ -119,6 +128,7 @@ def result_to_json(result: ParseResult) -> dict[str, Any]:
         "metadata": dict(result.metadata),
         "flags": dict(result.flags),
         "notes": result.notes,
+        "sketch": b64encode(result.sketch).decode(),
     }
 
 
@@ -143,4 +153,5 @@ def _document_from_json(value: Mapping[str, Any]) -> ParsedDocument | Quarantine
         metadata={str(key): str(text) for key, text in value["metadata"].items()},
         flags={Flag(flag): int(count) for flag, count in value["flags"].items()},
         notes=tuple(str(note) for note in value["notes"]),
+        sketch=b64decode(value["sketch"]),
     )

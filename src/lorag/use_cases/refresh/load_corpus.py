@@ -26,6 +26,8 @@ from lorag.knowledge.formats import (
     result_to_json,
     with_title,
 )
+from lorag.knowledge.near_duplicates import count_near_duplicates
+from lorag.knowledge.sketches import SKETCH_VERSION
 from lorag.params import KnowledgeParams, ParserParams, SecretPolicy
 from lorag.releases.forgotten import Forgotten
 
@@ -47,11 +49,12 @@ class ParseCache(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """A document before duplicates are merged: where it was found, and the digest of the file's bytes."""
+    """A document before duplicates are merged: where it was found, the digest of the file's bytes, and its sketch."""
 
     document: Document
     place: str
     bytes_sha256: str
+    sketch: bytes
 
 
 def load_corpus(
@@ -98,13 +101,13 @@ def load_files(
                 loaded.append(item)
         if progress is not None:
             progress(1)
-    documents, clashing = _refuse_double_ids(_merge_equal_bytes(loaded, keep_ids))
+    accepted, clashing = _refuse_double_ids(_merge_equal_bytes(loaded, keep_ids))
     rejected += clashing
     for item in rejected:
         if item.reason.is_fault:
             log.warning("left out %s: %s (%s)", item.name, item.reason, item.detail)
     return Corpus(
-        tuple(sorted(_flag_name_clashes(documents), key=lambda document: document.id)),
+        tuple(_flag_name_clashes(_flag_near_duplicates(accepted))),
         tuple(sorted(rejected, key=lambda item: (item.name, item.reason, item.detail))),
     )
 
@@ -190,7 +193,7 @@ def _parse_files(
 
 
 def _settings_digest(limits: ParserParams) -> str:
-    return digest_of([parser_versions(), limits.model_dump(mode="json")])
+    return digest_of([parser_versions(), SKETCH_VERSION, limits.model_dump(mode="json")])
 
 
 def _from_cache(cache: ParseCache | None, key: str) -> ParseResult | None:
@@ -234,7 +237,7 @@ def _accept(
     if Flag.POSSIBLE_SECRET in result.flags and policy is SecretPolicy.QUARANTINE:
         return Rejected(name, Reason.POSSIBLE_SECRET, "; ".join(result.notes[-result.flags[Flag.POSSIBLE_SECRET] :]))
     document = Document(document_id, result.title, result.blocks, result.metadata, result.flags, (document_id,))
-    return _Loaded(document, place, sha256)
+    return _Loaded(document, place, sha256, result.sketch)
 
 
 def _merge_equal_bytes(loaded: Sequence[_Loaded], keep_ids: Collection[str]) -> list[_Loaded]:
@@ -250,15 +253,15 @@ def _merge_equal_bytes(loaded: Sequence[_Loaded], keep_ids: Collection[str]) -> 
     return merged
 
 
-def _refuse_double_ids(loaded: Sequence[_Loaded]) -> tuple[list[Document], list[Rejected]]:
-    """Return one document for each id; an id with two contents is rejected at each place where it occurs."""
-    accepted: list[Document] = []
+def _refuse_double_ids(loaded: Sequence[_Loaded]) -> tuple[list[_Loaded], list[Rejected]]:
+    """Return one document for each id, sorted; an id with two contents is rejected at each place where it occurs."""
+    accepted: list[_Loaded] = []
     rejected: list[Rejected] = []
     by_id = sorted(loaded, key=lambda item: item.document.id)
     for document_id, same in groupby(by_id, key=lambda item: item.document.id):
         group = list(same)
         if len(group) == 1 or len({item.document.version for item in group}) == 1:
-            accepted.append(group[0].document)
+            accepted.append(group[0])
             continue
         places = " and ".join(item.place for item in group)
         rejected += [
@@ -266,6 +269,15 @@ def _refuse_double_ids(loaded: Sequence[_Loaded]) -> tuple[list[Document], list[
             for item in group
         ]
     return accepted, rejected
+
+
+def _flag_near_duplicates(loaded: Sequence[_Loaded]) -> list[Document]:
+    """Flag documents whose text is nearly that of others, with the number of those that were found."""
+    counts = count_near_duplicates([item.sketch for item in loaded])
+    return [
+        replace(item.document, flags={**item.document.flags, Flag.NEAR_DUPLICATE: count}) if count else item.document
+        for item, count in zip(loaded, counts, strict=True)
+    ]
 
 
 def _flag_name_clashes(documents: Sequence[Document]) -> Iterator[Document]:
