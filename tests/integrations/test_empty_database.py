@@ -1,5 +1,6 @@
 """A new database is a copy of an empty one, and a file that is there stays."""
 
+import errno
 import os
 import sqlite3
 from contextlib import closing
@@ -32,6 +33,18 @@ def test_the_empty_database_stays_empty_while_copies_are_written(tmp_path: Path)
         assert connection.execute("SELECT count(*) FROM experiments").fetchone() == (0,)
 
 
+@pytest.fixture(params=["links", "no links"])
+def links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system with hard links, and one without."""
+
+    def refuse(source: Path, target: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(source), None, str(target))
+
+    if request.param == "no links":
+        monkeypatch.setattr(os, "link", refuse)
+
+
+@pytest.mark.usefixtures("links")
 def test_a_database_that_another_command_made_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "own.db"
 
@@ -42,7 +55,16 @@ def test_a_database_that_another_command_made_meanwhile_is_not_replaced(tmp_path
 
     empty_database.provide_database(path, keep_empty)
     assert path.read_text(encoding="utf-8") == "the other's"
-    assert sorted(os.listdir(tmp_path)) == ["empty.db", "own.db"]
+    assert sorted(name for name in os.listdir(tmp_path) if not name.endswith(".lock")) == ["empty.db", "own.db"]
+
+
+@pytest.mark.usefixtures("links")
+def test_a_new_database_is_a_copy_with_or_without_hard_links(tmp_path: Path) -> None:
+    empty, path = tmp_path / "empty.db", tmp_path / "own.db"
+    empty.write_text("empty", encoding="utf-8")
+    empty_database.provide_database(path, lambda: empty)
+    assert path.read_text(encoding="utf-8") == empty.read_text(encoding="utf-8") == "empty"
+    assert sorted(name for name in os.listdir(tmp_path) if not name.endswith(".lock")) == ["empty.db", "own.db"]
 
 
 def test_an_empty_database_is_made_once_for_a_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

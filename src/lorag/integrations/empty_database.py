@@ -13,6 +13,8 @@ from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
+from filelock import FileLock
+
 from lorag.errors import StoreFailed
 from lorag.integrations.models.cache import home_folder, keep_folder
 
@@ -48,9 +50,20 @@ def provide_database(path: Path, keep_empty: Callable[[], Path]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         shutil.copyfile(keep_empty(), temporary)
+        _name(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _name(temporary: Path, path: Path) -> None:
+    """Give the file its name, unless another file has it."""
+    try:
         # Unlike a rename, this never replaces a file.
         os.link(temporary, path)
     except FileExistsError:
         return
-    finally:
-        temporary.unlink(missing_ok=True)
+    except OSError:
+        # exFAT and some network drives have no hard links.
+        with FileLock(path.with_name(f".{path.name}.lock")):
+            if not path.exists():
+                temporary.rename(path)
