@@ -112,7 +112,7 @@ def set_up_prefect(state: Path, *, debug: bool) -> None:
         "DO_NOT_TRACK": "1",
     }
     if (state / "run" / "prefect.json").is_file():
-        from lorag.use_cases.operate.operate import running_api
+        from lorag.use_cases.operate.operate_servers import running_api
         from lorag.workspace import Workspace
 
         # While the server of `lorag up` runs, another one on the same database would only disturb it.

@@ -16,7 +16,8 @@ from lorag.params_file import load_params
 from lorag.use_cases.init_workspace import template
 from lorag.use_cases.operate import keep_services as module
 from lorag.use_cases.operate.keep_services import MOST_STARTS, check_services, find_services, keep_services
-from lorag.use_cases.operate.operate import background_shelf, say_looked, start_all
+from lorag.use_cases.operate.operate import say_looked, start_all
+from lorag.use_cases.operate.operate_servers import background_shelf
 from lorag.workspace import Workspace
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lorag.errors import StoreFailed
 from lorag.integrations.prefect.server import connect_server
@@ -28,6 +29,17 @@ def ensure_work_pool(name: str, api: str) -> None:
             client.create_work_pool(pool)
         except ObjectAlreadyExists:
             return
+
+
+def read_parameters(deployment: str, api: str) -> Mapping[str, Any]:
+    """Return the parameters of the deployment `flow/name`; none if the server has no such deployment."""
+    from prefect.exceptions import ObjectNotFound
+
+    with connect_server(api) as client:
+        try:
+            return client.read_deployment_by_name(deployment).parameters
+        except ObjectNotFound:
+            return {}
 
 
 def deploy_file(prefect_file: Path, root: Path, environment: Mapping[str, str]) -> None:

@@ -47,9 +47,10 @@ def connect_server(api: str | None = None) -> Iterator["SyncPrefectClient"]:
     try:
         with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
             yield client
-    except (httpx.HTTPError, PrefectHTTPStatusError, RuntimeError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, PrefectHTTPStatusError, RuntimeError, ValueError) as error:
+        # A ValueError is what another server than Prefect's answers.
         raise StoreFailed(
             f"Prefect failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
             where=api,
-            do="check that the server runs: `lorag up`",
+            do="check that the server runs (`lorag up`), and that its address ends in /api",
         ) from error

@@ -29,7 +29,8 @@ from lorag.use_cases.judge.read_evidence import read_evidence
 from lorag.use_cases.judge.read_ledger import read_ledger
 from lorag.use_cases.judge.read_reports import find_timeline, read_report
 from lorag.use_cases.judge.weigh_costs import stored_bytes
-from lorag.use_cases.operate.operate import mlflow_address, running_api
+from lorag.use_cases.operate.operate import mlflow_address
+from lorag.use_cases.operate.operate_servers import running_api
 from lorag.use_cases.serve.status import read_status
 
 Drawn = tuple[Section, tuple[str, ...]]

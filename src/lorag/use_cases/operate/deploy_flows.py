@@ -9,12 +9,13 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from lorag.errors import ParamsError
-from lorag.integrations.prefect.deployments import deploy_file, end_schedules, ensure_work_pool
+from lorag.errors import ParamsError, WorkspaceError
+from lorag.integrations.prefect.deployments import deploy_file, end_schedules, ensure_work_pool, read_parameters
 from lorag.integrations.prefect.events import EventName
 from lorag.integrations.prefect.notices import notify_of_failures
 from lorag.integrations.prefect.server import require_server, workspace_name
 from lorag.params import Params, Schedule, SchedulesParams
+from lorag.use_cases.operate.operate_servers import running_api
 from lorag.workspace import Workspace
 
 PREFECT_FILE = "prefect.yaml"
@@ -38,10 +39,13 @@ def deploy_flows(workspace: Workspace, params: Params, environment: Mapping[str,
     """Create the work pool, register the deployments, and have failures sent to `LORAG_NOTIFY_URL` if that is set.
 
     It can be repeated at any time, and must be after a change of `schedules:` or of prefect.yaml. Raises ParamsError
-    for a file that is not a prefect.yaml, and StoreFailed if the server refuses or cannot be reached.
+    for a file that is not a prefect.yaml, StoreFailed if the server refuses or cannot be reached, and WorkspaceError if
+    another workspace of this machine has deployments of the same names there.
     """
     name, api = workspace_name(workspace.root), environment.get("PREFECT_API_URL") or require_server()
     tree = fill_in(read_prefect_file(workspace.root), params.schedules)
+    if api != running_api(workspace):
+        _refuse_clash(tree, name, workspace, api)
     target = workspace.state / "prefect" / PREFECT_FILE
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("w", encoding="utf-8") as file:
@@ -55,6 +59,22 @@ def deploy_flows(workspace: Workspace, params: Params, environment: Mapping[str,
     notified = notify_of_failures(name, environment.get(NOTIFY_URL) or None, api)
     found = {f"{_flow_of(one)}/{name}": schedule_of(one, params.schedules) for one in tree["deployments"]}
     return Deployed(found, notified)
+
+
+def _refuse_clash(tree: Any, name: str, workspace: Workspace, api: str) -> None:
+    """Raise WorkspaceError if deployments would be taken from another workspace that is still there.
+
+    The server of a workspace alone may name the place from which the workspace was copied.
+    """
+    for one in tree["deployments"]:
+        deployment = f"{_flow_of(one)}/{name}"
+        other = Path(read_parameters(deployment, api).get("workspace_root", workspace.root)).resolve()
+        if other != workspace.root.resolve() and Workspace(other).params_file.is_file():
+            raise WorkspaceError(
+                f"the deployment {deployment} belongs to the workspace {other}",
+                where=api,
+                do=f"give the folder {workspace.root} another name, or delete that deployment",
+            )
 
 
 def read_prefect_file(root: Path) -> Any:

@@ -14,7 +14,8 @@ from lorag.errors import LoragError
 from lorag.params import Params
 from lorag.releases.checks import Check
 from lorag.releases.durable import write_json_durably
-from lorag.use_cases.operate.operate import SERVICES, background_shelf, last_look_s, start_all
+from lorag.use_cases.operate.operate import SERVICES, last_look_s, start_all
+from lorag.use_cases.operate.operate_servers import background_shelf
 from lorag.workspace import Workspace
 
 logger = logging.getLogger(__name__)

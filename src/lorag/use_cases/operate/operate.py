@@ -16,7 +16,13 @@ from lorag.integrations.machine.local_http import answers, is_free
 from lorag.params import Params
 from lorag.releases.durable import write_json_durably
 from lorag.use_cases.operate.deploy_flows import deploy_flows
-from lorag.use_cases.operate.operate_servers import Server, child_environment, mlflow_server, prefect_server
+from lorag.use_cases.operate.operate_servers import (
+    Server,
+    background_shelf,
+    child_environment,
+    mlflow_server,
+    prefect_server,
+)
 from lorag.workspace import Workspace
 
 START_S = 300
@@ -127,17 +133,6 @@ def stop_all(workspace: Workspace) -> list[str]:
     """Stop all processes and return their names: a run in progress is ended, and the served release stays."""
     shelf = background_shelf(workspace)
     return [name for name in STOP_ORDER if shelf.stop(name)]
-
-
-def background_shelf(workspace: Workspace) -> BackgroundShelf:
-    """Return the shelf with the records and logs of a workspace's background processes."""
-    return BackgroundShelf(workspace.state / "run")
-
-
-def running_api(workspace: Workspace) -> str | None:
-    """Return the API address of the server that `lorag up` started, if it still runs; None otherwise."""
-    found = background_shelf(workspace).find("prefect")
-    return f"{found.address}/api" if found else None
 
 
 def mlflow_address(workspace: Workspace, environment: Mapping[str, str]) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lorag.errors import ParamsError
+from lorag.integrations.machine.background_process import BackgroundShelf
 from lorag.integrations.prefect.own_server import DATABASE_URL, database_url, names_database
 from lorag.integrations.sqlite_url import sqlite_url
 from lorag.workspace import Workspace
@@ -74,6 +75,17 @@ def child_environment(workspace: Workspace, environment: Mapping[str, str], api:
         "PREFECT_WORKER_PREFETCH_SECONDS": "1",
     }
     return {**defaults, **environment}
+
+
+def background_shelf(workspace: Workspace) -> BackgroundShelf:
+    """Return the shelf with the records and logs of a workspace's background processes."""
+    return BackgroundShelf(workspace.state / "run")
+
+
+def running_api(workspace: Workspace) -> str | None:
+    """Return the API address of the server that `lorag up` started, if it still runs; None otherwise."""
+    found = background_shelf(workspace).find("prefect")
+    return f"{found.address}/api" if found else None
 
 
 def _port(variable: str, default: int, environment: Mapping[str, str]) -> int:
