@@ -170,6 +170,7 @@ CHANGES_NO_ANSWER = [
     ("task_runner: threads", "task_runner: dask"),
     ("retain_generations: 5", "retain_generations: 9"),
     ("every_days: 7", "every_days: 9"),
+    ("past: true", "past: false"),
     ('retrain: "0 3 * * 0"', 'retrain: "0 4 * * 0"'),
     ("kwh: 0.30", "kwh: 0.40"),
     ("experiment: lorag", "experiment: other"),

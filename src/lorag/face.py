@@ -15,7 +15,7 @@ from lorag.use_cases.serve.request import filter_on, refuse_bad_text, strategy_n
 if TYPE_CHECKING:
     # Each of them takes seconds to import, and most callers need only one.
     from lorag.use_cases.refresh.steps import RefreshOutcome
-    from lorag.use_cases.serve.answer import AnswerResult
+    from lorag.use_cases.serve.answer_result import AnswerResult
     from lorag.use_cases.serve.search import SearchOutcome
     from lorag.use_cases.serve.status import Status
 

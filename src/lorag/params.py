@@ -299,6 +299,12 @@ class AnsweringParams(Section):
     min_support: Share
 
 
+class AskingParams(Section):
+    """The questions that are understood in another way than as they are written."""
+
+    past: bool
+
+
 class GateParams(Section):
     """The limits that a new generation must meet before it is published."""
 
@@ -612,7 +618,7 @@ _ANSWERS: Any = {
     # adapters' sha256 covers `tuning`, `training_set` and `training`. `gate`, `adapter_gate`, `evaluation`,
     # `comparison`, `timeline` and `parameter_search` judge answers. `costs`, `break_even` and `advice` compute costs.
     # `policy`, `schedules` and `tracking` say when flows run and where they are logged, `service` who may ask and how
-    # often.
+    # often, and `asking` which release a question is for.
 }
 _ANSWER_VERSIONS = (
     # The documents' digest covers `parser`; the adapters' sha256 covers `loop` and `training_set`.
@@ -638,6 +644,7 @@ class Params(Section):
     search: SearchParams
     generation: GenerationParams
     answering: AnsweringParams
+    asking: AskingParams
     gate: GateParams
     evaluation: EvaluationParams
     tuning: TuningParams

@@ -79,3 +79,10 @@ def test_a_question_that_refers_to_nothing_asks_no_model() -> None:
 def test_words_that_nobody_said_are_not_searched_for(written: str, usable: bool) -> None:
     expected = "Who may use berth 4?" if usable else "How deep is berth 4? Who may use it?"
     assert stand_alone("Who may use it?", BEFORE, Says(written)) == expected
+
+
+@pytest.mark.parametrize("question", ["And before May?", "What was it last week?", "And before that?", "Since when?"])
+def test_a_time_in_the_past_goes_behind_the_question_before(question: str) -> None:
+    model = Says("How deep is berth 4?")
+    assert stand_alone(question, BEFORE, model) == f"How deep is berth 4? {question}"
+    assert model.n_asked == 0, "its words would lose the time"

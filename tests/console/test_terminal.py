@@ -48,6 +48,12 @@ def test_an_answer_whose_strategy_was_chosen_is_shown_whole_with_the_reason(caps
     ]
 
 
+def test_an_answer_from_the_past_says_so_once(capsys: pytest.CaptureFixture[str]) -> None:
+    says = "From the past (before May): release 2 of 2026-04-02 answers."
+    assert says in printed(capsys, result("rag", "generated", past={"says": says}))
+    assert printed(capsys, result("rag", "declined", answer=says, past={"says": says})).count(says) == 1
+
+
 def test_a_quote_is_announced_before_it_and_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, result("rag", "quoted", answer="It was opened in 1874.", citations=[CITATION])) == [
         "Quoted, since what the model wrote is not supported by what was found:",

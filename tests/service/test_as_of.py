@@ -81,6 +81,30 @@ def test_an_answer_of_an_older_release_cites_nothing_that_is_closed_or_gone(
     assert "7.25" not in given["answer"] and "06:50" not in given["answer"]
 
 
+PAST = "How deep was berth 4 of the Quellwick basin at the lowest tide of the year before release 3?"
+
+
+def test_a_question_about_the_past_shows_no_more_than_as_of_does(
+    address: str, harbour: httpx.Client, nobody: httpx.Client
+) -> None:
+    with httpx.Client(base_url=address, headers=with_key(OWNER), timeout=60) as owner:
+        given = owner.post("/v1/answers", json={"question": PAST}).json()
+        said = owner.post("/v1/chat/completions", json={"model": "lorag-rag", "messages": [message(PAST)]}).json()
+    assert given["past"]["generation"] == 2 and not given["release_served"] and "7.25" in given["answer"]
+    assert [cited["document_id"] for cited in given["citations"]] == [CLOSED]
+    assert given["citations"][0]["title"] == "Berths"
+    assert said["choices"][0]["message"]["content"].endswith(f"\n\n{given['past']['says']}")
+    assert said["lorag"]["past"] == given["past"]
+    for client in (harbour, nobody):
+        given = client.post("/v1/answers", json={"question": PAST}).json()
+        assert given["past"]["generation"] == 2
+        assert "7.25" not in given["answer"] and {cited["document_id"] for cited in given["citations"]} <= {OPEN}
+
+
+def message(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
 def test_an_adapter_of_an_older_release_is_refused_if_it_saw_what_is_closed_today(harbour: httpx.Client) -> None:
     body = {"question": "How deep is berth 4?", "strategy": "hybrid", "as_of": "2"}
     assert harbour.post("/v1/answers", json=body).status_code == 403

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from lorag.answering.follow_up import put_into
 from lorag.answering.generator import LanguageModel, Message, Role, drain
+from lorag.answering.past_question import read_past
 from lorag.answering.words import content_words
 
 MAX_NEW_TOKENS = 48
@@ -35,12 +37,14 @@ def refers_back(question: str) -> bool:
 def stand_alone(question: str, before: Sequence[Message], model: LanguageModel) -> str:
     """Return the question as it can be searched for without `before`, the turns above it, oldest first.
 
-    A question that refers to nothing stays as it is, and one that only names another thing is put into the question
-    before it; for both no model is asked. What the model writes is taken if it is
-    one question made of words of the conversation that keeps those of the question. Otherwise the question that was
-    asked before is put in front.
+    A question that refers to nothing stays as it is. One that only names another thing is put into the question before
+    it, and one that only names a time in the past is put behind it; for all of these no model is asked. What the model
+    writes is taken if it is one question made of words of the conversation that keeps those of the question. Otherwise
+    the question that was asked before is put in front.
     """
     asked = [turn for turn in before if turn.role is Role.USER]
+    if asked and read_past(later := f"{asked[-1].content.strip()} {question}", datetime.now(UTC)):
+        return later
     if not asked or not refers_back(question):
         return question
     if found := put_into(asked[-1].content, question):

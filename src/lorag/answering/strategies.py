@@ -44,6 +44,7 @@ class Reason(StrEnum):
     NOT_SUPPORTED = "the model's words are not supported"
     NOTHING_FOUND = "nothing relevant was found"
     MODEL_DECLINED = "the model does not know"
+    NOT_RETAINED = "no retained release reaches back"
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,6 +264,9 @@ def show_answer(result: Mapping[str, Any]) -> None:
         say(f"These pages may disagree: [{differing[0]}] and [{differing[1]}] give different values.")
     if result["kind"] == "generated" and not result["supported"]:
         say("From the model's memory: no passage supports this answer.")
+    # A declined answer says it itself.
+    if (past := result.get("past")) and past["says"] != result["answer"]:
+        say(past["says"])
     if routed := result.get("routed"):
         say(f"{result['strategy']} answered: {routed['why']}")
     if result.get("adapter_served") is False:

@@ -2,8 +2,9 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from lorag.errors import StoreFailed, WorkspaceError
@@ -88,6 +89,18 @@ def resolve_commit(root: Path, revision: str) -> str | None:
         return _git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").strip() or None
     except StoreFailed:
         return None
+
+
+def tagged_at(roots: Iterable[Path], names: Iterable[str]) -> datetime | None:
+    """Return when a tag with one of the names was made, in the first of the repositories that has one; None if none."""
+    refs = [f"refs/tags/{name}" for name in names]
+    for root in roots:
+        # A folder that is no repository has no tags.
+        with suppress(StoreFailed):
+            made = _git(root, "for-each-ref", "--format=%(creatordate:unix)", "--count=1", *refs).strip()
+            if made:
+                return datetime.fromtimestamp(int(made), UTC)
+    return None
 
 
 def read_at(root: Path, commit: str, path: str) -> str | None:

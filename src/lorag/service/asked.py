@@ -13,7 +13,7 @@ from lorag.releases.record import Release
 from lorag.retrieval.index.store import Hit
 from lorag.strategies import Requested
 from lorag.use_cases.serve.access import Access
-from lorag.use_cases.serve.answer import AnswerResult
+from lorag.use_cases.serve.answer_result import AnswerResult
 from lorag.use_cases.serve.query_log import Passage, Query, utc_now
 
 

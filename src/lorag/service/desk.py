@@ -27,8 +27,9 @@ from lorag.service.work import Watch, WatchedModel
 from lorag.strategies import READER, AdapterKind, Auto, Requested
 from lorag.use_cases.judge.describe_release import describe_release
 from lorag.use_cases.serve.access import Access, readable_documents, readable_in_both, refuse_adapter, within
-from lorag.use_cases.serve.answer import AnswerResult, answer_routed, answer_with
+from lorag.use_cases.serve.answer import answer_routed, answer_with
 from lorag.use_cases.serve.answer_costs import AnswerCosts, settings_of
+from lorag.use_cases.serve.answer_result import AnswerResult
 from lorag.use_cases.serve.kept_router import KeptRouter, read_router
 from lorag.use_cases.serve.live import Live, LiveRelease
 from lorag.use_cases.serve.query_log import Query, QueryLog
@@ -103,6 +104,11 @@ class Desk:
             limit = min(asked.max_new_tokens or params.generation.max_new_tokens, params.generation.max_new_tokens)
             generation = params.generation.model_copy(update={"max_new_tokens": limit})
             model = WatchedModel(live.model, watch)
+
+            def readable_then(then: Served) -> Filter:
+                still_open = self._find_still_open(access, then, live.served)
+                return within(opened.narrow(asked.where), still_open)
+
             question = stand_alone(asked.question, asked.before, model)
             watch.check()
             if isinstance(asked.strategy, Auto):
@@ -120,13 +126,14 @@ class Desk:
                     self.workspace,
                     params.model_copy(update={"generation": generation}),
                     where=opened.narrow(asked.where),
+                    readable_then=readable_then if asked.as_of is None else None,
                     on_text=on_text,
                     on_hits=found,
                 )
             # The meter counts the whole process, and others are answered at the same time.
             use = result.cost.use.shared(share.value)
             result = replace(result, cost=cost_of(use, params.costs, result.cost.machine))
-            release = live.served.release
+            release = (result.past and result.past.release) or live.served.release
         seconds = time.perf_counter() - began
         query = query_of(result, hits, asked, access, question, seconds)
         self.note(query, result, params)

@@ -36,8 +36,8 @@ def page_address(citation: dict[str, Any]) -> str:
 def extension_of(given: Given, ignored: Sequence[str]) -> dict[str, Any]:
     """Return what OpenAI's form has no place for: strategy, kind, citations, release, cost, and unused messages."""
     whole = given.to_json()
-    names = ("id", "strategy", "routed", "kind", "reason", "citations", "release", "seconds", "asked_as", "cost")
-    return {name: whole[name] for name in names} | {"ignored": list(ignored)}
+    names = ("id", "strategy", "routed", "kind", "reason", "citations", "release", "past", "seconds", "asked_as")
+    return {name: whole[name] for name in (*names, "cost")} | {"ignored": list(ignored)}
 
 
 def finish_reason(given: Given) -> str:
@@ -78,8 +78,13 @@ class Cutter:
 
 
 def shown_text(given: Given, stop: StopStrings) -> tuple[Marked, bool]:
-    """Return the text with its marks, up to a stop string, and whether one cut it."""
+    """Return the text with its marks, up to a stop string, and whether one cut it.
+
+    Behind it is what the answer says about the past: clients of OpenAI show nothing else.
+    """
     marked = mark_citations(given.result.answer.text, given.citations)
+    if note := given.result.past_note:
+        marked = Marked(f"{marked.text}\n\n{note}", marked.places)
     end = stop.find_end(marked.text)
     if end is None:
         return marked, False

@@ -205,6 +205,13 @@ def test_an_older_release_answers_beside_the_served_one(place: Place, client: Te
     assert client.get("/documents/kitchen.md").status_code == 404, "gone from the served release"
 
 
+def test_an_answer_from_the_past_says_which_release_it_is_from(client: TestClient) -> None:
+    shown = last_part(
+        ask(client, "How deep was berth 4 of the Quellwick basin at the lowest tide before release 2?").text
+    )
+    assert "7.25" in shown and "From the past (before release 2): release 1 of" in shown
+
+
 def test_what_changed_and_what_is_pending_is_shown_with_the_commands(client: TestClient) -> None:
     knowledge = re.sub(r"</?span>", "", client.get("/knowledge").text)
     assert "1 page changed" in knowledge and "1 page removed" in knowledge and "lorag rollback 1" in knowledge

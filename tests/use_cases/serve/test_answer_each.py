@@ -6,8 +6,8 @@ from lorag.answering.strategies import Answer, AnswerKind
 from lorag.costs.records import Cost, Use
 from lorag.params_file import load_params
 from lorag.strategies import Strategy
-from lorag.use_cases.serve.answer import AnswerResult
 from lorag.use_cases.serve.answer_each import find_agreement
+from lorag.use_cases.serve.answer_result import AnswerResult
 from tests.servers import ROOT
 
 QUESTION = "How deep is berth 4?"

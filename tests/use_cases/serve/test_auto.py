@@ -11,7 +11,8 @@ from lorag.answering.routing import FEATURES, Router
 from lorag.errors import IntegrityFailed, ParamsError, WorkspaceError
 from lorag.releases.record import Release
 from lorag.strategies import AdapterKind, Auto, Strategy
-from lorag.use_cases.serve.answer import AnswerResult, answer_served
+from lorag.use_cases.serve.answer import answer_served
+from lorag.use_cases.serve.answer_result import AnswerResult
 from lorag.use_cases.serve.auto import Remembering
 from lorag.use_cases.serve.kept_router import FORMAT, KeptRouter, check_routers, keep_router, read_router
 from lorag.use_cases.serve.manage_releases import check_releases

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from lorag.strategies import Strategy
-from lorag.use_cases.serve.answer import AnswerResult, answer_served
+from lorag.use_cases.serve.answer import answer_served
+from lorag.use_cases.serve.answer_result import AnswerResult
 from lorag.use_cases.serve.cited_pages import CitedPage, SourceState
 from tests.use_cases.conftest import Place
 

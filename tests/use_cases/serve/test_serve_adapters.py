@@ -15,7 +15,8 @@ from lorag.releases.withdrawn import read_withdrawn
 from lorag.stages import run_stage
 from lorag.strategies import AdapterKind, Strategy
 from lorag.use_cases.refresh import steps as refresh_steps
-from lorag.use_cases.serve.answer import AnswerResult, answer_served
+from lorag.use_cases.serve.answer import answer_served
+from lorag.use_cases.serve.answer_result import AnswerResult
 from lorag.use_cases.serve.manage_releases import check_releases, roll_back
 from tests.tiny import make_tiny_model
 from tests.use_cases.conftest import Place

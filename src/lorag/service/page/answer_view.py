@@ -10,7 +10,7 @@ from lorag.answering.citations import Citation
 from lorag.knowledge.chunking.sections import SEPARATOR
 from lorag.releases.record import Release
 from lorag.service.page.words import KINDS, REASONS
-from lorag.use_cases.serve.answer import AnswerResult
+from lorag.use_cases.serve.answer_result import AnswerResult
 from lorag.use_cases.serve.cited_pages import CitedPage
 
 _WORD = re.compile(r"\S+\s*")

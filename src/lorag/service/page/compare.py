@@ -19,8 +19,8 @@ from lorag.service.routing import MAX_QUESTION
 from lorag.service.work import Watch, WatchedModel
 from lorag.strategies import Strategy
 from lorag.use_cases.serve.access import EVERYTHING
-from lorag.use_cases.serve.answer import AnswerResult
 from lorag.use_cases.serve.answer_each import Column, Shared, answer_each, find_agreement
+from lorag.use_cases.serve.answer_result import AnswerResult
 
 
 @dataclass(slots=True)

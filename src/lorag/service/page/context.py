@@ -22,7 +22,7 @@ from lorag.service.page.session import Sessions, SignInNeeded
 from lorag.service.page.words import VERDICTS
 from lorag.service.problems import kind_of
 from lorag.service.routing import Service
-from lorag.use_cases.serve.answer import AnswerResult
+from lorag.use_cases.serve.answer_result import AnswerResult
 from lorag.use_cases.serve.query_log import Verdict
 from lorag.workspace import Workspace
 

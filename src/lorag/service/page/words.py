@@ -23,6 +23,7 @@ REASONS = {
     Reason.NOT_SUPPORTED: "No sentence supports what the model wrote, so the best passage is quoted instead.",
     Reason.NOTHING_FOUND: "Nothing in the documents answers this well enough.",
     Reason.MODEL_DECLINED: "The model says that it does not know.",
+    Reason.NOT_RETAINED: "The question is about the past, and no release that is kept reaches back so far.",
 }
 
 _DESCRIPTIONS = {

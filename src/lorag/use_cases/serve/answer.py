@@ -5,9 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from lorag.answering.disagreement import QuotedFrom, find_disagreement
 from lorag.answering.generator import LanguageModel
 from lorag.answering.strategies import Answer
 from lorag.costs.records import Cost
@@ -18,77 +16,14 @@ from lorag.integrations.models.generators import open_generator
 from lorag.params import Params
 from lorag.releases.shelf import ReleaseShelf
 from lorag.retrieval.index.store import Filter, Hit
-from lorag.strategies import AdapterKind, Auto, Requested, Strategy
+from lorag.strategies import READER, AdapterKind, Auto, Requested, Strategy
+from lorag.use_cases.serve.answer_result import AnswerResult, result_of
 from lorag.use_cases.serve.auto import OpenModel, Routed, choose_strategy
 from lorag.use_cases.serve.candidates import FoundAdapter, find_adapter
-from lorag.use_cases.serve.cited_pages import CitedPage, SourceState, look_up_pages
 from lorag.use_cases.serve.kept_router import KeptRouter, read_router
+from lorag.use_cases.serve.past import Past, ReadableThen, Recalled, recall
 from lorag.use_cases.serve.serve import Served, answer_from, open_adapter, open_served
 from lorag.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerResult:
-    """An answer with its release and its cost, which includes opening models and index.
-
-    `adapter` is the id of the adapter that answered, None without one. `adapter_served` says whether it is the one
-    that the release serves. `pages` are the answer's citations, in their order, with the age of their pages.
-    `release_served` is false for an answer from another release than the one in service. `routed` says why this
-    strategy answered; None if it was asked for by name.
-    """
-
-    question: str
-    strategy: Strategy
-    answer: Answer
-    release: str
-    fell_back_from: str | None
-    cost: Cost
-    adapter: str | None = None
-    adapter_served: bool | None = None
-    pages: tuple[CitedPage, ...] = ()
-    release_served: bool = True
-    routed: Routed | None = None
-
-    @property
-    def changed_since(self) -> bool:
-        """Whether a cited page is known to have changed in the source, or to be gone, since the release."""
-        return any(page.source in (SourceState.CHANGED, SourceState.REMOVED) for page in self.pages)
-
-    @property
-    def differing(self) -> tuple[int, int] | None:
-        """The numbers, from 1, of two citations of different pages that give different values; None if none do."""
-        quotes = [
-            QuotedFrom(page.citation.document_id, page.citation.heading, page.citation.quote) for page in self.pages
-        ]
-        found = find_disagreement(self.question, quotes)
-        return (found[0] + 1, found[1] + 1) if found else None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the object that `lorag ask --json` prints."""
-        return {
-            "question": self.question,
-            "strategy": self.strategy,
-            "routed": self.routed.to_json() if self.routed else None,
-            "answer": self.answer.text,
-            "kind": self.answer.kind,
-            "reason": self.answer.reason,
-            "withheld": self.answer.withheld,
-            "abstained": self.answer.abstained,
-            "supported": self.answer.supported,
-            "citations": [page.to_json() for page in self.pages],
-            "differing": self.differing,
-            "changed_since": self.changed_since,
-            "nearest": [
-                {"document_id": each.document_id, "heading": each.heading, "quote": each.quote}
-                for each in self.answer.nearest
-            ],
-            "release": self.release,
-            "release_served": self.release_served,
-            "fell_back_from": self.fell_back_from,
-            "adapter": self.adapter,
-            "adapter_served": self.adapter_served,
-            "cost": self.cost.to_json(),
-        }
 
 
 def answer_served(
@@ -106,7 +41,8 @@ def answer_served(
     """Answer from the served release; raise WorkspaceError if there is none, or if it lacks the adapter or router.
 
     `adapter` names another adapter that answers over the same index, as `find_adapter` reads it; raises ParamsError
-    for a strategy without an adapter.
+    for a strategy without an adapter. A question about the past is put to the release that it speaks of, unless
+    `as_of` names one.
     """
     kind = strategy.profile.adapter
     if adapter is not None and kind is None:
@@ -121,8 +57,10 @@ def answer_served(
         open_served(workspace, params, environment, as_of=as_of, adapter=of_release) as served,
     ):
         model = open_model(found.folder if found else served.adapter)
-        answer = _ask(question, strategy, served, model, params, meter, where, on_text)
-    return result_of(question, strategy, answer, served, found, meter.stop(), workspace, params)
+        readable_then = None if as_of is not None else lambda then: where
+        with recall(question, strategy, served, workspace, params, where, readable_then) as recalled:
+            said = _ask(recalled, strategy, model, params, meter, on_text)
+    return _result(question, strategy, said, served, found, meter.stop(), workspace, params)
 
 
 def answer_with(
@@ -134,16 +72,21 @@ def answer_with(
     params: Params,
     *,
     where: Filter = Filter(),
+    readable_then: ReadableThen | None = None,
     on_text: Callable[[str], None] | None = None,
     on_hits: Callable[[Sequence[Hit]], None] = lambda hits: None,
 ) -> AnswerResult:
     """Answer from a release and a model that are open; the cost is that of searching and generating.
 
-    `on_hits` is called with the chunks that were found, as `answer_from` does.
+    `on_hits` is called with the chunks that were found, as `answer_from` does. A question about the past is put to the
+    release that it speaks of, by the same model, as far as `readable_then` allows; without it to the open release.
     """
-    with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
-        answer = _ask(question, strategy, served, model, params, meter, where, on_text, on_hits)
-    return result_of(question, strategy, answer, served, None, meter.stop(), workspace, params)
+    with (
+        CostMeter(params.costs, gpus=count_held_gpus()) as meter,
+        recall(question, strategy, served, workspace, params, where, readable_then) as recalled,
+    ):
+        said = _ask(recalled, strategy, model, params, meter, on_text, on_hits)
+    return _result(question, strategy, said, served, None, meter.stop(), workspace, params)
 
 
 def _answer_auto(
@@ -165,8 +108,10 @@ def _answer_auto(
         def open_with(kind: AdapterKind | None) -> LanguageModel:
             return open_model(open_adapter(served, kind, workspace, params))
 
-        routed, answer = _ask_routed(question, kept, served, open_with, params, meter, where, on_text)
-    result = result_of(question, routed.strategy, answer, served, None, meter.stop(), workspace, params)
+        readable_then = None if as_of is not None else lambda then: where
+        with recall(question, READER, served, workspace, params, where, readable_then) as recalled:
+            routed, said = _ask_routed(recalled, kept, open_with, params, meter, on_text)
+    result = _result(question, routed.strategy, said, served, None, meter.stop(), workspace, params)
     return replace(result, routed=routed)
 
 
@@ -179,84 +124,83 @@ def answer_routed(
     params: Params,
     *,
     where: Filter = Filter(),
+    readable_then: ReadableThen | None = None,
     on_text: Callable[[str], None] | None = None,
     on_hits: Callable[[Sequence[Hit]], None] = lambda hits: None,
 ) -> AnswerResult:
     """Answer as `answer_with` does, by the strategy that the router, which is that of the release, chooses."""
-    with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
-        routed, answer = _ask_routed(question, kept, served, open_model, params, meter, where, on_text, on_hits)
-    result = result_of(question, routed.strategy, answer, served, None, meter.stop(), workspace, params)
+    with (
+        CostMeter(params.costs, gpus=count_held_gpus()) as meter,
+        recall(question, READER, served, workspace, params, where, readable_then) as recalled,
+    ):
+        routed, said = _ask_routed(recalled, kept, open_model, params, meter, on_text, on_hits)
+    result = _result(question, routed.strategy, said, served, None, meter.stop(), workspace, params)
     return replace(result, routed=routed)
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An answer, the release that was read for it, and what it says about the past."""
+
+    answer: Answer
+    read: Served
+    past: Past | None
+
+
 def _ask_routed(
-    question: str,
+    recalled: Recalled,
     kept: KeptRouter,
-    served: Served,
     open_model: OpenModel,
     params: Params,
     meter: CostMeter,
-    where: Filter,
     on_text: Callable[[str], None] | None,
     on_hits: Callable[[Sequence[Hit]], None] = lambda hits: None,
-) -> tuple[Routed, Answer]:
-    looked = choose_strategy(question, kept, served, open_model, params, where)
+) -> tuple[Routed, _Said]:
+    if not recalled.is_ordinary:
+        routed = Routed(READER, "the question is about the past, which only a retained release knows", {}, kept.release)
+        model = open_model(READER.profile.adapter)
+        return routed, _ask(recalled, READER, model, params, meter, on_text, on_hits)
+    looked = choose_strategy(recalled.question, kept, recalled.served, open_model, params, recalled.where)
     strategy = looked.routed.strategy
     model = open_model(strategy.profile.adapter)
-    return looked.routed, _ask(
-        question, strategy, looked.served, model, params, meter, where, on_text, on_hits, looked.hits
-    )
+    recalled = replace(recalled, served=looked.served)
+    return looked.routed, _ask(recalled, strategy, model, params, meter, on_text, on_hits, looked.hits)
 
 
 def _ask(
-    question: str,
+    recalled: Recalled,
     strategy: Strategy,
-    served: Served,
     model: LanguageModel,
     params: Params,
     meter: CostMeter,
-    where: Filter,
     on_text: Callable[[str], None] | None,
     on_hits: Callable[[Sequence[Hit]], None] = lambda hits: None,
     found: Sequence[Hit] | None = None,
-) -> Answer:
+) -> _Said:
+    if recalled.declined is not None:
+        (on_text or (lambda piece: None))(recalled.declined.text)
+        return _Said(recalled.declined, recalled.served, recalled.past)
+    question, served, where = recalled.question, recalled.served, recalled.where
     answer = answer_from(
         question, strategy, served, model, params, where=where, on_text=on_text, on_hits=on_hits, found=found
     )
     meter.add_tokens(prompt=answer.prompt_tokens, generated=answer.generated_tokens)
-    return answer
+    return _Said(answer, served, recalled.settle(answer))
 
 
-def result_of(
+def _result(
     question: str,
     strategy: Strategy,
-    answer: Answer,
+    said: _Said,
     served: Served,
     named: FoundAdapter | None,
     cost: Cost,
     workspace: Workspace,
     params: Params,
 ) -> AnswerResult:
-    """Return the answer with its cited pages, and the adapter that gave it: the named one, else that of the release."""
-    kind = strategy.profile.adapter
-    entry = served.release.adapters[kind] if kind and named is None else named
-    is_served = None if entry is None else named is None or named.is_served
-    return AnswerResult(
-        question=question,
-        strategy=strategy,
-        answer=answer,
-        release=served.release.id,
-        fell_back_from=served.fell_back_from,
-        cost=cost,
-        adapter=entry.id if entry else None,
-        adapter_served=is_served,
-        pages=look_up_pages(answer.citations, served.release, workspace, params),
-        release_served=_is_served(served, workspace),
-    )
-
-
-def _is_served(served: Served, workspace: Workspace) -> bool:
-    return ReleaseShelf(workspace.state).used_id() == served.release.id
+    """Return the result of an answer from the release that was read, by the adapter of the `served` one."""
+    result = result_of(question, strategy, said.answer, served, named, cost, workspace, params, read=said.read)
+    return replace(result, past=said.past)
 
 
 def _likely_adapter(workspace: Workspace, params: Params, as_of: str | None) -> AdapterKind | None:

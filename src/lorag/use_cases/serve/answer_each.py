@@ -15,7 +15,7 @@ from lorag.params import Params
 from lorag.questions.questions import compose
 from lorag.retrieval.index.store import Filter, Hit
 from lorag.strategies import BASELINE, Strategy
-from lorag.use_cases.serve.answer import AnswerResult, result_of
+from lorag.use_cases.serve.answer_result import AnswerResult, result_of
 from lorag.use_cases.serve.live import Live, LiveRelease
 from lorag.use_cases.serve.serve import search_served
 from lorag.workspace import Workspace

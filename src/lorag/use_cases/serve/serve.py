@@ -89,12 +89,32 @@ def open_served(
                 )
             reranker = open_reranker(params.search.reranker) if params.search.reranker else None
             embed = partial(embed_whole, embedder=embedder, embed=embedder.embed_batch)
-            denied = read_forgotten(workspace.state).covered(release.documents)
-            searcher = Searcher(withhold(store, denied), release.index, embed, reranker, executor)
-            allowed = {name: entry for name, entry in release.documents.items() if name not in denied}
-            yield Served(replace(release, documents=allowed), searcher, fell_back_from, folder)
+            searcher = Searcher(store, release.index, embed, reranker, executor)
+            yield replace(
+                _without_forgotten(release, searcher, workspace), fell_back_from=fell_back_from, adapter=folder
+            )
         finally:
             store.close()
+
+
+@contextmanager
+def open_beside(served: Served, release_id: str, workspace: Workspace) -> Iterator[Served]:
+    """Yield another retained release with the store and the embedder of one that is open; it needs no adapter.
+
+    What was forgotten is withheld. Raises NotThere if it is gone, and IntegrityFailed if its index is damaged; its
+    embedder has to be the same.
+    """
+    with ExitStack() as held:
+        opening = _Opening(served.searcher.store, workspace, None, held)
+        release = opening.open(ReleaseShelf(workspace.state), release_id)
+        yield _without_forgotten(release, replace(served.searcher, ref=release.index), workspace)
+
+
+def _without_forgotten(release: Release, searcher: Searcher, workspace: Workspace) -> Served:
+    denied = read_forgotten(workspace.state).covered(release.documents)
+    allowed = {name: entry for name, entry in release.documents.items() if name not in denied}
+    searcher = replace(searcher, store=withhold(searcher.store, denied))
+    return Served(replace(release, documents=allowed), searcher)
 
 
 def refuse_other_base(entry: AdapterEntry, params: Params) -> None:
