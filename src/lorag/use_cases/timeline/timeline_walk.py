@@ -21,7 +21,7 @@ from lorag.use_cases.change_params import change_params
 from lorag.use_cases.init_workspace import OPTIONAL_QUESTIONS, init_workspace
 from lorag.workspace import Workspace
 
-_NO_INPUT = {"break_even", "advice", "policy", "parameter_search", "tracking", "compute", "schedules"}
+_NO_INPUT = {"asking", "break_even", "advice", "policy", "parameter_search", "tracking", "compute", "schedules"}
 """The sections of params that do not change what a walk records."""
 
 _OWN = {"source", "origin", "questions", "questions_origin", "controls", "unanswerable", "style", "commit"}
