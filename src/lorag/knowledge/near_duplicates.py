@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lorag.knowledge.sketches import BINS, KEYS
 
-NEIGHBOURS = 16
+NEIGHBOURS = 8
 """With how many texts that share a key a text is compared on either side, so that many alike cost no square."""
 
 _TENTHS = 9
