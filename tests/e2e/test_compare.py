@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.reports.comparison_markdown import summarise_comparison
 from tests.e2e.conftest import Cli
 from tests.e2e.test_retrain import call, client, edit, refused, shrink, write_knowledge
@@ -63,6 +64,7 @@ def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> 
     assert first["stages"] == ["answers@base", "answers@rag", "adapter_answers@tuned", "comparison"]
     assert set(first["strategies"]) == {"base", "rag", "tuned"}
     assert first["questions"]["fact"] == 10
+    assert first["measure"] == RULE_ERROR.to_json()
     tuned = first["strategies"]["tuned"]
     assert (tuned["adapter_sha256"], tuned["cost_source"], tuned["speed"]["n_queries"]) == (adapter, "streamed", 2)
     # The adapter's exam had asked all of it of the adapter and of the base model already, the look some of it of rag.

@@ -6,6 +6,7 @@ from typing import Any
 
 from lorag.costs.records import Cost, Use
 from lorag.evaluation.answer_kinds import KINDS
+from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.questions.coverage import Coverage
 from lorag.reports.comparison_markdown import summarise_comparison
 
@@ -48,6 +49,7 @@ def test_it_tells_measures_differences_costs_and_what_was_left_out() -> None:
     estimate = f"{right['value']:.2f} [{right['low']:.2f}, {right['high']:.2f}]"
     assert [line for line in text.splitlines() if line.startswith(f"| right | {estimate} |")]
     assert "| right, ideal search |" in text
+    assert RULE_ERROR.line() in text.splitlines()
     assert "| rag | 4 one at a time | 0.50 | 1.25 | 2.50 | 1,500 | 0.0025 | 0.5000 EUR |" in text
     assert "| base | not measured |" in text
     assert "- tuned is left out: its adapter a\\|b was never trained" in text

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from lorag.costs.records import Cost, Use
 from lorag.evaluation.comparison import compare_answers
+from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.reports.comparison_sections import (
     differences_section,
     quality_section,
@@ -82,6 +83,7 @@ def test_each_section_tells_its_figures() -> None:
     )
     for said in (
         "tuned is left out: no adapter",
+        RULE_ERROR.line(),
         "2 questions on facts, 1 on general knowledge, 1 that nothing answers",
         "rag, ideal retriever",
         "+0.500 [",

@@ -11,6 +11,7 @@ def show_comparison(result: Mapping[str, Any]) -> None:
     """Print a column for each strategy, and what is missing and why."""
     # They import numpy, which every command would wait for.
     from lorag.evaluation.answer_kinds import KINDS
+    from lorag.evaluation.rule_error import RULE_ERROR
     from lorag.reports.comparison_markdown import SHARES, SPEED, auto_line, coverage_rows, quality_columns
 
     found = result["strategies"]
@@ -42,6 +43,7 @@ def show_comparison(result: Mapping[str, Any]) -> None:
         f"{styled}; "
         f"behind each share its {result['confidence']:.0%} interval"
     )
+    say(RULE_ERROR.line())
     if line := auto_line(result):
         say(line)
     for name, reason in result["left_out"].items():

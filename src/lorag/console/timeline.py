@@ -18,6 +18,9 @@ _SHARES = {
 
 def show_timeline(result: Mapping[str, Any]) -> None:
     """Print a table for each version, with a row for each strategy at each moment; below, notes and a legend."""
+    # It imports numpy, which every command would wait for.
+    from lorag.evaluation.rule_error import RULE_ERROR
+
     for step in result["steps"]:
         facts = ", ".join(f"{n} {change}" for change, n in sorted(step["facts"].items()))
         rows = [_row(row) for row in step["rows"]]
@@ -29,6 +32,7 @@ def show_timeline(result: Mapping[str, Any]) -> None:
         if step["interrupted"]:
             say("This step was interrupted and resumed: its costs may lack the part before that.")
     say("Shares of facts. Right: all, new (changed), add(ed), kept (unchanged). Old: changed, answered as before.")
+    say(RULE_ERROR.line())
     say("Leak: removed, still answered. Lost: unchanged, right in the version before and wrong now.")
     say("Seconds from the change to the release (served), and to the first right answer on what changed (fresh).")
     say("*: with the adapter from before the change. -n: with the adapter of n versions before.")

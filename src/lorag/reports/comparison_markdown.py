@@ -6,6 +6,7 @@ from typing import Any
 from lorag.counted import counted
 from lorag.evaluation.answer_kinds import KINDS
 from lorag.evaluation.comparison import COMPARED, is_variant
+from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.reports.markdown import markdown_table, one_line
 from lorag.strategies import Auto
 
@@ -34,7 +35,7 @@ def summarise_comparison(result: Result) -> str:
 
     Only differences beyond chance are listed.
     """
-    parts = [_head(result), _qualities(result), _kinds(result), _differences(result), _auto(result)]
+    parts = [_head(result), _qualities(result), RULE_ERROR.line(), _kinds(result), _differences(result), _auto(result)]
     parts += [_costs(result), _standing(result)]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -11,6 +11,7 @@ from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.comparison import COMPARED, IDEAL, READING, Comparison, is_variant
 from lorag.evaluation.question_set import Topic
+from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.reports.comparison_plots import plot_quality, plot_retrievers, plot_seconds, plot_strata
 from lorag.reports.page import Section, Table
 
@@ -35,7 +36,7 @@ def quality_section(comparison: Comparison, notes: Sequence[str]) -> Section:
     if kinds:
         rows = [[label, *(str(counts[key]) for counts in kinds.values())] for key, label in KINDS.items()]
         tables.append(Table(["", *kinds], rows, "Answers to facts by kind: the model's own words, or quoted sentences"))
-    return Section("Quality", [said, *notes], [plot_quality(comparison)], tables)
+    return Section("Quality", [said, RULE_ERROR.line(), *notes], [plot_quality(comparison)], tables)
 
 
 def strata_section(comparison: Comparison) -> Section | None:

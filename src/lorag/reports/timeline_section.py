@@ -1,6 +1,7 @@
 """The section of a report on a walk through the versions."""
 
 from lorag.evaluation.bootstrap import Estimate
+from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.evaluation.timeline import MEASURES
 from lorag.evaluation.timeline_records import Timeline, TimelineRow, TimelineStep
 from lorag.reports.page import Section, Table
@@ -16,6 +17,7 @@ def timeline_section(timeline: Timeline) -> Section:
         "Served after: seconds from the change to the release that was asked, without the walk's own measuring. A "
         "retrain comes after the refresh and is added to it, without the retrain of the other adapter. Fresh after: "
         "seconds to its first right answer on what changed, with the loading of models.",
+        RULE_ERROR.line(),
     ]
     if timeline.limit is not None:
         said.append(f"A sample of at most {timeline.limit} facts, half of them facts that change; not the whole walk.")

@@ -14,6 +14,7 @@ from lorag.errors import WorkspaceError
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.comparison import BESIDE, IDEAL, READING, Comparison
 from lorag.evaluation.routing import Routing, Unrouted
+from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.models.files import base_model_sha256
 from lorag.integrations.models.generators import asks_endpoint
@@ -121,6 +122,7 @@ class CompareOutcome:
             "questions": comparison["questions"],
             "question_set_digest": comparison["question_set_digest"],
             "confidence": comparison["confidence"],
+            "measure": RULE_ERROR.to_json(),
             "strategies": {name: self._strategy_to_json(name, comparison) for name in self.chosen.strategies},
             "differences": comparison["differences"],
             "auto": self.auto.to_json(),

@@ -12,6 +12,7 @@ from lorag.costs.records import Cost
 from lorag.evaluation.answer_rows import AnswerRow
 from lorag.evaluation.bootstrap import Bootstrap
 from lorag.evaluation.feedback import judge_answer
+from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.evaluation.timeline import Change, measure_answers, outdated_answers, removed_questions, right_facts
 from lorag.evaluation.timeline_records import (
     NAME,
@@ -55,6 +56,7 @@ class TimelineOutcome:
         """Return the object that `lorag timeline --json` prints; docs/json.md lists its keys."""
         return {
             **self.timeline.to_json(),
+            "measure": RULE_ERROR.to_json(),
             "known": self.known,
             "reports": str(self.folder),
             "mlflow_run_id": self.mlflow_run_id,
