@@ -266,6 +266,7 @@ class SearchParams(Section):
     rrf_k: int = Field(ge=1, le=10_000)
     max_per_document: int = Field(ge=1, le=1_000)
     mmr_lambda: Share | None
+    prefer_newer: bool
     reranker: ModelReference | None
     rerank_candidates: int = Field(ge=1, le=1_000)
     rewriting: Rewriting

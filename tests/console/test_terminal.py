@@ -14,6 +14,7 @@ CITATION = {
     "date": "2024-05-06",
     "generation": 3,
     "source": "unchanged",
+    "newer": None,
 }
 
 
@@ -36,6 +37,11 @@ def test_a_supported_answer_is_followed_by_its_citation(capsys: pytest.CaptureFi
         '    "It was opened in 1874."',
         "release r1 · rag · 1.2 s",
     ]
+
+
+def test_a_newer_page_is_named_below_the_citation(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, result("rag", "generated", citations=[CITATION | {"newer": "harbour-2025.md"}]))
+    assert lines[2:4] == ["    Harbour > History", "    harbour-2025.md is newer"]
 
 
 def test_an_answer_whose_strategy_was_chosen_is_shown_whole_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:

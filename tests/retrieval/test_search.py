@@ -79,3 +79,17 @@ def test_diversity_of_nothing_is_nothing(searcher: Searcher) -> None:
         update={"mmr_lambda": 0.5, "retriever": RetrieverKind.BM25}
     )
     assert searcher.search(["xyzzy"], params).hits == ()
+
+
+def test_a_newer_page_replaces_an_older_one_if_that_is_wanted(tmp_path: Path) -> None:
+    store = LanceDbIndex(tmp_path, 1_000)
+    pages = [("2.13", "5 metres", 0.1), ("2.14", "6 metres", 0.2)]
+    rows = [
+        IndexRow(Chunk(version, f"docs/{version}/berth.md", "", f"the berth is {deep} deep"), "f", at(angle))
+        for version, deep, angle in pages
+    ]
+    ref = store.write_generation(None, "search", 1, rows, ())
+    searcher = Searcher(store, ref, lambda queries: np.stack([at(0.0) for _ in queries]))
+    assert found(searcher, prefer_newer=True) == ["2.14"]
+    assert found(searcher, prefer_newer=False) == ["2.13", "2.14"]
+    store.close()

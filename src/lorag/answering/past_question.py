@@ -115,10 +115,10 @@ def _pointed(text: str) -> Iterator[tuple[str, str, str, str]]:
     """Yield what may be the question, the phrase with its preposition, and the words for a point in time."""
     for found in _DATED.finditer(text):
         yield text[: found.start()], text[found.start("phrase") :], found["how"].casefold(), text[found.end() :]
-    if found := _RECENT.search(text):
-        yield text[: found.start()], found["point"], "", found["point"]
-    if found := _FIRST.fullmatch(text):
-        yield found["asked"], found["phrase"], (found["how"] or "").casefold(), found["point"]
+    if recent := _RECENT.search(text):
+        yield text[: recent.start()], recent["point"], "", recent["point"]
+    if first := _FIRST.fullmatch(text):
+        yield first["asked"], first["phrase"], (first["how"] or "").casefold(), first["point"]
 
 
 def _asks_back(asked: str, how: str, point: Point) -> bool:

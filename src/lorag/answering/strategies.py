@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from lorag.answering.citations import Citation, Supported, cite, find_support
@@ -57,7 +57,8 @@ class Answer:
     asked. `context` holds the ids of the chunks that the model read parts of, best first, and `read` the places in the
     text of each of them that were read; a quote may come from another place of these chunks. `withheld` is what the
     model wrote, if it is not shown. `nearest` are the sentences that come nearest to a declined question, of different
-    documents; they may answer it, and are shown as a place to look.
+    documents; they may answer it, and are shown as a place to look. `newer` maps documents that were found to later
+    states of them that were found too.
     """
 
     text: str
@@ -72,6 +73,7 @@ class Answer:
     reason: Reason | None = None
     withheld: str | None = None
     nearest: tuple[Citation, ...] = ()
+    newer: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,6 +255,8 @@ def show_answer(result: Mapping[str, Any]) -> None:
         if citation["source"] in _CHANGED:
             do = "; `lorag refresh` serves the change" if result["release_served"] else ""
             say(f"    {_CHANGED[citation['source']]}{do}")
+        if citation["newer"]:
+            say(f"    {citation['newer']} is newer")
         for quote in () if quoted else quotes:
             say(f'    "{" ".join(quote.split())}"')
     for near in result.get("nearest", ()):
@@ -302,8 +304,11 @@ def _age(citation: Mapping[str, Any]) -> str:
 def show_search(result: Mapping[str, Any]) -> None:
     """Print each hit with its place and the start of its text."""
     for number, hit in enumerate(result["hits"], start=1):
-        say(f"{number}. {hit['document_id']}  {hit['score']:.4f}  {hit['context']}")
+        of = f" ({hit['date']})" if hit["date"] else ""
+        say(f"{number}. {hit['document_id']}{of}  {hit['score']:.4f}  {hit['context']}")
         say(f"   {' '.join(hit['text'].split())[:300]}")
+        if hit["newer"]:
+            say(f"   {hit['newer']} is newer")
     if not result["hits"]:
         say("Nothing was found.")
     say(f"release {result['release']}")

@@ -29,6 +29,8 @@ class AnswerRow:
         """Return plain values, all on one level."""
         question, answer = asdict(self.question), asdict(self.answer)
         question["question"], answer["answer"] = question.pop("text"), answer.pop("text")
+        # For a reader, and no measure.
+        del answer["newer"]
         return {**question, **answer, "retrieved": self.retrieved}
 
     @classmethod

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lorag.params import RetrieverKind, SearchParams
 from lorag.retrieval.fuse import cap_per_document, fuse_hits, scale_relevance, select_diverse
 from lorag.retrieval.index.store import Filter, Hit, IndexRef, IndexStore
+from lorag.retrieval.newer import prefer_newer
 from lorag.retrieval.rerank import Reranker, rerank
 
 EmbedQuery = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -46,8 +47,8 @@ class Searcher:
     ) -> SearchResult:
         """Return the `top_k` chunks for `queries[0]`, the question; further queries are rewritings of it.
 
-        Candidates of every query and retriever are fused by reciprocal rank, then reranked, capped for each document
-        and diversified, as `params` say.
+        Candidates of every query and retriever are fused by reciprocal rank, then reranked, freed of passages that a
+        newer page replaces, capped for each document and diversified, as `params` say.
         """
         vectors = self.embed(queries) if params.retriever is not RetrieverKind.BM25 else None
         dense, words = self._candidates(queries, vectors, params, where, exact)
@@ -59,6 +60,8 @@ class Searcher:
             head = hits[: params.rerank_candidates]
             scores = self.reranker.score(queries[0], [hit.chunk.embedded_text for hit in head])
             hits = rerank(head, scores) + hits[params.rerank_candidates :]
+        if params.prefer_newer:
+            hits = prefer_newer(queries[0], hits)
         hits = cap_per_document(hits, params.max_per_document)
         if params.mmr_lambda is not None and hits:
             hits = self._diversify(hits, params.top_k, params.mmr_lambda)

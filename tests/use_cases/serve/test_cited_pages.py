@@ -120,3 +120,19 @@ def test_a_record_is_compared_with_its_own_line(served: Place) -> None:
 
 def write_records(path: Path, texts: dict[str, str]) -> None:
     path.write_text("".join(json.dumps({"id": key, "title": key, "text": text}) + "\n" for key, text in texts.items()))
+
+
+def test_a_question_on_the_past_is_answered_from_the_older_page_which_names_the_newer_one(served: Place) -> None:
+    old = served.source / "berths.md"
+    text = old.read_text()
+    old.write_text(f"---\ndate: 2023-05-01\n---\n{text}")
+    (served.source / "berths-2024.md").write_text(f"---\ndate: 2024-05-01\n---\n{text.replace('7.25', '7.50')}")
+    served.refresh()
+
+    now = ask(served)
+    assert {page.citation.document_id for page in now.pages} == {"berths-2024.md"} and "7.50" in now.answer.text
+    assert [page.to_json()["newer"] for page in now.pages] == [None]
+
+    question = QUESTION.replace("?", " 2023?")
+    then = answer_served(question, Strategy.RAG, served.workspace, served.params, {})
+    assert page_of(then).newer == "berths-2024.md"

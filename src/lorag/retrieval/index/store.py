@@ -67,10 +67,14 @@ class IndexEntry:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk that a search found; a higher score is better, and scores compare within one search only."""
+    """A chunk that a search found; a higher score is better, and scores compare within one search only.
+
+    `newer` is the id of a page that was found too and is a later state of the chunk's page; None without one.
+    """
 
     chunk: Chunk
     score: float
+    newer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

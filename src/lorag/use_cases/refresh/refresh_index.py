@@ -221,7 +221,13 @@ def _gate_recall(
     if not golden.questions:
         return None
     wide = params.search.model_copy(
-        update={"top_k": max(params.search.candidates, 10), "max_per_document": 1_000, "mmr_lambda": None}
+        update={
+            "top_k": max(params.search.candidates, 10),
+            "max_per_document": 1_000,
+            "mmr_lambda": None,
+            # The gate asks whether the index finds a page, not whether a newer one replaces it.
+            "prefer_newer": False,
+        }
     )
     rankings = rank_questions(store, ref, golden.questions, golden.vectors, wide)
     recall = measure_retrieval(golden.questions, rankings, [10])["recall_at_10"]

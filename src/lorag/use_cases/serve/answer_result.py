@@ -118,7 +118,7 @@ def result_of(
         cost=cost,
         adapter=entry.id if entry else None,
         adapter_served=is_served,
-        pages=look_up_pages(answer.citations, read.release, workspace, params),
+        pages=look_up_pages(answer.citations, answer.newer, read.release, workspace, params),
         release_served=_is_served(read, workspace),
     )
 

@@ -39,6 +39,7 @@ class CitedPage:
     content; `generation` is the number of that release. Both are None if the release does not say it. `source` is None
     if the source is not there, or if the page's file is larger than 2 MB. The quote is `text[start:end]` of the
     document's text for `document_span`; it is None unless the source is unchanged, and for a value of the front matter.
+    `newer` is the id of a later state of the page that was found too, None without one.
     """
 
     citation: Citation
@@ -46,6 +47,7 @@ class CitedPage:
     generation: int | None
     source: SourceState | None = None
     document_span: tuple[int, int] | None = None
+    newer: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, all on one level."""
@@ -60,14 +62,16 @@ class CitedPage:
             "date_from": "front matter" if stated else "release" if self.date else None,
             "generation": self.generation,
             "source": self.source,
+            "newer": self.newer,
         }
 
 
 def look_up_pages(
-    citations: Sequence[Citation], release: Release, workspace: Workspace, params: Params
+    citations: Sequence[Citation], newer: Mapping[str, str], release: Release, workspace: Workspace, params: Params
 ) -> tuple[CitedPage, ...]:
     """Return each citation with the age of its page, and compare the pages with the source.
 
+    `newer` maps documents to their later states.
     Only the files of the cited pages are read. A file whose bytes were parsed before is not parsed again.
     """
     names = list(dict.fromkeys(citation.document_id for citation in citations))
@@ -78,7 +82,8 @@ def look_up_pages(
         since = entry.since_utc[:10] if entry.since_utc else None
         state = states.get(citation.document_id)
         span = _span_of(citation, found[citation.document_id]) if state is SourceState.UNCHANGED else None
-        pages.append(CitedPage(citation, citation.page_date or since, entry.generation, state, span))
+        later = newer.get(citation.document_id)
+        pages.append(CitedPage(citation, citation.page_date or since, entry.generation, state, span, later))
     return tuple(pages)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from lorag.answering.generator import LanguageModel
 from lorag.integrations.models.generators import open_generator
+from lorag.knowledge.dates import date_of
 from lorag.params import Params, RetrieverKind, Rewriting
 from lorag.retrieval.index.store import Filter, Hit
 from lorag.use_cases.serve.serve import Served, open_served, search_served
@@ -39,6 +40,8 @@ class SearchOutcome:
                 "text": hit.chunk.text,
                 "metadata": dict(hit.chunk.metadata),
                 "score": hit.score,
+                "date": date_of(hit.chunk.document_id, hit.chunk.metadata),
+                "newer": hit.newer,
             }
             for hit in self.hits
         ]

@@ -285,7 +285,7 @@ def answer_from(
             found = result.relevant(params.search.min_similarity)
         hits = found
         on_hits(hits)
-    return answer_question(
+    answer = answer_question(
         question,
         strategy,
         generator=generator,
@@ -296,3 +296,4 @@ def answer_from(
         embed=served.searcher.embed,
         on_text=on_text,
     )
+    return replace(answer, newer={hit.chunk.document_id: hit.newer for hit in hits if hit.newer is not None})
