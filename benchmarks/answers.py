@@ -131,10 +131,15 @@ def read_keda(data: Path) -> tuple[Path, list[Case]]:
     cases = []
     for row in read_rows(folder / "questions_derived.jsonl"):
         if row["version"] == KEDA_VERSION:
-            named = _PARAMETER.search(row["question"])
             group = row["gold_doc_ids"][0]
-            cases.append(Case(row["question"], tuple(row["answers"]), group, named[1] if named else ""))
+            cases.append(Case(row["question"], tuple(row["answers"]), group, parameter_in(row["question"])))
     return folder / "versions" / KEDA_VERSION, cases
+
+
+def parameter_in(question: str) -> str:
+    """Return the parameter that the question asks about; empty if it names none."""
+    named = _PARAMETER.search(question)
+    return named[1] if named else ""
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
