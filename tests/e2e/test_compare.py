@@ -120,7 +120,16 @@ def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> 
     assert [strategy["batch"] for strategy in second["strategies"].values()] == [None] * 3
     assert {name: (workspace / "reports" / name).read_bytes() for name in REPORTS} == before
     assert [s["quality"] for s in second["strategies"].values()] == [s["quality"] for s in first["strategies"].values()]
-    # From nothing, too.
+
+
+@pytest.mark.full
+def test_what_comes_after_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> None:
+    call(cli, workspace, "refresh")
+    adapter = call(cli, workspace, "retrain")["adapters"]["tuned"]["sha256"]
+    first = call(cli, workspace, "compare")
+    before = {name: (workspace / "reports" / name).read_bytes() for name in REPORTS}
+
+    # From nothing it says the same.
     from lorag.integrations.dvc.dvc_repo import reproduce
 
     (workspace / ".lorag" / "cache.sqlite").unlink()
