@@ -11,7 +11,7 @@ import pytest
 
 from tests import servers
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.full]
 
 
 def run(command: str, folder: Path, environment: Mapping[str, str]) -> str:
