@@ -99,11 +99,11 @@ SCENARIOS: dict[str, tuple[Callable[[Workspace], None], tuple[str, ...]]] = {
     "snapshot": (snapshot, ("snapshot", "commit")),
     "refresh": (
         refresh,
-        ("plan", "apply", "gate", "publish", "sums", "record", "pointer", "settled"),
+        ("plan", "apply", "gate", "publish", "sums", "record", "audit", "pointer", "settled"),
     ),
-    "rollback": (rollback, ("rollback", "withdrawn", "pointer")),
-    "retrain": (retrain, ("adapter", "adapters", "record", "pointer")),
-    "forget": (erase, ("forget", "forgotten", "forgetting", "sums", "record", "pointer")),
+    "rollback": (rollback, ("rollback", "withdrawn", "audit", "pointer")),
+    "retrain": (retrain, ("adapter", "adapters", "record", "audit", "pointer")),
+    "forget": (erase, ("forget", "forgotten", "forgetting", "sums", "record", "audit", "pointer")),
 }
 """Each kind of work, and the first words of the places that it reaches."""
 

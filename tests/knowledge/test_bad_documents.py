@@ -536,7 +536,7 @@ def test_twenty_thousand_records_load_quickly(tmp_path: Path) -> None:
     started = cpu_time_s()
     corpus = load(tmp_path)
     assert len(corpus.documents) == 20_000
-    assert cpu_time_s() - started < 8  # under 3 s where nothing else runs
+    assert cpu_time_s() - started < 30, "4 to 10 s by the processor; minutes where the time grows with the square"
 
 
 def cpu_time_s() -> float:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -315,7 +316,9 @@ def test_a_page_that_changed_since_is_said_at_its_citation(place: Place, client:
 def test_a_full_queue_is_said_in_words(place: Place) -> None:
     params = place.workspace.params_file
     text = params.read_text()
-    params.write_text(text.replace("answers_at_once: 4", "answers_at_once: 1").replace("queue: 16", "queue: 0"))
+    # Long answers, so that the first one is not over before the others ask.
+    longer = text.replace("max_new_tokens: 8", "max_new_tokens: 200")
+    params.write_text(longer.replace("answers_at_once: 4", "answers_at_once: 1").replace("queue: 16", "queue: 0"))
     try:
         app = make_app(place.workspace, {}, "secret")
         with running(app) as address:
@@ -326,11 +329,9 @@ def test_a_full_queue_is_said_in_words(place: Place) -> None:
                 with client.stream("POST", "/compare", data={"question": QUESTION}, headers=headers) as comparing:
                     next(comparing.iter_text())
                     asked: dict[str, Any] = {"data": {"question": QUESTION}, "cookies": client.cookies, "timeout": 60}
-                    refused = [
-                        httpx.post(address + path, headers=sent, **asked)
-                        for path in ("/ask", "/compare")
-                        for sent in (headers, {"Origin": address})
-                    ]
+                    ways = [(path, sent) for path in ("/ask", "/compare") for sent in (headers, {"Origin": address})]
+                    with ThreadPoolExecutor(len(ways)) as pool:
+                        refused = [*pool.map(lambda way: httpx.post(address + way[0], headers=way[1], **asked), ways)]
     finally:
         params.write_text(text)
     for response in refused:
