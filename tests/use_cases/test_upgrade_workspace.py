@@ -65,7 +65,7 @@ def test_settings_keep_their_values_and_get_the_new_names_and_keys(made: Workspa
             "search.retriever: `hybrid` is called `fused` now",
             'search.colour: removed, nothing reads it any more; it was "red"',
             "search.rrf_k: new, 60",
-            "timeline: new, a section of 1 values",
+            "timeline: new, a section of 1 value",
         ]
     }
     after = file.read_text(encoding="utf-8")
