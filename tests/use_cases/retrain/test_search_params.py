@@ -98,7 +98,7 @@ def test_where_every_trial_diverges_it_says_so(ready: Place, monkeypatch: pytest
         raise GateRefused("the loss became nan")
 
     monkeypatch.setattr(module, "train_lora", diverge)
-    with pytest.raises(GateRefused, match="in all of 3 trials"):
+    with pytest.raises(GateRefused, match="in each of 3 trials"):
         search_params(TUNED, ready.workspace, narrow(ready), {})
 
 
