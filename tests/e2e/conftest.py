@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from lorag.cli import run
+from lorag.integrations.mlflow.moved import move_artifacts
 
 # As the command line does. Read when Prefect is imported; its handler would write to a stream that pytest has closed.
 os.environ["PREFECT_LOGGING_LEVEL"] = os.environ["PREFECT_SERVER_LOGGING_LEVEL"] = "CRITICAL"
@@ -42,6 +44,15 @@ def _prefect() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=300):
         yield
+
+
+def copy_workspace(made: Path, copy: Path) -> None:
+    """Copy a folder with a workspace `w` and its source; the copy follows its own source."""
+    shutil.copytree(made, copy, symlinks=True, dirs_exist_ok=True)
+    for name in ("params.yaml", ".dvc/config"):
+        path = copy / "w" / name
+        path.write_text(path.read_text().replace(str(made), str(copy)))
+    move_artifacts(copy / "w" / ".lorag" / "mlflow" / "mlflow.db", copy / "w")
 
 
 @pytest.fixture

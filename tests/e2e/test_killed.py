@@ -1,7 +1,6 @@
 """A refresh that is killed, and one that comes while another runs."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +12,8 @@ import pytest
 from filelock import FileLock, Timeout
 
 from lorag import Workspace
-from lorag.integrations.mlflow.moved import move_artifacts
 from lorag.use_cases.init_workspace import init_workspace
-from tests.e2e.conftest import Cli
+from tests.e2e.conftest import Cli, copy_workspace
 
 pytestmark = pytest.mark.slow
 FULL = pytest.mark.full
@@ -41,11 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def workspace(made: Path, tmp_path: Path) -> Path:
     """A copy of it that follows a source of its own."""
-    shutil.copytree(made, tmp_path, symlinks=True, dirs_exist_ok=True)
-    for name in ("params.yaml", ".dvc/config"):
-        path = tmp_path / "w" / name
-        path.write_text(path.read_text().replace(str(made), str(tmp_path)))
-    move_artifacts(tmp_path / "w" / ".lorag" / "mlflow" / "mlflow.db", tmp_path / "w")
+    copy_workspace(made, tmp_path)
     return tmp_path / "w"
 
 

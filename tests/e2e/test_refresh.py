@@ -10,9 +10,8 @@ import pytest
 
 from lorag import Workspace
 from lorag.integrations.machine.hardware import count_usable_cores
-from lorag.integrations.mlflow.moved import move_artifacts
 from lorag.use_cases.init_workspace import init_workspace
-from tests.e2e.conftest import Cli, Outcome
+from tests.e2e.conftest import Cli, Outcome, copy_workspace
 
 pytestmark = pytest.mark.slow
 
@@ -77,11 +76,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def place(made: Place, tmp_path: Path) -> Place:
     """A copy of the workspace with a source of its own, so that tests need no order."""
     copy = Place(tmp_path / "copy", made.first)
-    shutil.copytree(made.root, copy.root, symlinks=True)
-    for name in ("params.yaml", ".dvc/config"):
-        path = copy.workspace / name
-        path.write_text(path.read_text().replace(str(made.root), str(copy.root)))
-    move_artifacts(copy.workspace / ".lorag" / "mlflow" / "mlflow.db", copy.workspace)
+    copy_workspace(made.root, copy.root)
     return copy
 
 

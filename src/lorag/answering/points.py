@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-MONTHS = (
-    "january february march april may june july august september october november december "
-    "jan feb mar apr may jun jul aug sep oct nov dec"
-).split()
+from lorag.knowledge.dates import MONTHS as FULL_MONTHS
+
+MONTHS = (*FULL_MONTHS, *(name[:3] for name in FULL_MONTHS))
+"""The months, in full and then short."""
+
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _UNITS = {"day": 0, "week": 0, "month": 1}
 """The units of the calendar; the value is the number of months in one."""

@@ -19,6 +19,9 @@ _KEYS = (
 """The names that site generators give to the date of a page's last change, and then to the date of its first form."""
 
 
+MONTHS = tuple("january february march april may june july august september october november december".split())
+"""The months in English, in order."""
+
 _IN_PATH = re.compile(
     r"(?<!\d)(?P<year>(?:19|20)\d\d)(?:(?P<gap>[-_/]?)(?P<month>0[1-9]|1[0-2])(?:(?P=gap)(?P<day>[0-3]\d))?)?(?!\d)"
 )

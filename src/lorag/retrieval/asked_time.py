@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from lorag.knowledge.dates import MONTHS
 from lorag.knowledge.succession import Dated, Version
 
 _VERSION = re.compile(
@@ -10,10 +11,9 @@ _VERSION = re.compile(
     r"|\b(?:versions?|releases?)\s+v?(?P<named>\d+)(?![\w.,]*\d)|\bv(?P<short>\d+)\b",
     re.IGNORECASE,
 )
-_MONTHS = "january february march april may june july august september october november december".split()
 _DATE = re.compile(
     rf"(?<![\w.-])(?:(?P<iso>(?:19|20)\d\d(?:-(?:0[1-9]|1[0-2])(?:-[0-3]\d)?)?)(?![\w-]|[.,]\d)"
-    rf"|(?:(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\s+)?(?P<month>{'|'.join(_MONTHS)})"
+    rf"|(?:(?P<day>[0-3]?\d)(?:st|nd|rd|th)?\s+)?(?P<month>{'|'.join(MONTHS)})"
     rf"(?:\s+(?P<day_behind>[0-3]?\d)(?:st|nd|rd|th)?,?)?\s+(?P<year>(?:19|20)\d\d)\b)",
     re.IGNORECASE,
 )
@@ -69,5 +69,5 @@ def _iso(found: re.Match[str]) -> str:
     if found["iso"]:
         return found["iso"]
     day = found["day"] or found["day_behind"]
-    month = _MONTHS.index(found["month"].lower()) + 1
+    month = MONTHS.index(found["month"].lower()) + 1
     return f"{found['year']}-{month:02}" + (f"-{int(day):02}" if day else "")

@@ -171,6 +171,17 @@ def test_threads_may_share_one_embedder(embedder: Embedder, texts: list[str]) ->
     assert all(np.array_equal(expected, vectors) for vectors in found)
 
 
+def test_a_process_has_one_embedder_and_a_forked_one_opens_its_own(embedder: Embedder) -> None:
+    if "openvino" not in embedder.backend:
+        pytest.skip("this machine embeds by torch")
+    assert open_embedder(params()) is open_embedder(params())
+    assert embedders._openvino_embedder.cache_info().currsize == 1
+    child = os.fork()
+    if child == 0:
+        os._exit(embedders._openvino_embedder.cache_info().currsize)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_a_converted_embedder_opens_without_torch_and_reports_to_nobody(embedder: Embedder, tmp_path: Path) -> None:
     if "openvino" not in embedder.backend:
         pytest.skip("this machine embeds by torch")

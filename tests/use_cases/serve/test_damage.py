@@ -295,3 +295,11 @@ def test_what_was_put_in_service_past_the_log_is_found(place: Place) -> None:
     assert problems(place) == [], "a workspace of an earlier version has none"
     note_action(place.workspace.state, Action.SERVE, release=place.shelf.as_of("2").id, instead_of=None)
     assert any("audit log: no line says who put 000001-" in problem for problem in problems(place))
+
+
+def test_a_writer_that_is_killed_after_its_line_leaves_no_problem_in_an_upgraded_workspace(place: Place) -> None:
+    for file in (AUDIT, HEAD):
+        (place.workspace.state / file).unlink()
+    served = place.shelf.served_id()
+    note_action(place.workspace.state, Action.SERVE, release="000004-aaaaaaaaaa", instead_of=served)
+    assert problems(place) == []

@@ -195,8 +195,10 @@ def _check_audit(shelf: ReleaseShelf) -> list[Check]:
     if not lines:
         return []
     served = shelf.pointed_id()
-    noted = {line["release"] for line in lines if line["action"] == Action.SERVE}
-    if served is not None and noted and served not in noted:
+    serving = [line for line in lines if line.get("action") == Action.SERVE]
+    # Before the first line there may have been releases, and a writer may be killed before it moves the pointer.
+    noted = {line.get(key) for line in serving for key in ("release", "instead_of")}
+    if served is not None and serving and served not in noted:
         return [Check("audit log", f"no line says who put {served} in service; find out, then run `lorag rollback`")]
     return [Check("audit log", detail=f"{len(lines)} lines, the chain holds")]
 
