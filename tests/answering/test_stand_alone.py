@@ -86,3 +86,9 @@ def test_a_time_in_the_past_goes_behind_the_question_before(question: str) -> No
     model = Says("How deep is berth 4?")
     assert stand_alone(question, BEFORE, model) == f"How deep is berth 4? {question}"
     assert model.n_asked == 0, "its words would lose the time"
+
+
+def test_without_questions_about_the_past_a_time_is_rewritten_like_anything_else() -> None:
+    model = Says("How deep was berth 4 before May?")
+    stand_alone("And before May?", BEFORE, model, reads_past=False)
+    assert model.n_asked == 1

@@ -234,6 +234,21 @@ def test_the_command_says_how_many_documents_a_new_key_reads(
     assert [key["name"] for key in json.loads(capsys.readouterr().out)["keys"]] == ["harbour", "kitchen"]
 
 
+def test_a_key_that_the_audit_log_cannot_name_is_not_there(
+    service: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: object, **named: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("lorag.releases.audit.note_action", fail)
+    command = ["--workspace", str(service.place.workspace.root), "keys"]
+    assert run([*command, "add", "unseen"]) != 0
+    capsys.readouterr()
+    monkeypatch.undo()
+    assert run([*command, "list", "--json"]) == 0
+    assert "unseen" not in capsys.readouterr().out
+
+
 def test_the_report_counts_what_was_asked(service: Served, capsys: pytest.CaptureFixture[str]) -> None:
     for question in (QUESTION, QUESTION.upper(), "Who paints the mast?"):
         service.client.post("/v1/answers", json={"question": question, "where": {"team": "nobody"}})

@@ -34,16 +34,17 @@ def refers_back(question: str) -> bool:
     return bool(_REFERS.search(question) or _GOES_ON.match(question)) or not content_words(question)
 
 
-def stand_alone(question: str, before: Sequence[Message], model: LanguageModel) -> str:
+def stand_alone(question: str, before: Sequence[Message], model: LanguageModel, *, reads_past: bool = True) -> str:
     """Return the question as it can be searched for without `before`, the turns above it, oldest first.
 
     A question that refers to nothing stays as it is. One that only names another thing is put into the question before
-    it, and one that only names a time in the past is put behind it; for all of these no model is asked. What the model
-    writes is taken if it is one question made of words of the conversation that keeps those of the question. Otherwise
-    the question that was asked before is put in front.
+    it, and one that only names a time in the past is put behind it, unless `reads_past` is false; for all of these no
+    model is asked. What the model writes is taken if it is one question made of words of the conversation that keeps
+    those of the question. Otherwise the question that was asked before is put in front.
     """
     asked = [turn for turn in before if turn.role is Role.USER]
-    if asked and read_past(later := f"{asked[-1].content.strip()} {question}", datetime.now(UTC)):
+    later = f"{asked[-1].content.strip()} {question}" if asked and reads_past else ""
+    if later and read_past(later, datetime.now(UTC)):
         return later
     if not asked or not refers_back(question):
         return question

@@ -22,13 +22,19 @@ Name = Annotated[str, typer.Argument(help="A name for the key: letters, digits, 
 def add(context: typer.Context, name: Name, where: Where = None, as_json: Json = False) -> None:
     """Make a key and print it, once; only its hash is kept. With --where it reads those documents only."""
     from lorag.releases.audit import Action, note_action
-    from lorag.service.keys import add_key
+    from lorag.service.keys import add_key, remove_key
     from lorag.use_cases.serve.access import Access, count_readable
 
     workspace, params = open_workspace(context)
     allowed = dict(pairs_of(where))
-    key = add_key(workspace.resolve(params.service.keys_file), name, allowed)
-    note_action(workspace.state, Action.ADD_KEY, name=name)
+    keys_file = workspace.resolve(params.service.keys_file)
+    key = add_key(keys_file, name, allowed)
+    try:
+        note_action(workspace.state, Action.ADD_KEY, name=name)
+    except BaseException:
+        # Nobody was shown the key yet, and none is valid that the audit log does not name.
+        remove_key(keys_file, name)
+        raise
     # A condition with a typing error would look like documents that answer nothing.
     with console.standard_output_kept_clean():
         n_documents = count_readable(Access(name, tuple(allowed.items())), workspace, params, os.environ)

@@ -109,7 +109,7 @@ class Desk:
                 still_open = self._find_still_open(access, then, live.served)
                 return within(opened.narrow(asked.where), still_open)
 
-            question = stand_alone(asked.question, asked.before, model)
+            question = stand_alone(asked.question, asked.before, model, reads_past=params.asking.past)
             watch.check()
             if isinstance(asked.strategy, Auto):
                 kept = self._router_for(opened)

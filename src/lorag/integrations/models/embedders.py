@@ -1,7 +1,6 @@
 """The embedder that the params ask for, on the hardware of this machine."""
 
 import os
-from functools import lru_cache
 from pathlib import Path
 
 from lorag.errors import ParamsError
@@ -79,16 +78,30 @@ def _open_openvino(model: SentenceModel, params: EmbeddingParams, *, verify: boo
     return _openvino_embedder(model, bf16, params.threads)
 
 
-@lru_cache(maxsize=1)
+_Key = tuple[SentenceModel, bool, int]
+_opened: dict[_Key, Embedder] = {}
+_opened_by_parents: list[dict[_Key, Embedder]] = []
+
+
 def _openvino_embedder(model: SentenceModel, bf16: bool, threads: int) -> Embedder:
     """Return one embedder for all who ask for this model: a refresh opens it three times, at half a second each."""
     from lorag.integrations.models.embedder_openvino import OpenVinoEmbedder
 
-    return OpenVinoEmbedder(model, bf16=bf16, threads=threads)
+    key = (model, bf16, threads)
+    if (found := _opened.get(key)) is None:
+        found = OpenVinoEmbedder(model, bf16=bf16, threads=threads)
+        _opened.clear()
+        _opened[key] = found
+    return found
 
 
-# OpenVINO's threads do not live on in a forked process.
-os.register_at_fork(after_in_child=_openvino_embedder.cache_clear)
+def _open_again() -> None:
+    """Keep the parent's embedder and do not use it: its threads are not here, and closing it would wait for them."""
+    _opened_by_parents.append(dict(_opened))
+    _opened.clear()
+
+
+os.register_at_fork(after_in_child=_open_again)
 
 
 def _open_torch(model: SentenceModel, params: EmbeddingParams, *, gpu: bool) -> Embedder:
