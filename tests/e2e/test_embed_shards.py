@@ -154,8 +154,11 @@ def test_what_fits_into_one_shard_starts_no_cluster(embedded: Workspace, cold: W
 def test_a_cluster_that_cannot_be_reached_is_named(cold: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     set_runner(cold, "dask")
     monkeypatch.setenv("LORAG_DASK_ADDRESS", "tcp://127.0.0.1:9")
-    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "2s")
-    with pytest.raises(StoreFailed, match="dask cluster failed"):
+    # Dask has read its variables when it was imported.
+    import dask
+
+    soon = dask.config.set({"distributed.comm.timeouts.connect": "2s"})
+    with soon, pytest.raises(StoreFailed, match="dask cluster failed"):
         run_stage("embeddings", cold.root)
 
 
