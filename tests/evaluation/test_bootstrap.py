@@ -73,5 +73,8 @@ def test_a_share_of_few_is_uncertain_also_where_all_are_alike() -> None:
     none = share_interval(0, 9, 0.95)
     assert (none.value, none.low, none.n) == (0.0, 0.0, 9)
     assert none.high == pytest.approx(1.959964**2 / (9 + 1.959964**2), abs=1e-6)
+    for value in (0.0, 1.0):
+        drawn, alike = BOOTSTRAP.estimate(parts([value] * 9)), share_interval(round(9 * value), 9, 0.95)
+        assert drawn == alike and alike.low < alike.high
     half = share_interval(10, 20, 0.95)
     assert (half.low, half.high) == pytest.approx((0.299298, 0.700702), abs=1e-6)

@@ -40,7 +40,7 @@ def test_markdown_and_terminal_have_a_column_and_a_line() -> None:
     }
     assert list(quality_columns(result)) == ["rag", "auto"]
     shown = summarise_comparison(result)
-    assert "|  | rag | auto |" in shown and "| controls |  | 1.00 [1.00, 1.00] |" in shown
+    assert "|  | rag | auto |" in shown and "| controls |  | 1.00 [0.89, 1.00] |" in shown
     assert "auto serves: +" in shown and "answered, most certain first | 20% | 40%" in shown
     assert list(quality_columns({**result, "auto": {"serves": False, "reason": "few"}})) == ["rag"]
     assert auto_line({**result, "auto": {"serves": False, "reason": "few"}}) == "auto was not judged: few."

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
 
@@ -36,8 +36,8 @@ class Estimate:
 class Bootstrap:
     """A bootstrap that draws facts with replacement `samples` times; equal facts and `seed` give the same draws.
 
-    Intervals are percentiles. They do not cover the effect of another training seed. If all facts score alike, they
-    have no width: 0 of 20 is less certain than it seems.
+    Intervals are percentiles. They do not cover the effect of another training seed. If all facts score 0, or all of
+    them 1, every draw is alike, and the interval of an estimate is that of `share_interval` over the facts.
     """
 
     samples: int
@@ -51,6 +51,9 @@ class Bootstrap:
             return None
         clusters = sorted({part.cluster for part in known})
         above, below = _sums(known, clusters)
+        if not above.any() or np.array_equal(above, below):
+            alike = share_interval(len(clusters) if above.any() else 0, len(clusters), self.confidence)
+            return replace(alike, n=len(known))
         drawn = self._ratios(above, below)
         return self._estimate(above.sum() / below.sum(), drawn, len(known))
 

@@ -14,6 +14,7 @@ _SVG = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"
 _INK = {"#000000", "#333333", "black"}
 _LEFT_OUT = {f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"}
+_WIDE_INCHES = 6
 _NUMBER = re.compile(r"-?\d+\.\d+")
 # The settings of matplotlib are those of the process.
 _DRAWING = threading.Lock()
@@ -36,7 +37,8 @@ def draw_svg(figure: Figure) -> Markup:
     root = ElementTree.fromstring(text[text.index("<svg") :])  # noqa: S314 - drawn above
     own = f"d{hashlib.sha256(text.encode()).hexdigest()[:10]}-"
     _clean(root, own, _referred(root))
-    root.set("class", "drawing")
+    # A wide one keeps a width at which it can be read, and a small one is not blown up to it.
+    root.set("class", "drawing" if figure.get_figwidth() >= _WIDE_INCHES else "drawing narrow")
     root.set("role", "img")
     root.set("aria-label", _label(figure))
     root.set("fill", "currentColor")
