@@ -100,10 +100,11 @@ def assert_equal_indexes(updated: Index, scratch: Index) -> None:
     assert min(float(one[key] @ other[key]) for key in one) >= 0.9999
 
 
-def test_each_version_equals_a_build_from_scratch(tmp_path: Path, params: Params) -> None:
+@pytest.mark.parametrize("pages", [8, pytest.param(None, marks=pytest.mark.full)])
+def test_each_version_equals_a_build_from_scratch(tmp_path: Path, params: Params, pages: int | None) -> None:
     followed = Index(tmp_path / "followed", params)
     for version in ("2.13", "2.14", "2.15"):
-        documents = load(KEDA / "versions" / version, params)
+        documents = load(KEDA / "versions" / version, params)[:pages]
         counts = followed.follow(documents)
         n_chunks = counts.added + counts.changed + counts.kept
         if version != "2.13":
