@@ -318,7 +318,7 @@ def test_a_full_queue_is_said_in_words(place: Place) -> None:
     text = params.read_text()
     # Long answers, so that the first one is not over before the others ask.
     longer = text.replace("max_new_tokens: 8", "max_new_tokens: 200")
-    params.write_text(longer.replace("answers_at_once: 4", "answers_at_once: 1").replace("queue: 16", "queue: 0"))
+    params.write_text(longer.replace("answers_at_once: 8", "answers_at_once: 1").replace("queue: 16", "queue: 0"))
     try:
         app = make_app(place.workspace, {}, "secret")
         with running(app) as address:
