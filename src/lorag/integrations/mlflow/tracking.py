@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from lorag.errors import StoreFailed
 from lorag.integrations.empty_database import keep_empty_database, provide_database
 from lorag.integrations.mlflow.notes import described
+from lorag.integrations.shown_address import shown_address
 from lorag.integrations.sqlite_url import sqlite_url
 from lorag.params_file import flat_params
 
@@ -65,8 +66,7 @@ class TrackingLocation:
     @property
     def shown_uri(self) -> str:
         """Return the address without user and password."""
-        parts = urlsplit(self.uri)
-        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        return shown_address(self.uri)
 
 
 def locate_tracking(state: Path, environ: Mapping[str, str]) -> TrackingLocation:

@@ -14,6 +14,7 @@ from lorag.answering.generator import NEVER, Generation, Message, StopRule, Text
 from lorag.digests import digest_of
 from lorag.errors import ParamsError, StoreFailed
 from lorag.integrations.models.text_writer import TextWriter
+from lorag.integrations.shown_address import shown_address
 
 _TIMEOUT = openai.Timeout(60.0, connect=5.0)
 _MAX_RETRIES = 3
@@ -51,7 +52,7 @@ class OpenAIGenerator:
         self._load = load
         self._temperature = temperature
         self._seed = seed
-        self._where = _without_userinfo(base_url)
+        self._where = shown_address(base_url)
         self._api_key = api_key or ""
         # The client requires a key, and would otherwise read one from the environment.
         self._client = openai.OpenAI(
@@ -163,8 +164,3 @@ class OpenAIGenerator:
     def _readable(self, error: Exception) -> str:
         text = " ".join(str(error).split())
         return (text.replace(self._api_key, "***") if self._api_key else text)[:200]
-
-
-def _without_userinfo(address: str) -> str:
-    parts = urlsplit(address)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -1,9 +1,9 @@
 """The error for a Prefect server that cannot be reached."""
 
 from collections.abc import Iterator, Mapping
-from urllib.parse import urlsplit
 
 from lorag.errors import StoreFailed
+from lorag.integrations.shown_address import shown_address
 
 
 def lost_server(error: Exception, environment: Mapping[str, str]) -> StoreFailed | None:
@@ -18,10 +18,9 @@ def lost_server(error: Exception, environment: Mapping[str, str]) -> StoreFailed
     )
     if not is_lost:
         return None
-    server = urlsplit(environment.get("PREFECT_API_URL", ""))
     return StoreFailed(
         "the Prefect server does not answer",
-        where=server._replace(netloc=server.netloc.rpartition("@")[2]).geturl() or "the server of this run",
+        where=shown_address(environment.get("PREFECT_API_URL", "")) or "the server of this run",
         do="start it, or unset PREFECT_API_URL, and run this again; the current release stays in use",
     )
 

@@ -13,6 +13,7 @@ from lorag.costs.plan import Plan
 from lorag.costs.unit_costs import measure
 from lorag.evaluation.comparison import Comparison
 from lorag.evaluation.timeline_records import Timeline
+from lorag.integrations.shown_address import shown_address
 from lorag.params import Params
 from lorag.params_file import load_params
 from lorag.reports.costs_sections import break_even_section, ledger_section
@@ -182,5 +183,5 @@ def _draw_plan(plan: Plan) -> tuple[Drawn, ...]:
 def _links(page: PageContext) -> list[tuple[str, str]]:
     """Return the addresses of MLflow and Prefect, of those that run."""
     prefect = page.environment.get("PREFECT_API_URL", "").strip() or running_api(page.workspace)
-    found = [("MLflow", mlflow_address(page.workspace, page.environment)), ("Prefect", prefect)]
+    found = [("MLflow", mlflow_address(page.workspace, page.environment)), ("Prefect", shown_address(prefect or ""))]
     return [(name, address.removesuffix("/api")) for name, address in found if address and address.startswith("http")]

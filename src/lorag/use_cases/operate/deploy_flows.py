@@ -14,6 +14,7 @@ from lorag.integrations.prefect.deployments import deploy_file, end_schedules, e
 from lorag.integrations.prefect.events import EventName
 from lorag.integrations.prefect.notices import notify_of_failures
 from lorag.integrations.prefect.server import require_server, workspace_name
+from lorag.integrations.shown_address import shown_address
 from lorag.params import Params, Schedule, SchedulesParams
 from lorag.use_cases.operate.operate_servers import running_api
 from lorag.workspace import Workspace
@@ -72,7 +73,7 @@ def _refuse_clash(tree: Any, name: str, workspace: Workspace, api: str) -> None:
         if other != workspace.root.resolve() and Workspace(other).params_file.is_file():
             raise WorkspaceError(
                 f"the deployment {deployment} belongs to the workspace {other}",
-                where=api,
+                where=shown_address(api),
                 do=f"give the folder {workspace.root} another name, or delete that deployment",
             )
 

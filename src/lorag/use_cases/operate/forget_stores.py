@@ -22,6 +22,7 @@ from lorag.integrations.mlflow.tracking import locate_tracking
 from lorag.integrations.models.files import convert_base_model
 from lorag.integrations.models.openvino_model import adapter_forms
 from lorag.integrations.parsing.source_folder import REJECTED_FILE
+from lorag.integrations.shown_address import shown_address
 from lorag.knowledge.artifacts import write_chunks, write_documents
 from lorag.knowledge.formats import RECORDS
 from lorag.knowledge.remains import Remains
@@ -259,7 +260,7 @@ def _prefect(purge: Purge) -> Iterator[Found]:
             "runs in Prefect", _shown(folder, purge), "values", erase_below(folder, purge.remains, dry=purge.dry)
         )
     if elsewhere := purge.environment.get("PREFECT_API_URL"):
-        yield Found("Prefect", elsewhere, "runs", 0, "its runs are on a server; delete them there")
+        yield Found("Prefect", shown_address(elsewhere), "runs", 0, "its runs are on a server; delete them there")
 
 
 def _state(purge: Purge) -> Iterator[Found]:
@@ -314,7 +315,9 @@ def _rewrite(path: Path, without: Callable[[bytes], bytes], *, dry: bool) -> int
     left = without(data)
     if left != data and not dry:
         temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_bytes(left)
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:
+            file.write(left)
         temporary.replace(path)
     return sum(bool(before.strip()) and not after.strip() for before, after in _lines_of(data, left))
 

@@ -13,6 +13,7 @@ from lorag.costs.due import describe_rule
 from lorag.errors import StoreFailed
 from lorag.integrations.machine.background_process import Background, BackgroundShelf
 from lorag.integrations.machine.local_http import answers, is_free
+from lorag.integrations.shown_address import shown_address
 from lorag.params import Params
 from lorag.releases.durable import write_json_durably
 from lorag.use_cases.operate.deploy_flows import deploy_flows
@@ -188,7 +189,7 @@ def _start_server(
     server: Server, shelf: BackgroundShelf, workspace: Workspace, environment: Mapping[str, str]
 ) -> Service:
     if elsewhere := environment.get(server.elsewhere):
-        return Service(server.name, elsewhere.removesuffix("/api"), None, None, started=False)
+        return Service(server.name, shown_address(elsewhere).removesuffix("/api"), None, None, started=False)
     if found := shelf.find(server.name):
         return _service(found, shelf, started=False)
     server.folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """What a refresh leaves out because it was forgotten, and what it lets in again."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from lorag.workspace import Workspace
 def files_named(folder: Path, names: Iterable[str]) -> list[Path]:
     """Return the files of these documents below a folder; a name that leads out of it is that of a record."""
     inside = (name for name in names if not name.startswith("/") and ".." not in name.split("/"))
-    return [path for name in inside if (path := folder / name).is_file()]
+    # Unlike a Path, it takes a name that no file can have for one that is not there.
+    return [folder / name for name in inside if os.path.isfile(folder / name)]
 
 
 def let_in_again(documents: Iterable[str], workspace: Workspace, params: Params) -> None:
