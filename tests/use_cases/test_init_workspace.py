@@ -1,15 +1,20 @@
 """Where a workspace may be made, and where not."""
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from lorag.cli import run
 from lorag.errors import WorkspaceError
 from lorag.integrations.dvc.dvc_repo import config_after_a_move
+from lorag.params_file import load_params
 from lorag.stages import run_stage
 from lorag.use_cases.init_workspace import init_workspace
+from lorag.use_cases.refresh.pending_work import skip_idle_refresh
 
 
 def test_a_workspace_is_not_made_inside_another_one(tmp_path: Path) -> None:
@@ -55,5 +60,12 @@ def test_a_workspace_is_for_its_owner_alone_and_a_folder_that_was_there_keeps_it
     assert made.root.stat().st_mode & 0o777 == 0o700
     (tmp_path / "own").mkdir(mode=0o755)
     own = init_workspace(tmp_path / "own", tmp_path / "docs", None)
-    run_stage("versions", own.root)
-    assert [path.stat().st_mode & 0o777 for path in (own.root, own.state)] == [0o755, 0o700]
+    firsts: list[Callable[[], object]] = [
+        lambda: run_stage("versions", own.root),
+        lambda: run(["--workspace", str(own.root), "keys", "add", "team"]),
+        lambda: skip_idle_refresh(own, load_params(own.params_file), {}),
+    ]
+    for first in firsts:
+        first()
+        assert [path.stat().st_mode & 0o777 for path in (own.root, own.state)] == [0o755, 0o700]
+        shutil.rmtree(own.state)

@@ -1,6 +1,7 @@
 """The options that several commands share, and their parsing."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,7 +50,11 @@ class Settings:
 def open_workspace(context: typer.Context) -> tuple[Workspace, Params]:
     """Return the workspace that the options name, and its params."""
     workspace = find_workspace(context.obj.start)
-    return workspace, load_params(workspace.params_file)
+    params = load_params(workspace.params_file)
+    # Here, because whatever is written there first would make it with the rights of any other folder.
+    with suppress(OSError):
+        workspace.state.mkdir(mode=0o700, exist_ok=True)
+    return workspace, params
 
 
 def filter_of(where: list[str] | None, documents: list[str] | None = None) -> "Filter":

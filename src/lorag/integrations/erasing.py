@@ -90,7 +90,9 @@ def erase_lines(path: Path, is_out: Callable[[str], bool], *, dry: bool, in_plac
     kept = [line for line in lines if not is_out(line)]
     if len(kept) < len(lines) and not dry:
         temporary = path if in_place else path.with_name(f".{path.name}.tmp")
-        with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+        if not in_place:
+            temporary.unlink(missing_ok=True)
+        with temporary.open("w" if in_place else "x", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             file.writelines(kept)
         if not in_place:
             temporary.chmod(path.stat().st_mode & 0o777)

@@ -23,7 +23,9 @@ def replace_durably(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     kind = _kind(path)
-    with temporary.open("w", encoding="utf-8") as file:
+    # A new file, so that a link which somebody left under this name is not followed.
+    temporary.unlink(missing_ok=True)
+    with temporary.open("x", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         reach(f"{kind}.written")
@@ -56,7 +58,7 @@ def writer_lock(path: Path, *, wait_s: float = 0) -> Iterator[None]:
 
     Raises Busy if another process still holds it after `wait_s`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
         lock.acquire(timeout=wait_s, poll_interval=0.2)

@@ -28,6 +28,8 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, tensors: Mapping[str, M
     """Replace the file atomically; `tensors` are by group and name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
+    # Otherwise a link that somebody left under this name would be followed.
+    temporary.unlink(missing_ok=True)
     flat = {f"{group}/{name}": t.detach().contiguous() for group, named in tensors.items() for name, t in named.items()}
     save_file(flat, temporary, metadata={"checkpoint": json.dumps(asdict(checkpoint))})
     with temporary.open("rb") as file:

@@ -214,5 +214,7 @@ def _replace(path: Path, value: Mapping[str, Any]) -> None:
     # No sync: nothing served depends on the figures that a crash of the machine would lose here.
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(value), encoding="utf-8")
+    temporary.unlink(missing_ok=True)
+    with temporary.open("x", encoding="utf-8") as file:
+        json.dump(value, file)
     temporary.replace(path)

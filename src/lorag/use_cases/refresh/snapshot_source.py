@@ -262,7 +262,10 @@ def _replace(path: Path, data: bytes) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_empty_folders(path)
     temporary = path.parent / _UNFINISHED_FILE
-    temporary.write_bytes(data)
+    # A new file: in a shared folder somebody may have left a link under this name.
+    temporary.unlink(missing_ok=True)
+    with temporary.open("xb") as file:
+        file.write(data)
     temporary.replace(path)
     return True
 
@@ -277,7 +280,8 @@ def _remove_empty_folders(path: Path) -> None:
 def _delete(target: Path, names: Iterable[str]) -> int:
     deleted = 0
     for path in (target / name for name in names):
-        path.unlink()
+        # What a killed run left half written may have become the list of names meanwhile.
+        path.unlink(missing_ok=True)
         deleted += 1
         for folder in path.parents:
             if folder == target or any(folder.iterdir()):
