@@ -1,6 +1,7 @@
 """The flow that brings the index up to date with the knowledge, with its cost in one MLflow run."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,8 +35,12 @@ log = as_step("log", log_refresh.log_refresh)
 
 
 @flow(name="refresh_index", flow_run_name=run_name("refresh"), persist_result=False, validate_parameters=False)
-def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: bool = False) -> RefreshOutcome:
+def refresh_index(
+    workspace_root: str, *, rebuild: bool = False, allow_shrink: bool = False, approve: Sequence[str] = ()
+) -> RefreshOutcome:
     """Snapshot, reproduce what is stale, plan, apply, gate, publish, log; do and log nothing if nothing changed.
+
+    `approve` names new folders of the source, of which files wait for that.
 
     Raises Busy if another writer runs, GateRefused if a check failed, and the errors of the stages. After any of these
     errors the served release is unchanged.
@@ -43,11 +48,11 @@ def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: b
     workspace = Workspace(Path(workspace_root).resolve())
     params = load_params(workspace.params_file)
     with hold_writer_lock(workspace, params):
-        if settled := skip_refresh(workspace, params, os.environ, rebuild=rebuild):
+        if settled := skip_refresh(workspace, params, os.environ, rebuild=rebuild or bool(approve)):
             return settled
         knowledge = read_knowledge(workspace, params)
         costs = UnloggedCosts(workspace, params)
-        outcome = _refresh(costs, workspace, params, rebuild=rebuild, allow_shrink=allow_shrink)
+        outcome = _refresh(costs, workspace, params, rebuild=rebuild, allow_shrink=allow_shrink, approve=approve)
         costs.end(outcome.outcome, outcome.extent)
         settle(knowledge, workspace, params, os.environ)
     location = locate_tracking(workspace.state, os.environ)
@@ -59,10 +64,16 @@ def refresh_index(workspace_root: str, *, rebuild: bool = False, allow_shrink: b
 
 
 def _refresh(
-    costs: UnloggedCosts, workspace: Workspace, params: Params, *, rebuild: bool, allow_shrink: bool
+    costs: UnloggedCosts,
+    workspace: Workspace,
+    params: Params,
+    *,
+    rebuild: bool,
+    allow_shrink: bool,
+    approve: Sequence[str],
 ) -> RefreshOutcome:
     with costs.meter(EntryKind.REFRESH, gpus=count_held_gpus()) as meter:
-        snapshot(workspace, params, allow_empty=allow_shrink)
+        snapshot(workspace, params, allow_empty=allow_shrink, approve=approve)
         pipeline = reproduce(workspace, params)
         meter.add_tokens(embedded=pipeline.embedding.n_tokens)
         store = open_store(params.index, workspace.state, os.environ)

@@ -130,19 +130,22 @@ class Workspace:
 
         return read_status(self.paths, self.params)
 
-    def refresh(self, *, rebuild: bool = False, allow_shrink: bool = False) -> "RefreshOutcome":
+    def refresh(
+        self, *, rebuild: bool = False, allow_shrink: bool = False, approve: Sequence[str] = ()
+    ) -> "RefreshOutcome":
         """Bring the index up to date with the source; only changes cost anything, and without any no flow runs.
 
         It runs the flow, which reads addresses and secrets from `os.environ`, because its stages are separate
-        processes. `rebuild` writes the whole index again, `allow_shrink` allows most of it to be removed. `rejected` of
-        the outcome counts the documents that were set aside. Raises Busy if another update runs, GateRefused if a check
-        failed, InputRejected for a source that cannot be used; the served release then stays as it was.
+        processes. `rebuild` writes the whole index again, `allow_shrink` allows most of it to be removed, `approve`
+        names new folders that may be read. `rejected` of the outcome counts the documents that were set aside. Raises
+        Busy if another update runs, GateRefused if a check failed, InputRejected for a source that cannot be used; the
+        served release then stays as it was.
         """
         from lorag.console.terminal import standard_output_kept_clean, start_prefect
         from lorag.use_cases.refresh.pending_work import skip_idle_refresh
 
         with standard_output_kept_clean():
-            if settled := skip_idle_refresh(self.paths, self.params, os.environ, rebuild=rebuild):
+            if settled := skip_idle_refresh(self.paths, self.params, os.environ, rebuild=rebuild or bool(approve)):
                 return settled
             # Before the import of Prefect, which reads its settings during the import.
             start_prefect(self.paths.state, debug=False)
@@ -150,4 +153,4 @@ class Workspace:
             from lorag.integrations.prefect.own_server import wait_for_own_server
 
             wait_for_own_server()
-            return refresh_index(str(self.root), rebuild=rebuild, allow_shrink=allow_shrink)
+            return refresh_index(str(self.root), rebuild=rebuild, allow_shrink=allow_shrink, approve=approve)

@@ -206,7 +206,14 @@ class KnowledgeParams(Section):
     max_rejected_share: Share
     secrets: SecretPolicy
     commit: bool
+    approve_new_sources: bool
     parser: ParserParams
+
+    @model_validator(mode="after")
+    def _can_hold_back(self) -> Self:
+        if self.approve_new_sources and self.origin is None:
+            raise ValueError("approve_new_sources needs an origin: what is read in place cannot be held back")
+        return self
 
 
 class ChunkingParams(Section):

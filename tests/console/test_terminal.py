@@ -124,6 +124,7 @@ def status(**more: Any) -> dict[str, Any]:
     nothing = {"added": [], "changed": [], "removed": [], "renamed": []}
     none = {"count": 0, "first": []}
     empty = {"not_read": [], "copies": [], "flagged": [], "questions_without_page": none, "forgotten": none}
+    empty["pending_folders"] = []
     values = {"served": "r1", "changes": nothing, "rejected": [], "questions_changed": False, "up_to_date": True}
     values |= {"waiting_s": None, "stale_retrieval": None, "withdrawn": []}
     return {**values, **empty, "models": {}, "remote": None, "services": {}, "adapters": {}, **more}

@@ -34,6 +34,7 @@ PARAMS = KnowledgeParams(
     max_rejected_share=0.2,
     secrets="quarantine",
     commit=False,
+    approve_new_sources=False,
     parser=PARSER,
 )
 KEY = "AKIA" + "Q7WJ5NVXH2LZ4TRC"

@@ -14,6 +14,7 @@ REPORT = report_on_source(
         Rejected("sub/Makefile", Reason.UNSUPPORTED),
         Rejected("f.md", Reason.FORGOTTEN),
         Rejected("bad.pdf", Reason.NO_TEXT),
+        Rejected("new ones/g.md", Reason.PENDING),
     ],
 )
 
@@ -28,6 +29,7 @@ def test_strangers_15_kinds_that_are_not_read_and_copies_are_listed() -> None:
         "flagged": [{"flag": "maybe_hidden", "count": 1, "first": ["h.html"]}],
         "questions_without_page": {"count": 0, "first": []},
         "forgotten": {"count": 1, "first": ["f.md"]},
+        "pending_folders": [{"folder": "new ones", "count": 1, "first": ["new ones/g.md"]}],
     }
     assert SourceReport.from_json(REPORT.to_json()) == REPORT
 
@@ -39,13 +41,14 @@ def test_a_person_reads_them_in_lines() -> None:
         "  the same file as b.md: a.md, c.md",
         "  text that a reader may not see, kept in h.html",
         "  left out, because they were forgotten: f.md",
+        "  waits for `lorag refresh --approve 'new ones'`, a new folder: new ones/g.md",
     ]
 
 
 def test_every_flag_has_its_words() -> None:
     flagged = [{"flag": flag.value, "count": 1, "first": ["x"]} for flag in Flag]
     none = {"count": 0, "first": []}
-    nothing = {"not_read": [], "copies": [], "questions_without_page": none, "forgotten": none}
+    nothing = {"not_read": [], "copies": [], "questions_without_page": none, "forgotten": none, "pending_folders": []}
     assert len(source_lines({**nothing, "flagged": flagged})) == len(Flag)
 
 

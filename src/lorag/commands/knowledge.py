@@ -57,6 +57,13 @@ def refresh(
         list[str] | None,
         typer.Option(help="Read this document again, although it was forgotten; may be repeated.", metavar="DOCUMENT"),
     ] = None,
+    approve: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Read this folder, which is new, and all below it; may be repeated (knowledge.approve_new_sources).",
+            metavar="FOLDER",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Bring the index up to date with the source, at the cost of what changed; no flow runs if nothing did.
@@ -70,7 +77,7 @@ def refresh(
     let_in_again(allow_reingest or (), workspace, params)
     with console.standard_output_kept_clean():
         # Everything else costs seconds before the first line of work: a look first.
-        outcome = skip_idle_refresh(workspace, params, os.environ, rebuild=rebuild)
+        outcome = skip_idle_refresh(workspace, params, os.environ, rebuild=rebuild or bool(approve))
         if outcome is None:
             console.start_prefect(workspace.state, debug=context.obj.debug)
             start_stage_process()
@@ -79,7 +86,8 @@ def refresh(
 
             import_ahead()
             wait_for_own_server()
-            outcome = refresh_index(str(workspace.root), rebuild=rebuild, allow_shrink=allow_shrink)
+            root = str(workspace.root)
+            outcome = refresh_index(root, rebuild=rebuild, allow_shrink=allow_shrink, approve=approve or ())
     result = {**outcome.to_json(), "waited_s": round(context.obj.waited_s, 3)}
     console.show(result, lambda: console.show_refresh(result), as_json=as_json)
     if outcome.rejected:

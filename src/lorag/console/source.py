@@ -1,5 +1,6 @@
 """Lines about a source: which files are not read, which are copies, and which documents are odd."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,9 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {_FLAGS[found['flag']]} {_names(found['first'], found['count'])}"
     if (out := result["forgotten"])["count"]:
         yield f"  left out, because they were forgotten: {_names(out['first'], out['count'])}"
+    for found in result["pending_folders"]:
+        names = _names(found["first"], found["count"])
+        yield f"  waits for `lorag refresh --approve {shlex.quote(found['folder'])}`, a new folder: {names}"
     if (lost := result["questions_without_page"])["count"]:
         named = _names(lost["first"], lost["count"])
         yield f"  {counted(lost['count'], 'question')} left out: gold_doc_ids name a page that is not there ({named})"

@@ -75,11 +75,15 @@ class Reason(StrEnum):
     DUPLICATE_ID = "duplicate_id"
     POSSIBLE_SECRET = "possible_secret"  # noqa: S105 - a code
     FORGOTTEN = "forgotten"
+    PENDING = "pending"
 
     @property
     def is_fault(self) -> bool:
-        """Whether something is wrong with the document; not if its format is not read, or if it is to be forgotten."""
-        return self not in (Reason.UNSUPPORTED, Reason.FORGOTTEN)
+        """Whether something is wrong with the document.
+
+        Not if its format is not read, if it is to be forgotten, or if its folder waits for an approval.
+        """
+        return self not in (Reason.UNSUPPORTED, Reason.FORGOTTEN, Reason.PENDING)
 
 
 @dataclass(frozen=True, slots=True)

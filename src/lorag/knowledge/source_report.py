@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -26,7 +26,8 @@ class SourceReport:
     """The kinds of files that are not read by suffix, the copies of each document by id, and the flagged documents.
 
     `without_page` are the questions that name a page which is not among the documents, by their ids. `forgotten` are
-    the files that are left out because they were forgotten.
+    the files that are left out because they were forgotten. `pending` are those that wait until their folder, which is
+    new, is approved, by that folder.
     """
 
     not_read: Mapping[str, Named]
@@ -34,6 +35,7 @@ class SourceReport:
     flagged: Mapping[Flag, Named]
     without_page: Named = Named(0, ())
     forgotten: Named = Named(0, ())
+    pending: Mapping[str, Named] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the keys that `lorag refresh --json` and `lorag status --json` share."""
@@ -52,6 +54,10 @@ class SourceReport:
                 "first": list(self.without_page.first),
             },
             "forgotten": {"count": self.forgotten.count, "first": list(self.forgotten.first)},
+            "pending_folders": [
+                {"folder": folder, "count": found.count, "first": list(found.first)}
+                for folder, found in self.pending.items()
+            ],
         }
 
     @classmethod
@@ -63,6 +69,7 @@ class SourceReport:
             {Flag(item["flag"]): Named(item["count"], tuple(item["first"])) for item in value["flagged"]},
             Named(value["questions_without_page"]["count"], tuple(value["questions_without_page"]["first"])),
             Named(value["forgotten"]["count"], tuple(value["forgotten"]["first"])),
+            {item["folder"]: Named(item["count"], tuple(item["first"])) for item in value["pending_folders"]},
         )
 
 
@@ -77,9 +84,12 @@ def report_on_source(
     """
     kinds: dict[str, list[str]] = defaultdict(list)
     left_out = []
+    pending: dict[str, list[str]] = defaultdict(list)
     for item in rejected:
         if item.reason is Reason.FORGOTTEN:
             left_out.append(item.name)
+        if item.reason is Reason.PENDING:
+            pending[PurePosixPath(item.name).parent.as_posix()].append(item.name)
         if item.reason is Reason.UNSUPPORTED:
             kinds[PurePosixPath(item.name).suffix.lower() or "no suffix"].append(item.name)
     copies: dict[str, tuple[str, ...]] = {}
@@ -94,7 +104,8 @@ def report_on_source(
     lost = [question for question, pages in asked.items() if not names.issuperset(pages)]
     without_page = Named(len(lost), tuple(lost[:_FIRST]))
     forgotten = Named(len(left_out), tuple(sorted(left_out)[:_FIRST]))
-    return SourceReport(_named(kinds), dict(sorted(copies.items())), _named(flagged), without_page, forgotten)
+    same = dict(sorted(copies.items()))
+    return SourceReport(_named(kinds), same, _named(flagged), without_page, forgotten, _named(pending))
 
 
 def _named(groups: Mapping[_Key, list[str]]) -> dict[_Key, Named]:

@@ -39,6 +39,7 @@ class Action(StrEnum):
     RESTORE = "restore"
     ADD_KEY = "add_key"
     REMOVE_KEY = "remove_key"
+    APPROVE = "approve"
 
 
 def note_action(state: Path, action: Action, **details: str | None) -> None:

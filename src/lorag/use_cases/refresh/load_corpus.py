@@ -30,6 +30,7 @@ from lorag.knowledge.near_duplicates import count_near_duplicates
 from lorag.knowledge.sketches import SKETCH_VERSION
 from lorag.params import KnowledgeParams, ParserParams, SecretPolicy
 from lorag.releases.forgotten import Forgotten
+from lorag.use_cases.refresh.hold_back import hold_back
 
 log = logging.getLogger(__name__)
 
@@ -65,16 +66,19 @@ def load_corpus(
     progress: Progress | None = None,
     keep_ids: Collection[str] = (),
     forgotten: Forgotten = Forgotten(),
+    copied: Collection[str] | None = None,
 ) -> Corpus:
     """Return the documents of a source folder (or of one `documents.jsonl`) sorted by id, and the left-out by name.
 
     The same source gives the same corpus, with a cache or without. Files with equal bytes become one document, under
     the first of their names; a name in `keep_ids` goes before the others, so that a new copy takes over no id.
-    Where two contents have the same id, both are rejected. What was forgotten is left out. Raises InputRejected only if
-    there is no source; `require_usable` checks whether enough of it could be read.
+    Where two contents have the same id, both are rejected. What was forgotten is left out, and so is what `hold_back`
+    holds back, given the files that were `copied`. Raises InputRejected only if there is no source; `require_usable`
+    checks whether enough of it could be read.
     """
-    listing = list_source(source, max_file_bytes=params.max_file_bytes)
-    return load_files(listing, params, cache=cache, progress=progress, keep_ids=keep_ids, forgotten=forgotten)
+    listing, held = hold_back(list_source(source, max_file_bytes=params.max_file_bytes), copied)
+    corpus = load_files(listing, params, cache=cache, progress=progress, keep_ids=keep_ids, forgotten=forgotten)
+    return replace(corpus, rejected=(*corpus.rejected, *held))
 
 
 def load_files(

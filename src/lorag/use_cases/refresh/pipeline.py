@@ -54,15 +54,24 @@ def read_source(
     advance: Advance | None = None,
     keep_ids: Collection[str] = (),
     forgotten: Forgotten = Forgotten(),
+    copied: Collection[str] | None = None,
 ) -> Corpus:
     """Return the corpus of a source, with the files that its snapshot could not copy among the rejected.
 
     Of equal files the document has the first name, unless one of them is in `keep_ids` or in the snapshot's list. What
-    was forgotten is left out.
+    was forgotten is left out, and so is what a refresh would hold back that `copied` these files before.
     """
     with Parses(cache) as parses:
         keep_ids = {*keep_ids, *read_first_names(source)}
-        corpus = load_corpus(source, params, cache=parses, progress=advance, keep_ids=keep_ids, forgotten=forgotten)
+        corpus = load_corpus(
+            source,
+            params,
+            cache=parses,
+            progress=advance,
+            keep_ids=keep_ids,
+            forgotten=forgotten,
+            copied=copied,
+        )
     left_behind = source / REJECTED_FILE
     if not left_behind.is_file():
         return corpus

@@ -16,6 +16,7 @@ from lorag.knowledge.documents import Reason, Rejected
 from lorag.knowledge.formats import RECORDS, Quarantine, format_of
 from lorag.params import KnowledgeParams
 from lorag.releases.forgotten import Forgotten
+from lorag.use_cases.refresh.hold_back import hold_back
 from lorag.use_cases.refresh.leave_out import without_questions, without_records
 from lorag.workspace import Workspace
 
@@ -71,10 +72,12 @@ def snapshot_folder(
     allow_empty: bool = False,
     progress: Progress = lambda total: nullcontext(lambda done: None),
     forgotten: Forgotten = Forgotten(),
+    approve: Collection[str] = (),
 ) -> Snapshot:
     """Make `target` a copy of all that can be read below `origin`, under the names that identify the documents.
 
-    What was forgotten is not copied; it is listed as left out.
+    What was forgotten is not copied, nor is what `hold_back` holds back unless its folder is in `approve`; it is listed
+    as left out.
 
     `progress` is called with the number of files, and its result with the number done since the last call.
     Unchanged files are not touched, nor files that no snapshot copied. Raises InputRejected and leaves the folder
@@ -84,6 +87,7 @@ def snapshot_folder(
     listing = list_source(origin, max_file_bytes=params.max_file_bytes)
     left_out = [Rejected(file.id, Reason.FORGOTTEN) for file in listing.files if forgotten.names(file.id)]
     listing = replace(listing, files=tuple(file for file in listing.files if not forgotten.names(file.id)))
+    listing, held = hold_back(listing, read_copied(target, params), approve)
     if not listing.files and not allow_empty:
         raise InputRejected(
             "nothing to index",
@@ -106,7 +110,7 @@ def snapshot_folder(
     with progress(len(listing.files)) as advance:
         copied, rejected, digests = _copy_files(listing, target, params.max_file_bytes, advance, forgotten)
     reach("snapshot.copied")
-    write_rejected(target / REJECTED_FILE, [*listing.rejected, *left_out, *rejected])
+    write_rejected(target / REJECTED_FILE, [*listing.rejected, *left_out, *held, *rejected])
     _write_first_names(target, digests, earlier)
     _write_names(target, wanted - {item.name for item in rejected})
     return Snapshot(copied, deleted)
@@ -171,6 +175,13 @@ def _copied_before(target: Path, found: set[str]) -> set[str]:
         return set((target / COPIED_FILE).read_text(encoding="utf-8").splitlines())
     except (FileNotFoundError, NotADirectoryError):
         return {name for name in found if _is_document(name)} if REJECTED_FILE in found else set()
+
+
+def read_copied(target: Path, params: KnowledgeParams) -> set[str] | None:
+    """Return the files that earlier refreshes copied; None before the first one, and if nothing is to be approved."""
+    if not params.approve_new_sources or not (target / COPIED_FILE).is_file():
+        return None
+    return set((target / COPIED_FILE).read_text(encoding="utf-8").splitlines())
 
 
 def _is_document(name: str) -> bool:

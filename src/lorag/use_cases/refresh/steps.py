@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from typing import Any
 from lorag.costs.ledger import Extent, Outcome, extent_of_refresh
 from lorag.costs.records import Cost
 from lorag.counted import counted
-from lorag.errors import GateRefused, IntegrityFailed, LoragError
+from lorag.errors import GateRefused, IntegrityFailed, LoragError, ParamsError
 from lorag.failpoints import reach
 from lorag.integrations import git_repo
 from lorag.integrations.dvc import dvc_repo
@@ -23,6 +23,7 @@ from lorag.knowledge.source_report import SourceReport, report_on_source
 from lorag.params import Params, TaskRunnerKind
 from lorag.progress import show_progress
 from lorag.releases.adapter_shelf import AdapterShelf
+from lorag.releases.audit import Action, note_action
 from lorag.releases.durable import write_json_durably
 from lorag.releases.forgotten import read_forgotten
 from lorag.releases.index_gate import refuse_shrinking
@@ -152,12 +153,14 @@ class RefreshOutcome:
         }
 
 
-def snapshot(workspace: Workspace, params: Params, *, allow_empty: bool = False) -> None:
+def snapshot(workspace: Workspace, params: Params, *, allow_empty: bool = False, approve: Collection[str] = ()) -> None:
     """Copy source and questions from their origins, if params name any, and version the copies with DVC.
 
-    Documents that were forgotten are left out, and the questions that cite one.
+    Documents that were forgotten are left out, and the questions that cite one. If params ask for approvals, so are the
+    files of folders that are new and not in `approve`.
 
-    Raises ParamsError, before anything is changed, if a copy would overlap its origin or the workspace.
+    Raises ParamsError, before anything is changed, if a copy would overlap its origin or the workspace, or if nothing
+    waits for an approval that is given.
     """
     knowledge = params.knowledge
     reach("snapshot.before")
@@ -165,11 +168,23 @@ def snapshot(workspace: Workspace, params: Params, *, allow_empty: bool = False)
     forgotten = read_forgotten(workspace.state)
     if knowledge.commit:
         git_repo.refuse_ignored(workspace.root, COMMITTED)
+    if approve and not knowledge.approve_new_sources:
+        do = "leave --approve out, or set it to true"
+        raise ParamsError("nothing waits for an approval", where="knowledge.approve_new_sources", do=do)
     if knowledge.origin is not None:
         source = workspace.resolve(knowledge.source)
-        origin = workspace.resolve(knowledge.origin)
-        snapshot_folder(origin, source, knowledge, allow_empty=allow_empty, progress=_show_copying, forgotten=forgotten)
+        snapshot_folder(
+            workspace.resolve(knowledge.origin),
+            source,
+            knowledge,
+            allow_empty=allow_empty,
+            progress=_show_copying,
+            forgotten=forgotten,
+            approve=approve,
+        )
         dvc_repo.track(workspace.root, source)
+    if approve:
+        note_action(workspace.state, Action.APPROVE)
     if knowledge.questions_origin is not None:
         questions = workspace.resolve(knowledge.questions)
         snapshot_file(workspace.resolve(knowledge.questions_origin), questions, forgotten)

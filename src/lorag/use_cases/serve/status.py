@@ -26,6 +26,7 @@ from lorag.use_cases.asking.versions import read_versions
 from lorag.use_cases.refresh.embedding_lag import changed_at
 from lorag.use_cases.refresh.pending_work import Why, find_work
 from lorag.use_cases.refresh.pipeline import read_source
+from lorag.use_cases.refresh.snapshot_source import read_copied
 from lorag.use_cases.retrain.last_look import read_look
 from lorag.use_cases.retrain.last_retrain import since_last_retrain
 from lorag.use_cases.retrain.last_stop import read_stop
@@ -137,7 +138,8 @@ def read_status(workspace: Workspace, params: Params) -> Status:
     workspace.state.mkdir(mode=0o700, exist_ok=True)
     with BlobCache(workspace.cache_file) as cache:
         keep_ids = served.documents if served else ()
-        corpus = read_source(origin, params.knowledge, cache, keep_ids=keep_ids, forgotten=forgotten)
+        copied = read_copied(workspace.resolve(params.knowledge.source), params.knowledge)
+        corpus = read_source(origin, params.knowledge, cache, keep_ids=keep_ids, forgotten=forgotten, copied=copied)
     versions = {document.id: document.version for document in corpus.documents}
     before = {key: entry.version for key, entry in served.documents.items()} if served else {}
     work = find_work(workspace, params)

@@ -24,7 +24,8 @@ from lorag.workspace import Workspace
 _NO_INPUT = {"asking", "break_even", "advice", "policy", "parameter_search", "tracking", "compute", "schedules"}
 """The sections of params that do not change what a walk records."""
 
-_OWN = {"source", "origin", "questions", "questions_origin", "controls", "unanswerable", "style", "commit"}
+_OWN = {"source", "origin", "questions", "questions_origin", "controls", "unanswerable", "style"}
+_OWN |= {"commit", "approve_new_sources"}
 """The settings of `knowledge` that the walk's own workspace keeps."""
 
 
