@@ -1,7 +1,7 @@
 """A served workspace over a tiny random language model, made without DVC and Prefect."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -29,11 +29,12 @@ PAGES = {
 
 @dataclass(frozen=True)
 class Place:
-    """A workspace, the folder that it follows, and its model."""
+    """A workspace, the folder that it follows, its model, and the addresses of its servers."""
 
     workspace: Workspace
     source: Path
     model: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def params(self) -> Params:
@@ -47,7 +48,7 @@ class Place:
         """Index stages, plan, apply, gate, publish."""
         for stage in ("versions", "documents", "chunks", "embeddings"):
             run_stage(stage, self.workspace.root)
-        store = open_store(self.params.index, self.workspace.state, {})
+        store = open_store(self.params.index, self.workspace.state, self.environment)
         try:
             planned = refresh_steps.plan(self.workspace, self.params, store, rebuild=False, allow_shrink=True)
             ref, report = refresh_steps.gate(

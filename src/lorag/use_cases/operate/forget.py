@@ -9,7 +9,7 @@ from typing import Any
 from lorag.errors import Busy
 from lorag.failpoints import reach
 from lorag.integrations.dvc.objects import names_of_copies, object_folders
-from lorag.params import Params
+from lorag.params import Params, StoreKind
 from lorag.releases.audit import Action, note_action
 from lorag.releases.durable import write_json_durably, writer_lock
 from lorag.releases.forgotten import forget, read_forgotten
@@ -205,4 +205,6 @@ def _limits(sought: Sought, workspace: Workspace, params: Params) -> Iterator[st
     for backup in backups_with_forgotten(workspace):
         yield f"the backup {backup.archive} may hold it; lorag deletes it after {backup.ends_utc}"
     yield "backups that were moved, until you delete them"
+    if params.index.store is StoreKind.WEAVIATE:
+        yield "backups and snapshots of the Weaviate server; lorag makes none"
     yield from LIMITS
