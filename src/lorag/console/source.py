@@ -25,6 +25,18 @@ def source_lines(result: Mapping[str, Any]) -> list[str]:
     return list(_lines(result))
 
 
+def turned_lines(turned: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return lines that say which questions of the questions file another sentence answers now, and from which page."""
+    lines = []
+    for one in turned[:_FEW]:
+        page = f"the {'new' if one['is_new'] else 'changed'} page {one['document']}"
+        lines.append(
+            f'  {one["question"]} has another answer, of {page}: "{one["after"]}" instead of "{one["before"]}"'
+        )
+    left = len(turned) - _FEW
+    return [*lines, f"  {counted(left, 'more question')} with another answer; --json lists all"] if left > 0 else lines
+
+
 def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     for kind in result["not_read"]:
         yield f"  not read: {kind['count']} {kind['suffix']} ({_names(kind['first'], kind['count'])})"

@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lorag.answering.marks import mark_citations
-from lorag.console.source import source_lines
+from lorag.console.source import source_lines, turned_lines
 from lorag.costs.remedies import CHANGE_OF_STOP
 from lorag.counted import counted
 from lorag.errors import LoragError
@@ -195,6 +195,7 @@ def show_refresh(result: Mapping[str, Any]) -> None:
     )
     if result["recall_at_10"] is not None:
         say(f"recall@10 on the questions: {result['recall_at_10']:.3f}")
+    show_lines(turned_lines(result["turned_answers"]))
     if lag := result["embedding_lag_s"]:
         changed = counted(lag["n"], "document")
         say(f"embedding lag of {changed}: {lag['median']:.0f} s, at most {lag['greatest']:.0f} s after the change")

@@ -64,8 +64,9 @@ def rank_with_each(
                 one = slice(at, at + 1)
                 for kind, (params, uses) in variants.items():
                     if params is not None:
-                        found = rank_questions(store, ref, questions[one], question_vectors[one], params, uses, advance)
-                        rankings[kind].update(found)
+                        asked, vector = questions[one], question_vectors[one]
+                        found = search_questions(store, ref, asked, vector, params, uses, advance)
+                        rankings[kind].update(rank_questions(found))
         finally:
             store.close()
     return {kind: rankings[kind] if params is not None else None for kind, (params, _) in variants.items()}
@@ -88,7 +89,7 @@ def _variants(
     return kinds
 
 
-def rank_questions(
+def search_questions(
     store: IndexStore,
     ref: IndexRef,
     questions: Sequence[GoldenQuestion],
@@ -96,14 +97,19 @@ def rank_questions(
     params: SearchParams,
     reranker: Reranker | None = None,
     advance: Advance = lambda _: None,
-) -> dict[str, list[str]]:
-    """Return question ids mapped to document ids, best first, found with the settings `params`."""
-    rankings = {}
+) -> dict[str, tuple[Hit, ...]]:
+    """Return question ids mapped to hits, best first, found with the settings `params`."""
+    found = {}
     for question, vector in zip(questions, question_vectors, strict=True):
         searcher = Searcher(store, ref, partial(_known_vector, vector), reranker)
-        rankings[question.id] = rank_documents(searcher.search([question.question], params).hits)
+        found[question.id] = searcher.search([question.question], params).hits
         advance(1)
-    return rankings
+    return found
+
+
+def rank_questions(found: Mapping[str, Sequence[Hit]]) -> dict[str, list[str]]:
+    """Return question ids mapped to the ids of the documents that were found, best first."""
+    return {question: rank_documents(hits) for question, hits in found.items()}
 
 
 class _RepeatedSearches(LanceDbIndex):

@@ -85,6 +85,8 @@ def _metrics(outcome: RefreshOutcome) -> dict[str, float]:
         "documents.rejected": outcome.rejected,
         **outcome.cost.as_metrics(),
     }
+    if outcome.published:
+        metrics["gate.turned_answers"] = len(outcome.turned)
     if outcome.release.recall_at_10 is not None:
         metrics["gate.recall_at_10"] = outcome.release.recall_at_10
     if outcome.lag is not None:

@@ -3,21 +3,24 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lorag.answering.sentence_features import EmbedTexts
 from lorag.counted import counted
 from lorag.errors import GateRefused, IntegrityFailed
 from lorag.evaluation.retrieval import measure_retrieval
 from lorag.failpoints import reach
 from lorag.knowledge.artifacts import corpus_digest
-from lorag.params import IndexParams, Params
+from lorag.params import IndexParams, Params, SearchParams
+from lorag.questions.questions import GoldenQuestion
 from lorag.releases.index_gate import refuse_low_recall, refuse_other_rows
 from lorag.releases.record import AdapterEntry, DocumentEntry, Release, count_updates, date_documents, digest_rows
 from lorag.releases.shelf import ReleaseShelf
-from lorag.retrieval.index.store import IndexRef, IndexRow, IndexStore
+from lorag.retrieval.index.store import Hit, IndexRef, IndexRow, IndexStore
 from lorag.retrieval.plan import RefreshPlan, plan_refresh
 from lorag.strategies import AdapterKind
 from lorag.use_cases.asking.artifacts import Wanted
-from lorag.use_cases.asking.evaluate_retrieval import rank_questions
+from lorag.use_cases.asking.evaluate_retrieval import rank_questions, search_questions
 from lorag.use_cases.asking.golden import Golden
+from lorag.use_cases.refresh.turned_answers import Turned, find_turned
 
 Advance = Callable[[int], None]
 """A function that is called with the number of rows done since the last call."""
@@ -32,6 +35,7 @@ class GateReport:
     n_chunks: int
     mended: int
     recall_at_10: float | None
+    turned: tuple[Turned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +89,13 @@ def gate_generation(
     store: IndexStore,
     golden: Golden,
     params: Params,
+    embed: EmbedTexts | None = None,
 ) -> tuple[IndexRef, GateReport]:
     """Check a generation as a reader will see it; raise GateRefused, which names what failed.
 
     Each new chunk must be found by its own vector; one that the store lost silently is deleted and inserted again.
     Both digests must equal those of the wanted rows. Recall on the golden questions must reach params.gate. The gate
-    does not judge whether the documents themselves are true.
+    does not judge whether the documents themselves are true; with `embed` it reports the answers that they turned.
     """
     reach("gate.before")
     every = sorted(chunk.id for chunk in wanted.chunks)
@@ -101,9 +106,16 @@ def gate_generation(
     found_content, found_vectors, n_chunks = digest_rows(store.rows(ref)) if mended else found
     refuse_other_rows((found_content, found_vectors, n_chunks), (content, vectors, n_wanted), ref.name)
     reach("gate.read")
-    recall = _gate_recall(ref, base, store, golden, params)
+    wide, asked = _widen(params.search), golden.questions
+    hits = search_questions(store, ref, asked, golden.vectors, wide)
+    recall = measure_retrieval(asked, rank_questions(hits), [10])["recall_at_10"] if asked else None
+    if recall is not None:
+        refuse_low_recall(recall, len(asked), base, params.gate)
+    turned: tuple[Turned, ...] = ()
+    if embed is not None and base is not None and base.embedder_fingerprint == wanted.fingerprint:
+        turned = _find_turned(hits, plan, base, store, golden, wide, embed)
     reach("gate.after")
-    return ref, GateReport(content, found_vectors, n_chunks, mended, recall)
+    return ref, GateReport(content, found_vectors, n_chunks, mended, recall, turned)
 
 
 def publish_generation(
@@ -215,21 +227,25 @@ def _mend_lost_rows(
     return ref, mended
 
 
-def _gate_recall(
-    ref: IndexRef, base: Release | None, store: IndexStore, golden: Golden, params: Params
-) -> float | None:
-    if not golden.questions:
-        return None
-    wide = params.search.model_copy(
-        update={
-            "top_k": max(params.search.candidates, 10),
-            "max_per_document": 1_000,
-            "mmr_lambda": None,
-            # The gate asks whether the index finds a page, not whether a newer one replaces it.
-            "prefer_newer": False,
-        }
-    )
-    rankings = rank_questions(store, ref, golden.questions, golden.vectors, wide)
-    recall = measure_retrieval(golden.questions, rankings, [10])["recall_at_10"]
-    refuse_low_recall(recall, len(golden.questions), base, params.gate)
-    return recall
+def _find_turned(
+    hits: Mapping[str, Sequence[Hit]],
+    plan: RefreshPlan,
+    base: Release,
+    store: IndexStore,
+    golden: Golden,
+    search: SearchParams,
+    embed: EmbedTexts,
+) -> tuple[Turned, ...]:
+    places = {question.id: at for at, question in enumerate(golden.questions)}
+
+    def search_before(question: GoldenQuestion) -> Sequence[Hit]:
+        at = places[question.id]
+        return search_questions(store, base.index, [question], golden.vectors[at : at + 1], search)[question.id]
+
+    return find_turned(golden.questions, hits, set(plan.write), search_before, base.documents, embed)
+
+
+def _widen(search: SearchParams) -> SearchParams:
+    """Return settings of the gate's search: it asks whether a page is found, not whether a newer one replaces it."""
+    wide = {"top_k": max(search.candidates, 10), "max_per_document": 1_000, "mmr_lambda": None, "prefer_newer": False}
+    return search.model_copy(update=wide)

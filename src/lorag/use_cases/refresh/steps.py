@@ -6,7 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lorag.costs.ledger import Extent, Outcome, extent_of_refresh
 from lorag.costs.records import Cost
@@ -16,11 +20,12 @@ from lorag.failpoints import reach
 from lorag.integrations import git_repo
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.dvc.dvc_files import altered_outputs
+from lorag.integrations.models.embedders import open_embedder
 from lorag.integrations.models.files import model_sha256, resolve_model
 from lorag.knowledge.artifacts import read_documents, read_rejected
 from lorag.knowledge.documents import Corpus, Document
 from lorag.knowledge.source_report import SourceReport, report_on_source
-from lorag.params import Params, TaskRunnerKind
+from lorag.params import EmbeddingParams, Params, TaskRunnerKind
 from lorag.progress import show_progress
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.audit import Action, note_action
@@ -29,6 +34,7 @@ from lorag.releases.forgotten import read_forgotten
 from lorag.releases.index_gate import refuse_shrinking
 from lorag.releases.record import Release
 from lorag.releases.shelf import ReleaseShelf
+from lorag.retrieval.embed import embed_whole
 from lorag.retrieval.index.store import IndexRef, IndexStore
 from lorag.retrieval.plan import PlanCounts, RefreshPlan
 from lorag.use_cases.asking.artifacts import Wanted, load_wanted
@@ -50,6 +56,7 @@ from lorag.use_cases.refresh.refresh_index import (
     start_from,
 )
 from lorag.use_cases.refresh.snapshot_source import refuse_overlaps, snapshot_file, snapshot_folder
+from lorag.use_cases.refresh.turned_answers import Turned
 from lorag.workspace import COMMITTED, Workspace
 
 logger = logging.getLogger(__name__)
@@ -102,7 +109,7 @@ class RefreshOutcome:
     """The result of a refresh; `published` is False if the newest release was already current.
 
     `served_again` says that it had been rolled back and is served again now. `lag` is that of the documents that are
-    new or changed in it; None if nothing was published.
+    new or changed in it; None if nothing was published. `turned` are the questions that another sentence answers now.
     """
 
     release: Release
@@ -117,6 +124,7 @@ class RefreshOutcome:
     mlflow_run_id: str | None = None
     served_again: bool = False
     lag: EmbeddingLag | None = None
+    turned: tuple[Turned, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -146,6 +154,7 @@ class RefreshOutcome:
             **self.source.to_json(),
             "mended": self.mended,
             "recall_at_10": self.release.recall_at_10,
+            "turned_answers": [each.to_json() for each in self.turned],
             "embedding_lag_s": asdict(self.lag) if self.lag else None,
             "stages": list(self.stages),
             "mlflow_run_id": self.mlflow_run_id,
@@ -331,7 +340,14 @@ def gate(
 ) -> tuple[IndexRef, GateReport]:
     """Check the generation; raise GateRefused if it fails."""
     golden = load_golden(workspace, planned.wanted.documents, params)
-    return gate_generation(ref, planned.plan, planned.wanted, planned.newest, store, golden, params)
+    # An index that is written anew may follow one that is damaged, which cannot be asked.
+    embed = partial(_embed, params.embedding) if planned.start is not None else None
+    return gate_generation(ref, planned.plan, planned.wanted, planned.newest, store, golden, params, embed)
+
+
+def _embed(params: EmbeddingParams, texts: Sequence[str]) -> NDArray[np.float32]:
+    embedder = open_embedder(params)
+    return embed_whole(texts, embedder, embedder.embed_batch)
 
 
 def publish(
@@ -383,6 +399,7 @@ def summarise(
         source=_keep_source_report(workspace, params, planned.wanted.documents),
         cost=cost,
         lag=measure_lag(release, workspace, params) if report else None,
+        turned=report.turned if report else (),
     )
 
 
