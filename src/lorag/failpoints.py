@@ -36,8 +36,12 @@ NAMES = (
     *("forget.published", "forget.dropped", "forget.drained", "forget.source", "forget.questions", "forget.artifacts"),
     *("forget.caches", "forget.state", "forget.merged", "forget.mlflow", "forget.prefect", "forget.objects"),
     *("forget.history", "forget.purged"),
+    *("backup.before", "backup.noted", "backup.file", "backup.sealed", "backup.durable"),
+    *("backup.known", "backup.named", "backup.after"),
+    *("restore.before", "restore.file", "restore.copied", "restore.erased"),
+    *("restore.ready", "restore.durable", "restore.named"),
 )
-"""All places, in the order of the work: a refresh, a rollback, a retrain, the erasure of a document."""
+"""All places, in the order of the work: a refresh, a rollback, a retrain, an erasure, a backup, a restore."""
 
 _armed: dict[str, Callable[[], None]] = {}
 

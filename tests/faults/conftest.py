@@ -16,6 +16,8 @@ from filelock import FileLock, Timeout
 
 from tests import servers
 
+ROOT = Path(__file__).parents[2]
+
 
 @dataclass
 class Place:
@@ -112,6 +114,19 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, s
     """A Prefect server for all tests that do not kill it."""
     with servers.prefect(tmp_path_factory.mktemp("prefect"), {}) as server:
         yield server.environment
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of `works.make`, which tests copy; made once, also where several processes run the tests."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "made_for_faults"
+    code = "import sys; from pathlib import Path; from tests.faults.works import make; make(Path(sys.argv[1]))"
+    with FileLock(folder.with_suffix(".lock")):
+        if not folder.is_dir():
+            folder.mkdir()
+            subprocess.run([sys.executable, "-c", code, str(folder)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return folder
 
 
 @pytest.fixture

@@ -10,146 +10,33 @@ import importlib
 import json
 import os
 import random
-import shutil
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lorag.failpoints import FAILPOINT, NAMES, TEST, arm
-from lorag.integrations.models.files import base_model_sha256
-from lorag.integrations.stores import open_store
-from lorag.params_file import load_params
-from lorag.releases.adapter_shelf import AdapterShelf
-from lorag.releases.record import AdapterEntry
-from lorag.releases.shelf import ReleaseShelf
-from lorag.strategies import AdapterKind
-from lorag.use_cases.change_params import change_params
-from lorag.use_cases.operate.forget import forget_document
-from lorag.use_cases.refresh import steps
-from lorag.use_cases.refresh.pending_work import read_knowledge, settle
-from lorag.use_cases.retrain.publish_adapters import publish_adapters
-from lorag.use_cases.serve.manage_releases import check_releases, roll_back
 from lorag.workspace import Workspace
-from tests.use_cases.conftest import PAGES, make_place
+from tests.faults.works import BESIDE, ERASING, SCENARIOS, copied, make, n_holding, state_beside
 
-KIND = AdapterKind.TUNED
-ERASED, WORD = "berths.md", b"Quellwick"
 PRELOADED = ("lancedb", "lancedb.query", "lancedb.index", "pandas", "safetensors.numpy", "dvc.repo", "dvc.repo.add")
 """What the work imports late, and what can be forked: LanceDB's client starts its own thread again in a child."""
 
 
-def refresh(workspace: Workspace) -> None:
-    """Everything of a refresh behind the stages, whose artifacts lie beside the workspace."""
-    params = load_params(workspace.params_file)
-    shutil.copytree(workspace.root.parent / "next", workspace.root / "artifacts", dirs_exist_ok=True)
-    knowledge = read_knowledge(workspace, params)
-    store = open_store(params.index, workspace.state, {})
-    try:
-        planned = steps.plan(workspace, params, store, rebuild=False, allow_shrink=True)
-        if (release := steps.current_release(planned)) is not None:
-            steps.serve_again(workspace, planned, release)
-        else:
-            ref, report = steps.gate(steps.apply(planned, store, params), planned, workspace, store, params)
-            steps.publish(ref, report, planned, workspace, store, params)
-    finally:
-        store.close()
-    settle(knowledge, workspace, params, {})
+@dataclass(frozen=True)
+class Fork:
+    """A forked process that is at work, and the stream of what its work returns."""
+
+    pid: int
+    reading: int
 
 
-def snapshot(workspace: Workspace) -> None:
-    """What a refresh does before the stages: copy, version, commit."""
-    params = load_params(workspace.params_file)
-    steps.snapshot(workspace, params)
-    steps.commit_versions(workspace, params)
-
-
-def rollback(workspace: Workspace) -> None:
-    roll_back(workspace, load_params(workspace.params_file), {}, "1")
-
-
-def retrain(workspace: Workspace) -> None:
-    """What a retrain does with an adapter that passed its gate."""
-    params = load_params(workspace.params_file)
-    made = workspace.root.parent / "adapter"
-    sha256 = AdapterShelf(workspace.adapters).keep({path.name: path for path in sorted(made.iterdir())})
-    served = ReleaseShelf(workspace.state).in_use()
-    if served is not None and served.adapters[KIND].sha256 == sha256:
-        return
-    base = base_model_sha256(params.generation.model)
-    entry = AdapterEntry(f"{KIND}-{sha256[:10]}", sha256, base, "set", "facts", {"berths.md": "1"}, {})
-    publish_adapters({KIND: entry}, base, workspace, params, {})
-
-
-def erase(workspace: Workspace) -> None:
-    """The erasure of a document that is in the index, in the adapter's lineage and in the artifacts."""
-    forget_document(ERASED, workspace, load_params(workspace.params_file), {})
-
-
-def n_holding(workspace: Workspace) -> int:
-    """How many files of the workspace hold the text of the document that `erase` erases, or its index."""
-    files = [path for path in workspace.root.rglob("*") if path.is_file() and ".git" not in path.parts]
-    return sum(WORD in path.read_bytes() for path in files if "prefect" not in path.parts)
-
-
-SCENARIOS: dict[str, tuple[Callable[[Workspace], None], tuple[str, ...]]] = {
-    "snapshot": (snapshot, ("snapshot", "commit")),
-    "refresh": (
-        refresh,
-        ("plan", "apply", "gate", "publish", "sums", "record", "audit", "pointer", "settled"),
-    ),
-    "rollback": (rollback, ("rollback", "withdrawn", "audit", "pointer")),
-    "retrain": (retrain, ("adapter", "adapters", "record", "audit", "pointer")),
-    "forget": (erase, ("forget", "forgotten", "forgetting", "sums", "record", "audit", "pointer")),
-}
-"""Each kind of work, and the first words of the places that it reaches."""
-
-
-def make(folder: Path) -> None:
-    """Make a workspace with three releases, the last one with an adapter, and what the next ones are made of."""
-    place = make_place(folder)
-    for number, depth in enumerate(("7.25", "8.40", "9.10")):
-        (place.source / "berths.md").write_text(PAGES["berths.md"].replace("7.25", depth))
-        if number < 2:
-            place.refresh()
-    place.publish_adapter(2)
-    before = folder / "before"
-    shutil.copytree(place.workspace.root / "artifacts", before)
-    from lorag.stages import run_stage
-
-    for stage in ("versions", "documents", "chunks", "embeddings"):
-        run_stage(stage, place.workspace.root)
-    (place.workspace.root / "artifacts").rename(folder / "next")
-    shutil.copytree(before, place.workspace.root / "artifacts")
-    shutil.copytree(place.make_adapter(1), folder / "adapter")
-    settings = {"knowledge": {"source": "data/copy", "origin": "../docs"}, "index": {"retain_generations": 2}}
-    change_params(place.workspace.params_file, settings)
-
-
-def state(workspace: Workspace) -> dict[str, Any]:
-    """What is served, and what `lorag doctor` says of it."""
-    params = load_params(workspace.params_file)
-    served = ReleaseShelf(workspace.state).served()
-    checks = check_releases(workspace, params, {})
-    store = open_store(params.index, workspace.state, {})
-    try:
-        hits = store.search_text(served.index, "berth", 1) if served else []
-    finally:
-        store.close()
-    return {
-        "release": served.id if served else None,
-        "content": served.content_digest if served else None,
-        "adapters": {kind.value: entry.sha256 for kind, entry in served.adapters.items()} if served else {},
-        "found": hits[0].chunk.text if hits else None,
-        "problems": [f"{check.name}: {check.problem}" for check in checks if check.problem],
-    }
-
-
-def in_fork(work: Callable[[], Any], kill_after_s: float | None = None) -> tuple[int, Any]:
-    """Return how a forked process that does the work ended, as `os.waitpid` says it, and what the work returned."""
+def begin_fork(work: Callable[[], Any]) -> Fork:
+    """Begin the work in a forked process."""
     reading, writing = os.pipe()
     if not (pid := os.fork()):
         status = 1
@@ -164,23 +51,24 @@ def in_fork(work: Callable[[], Any], kill_after_s: float | None = None) -> tuple
         finally:
             os._exit(status)
     os.close(writing)
-    if kill_after_s is not None:
-        time.sleep(kill_after_s)
-        os.kill(pid, signal.SIGKILL)
-    with os.fdopen(reading, "rb") as stream:
+    return Fork(pid, reading)
+
+
+def end_fork(fork: Fork) -> tuple[int, Any]:
+    """Return how a forked process ended, as `os.waitpid` says it, and what its work returned."""
+    with os.fdopen(fork.reading, "rb") as stream:
         said = stream.read()
-    _, status = os.waitpid(pid, 0)
+    _, status = os.waitpid(fork.pid, 0)
     return status, json.loads(said) if said else None
 
 
-def copied(folder: Path) -> Workspace:
-    target = folder / "trial"
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir()
-    for name in ("docs", "next", "adapter"):
-        (target / name).symlink_to(folder / name)
-    shutil.copytree(folder / "w", target / "w", symlinks=True)
-    return Workspace(target / "w")
+def in_fork(work: Callable[[], Any], kill_after_s: float | None = None) -> tuple[int, Any]:
+    """Do the work in a forked process; return what `end_fork` returns."""
+    fork = begin_fork(work)
+    if kill_after_s is not None:
+        time.sleep(kill_after_s)
+        os.kill(fork.pid, signal.SIGKILL)
+    return end_fork(fork)
 
 
 def work_of(name: str, workspace: Workspace, point: str | None = None) -> Callable[[], None]:
@@ -196,26 +84,28 @@ def trial(
     folder: Path, name: str, legal: list[dict[str, Any]], point: str | None, after_s: float | None
 ) -> dict[str, Any]:
     """Kill one scenario at a place, or after some seconds; look, and run it again."""
-    workspace = copied(folder)
+    workspace = copied(folder, folder / "trial")
     status, _ = in_fork(work_of(name, workspace, point), after_s)
     killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-    _, after = in_fork(lambda: state(workspace))
+    _, after = in_fork(lambda: state_beside(workspace))
     again, _ = in_fork(work_of(name, workspace))
-    _, last = in_fork(lambda: state(workspace))
-    is_erased = name != "forget" or n_holding(workspace) == 0
+    _, last = in_fork(lambda: state_beside(workspace))
+    beside = workspace.root.parent
+    is_clean = {path.name for path in beside.iterdir()} <= BESIDE
+    is_erased = name not in ERASING or n_holding(beside / ERASING[name]) == 0
     return {
         "scenario": name,
         "point": point,
         "after_s": after_s,
         "killed": killed,
         "is_legal": after in legal,
-        "converges": again == 0 and _as(last) == _as(legal[-1]) and is_erased,
+        "converges": again == 0 and without_id(last) == without_id(legal[-1]) and is_erased and is_clean,
         "state": after,
         "last": last,
     }
 
 
-def _as(value: dict[str, Any] | None) -> Any:
+def without_id(value: dict[str, Any] | None) -> Any:
     return {key: item for key, item in (value or {}).items() if key != "release"}
 
 
@@ -235,14 +125,18 @@ def main() -> None:
     wanted, how = sys.argv[4].split(","), sys.argv[6]
     points = set(sys.argv[5].split(",")) if sys.argv[5] else set(NAMES)
     for name in wanted:
-        workspace = copied(folder)
-        before = in_fork(lambda workspace=workspace: state(workspace))[1]  # type: ignore[misc]
+        workspace = copied(folder, folder / "trial")
+        before = in_fork(lambda workspace=workspace: state_beside(workspace))[1]  # type: ignore[misc]
         began = time.monotonic()
         status, _ = in_fork(work_of(name, workspace))
         took_s = time.monotonic() - began
-        after = in_fork(lambda workspace=workspace: state(workspace))[1]  # type: ignore[misc]
+        after = in_fork(lambda workspace=workspace: state_beside(workspace))[1]  # type: ignore[misc]
         legal = [before, after]
-        assert name != "forget" or n_holding(workspace) == 0 < n_holding(Workspace(folder / "w"))
+        if name in ERASING:
+            assert n_holding(workspace.root.parent / ERASING[name]) == 0 < n_holding(folder / "w")
+        if name == "forget":
+            # Once the ledger has its line nobody is told of the document, whatever is served.
+            legal.insert(1, {**before, "denied": True, "found": after["found"]})
         assert status == 0 and not before["problems"] and not after["problems"], (name, legal)
         moments = [(None, chosen.uniform(0, took_s)) for _ in range(kills)]
         for point, after_s in [*((f"{point}:{how}", None) for point in points_of(name) if point in points), *moments]:

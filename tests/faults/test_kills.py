@@ -15,7 +15,8 @@ import pytest
 
 from lorag.errors import ParamsError
 from lorag.failpoints import FAILPOINT, NAMES, TEST, arm
-from tests.faults.killer import SCENARIOS, points_of
+from tests.faults.killer import points_of
+from tests.faults.works import SCENARIOS, copied
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3_600)]
 FULL = pytest.mark.full
@@ -25,15 +26,16 @@ SEED = int(os.environ.get("LORAG_TEST_SEED") or random.SystemRandom().randrange(
 FEW = ("apply.inserted", "sums.renamed", "record.written", "record.renamed", "pointer.synced", "publish.retained")
 """The places of a refresh that are killed in `make test`, where a mistake would show first."""
 
-FEW_OF_FORGET = (
+FEW_OF_THE_OTHERS = (
     "forget.denied",
     "forgetting.renamed",
     "forget.published",
-    "forget.dropped",
     "forget.caches",
     "forget.purged",
+    "backup.named",
+    "restore.copied",
 )
-"""Those of an erasure."""
+"""Those of an erasure, a backup and a restore."""
 
 
 def trials(folder: Path, kills: int, scenarios: str, points: str, how: str) -> Iterator[dict[str, Any]]:
@@ -56,21 +58,14 @@ def judge(folder: Path, kills: int, scenarios: str, points: str = "", how: str =
     return found
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The workspace that the trials copy."""
-    folder = tmp_path_factory.mktemp("made")
-    code = "import sys; from pathlib import Path; from tests.faults.killer import make; make(Path(sys.argv[1]))"
-    subprocess.run([sys.executable, "-c", code, str(folder)], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    return folder
-
-
 def test_a_refresh_that_is_killed_leaves_a_whole_release_and_the_next_one_converges(made: Path) -> None:
     assert len(judge(made, 0, "refresh", ",".join(FEW))) == len(FEW)
 
 
-def test_an_erasure_that_is_killed_serves_a_whole_release_and_the_next_one_ends_it(made: Path) -> None:
-    assert len(judge(made, 0, "forget", ",".join(FEW_OF_FORGET))) == len(FEW_OF_FORGET)
+def test_an_erasure_a_backup_or_a_restore_that_is_killed_leaves_nothing_half_and_the_next_one_ends_it(
+    made: Path,
+) -> None:
+    assert len(judge(made, 0, "forget,backup,restore", ",".join(FEW_OF_THE_OTHERS))) == len(FEW_OF_THE_OTHERS)
 
 
 @FULL
@@ -111,7 +106,7 @@ import sys
 from pathlib import Path
 from lorag.failpoints import arm
 from lorag.workspace import Workspace
-from tests.faults.killer import SCENARIOS
+from tests.faults.works import SCENARIOS
 arm({"LORAG_TEST": "1", "LORAG_FAILPOINT": "pointer.synced"})
 SCENARIOS[sys.argv[1]][0](Workspace(Path(sys.argv[2])))
 """
@@ -122,10 +117,7 @@ SCENARIOS[sys.argv[1]][0](Workspace(Path(sys.argv[2])))
 def test_every_file_of_a_release_is_on_the_disk_before_the_pointer_moves(
     made: Path, tmp_path: Path, scenario: str
 ) -> None:
-    for name in ("docs", "next", "adapter"):
-        (tmp_path / name).symlink_to(made / name)
-    shutil.copytree(made / "w", tmp_path / "w", symlinks=True)
-    state = tmp_path / "w" / ".lorag"
+    state = copied(made, tmp_path).state
     before = {path for path in state.rglob("*") if path.is_file()}
     trace = tmp_path / "trace"
     command = ["strace", "-f", "-y", "-qq", "-s", "0", "-e", "trace=fsync,fdatasync", "-o", str(trace)]

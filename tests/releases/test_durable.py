@@ -1,4 +1,4 @@
-"""The writer lock: one holder, and patience where it is asked for."""
+"""The writer lock: one holder, and patience where it is asked for; and folders that are synced as a whole."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lorag.errors import Busy
-from lorag.releases.durable import writer_lock
+from lorag.releases.durable import sync_tree, writer_lock
 
 
 def test_the_lock_is_waited_for_no_longer_than_asked(tmp_path: Path) -> None:
@@ -32,3 +32,12 @@ def test_the_lock_is_waited_for_no_longer_than_asked(tmp_path: Path) -> None:
     with writer_lock(path, wait_s=60):
         pass
     holder.join()
+
+
+def test_a_file_that_cannot_be_synced_is_an_error(tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / str(number)).write_text("data")
+    sync_tree(tmp_path)
+    (tmp_path / "gone").symlink_to("nothing")
+    with pytest.raises(FileNotFoundError, match="gone"):
+        sync_tree(tmp_path)

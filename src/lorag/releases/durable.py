@@ -2,7 +2,9 @@
 
 import json
 import os
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,9 @@ from filelock import FileLock, Timeout
 
 from lorag.errors import Busy
 from lorag.failpoints import reach
+
+_SYNCS_AT_ONCE = 8
+"""A file system commits together what several threads wait for."""
 
 
 def write_json_durably(path: Path, value: Any) -> None:
@@ -50,6 +55,16 @@ def sync_path(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Return once every file and folder below `folder`, and its own entry, is on the disk."""
+    paths = [folder.parent]
+    for parent, _, names in os.walk(folder):
+        paths += [Path(parent), *(Path(parent, name) for name in names)]
+    with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
+        # Every result is read, so that none of the errors is lost.
+        deque(pool.map(sync_path, paths), maxlen=0)
 
 
 @contextmanager

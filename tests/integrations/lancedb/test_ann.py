@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from lorag.integrations.lancedb.ann import VECTOR_INDEX
-from lorag.integrations.lancedb.files import sync_tree
 from lorag.integrations.lancedb.index import LanceDbIndex
 from lorag.knowledge.documents import Chunk
 from lorag.retrieval.index.store import IndexRef, IndexRow
@@ -53,15 +52,6 @@ def test_many_small_refreshes_are_merged_into_few_files(tmp_path: Path) -> None:
     table = lancedb.connect(str(tmp_path)).open_table(ref.name)
     assert table.stats()["fragment_stats"]["num_fragments"] < 20
     assert store.count(ref) == 50
-
-
-def test_a_file_that_cannot_be_synced_is_an_error(tmp_path: Path) -> None:
-    for number in range(20):
-        (tmp_path / str(number)).write_text("data")
-    sync_tree(tmp_path)
-    (tmp_path / "gone").symlink_to("nothing")
-    with pytest.raises(FileNotFoundError, match="gone"):
-        sync_tree(tmp_path)
 
 
 def test_cleaning_up_frees_old_rows_and_touches_no_kept_generation(tmp_path: Path) -> None:

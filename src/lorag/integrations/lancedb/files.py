@@ -3,22 +3,16 @@
 import logging
 import os
 import sys
-from collections import deque
 from collections.abc import Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any
-
-from lorag.releases.durable import sync_path
 
 logger = logging.getLogger(__name__)
 
 _REMOTE_API = "lance_namespace_urllib3_client"
 _MAGIC = b"LANC"
 _NEWEST_FIRST = 2**64 - 1
-_SYNCS_AT_ONCE = 8
-"""A file system commits together what several threads wait for."""
 
 
 def import_lancedb() -> Any:
@@ -71,16 +65,6 @@ def set_aside_broken_manifests(table: Path, altered: Collection[str] = ()) -> in
         logger.warning("set aside a broken manifest of %s: %s", table.name, path.name)
         path.rename(path.with_suffix(".broken"))
     return len(broken)
-
-
-def sync_tree(folder: Path) -> None:
-    """Return once every file and folder below `folder`, and its own entry, is on the disk."""
-    paths = [folder.parent]
-    for parent, _, names in os.walk(folder):
-        paths += [Path(parent), *(Path(parent, name) for name in names)]
-    with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
-        # Every result is read, so that none of the errors is lost.
-        deque(pool.map(sync_path, paths), maxlen=0)
 
 
 def _manifests(table: Path) -> Iterator[Path]:

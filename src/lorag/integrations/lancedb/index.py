@@ -13,7 +13,7 @@ import numpy as np
 from lorag.errors import IntegrityFailed, LoragError, StoreFailed
 from lorag.failpoints import reach
 from lorag.integrations.lancedb.ann import PROBES, update_indexes
-from lorag.integrations.lancedb.files import drop_manifests, import_lancedb, set_aside_broken_manifests, sync_tree
+from lorag.integrations.lancedb.files import drop_manifests, import_lancedb, set_aside_broken_manifests
 from lorag.integrations.lancedb.probe import missing_ids, select_ids
 from lorag.integrations.lancedb.rows import (
     CHUNK_COLUMNS,
@@ -29,6 +29,7 @@ from lorag.integrations.lancedb.sums import altered_files, altered_files_of, sum
 from lorag.integrations.word_files import WordFiles
 from lorag.knowledge.documents import Chunk
 from lorag.params import StoreKind
+from lorag.releases.durable import sync_tree
 from lorag.retrieval.index.store import Filter, Hit, IndexEntry, IndexRef, IndexRow, Progress, Vector
 
 _SLICE_ROWS = 1_000

@@ -7,7 +7,6 @@ import os
 import shutil
 import sqlite3
 import stat
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import IO, Any
 
 from lorag.digests import canonical_json
 from lorag.errors import Busy, IntegrityFailed, ParamsError, StoreFailed
+from lorag.failpoints import reach
 from lorag.integrations.git_repo import is_repository_root, unignored
 from lorag.integrations.mlflow.moved import move_artifacts
 from lorag.params import Params, StoreKind
@@ -26,8 +26,8 @@ from lorag.params_file import load_params
 from lorag.progress import show_progress
 from lorag.releases.audit import Action, note_action
 from lorag.releases.checks import Check
-from lorag.releases.durable import sync_path, writer_lock
-from lorag.releases.forgotten import LEDGER, add_all, read_ledger
+from lorag.releases.durable import sync_path, sync_tree, writer_lock
+from lorag.releases.forgotten import LEDGER, add_all, read_forgotten, read_ledger
 from lorag.releases.shelf import ReleaseShelf
 from lorag.use_cases.operate.backups import SEAL, drop_expired, note_backup
 from lorag.use_cases.operate.forget import forget_document, remembered
@@ -121,19 +121,34 @@ def back_up(workspace: Workspace, archive: Path, environment: Mapping[str, str])
     if any(archive.resolve().is_relative_to(folder) for folder in (root.resolve(), *followed)):
         raise ParamsError("a backup cannot lie in what it backs up", where=str(archive), do="name a file elsewhere")
     key = environment.get(KEY_VARIABLE)
-    with writer_lock(workspace.lock_file), tempfile.TemporaryDirectory(prefix="lorag_backup_") as scratch:
+    with writer_lock(workspace.lock_file):
+        reach("backup.before")
         _refuse_damage(check_releases(workspace, params, environment), str(root), "run `lorag doctor`")
         note_action(workspace.state, Action.BACK_UP, release=_served(workspace), file=archive.name)
         names, left_out = _list(root)
         if params.index.store is StoreKind.WEAVIATE:
             left_out.append("the index in Weaviate: the next refresh writes it again")
+        reach("backup.noted")
+        # What is forgotten from now on may be in it, and so may what was and is still here.
+        erased = [] if remembered(workspace) else [entry.salt for entry in read_forgotten(workspace.state).entries]
+        made = datetime.now(UTC).isoformat(timespec="seconds")
+        partial = archive.with_name(f".{archive.name}.partial")
         try:
-            with _new_file(archive) as file:
-                entries = _write_objects(file, root, names, Path(scratch), key, served := _served(workspace))
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            databases = archive.with_name(f".{archive.name}.databases")
+            with _own_folder(databases) as scratch, _new_file(partial) as file:
+                entries = _write_objects(file, root, names, scratch, key, served := _served(workspace), made)
+            # Known before it has its name: after a kill here a name is known too many, and never one too few.
+            note_backup(workspace, archive, made, partial, erased)
+            reach("backup.known")
+            partial.rename(archive)
+            reach("backup.named")
+            sync_path(archive.parent)
         except OSError as error:
             raise StoreFailed(f"cannot write the backup: {error}", where=str(archive)) from error
-    made = entries["made_utc"]
-    note_backup(workspace, archive, made)
+        finally:
+            partial.unlink(missing_ok=True)
+        reach("backup.after")
     drop_expired(workspace)
     size = sum(entry["bytes"] for entry in entries["files"])
     return Backup(archive, served, len(entries["files"]), size, made, key is not None, tuple(left_out))
@@ -155,12 +170,15 @@ def restore(archive: Path, folder: Path, environment: Mapping[str, str], *, forg
     made = [above for above in aside.parents if not above.exists()]
     shutil.rmtree(aside, ignore_errors=True)
     try:
+        reach("restore.before")
         with _open_archive(archive) as file:
             manifest = _read_manifest(file, archive, environment.get(KEY_VARIABLE))
             _read_objects(file, manifest, aside, archive)
+        reach("restore.copied")
         workspace = Workspace(aside)
         params = load_params(workspace.params_file)
         notes = _forget_again(workspace, params, environment, manifest.get("workspace"), forgotten)
+        reach("restore.erased")
         checks = []
         if params.index.store is StoreKind.WEAVIATE:
             notes.append("run `lorag refresh --rebuild`: the index is in Weaviate and not in the backup")
@@ -173,9 +191,13 @@ def restore(archive: Path, folder: Path, environment: Mapping[str, str], *, forg
         move_artifacts(workspace.state / "mlflow" / "mlflow.db", folder)
         served = _served(workspace)
         note_action(workspace.state, Action.RESTORE, release=served, file=archive.name)
+        reach("restore.ready")
+        sync_tree(aside)
+        reach("restore.durable")
         if folder.exists():
             folder.rmdir()
         aside.rename(folder)
+        reach("restore.named")
         sync_path(folder.parent)
     except OSError as error:
         raise StoreFailed(f"cannot write the workspace: {error}", where=str(folder)) from error
@@ -242,31 +264,37 @@ def _is_database(path: Path) -> bool:
 
 
 @contextmanager
-def _new_file(archive: Path) -> Iterator[zipfile.ZipFile]:
-    """Yield a new archive, which gets its name and is on the disk once it is whole; it is for this user alone."""
-    partial = archive.with_name(f".{archive.name}.partial")
-    partial.unlink(missing_ok=True)
-    archive.parent.mkdir(parents=True, exist_ok=True)
+def _own_folder(folder: Path) -> Iterator[Path]:
+    """Yield a folder for this user alone, without what an interrupted backup left in it, and remove it in the end."""
+    shutil.rmtree(folder, ignore_errors=True)
     try:
-        descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_RDWR, stat.S_IRUSR | stat.S_IWUSR)
-        with os.fdopen(descriptor, "w+b") as raw:
-            with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
-                file.comment = b"0" * SEAL
-                yield file
-            raw.flush()
-            seal = _digest(partial, leave=SEAL)[0].encode()
-            raw.seek(-SEAL, os.SEEK_END)
-            raw.write(seal)
-            raw.flush()
-            os.fsync(raw.fileno())
-        partial.rename(archive)
-        sync_path(archive.parent)
+        folder.mkdir(mode=stat.S_IRWXU)
+        yield folder
     finally:
-        partial.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Yield a new archive, which is sealed and on the disk at the end; it is for this user alone."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, stat.S_IRUSR | stat.S_IWUSR)
+    with os.fdopen(descriptor, "w+b") as raw:
+        with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+            file.comment = b"0" * SEAL
+            yield file
+        raw.flush()
+        seal = _digest(path, leave=SEAL)[0].encode()
+        raw.seek(-SEAL, os.SEEK_END)
+        raw.write(seal)
+        raw.flush()
+        reach("backup.sealed")
+        os.fsync(raw.fileno())
+    reach("backup.durable")
 
 
 def _write_objects(
-    file: zipfile.ZipFile, root: Path, names: list[str], scratch: Path, key: str | None, release: str | None
+    file: zipfile.ZipFile, root: Path, names: list[str], scratch: Path, key: str | None, release: str | None, made: str
 ) -> dict[str, Any]:
     """Write each content once, then the manifest; return the manifest."""
     entries: list[dict[str, Any]] = []
@@ -278,10 +306,11 @@ def _write_objects(
             content = _copy_database(path, scratch) if _is_database(path) else path
             sha256, size = _put(file, content, written)
             entries.append({"path": name, "sha256": sha256, "bytes": size, "mode": mode})
+            reach("backup.file")
             advance(1)
     manifest = {
         "version": VERSION,
-        "made_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "made_utc": made,
         "release": release,
         "workspace": str(root),
         "files": entries,
@@ -392,9 +421,8 @@ def _read_objects(file: zipfile.ZipFile, manifest: Mapping[str, Any], target: Pa
             with path.open("xb") as copy:
                 if _extract(file, entry["sha256"], copy, archive) != entry["sha256"]:
                     raise _damaged(archive, f"{entry['path']} is not what was backed up")
-                copy.flush()
-                os.fsync(copy.fileno())
             path.chmod(entry["mode"] & (stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO))
+            reach("restore.file")
             advance(1)
 
 
