@@ -300,5 +300,9 @@ def _segments(manifest: Mapping[str, Any]) -> set[str]:
 
 def _replace(path: Path, data: bytes) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    temporary.write_bytes(data)
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        # A search compares no digest of it: zeros after a power loss would be taken for words.
+        os.fsync(file.fileno())
     temporary.replace(path)
