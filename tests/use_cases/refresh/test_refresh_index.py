@@ -15,7 +15,14 @@ from lorag.params_file import load_params
 from lorag.retrieval.index.store import IndexRef
 from lorag.use_cases.asking.artifacts import Wanted
 from lorag.use_cases.asking.golden import Golden
-from lorag.use_cases.refresh.refresh_index import GateReport, apply_plan, gate_generation, plan_generation
+from lorag.use_cases.refresh.refresh_index import (
+    GateReport,
+    apply_plan,
+    gate_generation,
+    plan_generation,
+    start_from,
+)
+from tests.releases.test_shelf import release
 
 NO_QUESTIONS = Golden((), np.empty((0, 8), np.float32))
 
@@ -62,3 +69,15 @@ def test_rows_that_the_store_lost_are_mended(
 def test_a_row_too_many_is_refused(wanted: Wanted, params: Params, tmp_path: Path) -> None:
     with pytest.raises(GateRefused, match="13 chunks"):
         gated(wanted, params, tmp_path, "add")
+
+
+def test_an_empty_release_is_still_there_after_the_first_documents(
+    wanted: Wanted, params: Params, tmp_path: Path
+) -> None:
+    store = LanceDbIndex(tmp_path, params.index.ann_from_rows)
+    nothing = replace(wanted, chunks=[], vectors=np.empty((0, 8), np.float32))
+    empty = apply_plan(plan_generation(nothing, None, store), nothing, None, 1, store, params.index)
+    start = start_from(replace(release(1), index=empty), params.index, wanted.fingerprint)
+    filled = apply_plan(plan_generation(wanted, start, store), wanted, start, 2, store, params.index)
+    assert (store.count(empty), store.count(filled)) == (0, 12)
+    assert start_from(replace(release(2), index=filled), params.index, wanted.fingerprint) == filled

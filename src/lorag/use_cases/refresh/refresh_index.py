@@ -54,7 +54,8 @@ class Provenance:
 
 def start_from(base: Release | None, params: IndexParams, fingerprint: str) -> IndexRef | None:
     """Return the generation that the next one continues; None if another store or embedder needs its own index."""
-    if base is None or base.index.store is not params.store:
+    # The first vectors after an index that was always empty begin a new one: under its name they would replace it.
+    if base is None or base.index.store is not params.store or not base.index.dimension:
         return None
     return base.index if base.index.name.startswith(name_prefix(params, fingerprint)) else None
 
