@@ -39,7 +39,7 @@ def since_last_retrain(workspace: Workspace, kind: AdapterKind, entry: AdapterEn
         put_s = (workspace.adapters / entry.sha256).stat().st_mtime
     except OSError:
         return Since()
-    return Since(days=(time.time() - put_s) / SECONDS_A_DAY)
+    return Since(days=_days(time.time() - put_s))
 
 
 def since_last_try(workspace: Workspace, kind: AdapterKind, newest: Release) -> Since | None:
@@ -49,9 +49,14 @@ def since_last_try(workspace: Workspace, kind: AdapterKind, newest: Release) -> 
         return None
     try:
         passed = datetime.now(UTC) - datetime.fromisoformat(last["utc"])
-        return Since(max(0, newest.n_updates - int(last["n_updates"])), passed.total_seconds() / SECONDS_A_DAY)
+        return Since(max(0, newest.n_updates - int(last["n_updates"])), _days(passed.total_seconds()))
     except (TypeError, KeyError, ValueError):
         return None
+
+
+def _days(seconds: float) -> float:
+    # The clock may have been set back since.
+    return max(0.0, seconds) / SECONDS_A_DAY
 
 
 def _read(workspace: Workspace) -> dict[str, Any]:
