@@ -1,6 +1,9 @@
 """Publish, swap, roll back, retain, and refuse what is damaged."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -95,6 +98,32 @@ def test_one_changed_character_is_noticed(shelf: ReleaseShelf) -> None:
     file.write_text(json.dumps(value))
     with pytest.raises(IntegrityFailed, match="does not match its digest"):
         shelf.served()
+
+
+def publish_next(shelf: ReleaseShelf, barrier: threading.Barrier, content: str) -> str | None:
+    """Publish what follows the served release; return the line of the error if another writer runs."""
+    barrier.wait()
+    try:
+        with writer_lock(shelf.folder / "lock"):
+            served = shelf.served()
+            following = release(served.generation + 1 if served else 1, content)
+            shelf.publish(following, expected_served=served.id if served else None)
+    except Busy as error:
+        return error.line()
+    return None
+
+
+@pytest.mark.parametrize("n_pairs", [5, pytest.param(50, marks=pytest.mark.full)])
+def test_of_two_that_begin_at_once_each_publishes_on_the_other_or_is_told(tmp_path: Path, n_pairs: int) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(n_pairs):
+            shelf = ReleaseShelf(tmp_path / str(number))
+            said = list(pool.map(partial(publish_next, shelf, threading.Barrier(2)), ("one", "other")))
+            told = [line for line in said if line is not None]
+            generations = [each.generation for each in shelf.releases()]
+            assert generations == list(range(2 - len(told), 0, -1)), "none is written twice"
+            assert all(line.startswith("error[E040] another refresh") for line in told) and len(told) < 2
+            assert shelf.served() == shelf.releases()[0]
 
 
 def test_a_second_writer_is_told_at_once(tmp_path: Path) -> None:
