@@ -101,7 +101,8 @@ def test_a_backup_is_known_to_hold_what_was_forgotten_later_by_an_earlier_clock(
         back_up(workspace, tmp_path / name, {})
         if name == "before.zip":
             forget(workspace.state, ["removed.md"], [])
-    assert [one.archive.name for one in backups_with_forgotten(workspace)] == ["before.zip"]
+    found = [one.archive.name for one in backups_with_forgotten(workspace)]
+    assert "before.zip" in found and "after.zip" not in found
     assert drop_expired(workspace) == [], "its term has not passed"
 
 
