@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,9 @@ def test_a_command_that_cannot_be_done_changes_nothing(
 def test_an_interrupt_that_comes_twice_leaves_what_was_served(unchanged: Place) -> None:
     environment = {**os.environ, TEST: "1", FAILPOINT: "rollback.verified:stop"}
     command = [sys.executable, "-m", "lorag.cli", "--workspace", str(unchanged.workspace.root), "rollback"]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    # A shell makes what it starts in the background deaf to interrupts, and these tests may run there.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=heard) as process:
         # It has stopped itself in the middle of its work.
         os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
         for number in (signal.SIGINT, signal.SIGCONT, signal.SIGINT):
