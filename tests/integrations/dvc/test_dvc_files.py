@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lorag.integrations.dvc.dvc_files import altered_objects, altered_outputs
+from lorag.integrations.dvc.dvc_files import altered_objects, altered_outputs, damaged_outputs
 
 
 def md5(data: bytes) -> str:
@@ -52,6 +52,14 @@ def test_an_artifact_with_a_flipped_bit_is_named_and_a_missing_one_is_not(root: 
     assert altered_outputs(root, ["documents"]) == []
     path.unlink()
     assert altered_outputs(root, ["chunks"]) == []
+
+
+def test_what_a_stage_had_stored_when_it_was_killed_before_it_was_locked_is_no_damage(root: Path) -> None:
+    path = root / "artifacts" / "chunks.jsonl"
+    path.write_bytes(b"page 2")
+    assert (altered_outputs(root, ["chunks"]), damaged_outputs(root, ["chunks"])) == (["artifacts/chunks.jsonl"], [])
+    path.write_bytes(b"page 3")
+    assert damaged_outputs(root, ["chunks"]) == ["artifacts/chunks.jsonl"]
 
 
 @pytest.mark.parametrize("noted", ['{"write": {"%s": {"pid": 7}}}', '{"read": {"%s": []}}', '{"wri', "[]"])

@@ -60,6 +60,16 @@ def altered_outputs(root: Path, names: Collection[str]) -> list[str]:
     return [one["path"] for one in found if (root / one["path"]).is_file() and _md5(root / one["path"]) != one["md5"]]
 
 
+def damaged_outputs(root: Path, names: Collection[str]) -> list[str]:
+    """Return the `altered_outputs` whose bytes no stage has written.
+
+    DVC stores the object of an output before dvc.lock has its digest, and may be killed between the two.
+    """
+    objects = _cache_folder(root) / "files" / "md5"
+    altered = altered_outputs(root, names)
+    return [path for path in altered if not any(_with_content(_md5(root / path), objects))]
+
+
 def _being_written(root: Path) -> set[str]:
     """Return the outputs, below `root`, that DVC noted before it began to write them and has not freed since."""
     try:

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Mapping
 
 from lorag.errors import IntegrityFailed, LoragError
-from lorag.integrations.dvc.dvc_files import altered_objects, altered_outputs
+from lorag.integrations.dvc.dvc_files import altered_objects, damaged_outputs
 from lorag.integrations.dvc.dvc_repo import lost_remote
 from lorag.integrations.models.cache import converted_folders, verify_folder
 from lorag.integrations.models.embedders import open_embedder
@@ -44,7 +44,7 @@ def _check_disk(workspace: Workspace) -> Check:
 
 def _check_data(workspace: Workspace) -> Check:
     """Compare every byte of the artifacts and of DVC's objects with the digests that name them."""
-    altered = [*altered_outputs(workspace.root, LIGHT_STAGES), *altered_objects(workspace.root)]
+    altered = [*damaged_outputs(workspace.root, LIGHT_STAGES), *altered_objects(workspace.root)]
     if altered:
         return Check("data", f"bytes changed in {', '.join(altered[:3])}; delete it, then run `lorag refresh`")
     remote = lost_remote(workspace.root)
