@@ -43,8 +43,7 @@ def stand_alone(question: str, before: Sequence[Message], model: LanguageModel, 
     those of the question. Otherwise the question that was asked before is put in front.
     """
     asked = [turn for turn in before if turn.role is Role.USER]
-    later = f"{asked[-1].content.strip()} {question}" if asked and reads_past else ""
-    if later and read_past(later, datetime.now(UTC)):
+    if reads_past and asked and read_past(later := f"{asked[-1].content.strip()} {question}", datetime.now(UTC)):
         return later
     if not asked or not refers_back(question):
         return question

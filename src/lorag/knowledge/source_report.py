@@ -89,7 +89,7 @@ def report_on_source(
         if item.reason is Reason.FORGOTTEN:
             left_out.append(item.name)
         if item.reason is Reason.PENDING:
-            pending[PurePosixPath(item.name).parent.as_posix()].append(item.name)
+            pending[folder_of(item.name)].append(item.name)
         if item.reason is Reason.UNSUPPORTED:
             kinds[PurePosixPath(item.name).suffix.lower() or "no suffix"].append(item.name)
     copies: dict[str, tuple[str, ...]] = {}
@@ -106,6 +106,11 @@ def report_on_source(
     forgotten = Named(len(left_out), tuple(sorted(left_out)[:_FIRST]))
     same = dict(sorted(copies.items()))
     return SourceReport(_named(kinds), same, _named(flagged), without_page, forgotten, _named(pending))
+
+
+def folder_of(name: str) -> str:
+    """Return the folder of a file of the source, `.` for the source itself."""
+    return PurePosixPath(name).parent.as_posix()
 
 
 def _named(groups: Mapping[_Key, list[str]]) -> dict[_Key, Named]:

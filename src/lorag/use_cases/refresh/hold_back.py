@@ -7,11 +7,7 @@ from pathlib import PurePosixPath
 from lorag.errors import ParamsError
 from lorag.integrations.parsing.source_folder import SourceListing
 from lorag.knowledge.documents import Reason, Rejected
-
-
-def folder_of(name: str) -> str:
-    """Return the folder of a file of the source, `.` for the source itself."""
-    return PurePosixPath(name).parent.as_posix()
+from lorag.knowledge.source_report import folder_of
 
 
 def hold_back(
