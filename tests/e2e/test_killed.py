@@ -66,7 +66,8 @@ def running_refresh(workspace: Path, tmp_path: Path) -> Iterator[subprocess.Pope
     process.wait()
 
 
-@pytest.mark.parametrize("delay_s", [pytest.param(0.5, marks=FULL), 3.0, pytest.param(12.0, marks=FULL)])
+@FULL
+@pytest.mark.parametrize("delay_s", [0.5, 3.0, 12.0])
 def test_whatever_moment_it_is_killed_a_whole_release_is_served(
     workspace: Path, running_refresh: subprocess.Popen[bytes], delay_s: float, cli: Cli
 ) -> None:

@@ -204,6 +204,7 @@ def test_one_binary_among_good_documents_is_quarantined(place: Place, cli: Cli) 
     assert '"type_mismatch"' in (place.workspace / "artifacts" / "rejected.jsonl").read_text()
 
 
+@pytest.mark.full
 def test_an_empty_source_is_served_only_where_that_is_allowed(place: Place, cli: Cli) -> None:
     first, source = place.first, place.source
     shutil.move(source, source.parent / "away")

@@ -323,6 +323,7 @@ def test_the_stage_runs_by_hand_in_two_processes_and_as_an_experiment(workspace:
     assert call(cli, workspace, "status")["adapters"]["tuned"]["id"] == adapter
 
 
+@pytest.mark.full
 def test_a_limit_that_cannot_be_met_stops_a_retrain_before_it_trains(workspace: Path, cli: Cli, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "questions.jsonl").read_text().splitlines()]
     lines = [json.dumps(row | {"phrasings": []}) + "\n" for row in rows]

@@ -140,11 +140,11 @@ def mark() -> Iterator[str]:
 
 
 FULL = pytest.mark.full
-TRIALS = [(signal.SIGKILL, 6.0), (signal.SIGTERM, 3.0)]
+ONE = (signal.SIGKILL, 6.0)
 MORE = [(number, 0.4 * step) for number in (signal.SIGKILL, signal.SIGTERM) for step in range(1, 21)]
 
 
-@pytest.mark.parametrize(("number", "after_s"), [*TRIALS, *(pytest.param(*one, marks=FULL) for one in MORE)])
+@pytest.mark.parametrize(("number", "after_s"), [ONE, *(pytest.param(*one, marks=FULL) for one in MORE)])
 def test_faults_2_nothing_outlives_a_refresh_that_is_killed_alone(
     place: Place, mark: str, number: signal.Signals, after_s: float
 ) -> None:
@@ -169,6 +169,7 @@ def test_faults_2_nothing_outlives_a_refresh_that_is_killed_alone(
     assert "the lamp of pier 7" in place.lamp().lower(), "something whole is served"
 
 
+@FULL
 def test_faults_2_the_next_refresh_finishes_the_work(place: Place) -> None:
     place.write_pages("winter")
     assert place.call("refresh")["published"]
