@@ -1,6 +1,8 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from lorag.answering.ending import ANSWER_ENDING, WholeSentences, finish_text
+from lorag.answering.ending import ANSWER_ENDING, StableText, finish_text
 from lorag.answering.generator import LanguageModel, Message, Role, drain
 from lorag.answering.sentence_features import EmbedTexts
 from lorag.answering.strategies import assemble_answer, make_prompt
@@ -72,22 +74,39 @@ def test_an_answer_ends_where_it_ends(text: str, cut_off: bool, expected: str, p
 
 @pytest.mark.parametrize("piece_length", [1, 3, 1000])
 @pytest.mark.parametrize(("text", "cut_off", "expected"), CASES)
-def test_streamed_sentences_are_the_finished_text(text: str, cut_off: bool, expected: str, piece_length: int) -> None:
+def test_streamed_text_is_the_finished_text(text: str, cut_off: bool, expected: str, piece_length: int) -> None:
     shown: list[str] = []
-    sentences = WholeSentences(shown.append)
+    stable = StableText(shown.append)
     written = write(text, piece_length)
     for at in range(0, len(written), piece_length):
-        sentences.feed(written[at : at + piece_length])
+        stable.feed(written[at : at + piece_length])
         assert expected.startswith("".join(shown))
-    sentences.finish(cut_off=cut_off)
+    stable.finish(cut_off=cut_off)
     assert "".join(shown) == expected
 
 
-def test_a_sentence_is_shown_before_the_next_one_is_whole() -> None:
+def test_words_of_the_first_sentence_are_shown_as_they_come_and_later_sentences_when_they_are_whole() -> None:
     shown: list[str] = []
-    sentences = WholeSentences(shown.append)
-    sentences.feed("It was opened in 1874. It was de")
-    assert shown == ["It was opened in 1874."]
+    stable = StableText(shown.append)
+    for piece in ("It was", " opened, the", " pier, in 18", "74. It was de", "epened. And"):
+        stable.feed(piece)
+    assert shown == ["It", " was opened", ", the pier, in", " 1874.", " It was deepened."]
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.lists(st.sampled_from(["a", "b", "it", "is", "5,", "no;", "end.", "Yes.", "\n", "```", "Answer:", "- x", "?"])),
+    st.integers(1, 9),
+    st.booleans(),
+)
+def test_nothing_that_was_shown_is_taken_back(words: list[str], piece_length: int, cut_off: bool) -> None:
+    shown: list[str] = []
+    stable = StableText(shown.append)
+    written = write(" ".join(words), piece_length)
+    for at in range(0, len(written), piece_length):
+        stable.feed(written[at : at + piece_length])
+    stable.finish(cut_off=cut_off)
+    assert "".join(shown) == finish_text(written, cut_off=cut_off)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 Where several people write in one folder, one of them could make lorag replace a file of another one that way.
 """
 
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from lorag.integrations.erasing import erase_lines
 from lorag.integrations.sqlite_url import sqlite_url
+from lorag.integrations.word_files import _replace as replace_words
 from lorag.params_file import load_params
 from lorag.releases.adapter_shelf import AdapterShelf
 from lorag.releases.durable import replace_durably
@@ -17,6 +20,7 @@ from lorag.service.keys import write_private
 from lorag.use_cases.asking.unlogged_costs import _replace as replace_costs
 from lorag.use_cases.init_workspace import template
 from lorag.use_cases.operate.back_up import _new_file
+from lorag.use_cases.operate.forget_stores import _rewrite as rewrite_without
 from lorag.use_cases.refresh.snapshot_source import snapshot_folder
 from lorag.use_cases.serve.query_log import _drop_before, append_line
 
@@ -39,6 +43,11 @@ def erase_a_line(file: Path) -> None:
     erase_lines(file, lambda line: "two" in line, dry=False)
 
 
+def rewrite(file: Path) -> None:
+    file.write_bytes(b"one\ntwo\n")
+    rewrite_without(file, lambda data: data.replace(b"two\n", b""), dry=False)
+
+
 WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "records, reports, settings": (".file.tmp", lambda file: replace_durably(file, "text")),
     "keys": (".file.tmp", lambda file: write_private(file, {"a": 1})),
@@ -46,6 +55,8 @@ WRITERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "questions asked": (".file.tmp", drop_lines),
     "lists without a document": (".file.tmp", erase_a_line),
     "backups": (".file.partial", back_up_to),
+    "words": (f"file.{os.getpid()}.{threading.get_ident()}.tmp", lambda file: replace_words(file, b"words")),
+    "caches without a document": (".file.tmp", rewrite),
 }
 
 

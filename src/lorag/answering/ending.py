@@ -81,10 +81,12 @@ def finish_text(text: str, *, cut_off: bool, contexts: Iterable[str] = ()) -> st
     return text.strip()
 
 
-class WholeSentences:
+class StableText:
     """A filter for text that comes in pieces: its joined output is `finish_text`, without `contexts`.
 
-    Each sentence, list item or block of code is passed on when it is whole; `finish` passes on the rest.
+    What is passed on stays, whatever is written behind it. That are the words of the first sentence, except those that
+    may begin a repetition, and then each sentence, list item or block of code when it is whole; `finish` passes on the
+    rest.
     """
 
     def __init__(self, emit: Callable[[str], None]) -> None:
@@ -98,7 +100,10 @@ class WholeSentences:
         start = _echo_end(self._text)
         if start is not None:
             text = self._text[start : _next_turn(self._text, start)]
-            self._show(text[: _scan(text).whole].strip())
+            found = _scan(text)
+            # Once a sentence is whole, the limit of tokens may take away half of the next one.
+            in_first = not (found.whole or found.repeats or found.in_code)
+            self._show(_stable_words(text) if in_first else text[: found.whole].strip())
 
     def finish(self, *, cut_off: bool) -> None:
         """Pass on the rest."""
@@ -190,6 +195,23 @@ def _loop_start(sentence: str, *, ended: bool) -> int | None:
             ):
                 return places[at - run][1]
     return None
+
+
+def _stable_words(sentence: str) -> str:
+    """Return the start of an unfinished sentence that stays, whatever follows: without the last word and repetitions.
+
+    A sign such as a comma belongs to the word behind it. What may become a fence of code has no such start.
+    """
+    if sentence.startswith(("`", "~")):
+        return ""
+    places = [match.span() for match in _WORD.finditer(sentence)]
+    words = [sentence[start:end].casefold().strip(",;") for start, end in places[:-1]]
+    again = 0
+    for size in range(1, min(_LONGEST_PHRASE, len(words) - 1) + 1):
+        run = next((back for back in range(len(words) - size) if words[-1 - back] != words[-1 - back - size]), None)
+        again = max(again, len(words) - size if run is None else run)
+    kept = places[max(0, len(words) - 1 - again)][1] if places else 0
+    return sentence[:kept].rstrip(",;")
 
 
 def _next_turn(text: str, start: int) -> int | None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from lorag.answering.citations import Citation, Supported, cite, find_support
 from lorag.answering.context import condense
 from lorag.answering.declining import NOTHING_FOUND, is_declined
-from lorag.answering.ending import ANSWER_ENDING, WholeSentences, finish_text, is_cut_off
+from lorag.answering.ending import ANSWER_ENDING, StableText, finish_text, is_cut_off
 from lorag.answering.generator import CountsTokens, Generation, LanguageModel, Message, drain
 from lorag.answering.links import LinkFilter, links_in, strip_links
 from lorag.answering.passages import Passage, Spans, whole_passage
@@ -106,7 +106,7 @@ def answer_question(
     embed: EmbedTexts,
     on_text: Callable[[str], None] | None = None,
 ) -> Answer:
-    """Answer a question; `on_text` gets the text: sentence by sentence from memory, at once if the model reads.
+    """Answer a question; `on_text` gets the text: as `StableText` from memory, at once if the model reads.
 
     `hits` come best first and are all relevant: without any, `rag` and `hybrid` say so and ask no model. `base` and
     `tuned` read no hits. `generator` has the adapter that a tuned or hybrid answer needs. `versions` maps document ids
@@ -120,12 +120,12 @@ def answer_question(
         show(NOTHING_FOUND)
         return nothing_found()
     raw: list[str] = []
-    sentences = WholeSentences(show)
+    stable = StableText(show)
 
     def take(piece: str) -> None:
         raw.append(piece)
         if not strategy.profile.reads:
-            sentences.feed(piece)
+            stable.feed(piece)
 
     links = LinkFilter(prompt.links, take)
     limit = generation.max_new_tokens
@@ -136,7 +136,7 @@ def answer_question(
     if strategy.profile.reads:
         show(answer.text)
     else:
-        sentences.finish(cut_off=is_cut_off(written, limit))
+        stable.finish(cut_off=is_cut_off(written, limit))
     return answer
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from lorag.errors import StoreFailed
 from lorag.knowledge.remains import Remains
-from lorag.releases.durable import sync_path
+from lorag.releases.durable import open_new, sync_path
 
 FORGOTTEN = "(forgotten)"
 """What stands in a database in place of a text that was removed."""
@@ -90,10 +90,8 @@ def erase_lines(path: Path, is_out: Callable[[str], bool], *, dry: bool, in_plac
     kept = [line for line in lines if not is_out(line)]
     if len(kept) < len(lines) and not dry:
         temporary = path if in_place else path.with_name(f".{path.name}.tmp")
-        if not in_place:
-            temporary.unlink(missing_ok=True)
-        with temporary.open("w" if in_place else "x", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            file.writelines(kept)
+        with path.open("wb") if in_place else open_new(temporary) as file:
+            file.write("".join(kept).encode("utf-8", "surrogateescape"))
         if not in_place:
             temporary.chmod(path.stat().st_mode & 0o777)
             temporary.replace(path)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock, Timeout
 
@@ -28,10 +28,8 @@ def replace_durably(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     kind = _kind(path)
-    # A new file, so that a link which somebody left under this name is not followed.
-    temporary.unlink(missing_ok=True)
-    with temporary.open("x", encoding="utf-8") as file:
-        file.write(text)
+    with open_new(temporary) as file:
+        file.write(text.encode())
         file.flush()
         reach(f"{kind}.written")
         os.fsync(file.fileno())
@@ -39,6 +37,15 @@ def replace_durably(path: Path, text: str) -> None:
     temporary.replace(path)
     reach(f"{kind}.renamed")
     sync_path(path.parent)
+
+
+def open_new(path: Path, permissions: int = 0o666) -> BinaryIO:
+    """Open a file under a name that others may know, until it is whole and gets its own.
+
+    It is a new file: what was there is removed, and a link that somebody left under this name is not followed.
+    """
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, permissions), "w+b")
 
 
 def _kind(path: Path) -> str:

@@ -85,9 +85,17 @@ class Desk:
         self._texts = DocumentTexts(self.workspace.documents_file)
 
     def answer(
-        self, asked: Asked, access: Access, watch: Watch, on_text: Callable[[str], None] = lambda piece: None
+        self,
+        asked: Asked,
+        access: Access,
+        watch: Watch,
+        on_text: Callable[[str], None] = lambda piece: None,
+        on_hits: Callable[[Sequence[Hit]], None] = lambda hits: None,
     ) -> Given:
-        """Answer from exactly one release; raises NotAllowed if the strategy's adapter saw more than that."""
+        """Answer from exactly one release; raises NotAllowed if the strategy's adapter saw more than that.
+
+        `on_hits` is called with the chunks that were found, best first, before the model is asked.
+        """
         refuse_bad_text(asked.question, "question")
         began, began_ns = time.perf_counter(), time.time_ns()
         hits: list[Hit] = []
@@ -97,6 +105,7 @@ class Desk:
             nonlocal searched_ns
             searched_ns = time.time_ns()
             hits.extend(each)
+            on_hits(each)
 
         with self._open(asked.strategy.profile.adapter, asked.as_of, access) as opened:
             live = opened.live

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lorag.errors import NotThere, ParamsError
+from lorag.releases.durable import open_new
 from lorag.use_cases.serve.access import EVERYTHING, Access
 from lorag.use_cases.serve.stored_keys import StoredKey, read_keys
 
@@ -121,7 +121,6 @@ def write_private(path: Path, value: Mapping[str, Any]) -> None:
 def _write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    with open_new(temporary, 0o600) as file:
+        file.write(text.encode())
     temporary.replace(path)

@@ -116,7 +116,8 @@ def test_an_answer_streams_in_and_tells_its_kind_release_and_cost(place: Place, 
     streamed = ask(client)
     assert streamed.headers["content-type"].startswith("text/event-stream")
     parts = streamed.text.strip().split("\n\n")
-    assert len(parts) >= 2 and 'aria-busy="true"' in parts[0]
+    assert len(parts) >= 3 and 'aria-busy="true"' in parts[0] and "berths.md" not in parts[0]
+    assert "Found in the documents" in parts[1] and "berths.md" in parts[1] and "9.10" not in parts[1]
     shown = last_part(streamed.text)
     assert "9.10 metres" in shown and "From release 2 of" in shown and "tokens" in shown and "aria-busy" not in shown
     whole = ask(client, headers=ORIGIN)

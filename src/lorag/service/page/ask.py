@@ -1,16 +1,17 @@
 """The tab Ask: an answer as it comes, the same question at an earlier release, and verdicts."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from lorag.errors import LoragError, NotThere, ParamsError
 from lorag.params_file import load_params
 from lorag.releases.record import Release
+from lorag.retrieval.index.store import Hit
 from lorag.service.asked import Asked
 from lorag.service.page.answer_view import AnswerView, mark_differences, view_answer
 from lorag.service.page.context import DOOR, PageContext, PageRoute
@@ -27,6 +28,8 @@ from lorag.use_cases.serve.query_log import Verdict
 from lorag.use_cases.serve.request import refuse_bad_text, strategy_named
 
 _EXAMPLES = 3
+_FOUND = 3
+"""The most documents that are named while the model reads."""
 
 Form = Annotated[dict[str, str], Depends(read_form)]
 
@@ -141,19 +144,36 @@ def _why_not_auto(page: PageContext, served: Release | None) -> str | None:
 
 def _stream_answer(page: PageContext, asked: Asked, watch: Watch, send: Send) -> None:
     written: list[str] = []
+    found: dict[str, str] = {}
+
+    def draw() -> None:
+        text = "".join(written).strip()
+        values: dict[str, Any] = {"question": asked.question, "strategy": asked.strategy, "text": text, "found": found}
+        send(html("answering.html.jinja", **values))
 
     def take(piece: str) -> None:
         written.append(piece)
-        text = "".join(written).strip()
-        send(html("answering.html.jinja", question=asked.question, text=text, strategy=asked.strategy))
+        draw()
 
-    take("")
-    answer = _answer(page, asked, watch, take)
+    def find(hits: Sequence[Hit]) -> None:
+        for hit in hits:
+            if len(found) < _FOUND:
+                found.setdefault(hit.chunk.document_id, hit.chunk.context)
+        draw()
+
+    draw()
+    answer = _answer(page, asked, watch, take, find)
     send(html("answer.html.jinja", answer=answer, verdicts=page.verdicts))
 
 
-def _answer(page: PageContext, asked: Asked, watch: Watch, take: Send = lambda piece: None) -> AnswerView:
-    given = page.desk.answer(asked, EVERYTHING, watch, take)
+def _answer(
+    page: PageContext,
+    asked: Asked,
+    watch: Watch,
+    take: Send = lambda piece: None,
+    find: Callable[[Sequence[Hit]], None] = lambda hits: None,
+) -> AnswerView:
+    given = page.desk.answer(asked, EVERYTHING, watch, take, find)
     page.recent.keep(given.id, given.result)
     return view_answer(given.result, page.shelf.releases(), page.shelf.used_id(), given.id)
 

@@ -21,6 +21,7 @@ from lorag.integrations.machine.cost_meter import CostMeter
 from lorag.integrations.mlflow.ledger import machine_tag
 from lorag.integrations.mlflow.tracking import Period, TrackingLocation, start_run
 from lorag.params import Params
+from lorag.releases.durable import open_new
 from lorag.strategies import AdapterKind
 from lorag.workspace import Workspace
 
@@ -214,7 +215,6 @@ def _replace(path: Path, value: Mapping[str, Any]) -> None:
     # No sync: nothing served depends on the figures that a crash of the machine would lose here.
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    temporary.unlink(missing_ok=True)
-    with temporary.open("x", encoding="utf-8") as file:
-        json.dump(value, file)
+    with open_new(temporary) as file:
+        file.write(json.dumps(value).encode())
     temporary.replace(path)

@@ -28,7 +28,7 @@ from lorag.knowledge.formats import RECORDS
 from lorag.knowledge.remains import Remains
 from lorag.params import Params
 from lorag.releases.adapter_shelf import CONFIG
-from lorag.releases.durable import writer_lock
+from lorag.releases.durable import open_new, writer_lock
 from lorag.releases.forgotten import Forgotten
 from lorag.strategies import AdapterKind
 from lorag.use_cases.asking.artifacts import load_wanted, save_embeddings
@@ -315,8 +315,7 @@ def _rewrite(path: Path, without: Callable[[bytes], bytes], *, dry: bool) -> int
     left = without(data)
     if left != data and not dry:
         temporary = path.with_name(f".{path.name}.tmp")
-        temporary.unlink(missing_ok=True)
-        with temporary.open("xb") as file:
+        with open_new(temporary) as file:
             file.write(left)
         temporary.replace(path)
     return sum(bool(before.strip()) and not after.strip() for before, after in _lines_of(data, left))

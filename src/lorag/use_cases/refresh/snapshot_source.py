@@ -15,6 +15,7 @@ from lorag.knowledge.artifacts import write_rejected
 from lorag.knowledge.documents import Reason, Rejected
 from lorag.knowledge.formats import RECORDS, Quarantine, format_of
 from lorag.params import KnowledgeParams
+from lorag.releases.durable import open_new
 from lorag.releases.forgotten import Forgotten
 from lorag.use_cases.refresh.hold_back import hold_back
 from lorag.use_cases.refresh.leave_out import without_questions, without_records
@@ -273,9 +274,7 @@ def _replace(path: Path, data: bytes) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_empty_folders(path)
     temporary = path.parent / _UNFINISHED_FILE
-    # A new file: in a shared folder somebody may have left a link under this name.
-    temporary.unlink(missing_ok=True)
-    with temporary.open("xb") as file:
+    with open_new(temporary) as file:
         file.write(data)
     temporary.replace(path)
     return True
