@@ -31,8 +31,8 @@ compare: setup
 	$(BIN)/lorag timeline knowledge/v1 knowledge/v2 knowledge/v3
 	$(BIN)/lorag --workspace build/timeline/workspace compare
 
-# Three processes on two cores, since tests wait for servers; a file's tests stay together, and so do its servers.
-PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
+# Two processes, since a test waits for servers half of its time; a file's tests stay together, and so do its servers.
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 test: setup
 	$(BIN)/python -m pytest -m "not full" $(PYTEST_ARGS)
