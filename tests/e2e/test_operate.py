@@ -91,12 +91,18 @@ def test_the_page_from_the_first_command_to_the_last(machine: Machine, notices: 
     assert "8.40" in answer
 
     _the_run_shows_what_it_did(machine)
-    _up_again_changes_nothing(machine)
-    _what_dies_is_started_again(machine)
     _a_failure_is_told(machine, notices[1])
     assert "prefect" in machine.run(next(commands))
     assert machine.run("lorag down") == "Nothing ran.\n"
     assert "8.40" in machine.run('lorag search "How deep is berth 4?"'), "answers need none of it"
+
+
+@pytest.mark.full
+def test_what_runs_is_left_alone_and_what_dies_is_started_again(machine: Machine) -> None:
+    machine.run("lorag up")
+    _up_again_changes_nothing(machine)
+    _what_dies_is_started_again(machine)
+    machine.run("lorag down")
 
 
 def _refreshes(machine: Machine) -> list[dict[str, Any]]:
