@@ -140,11 +140,11 @@ def mark() -> Iterator[str]:
 
 
 FULL = pytest.mark.full
-ONE = (signal.SIGKILL, 6.0)
-MORE = [(number, 0.4 * step) for number in (signal.SIGKILL, signal.SIGTERM) for step in range(1, 21)]
+TRIALS = [(number, 0.4 * step) for number in (signal.SIGKILL, signal.SIGTERM) for step in range(1, 21)]
 
 
-@pytest.mark.parametrize(("number", "after_s"), [ONE, *(pytest.param(*one, marks=FULL) for one in MORE)])
+@FULL
+@pytest.mark.parametrize(("number", "after_s"), TRIALS)
 def test_faults_2_nothing_outlives_a_refresh_that_is_killed_alone(
     place: Place, mark: str, number: signal.Signals, after_s: float
 ) -> None:

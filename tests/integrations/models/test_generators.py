@@ -44,7 +44,11 @@ QUESTIONS = [
 LONGER = [Message(Role.SYSTEM, "Be brief."), Message(Role.USER, "Name the colour of the sky on a clear summer day.")]
 
 
-@pytest.fixture(scope="module", params=[Engine.OPENVINO, Engine.TRANSFORMERS])
+FULL = pytest.mark.full
+ENGINES = [Engine.OPENVINO, pytest.param(Engine.TRANSFORMERS, marks=FULL)]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
 def local(request: pytest.FixtureRequest) -> Iterator[LanguageModel]:
     import torch
 
@@ -67,15 +71,17 @@ def test_streaming_equals_a_batch_and_repeats(local: LanguageModel) -> None:
     assert batch == [drain(local.stream(LONGER, max_new_tokens=16)), streamed]
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(len(QUESTIONS), marks=pytest.mark.full)])
-def test_the_exact_engine_writes_what_transformers_writes_in_any_batch(tmp_path: Path, count: int) -> None:
+@pytest.mark.parametrize(("count", "tuned"), [(2, [True]), pytest.param(len(QUESTIONS), [False, True], marks=FULL)])
+def test_the_exact_engine_writes_what_transformers_writes_in_any_batch(
+    tmp_path: Path, count: int, tuned: list[bool]
+) -> None:
     base = convert_base_model(PARAMS.model)
     adapter = make_tiny_adapter(base, tmp_path / "adapter")
     tensors = load_file(adapter / WEIGHTS)
     # Random weights of the usual size say nothing readable; these change the words.
     save_file({name: values * 0.03 for name, values in tensors.items()}, adapter / WEIGHTS)
     asked = [[Message(Role.SYSTEM, "Be brief."), Message(Role.USER, question)] for question in QUESTIONS[-count:]]
-    for folder in (None, adapter):
+    for folder in (adapter if each else None for each in tuned):
         texts = []
         for engine in (Engine.TRANSFORMERS, Engine.OPENVINO):
             model = open_generator(PARAMS.model_copy(update={"engine": engine}), {}, folder)
@@ -132,7 +138,7 @@ def test_a_prompt_longer_than_the_model_reads_is_refused(local: LanguageModel) -
         drain(local.stream([Message(Role.SYSTEM, "word " * 9_000)], max_new_tokens=16))
 
 
-@pytest.mark.parametrize("engine", [Engine.OPENVINO, Engine.TRANSFORMERS])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_seed_decides_above_temperature_zero(engine: Engine) -> None:
     texts = []
     for seed in (1, 1, 2):
