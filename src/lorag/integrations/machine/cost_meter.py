@@ -25,12 +25,21 @@ class CostMeter:
 
     All threads of the process count, whatever they work on, and so does an inner meter's use in the outer one. Peak
     memory is sampled twice a second and at both ends: shorter peaks may be missed. `gpus` is how many GPUs the work
-    holds; their energy is read from the driver, every user's together. `note` is called every few seconds, by a thread
+    holds; their energy is read from the driver, every user's together. Without `children`, for work that starts no
+    process, none is looked for. `note` is called every few seconds, by a thread
     of the meter's own, with the cost so far.
     """
 
-    def __init__(self, params: CostParams, *, gpus: int = 0, note: Callable[[Cost], None] = lambda cost: None) -> None:
+    def __init__(
+        self,
+        params: CostParams,
+        *,
+        gpus: int = 0,
+        children: bool = True,
+        note: Callable[[Cost], None] = lambda cost: None,
+    ) -> None:
         self._params = params
+        self._children = children
         self._note = note
         self._gpus = gpus
         self._tokens = Use()
@@ -40,9 +49,9 @@ class CostMeter:
 
     def __enter__(self) -> Self:
         self._machine = read_machine()
-        self._peak_mb = read_tree_rss_mb()
+        self._peak_mb = read_tree_rss_mb(children=self._children)
         self._joules = read_gpu_joules(self._gpus)
-        self._start = read_tree_use()
+        self._start = read_tree_use(children=self._children)
         self._start_s = time.perf_counter()
         self._sampler.start()
         return self
@@ -72,9 +81,9 @@ class CostMeter:
 
     def _read(self) -> Use:
         wall_s = time.perf_counter() - self._start_s
-        end = read_tree_use()
+        end = read_tree_use(children=self._children)
         cpu_s = max(0.0, end.cpu_s - self._start.cpu_s)
-        peak_mb = max(self._peak_mb, read_tree_rss_mb())
+        peak_mb = max(self._peak_mb, read_tree_rss_mb(children=self._children))
         kwh = estimate_kwh(cpu_s, wall_s, peak_mb, max(0.0, read_gpu_joules(self._gpus) - self._joules))
         written = None
         if end.bytes_written is not None and self._start.bytes_written is not None:
@@ -93,7 +102,7 @@ class CostMeter:
     def _sample_memory(self) -> None:
         n_samples = 0
         while not self._ended.wait(SAMPLING_S):
-            self._peak_mb = max(self._peak_mb, read_tree_rss_mb())
+            self._peak_mb = max(self._peak_mb, read_tree_rss_mb(children=self._children))
             n_samples += 1
             if n_samples % SAMPLES_A_NOTE == 0:
                 self._note(cost_of(self._read(), self._params, self._machine))

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import psutil
 
+_OWN_CHILDREN = Path("/proc/thread-self/children")
+"""The list of a thread's children, which some kernels have not."""
+
 
 @dataclass(frozen=True, slots=True)
 class TreeUse:
@@ -21,11 +24,11 @@ class TreeUse:
     bytes_written: int | None
 
 
-def read_tree_use() -> TreeUse:
-    """Return the totals now; takes a millisecond or so."""
+def read_tree_use(*, children: bool = True) -> TreeUse:
+    """Return the totals now, without those of children if none were started; takes a millisecond or so."""
     seconds = 0.0
     written: int | None = 0
-    for process in _tree():
+    for process in _tree(children=children):
         try:
             with process.oneshot():
                 times = process.cpu_times()
@@ -40,10 +43,10 @@ def read_tree_use() -> TreeUse:
     return TreeUse(seconds, written)
 
 
-def read_tree_rss_mb() -> float:
-    """Return the resident memory of the tree now, in MiB."""
+def read_tree_rss_mb(*, children: bool = True) -> float:
+    """Return the resident memory of the tree now, in MiB; see `read_tree_use`."""
     total = 0
-    for process in _tree():
+    for process in _tree(children=children):
         try:
             total += process.memory_info().rss
         except (psutil.NoSuchProcess, psutil.AccessDenied):
@@ -78,6 +81,29 @@ def end_with(pid: int) -> None:
     threading.Thread(target=follow, name=f"follows {pid}", daemon=True).start()
 
 
-def _tree() -> list[psutil.Process]:
+def _tree(*, children: bool) -> list[psutil.Process]:
     me = psutil.Process()
-    return [me, *me.children(recursive=True)]
+    if not children:
+        return [me]
+    if not _OWN_CHILDREN.exists():
+        return [me, *me.children(recursive=True)]
+    found, open_ends = [me], [me.pid]
+    while open_ends:
+        for pid in _children_of(open_ends.pop()):
+            with suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(pid))
+                open_ends.append(pid)
+    return found
+
+
+def _children_of(pid: int) -> list[int]:
+    """Return the children of a process as the kernel lists them; none of one that has ended.
+
+    psutil reads every process of the machine for it.
+    """
+    found: list[int] = []
+    with suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with suppress(OSError):
+                found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_bytes().split())
+    return found

@@ -1,6 +1,7 @@
 """A language model that runs on the processor, by OpenVINO GenAI."""
 
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,12 @@ from lorag.params import GenerationPrecision
 openvino, openvino_genai = import_openvino(), import_openvino_genai()
 
 _BLOCK_TOKENS = 32
+_TURN_S = 0.001
+"""The time between two tokens in which other threads get their turn.
+
+The engine holds Python's lock while it computes, and every call of the operating system gives that lock away: without a
+pause a thread that reads a file waits for a token at each call.
+"""
 
 # Without these, a processor with bf16 computes in bf16, activations are quantised, and a text depends on what else is
 # generated at the same time. With all of them the text is that of transformers in float32.
@@ -131,6 +138,7 @@ class OpenVinoGenerator:
         """Compute the next token of every answer under way, unless one of `answers` has something to read already."""
         with self._lock:
             if not any(answer.can_read() for answer in answers):
+                time.sleep(_TURN_S)
                 self._pipeline.step()
         for answer in answers:
             answer.read()

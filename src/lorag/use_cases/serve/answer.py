@@ -52,7 +52,7 @@ def answer_served(
     found = find_adapter(adapter, kind, workspace, params) if adapter is not None and kind is not None else None
     of_release = None if found else kind
     with (
-        CostMeter(params.costs, gpus=count_held_gpus()) as meter,
+        CostMeter(params.costs, gpus=count_held_gpus(), children=False) as meter,
         _opening_ahead(workspace, params, environment, as_of, of_release, found) as open_model,
         open_served(workspace, params, environment, as_of=as_of, adapter=of_release) as served,
     ):
@@ -82,7 +82,7 @@ def answer_with(
     release that it speaks of, by the same model, as far as `readable_then` allows; without it to the open release.
     """
     with (
-        CostMeter(params.costs, gpus=count_held_gpus()) as meter,
+        CostMeter(params.costs, gpus=count_held_gpus(), children=False) as meter,
         recall(question, strategy, served, workspace, params, where, readable_then) as recalled,
     ):
         said = _ask(recalled, strategy, model, params, meter, on_text, on_hits)
@@ -99,7 +99,7 @@ def _answer_auto(
     on_text: Callable[[str], None] | None,
 ) -> AnswerResult:
     with (
-        CostMeter(params.costs, gpus=count_held_gpus()) as meter,
+        CostMeter(params.costs, gpus=count_held_gpus(), children=False) as meter,
         _opening_ahead(workspace, params, environment, as_of, _likely_adapter(workspace, params, as_of)) as open_model,
         open_served(workspace, params, environment, as_of=as_of) as served,
     ):
@@ -130,7 +130,7 @@ def answer_routed(
 ) -> AnswerResult:
     """Answer as `answer_with` does, by the strategy that the router, which is that of the release, chooses."""
     with (
-        CostMeter(params.costs, gpus=count_held_gpus()) as meter,
+        CostMeter(params.costs, gpus=count_held_gpus(), children=False) as meter,
         recall(question, READER, served, workspace, params, where, readable_then) as recalled,
     ):
         routed, said = _ask_routed(recalled, kept, open_model, params, meter, on_text, on_hits)

@@ -60,7 +60,7 @@ def answer_each(
     with _open_each(live) as (opened, refused):
         first = opened[BASELINE]
         params = first.params
-        with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
+        with CostMeter(params.costs, gpus=count_held_gpus(), children=False) as meter:
             result = search_served(question, first.served, params, generator=wrap(first.model), where=where)
             hits = result.relevant(params.search.min_similarity)
         on_search(Shared(first.served.release.id, tuple(hits), meter.stop()))
@@ -115,7 +115,7 @@ def _open_each(live: LiveRelease) -> Iterator[tuple[dict[Strategy, Live], dict[S
 
 def _answer(question: str, strategy: Strategy, part: Live, hits: Sequence[Hit], workspace: Workspace) -> AnswerResult:
     params, release = part.params, part.served.release
-    with CostMeter(params.costs, gpus=count_held_gpus()) as meter:
+    with CostMeter(params.costs, gpus=count_held_gpus(), children=False) as meter:
         answer = answer_question(
             compose(question),
             strategy,
