@@ -11,6 +11,7 @@ from lorag.questions.words import normalise
 
 _LABEL = r"[#*_]{0,4}(?:Question|Text|Answer|Context|Passage|Instruction|User|Assistant|System|Q|A)\s?\d{0,2}[*_]{0,2}:"
 _NEXT_TURN = re.compile(rf"\n[ \t]{{0,4}}{_LABEL}|(?<=[.!?])[ \t][#*_]{{0,4}}(?:Question|Answer)[*_]{{0,2}}:")
+_TURN_BEGINS = re.compile(r"\n|(?<=[.!?])[ \t]")
 _LONGEST_LABEL = len("\n    ####Instruction 12__:")
 _ECHO = re.compile(r"\s*(?:[#*_]{0,4}Question[*_]{0,2}:[^\n]*(?:\n\s*|$))?(?:[#*_]{0,4}Answer[*_]{0,2}:[*_]{0,2}\s*)?")
 
@@ -38,10 +39,10 @@ class AnswerEnding:
     A repeated sentence or phrase is still in the text when the rule ends it; `finish_text` removes it.
     """
 
-    @property
-    def lookback(self) -> int:
+    def settled(self, text: str) -> int:
         """See `StopRule`."""
-        return _LONGEST_LABEL
+        begun = _TURN_BEGINS.search(text, max(0, len(text) - _LONGEST_LABEL))
+        return begun.start() if begun else len(text)
 
     def find_end(self, text: str) -> int | None:
         """See `StopRule`."""

@@ -41,9 +41,8 @@ class Generation:
 class StopRule(Protocol):
     """A rule that says where a text ends while it is being written."""
 
-    @property
-    def lookback(self) -> int:
-        """The most characters that `find_end` can take back from a text that it let pass before."""
+    def settled(self, text: str) -> int:
+        """Return the length of the start of a text that `find_end` lets pass, whatever follows it."""
 
     def find_end(self, text: str) -> int | None:
         """Return the length that the text so far is cut to; None if it goes on."""
@@ -55,10 +54,10 @@ class StopStrings:
 
     strings: tuple[str, ...] = ()
 
-    @property
-    def lookback(self) -> int:
+    def settled(self, text: str) -> int:
         """See `StopRule`."""
-        return max((len(string) - 1 for string in self.strings), default=0)
+        begun = (size for string in self.strings for size in range(1, len(string)) if text.endswith(string[:size]))
+        return len(text) - max(begun, default=0)
 
     def find_end(self, text: str) -> int | None:
         """See `StopRule`."""

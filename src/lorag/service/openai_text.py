@@ -65,7 +65,7 @@ class Cutter:
         end = self.stop.find_end(self.text)
         if end is not None:
             self.text, self.ended = self.text[:end], True
-        self._show(len(self.text) if self.ended else len(self.text) - self.stop.lookback)
+        self._show(len(self.text) if self.ended else self.stop.settled(self.text))
 
     def finish(self) -> None:
         """Show what was held back."""

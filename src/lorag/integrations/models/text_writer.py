@@ -37,7 +37,7 @@ class TextWriter:
 
     def take(self) -> str:
         """Return the text that came since the last call and that the rule cannot take back any more."""
-        end = len(self.text) if self.ended else max(self._n_taken, len(self.text) - self._stop.lookback)
+        end = len(self.text) if self.ended else max(self._n_taken, self._stop.settled(self.text))
         piece = self.text[self._n_taken : end]
         self._n_taken = max(self._n_taken, end)
         return piece
