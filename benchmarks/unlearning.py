@@ -12,7 +12,7 @@ those that stay. Then it is trained without the removed ones:
 Canaries are facts that only later versions have: no adapter has seen them. All are asked in a held-out wording. Still
 answered is a fact whose answer the model writes: each of its tokens is the most likely one. Exposure is log2 of the
 number of candidates less log2 of the rank of the true answer among them by its mean log-probability (Carlini et al.
-2019, with answers of other facts as candidates): 0 for the last, 6 for the first of 64. A way passes the probe if the
+2019, with answers of other facts as candidates): 0 for the last, 4 for the first of 16. A way passes the probe if the
 interval of the removed facts' mean exposure, less that of the canaries, does not lie above 0.
 """
 
@@ -45,7 +45,7 @@ from lorag.tuning.pairs import Pair, PairSource
 from lorag.tuning.prompting import ASK
 
 ROOT = Path(__file__).parents[1]
-CANDIDATES = 64
+CANDIDATES = 16
 DRAWS = 10_000
 SEED = 7
 KIND = AdapterKind.TUNED
