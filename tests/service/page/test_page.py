@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -314,12 +315,18 @@ def test_a_page_that_changed_since_is_said_at_its_citation(place: Place, client:
     assert "in the source since" not in shown and re.search(r"Page of <time datetime=.\d{4}-\d\d-\d\d", shown)
 
 
-def test_a_full_queue_is_said_in_words(place: Place) -> None:
+def test_a_full_queue_is_said_in_words(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     params = place.workspace.params_file
     text = params.read_text()
-    # Long answers, so that the first one is not over before the others ask.
-    longer = text.replace("max_new_tokens: 8", "max_new_tokens: 200")
-    params.write_text(longer.replace("answers_at_once: 8", "answers_at_once: 1").replace("queue: 16", "queue: 0"))
+    params.write_text(text.replace("answers_at_once: 8", "answers_at_once: 1").replace("queue: 16", "queue: 0"))
+    # The first one is not over before the others have asked.
+    all_asked = threading.Event()
+
+    def hold(*_: object, **__: object) -> list[object]:
+        all_asked.wait(120)
+        return []
+
+    monkeypatch.setattr("lorag.service.page.compare.answer_each", hold)
     try:
         app = make_app(place.workspace, {}, "secret")
         with running(app) as address:
@@ -333,7 +340,9 @@ def test_a_full_queue_is_said_in_words(place: Place) -> None:
                     ways = [(path, sent) for path in ("/ask", "/compare") for sent in (headers, {"Origin": address})]
                     with ThreadPoolExecutor(len(ways)) as pool:
                         refused = [*pool.map(lambda way: httpx.post(address + way[0], headers=way[1], **asked), ways)]
+                    all_asked.set()
     finally:
+        all_asked.set()
         params.write_text(text)
     for response in refused:
         assert response.status_code == 429 and response.headers["retry-after"] == "1"
