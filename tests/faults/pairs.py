@@ -59,6 +59,8 @@ def legal_states(folder: Path, first: str, second: str) -> dict[tuple[bool, bool
         # Also where it is refused, the document is in no answer from then on.
         orders = [((refused, first), (attempt, second)), ((attempt, second), (refused, first))]
         legal[False, True] = [after_each(folder, *order) for order in orders]
+        # The other one may have read the document before, and then publishes nothing.
+        legal[False, False] = [after_each(folder, (refused, first))]
     return legal
 
 

@@ -11,7 +11,7 @@ import pytest
 pytestmark = [pytest.mark.full, pytest.mark.slow, pytest.mark.timeout(3_600)]
 ROOT = Path(__file__).parents[2]
 TOLD = re.compile(r"error\[E040\] another (refresh, retrain or rollback is running|writer runs; no answer uses)[^\n]+")
-
+FORGOTTEN = re.compile(r"error\[E020\] 1 document was forgotten while this ran[^\n]+")
 
 PAIRS = ("rollback+retrain", "refresh+refresh", "refresh+retrain", "forget+refresh", "backup+refresh")
 N_OF_EACH = 10
@@ -26,5 +26,7 @@ def test_two_writers_at_once_leave_what_one_after_the_other_leaves(made: Path, p
     assert [one for one in trials if not one["is_legal"]] == []
     lines = [line for one in trials for line in one["told"] if line is not None]
     assert lines, "they met at least once"
-    assert [line for line in lines if not TOLD.fullmatch(line)] == []
-    assert all(None in one["told"] for one in trials), "one of the two has done its work"
+    assert [line for line in lines if not (TOLD.fullmatch(line) or FORGOTTEN.fullmatch(line))] == []
+    for one in trials:
+        in_vain = pair == "forget+refresh" and FORGOTTEN.fullmatch(one["told"][1] or "")
+        assert None in one["told"] or in_vain, "one of the two has done its work"
