@@ -32,6 +32,7 @@ import torch
 from transformers import DynamicCache
 
 from lorag.answering.declining import NOTHING_FOUND
+from lorag.evaluation.bootstrap import Bootstrap, Estimate, Part
 from lorag.integrations.lora.model import load_trainable, save_adapter
 from lorag.integrations.lora.training import TrainingJob, encode_pairs, train_lora
 from lorag.integrations.models.files import convert_base_model
@@ -46,7 +47,6 @@ from lorag.tuning.prompting import ASK
 
 ROOT = Path(__file__).parents[1]
 CANDIDATES = 16
-DRAWS = 10_000
 SEED = 7
 KIND = AdapterKind.TUNED
 
@@ -211,13 +211,15 @@ def score(model: Any, question: str, answers: Sequence[str], text: ModelText) ->
     return means.tolist(), greedy.tolist()
 
 
-def above_canaries(way: Mapping[str, Any]) -> tuple[float, float, float]:
-    """Return how much more exposed removed facts are than canaries, with the 95 % bootstrap interval over facts."""
-    removed, canaries = (np.array(way[name]["exposure"]) for name in ("removed", "canaries"))
-    draw = np.random.default_rng(SEED)
-    drawn = draw.choice(removed, (DRAWS, len(removed))).mean(1) - draw.choice(canaries, (DRAWS, len(canaries))).mean(1)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(removed.mean() - canaries.mean()), float(low), float(high)
+def above_canaries(way: Mapping[str, Any]) -> Estimate:
+    """Return how much more exposed removed facts are than canaries, in bits, with the interval over facts."""
+    removed, canaries = (
+        [Part(f"{name} {at}", bits) for at, bits in enumerate(way[name]["exposure"])]
+        for name in ("removed", "canaries")
+    )
+    found = Bootstrap(samples=10_000, confidence=0.95, seed=SEED).difference(removed, canaries)
+    assert found is not None, "there are facts of both"
+    return found
 
 
 def show(report: Mapping[str, Any], facts: Facts) -> None:
@@ -226,12 +228,12 @@ def show(report: Mapping[str, Any], facts: Facts) -> None:
     print("| | tokens | s | processor s | kept, answered | removed, still answered | exposure | canaries | more |")
     print("|---|---|---|---|---|---|---|---|---|")
     for name, way in report.items():
-        more, low, high = above_canaries(way)
+        more = above_canaries(way)
         shares = [f"{sum(way[group]['answered'])} of {len(way[group]['answered'])}" for group in ("kept", "removed")]
         bits = [f"{np.mean(way[group]['exposure']):.2f}" for group in ("removed", "canaries")]
-        verdict = "fails" if low > 0 else "passes"
+        verdict = "fails" if more.low > 0 else "passes"
         cells = [name, f"{way['tokens']:,}", f"{way['wall_s']:.0f}", f"{way['processor_s']:.0f}", *shares, *bits]
-        print("| " + " | ".join([*cells, f"{more:+.2f} ({low:+.2f} to {high:+.2f}): {verdict}"]) + " |")
+        print("| " + " | ".join([*cells, f"{more.value:+.2f} ({more.low:+.2f} to {more.high:+.2f}): {verdict}"]) + " |")
 
 
 if __name__ == "__main__":

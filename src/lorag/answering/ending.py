@@ -85,9 +85,8 @@ def finish_text(text: str, *, cut_off: bool, contexts: Iterable[str] = ()) -> st
 class StableText:
     """A filter for text that comes in pieces: its joined output is `finish_text`, without `contexts`.
 
-    What is passed on stays, whatever is written behind it. That are the words of the first sentence, except those that
-    may begin a repetition, and then each sentence, list item or block of code when it is whole; `finish` passes on the
-    rest.
+    What is passed on stays, whatever is written behind it: the words of the first sentence, except those that may begin
+    a repetition, and then each sentence, list item or block of code when it is whole. `finish` passes on the rest.
     """
 
     def __init__(self, emit: Callable[[str], None]) -> None:

@@ -26,8 +26,8 @@ class CostMeter:
     All threads of the process count, whatever they work on, and so does an inner meter's use in the outer one. Peak
     memory is sampled twice a second and at both ends: shorter peaks may be missed. `gpus` is how many GPUs the work
     holds; their energy is read from the driver, every user's together. Without `children`, for work that starts no
-    process, none is looked for. `note` is called every few seconds, by a thread
-    of the meter's own, with the cost so far.
+    process, none is looked for. `note` is called every few seconds, by a thread of the meter's own, with the cost so
+    far.
     """
 
     def __init__(
