@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 
 from lorag.cli import run
-from lorag.integrations.mlflow.moved import move_artifacts
 from lorag.integrations.prefect import own_server
 from tests.e2e.stage_forks import forked_stages
 
@@ -65,15 +63,6 @@ def _stages() -> Iterator[None]:
         patched.setattr("lorag.commands.knowledge.start_stage_process", lambda: None)
         patched.setattr("lorag.integrations.dvc.dvc_repo.stages_run_by_process", stages_run)
         yield
-
-
-def copy_workspace(made: Path, copy: Path) -> None:
-    """Copy a folder with a workspace `w` and its source; the copy follows its own source."""
-    shutil.copytree(made, copy, symlinks=True, dirs_exist_ok=True)
-    for name in ("params.yaml", ".dvc/config"):
-        path = copy / "w" / name
-        path.write_text(path.read_text().replace(str(made), str(copy)))
-    move_artifacts(copy / "w" / ".lorag" / "mlflow" / "mlflow.db", copy / "w")
 
 
 @pytest.fixture

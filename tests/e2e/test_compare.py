@@ -10,7 +10,7 @@ import pytest
 from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.reports.comparison_markdown import summarise_comparison
 from tests.e2e.conftest import Cli
-from tests.e2e.test_retrain import call, client, edit, refused, shrink, write_knowledge
+from tests.e2e.test_retrain import call, client, edit, fail_the_gate_and_pass_it, refused, shrink, write_knowledge
 from tests.tiny import make_tiny_model
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def page_of(result: dict[str, Any]) -> str:
     return Path(result["report"]).read_text()
 
 
-def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> None:
+def test_the_life_of_a_comparison_and_of_a_failed_gate(workspace: Path, cli: Cli, tmp_path: Path) -> None:
     assert "nothing is served yet" in refused(cli("--workspace", workspace, "compare", "--json"), 2, "E002")
     assert "nothing was compared here yet" in refused(
         cli("--workspace", workspace, "compare", "--last", "--json"), 2, "E002"
@@ -59,7 +59,7 @@ def test_the_life_of_a_comparison(workspace: Path, cli: Cli, tmp_path: Path) -> 
     }
     assert not (workspace / "artifacts" / "adapters").exists()
 
-    adapter = call(cli, workspace, "retrain")["adapters"]["tuned"]["sha256"]
+    adapter = fail_the_gate_and_pass_it(workspace, cli)["adapters"]["tuned"]["sha256"]
     first = call(cli, workspace, "compare")
     assert first["stages"] == ["answers@base", "answers@rag", "adapter_answers@tuned", "comparison"]
     assert set(first["strategies"]) == {"base", "rag", "tuned"}

@@ -14,7 +14,8 @@ import pytest
 from lorag import Workspace
 from lorag.failpoints import FAILPOINT, TEST
 from lorag.use_cases.init_workspace import init_workspace
-from tests.e2e.conftest import Cli, copy_workspace
+from tests.copies import copy_workspace
+from tests.e2e.conftest import Cli
 
 pytestmark = pytest.mark.slow
 FULL = pytest.mark.full

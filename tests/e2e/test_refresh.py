@@ -11,7 +11,8 @@ import pytest
 from lorag import Workspace
 from lorag.integrations.machine.hardware import count_usable_cores
 from lorag.use_cases.init_workspace import init_workspace
-from tests.e2e.conftest import Cli, Outcome, copy_workspace
+from tests.copies import copy_workspace
+from tests.e2e.conftest import Cli, Outcome
 
 pytestmark = pytest.mark.slow
 

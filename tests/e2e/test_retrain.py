@@ -207,8 +207,9 @@ def test_the_life_of_an_adapter(workspace: Path, cli: Cli, tmp_path: Path) -> No
     assert cli("--workspace", workspace, "doctor", "--json").status == 0
 
 
-def test_a_failed_gate_keeps_the_champion(workspace: Path, cli: Cli) -> None:
-    refreshed = call(cli, workspace, "refresh")
+def fail_the_gate_and_pass_it(workspace: Path, cli: Cli) -> dict[str, Any]:
+    """A failed gate keeps what was served; loosened, it passes what was trained. What the retrain that passes says."""
+    served = call(cli, workspace, "releases")["served"]
     edit(workspace, "min_new_facts: 0.0 ", "min_new_facts: 0.9 ")
     outcome = cli("--workspace", workspace, "retrain", "--json")
     said = refused(outcome, 4, "E020")
@@ -226,7 +227,7 @@ def test_a_failed_gate_keeps_the_champion(workspace: Path, cli: Cli) -> None:
     candidate = ["--strategy", "tuned", "--adapter", "candidate"]
     asked = call(cli, workspace, "ask", "When is the lamp of pier 3 lit?", *candidate)
     assert (asked["adapter"], asked["adapter_served"]) == (kept["adapter"], False)
-    assert call(cli, workspace, "releases")["served"] == refreshed["release"]
+    assert call(cli, workspace, "releases")["served"] == served
     assert not (workspace / ".lorag" / "adapters").exists()
     mlflow = client(workspace)
     experiment = mlflow.get_experiment_by_name("lorag").experiment_id
@@ -239,6 +240,7 @@ def test_a_failed_gate_keeps_the_champion(workspace: Path, cli: Cli) -> None:
     passed = call(cli, workspace, "retrain")
     assert (passed["published"], passed["adapters"]["tuned"]["stages"]) == (True, [])
     assert not (workspace / "artifacts/refused_tuned.json").exists()
+    return passed
 
 
 @pytest.mark.full

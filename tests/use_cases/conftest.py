@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -19,6 +21,7 @@ from lorag.use_cases.init_workspace import init_workspace
 from lorag.use_cases.refresh import steps as refresh_steps
 from lorag.use_cases.retrain.publish_adapters import publish_adapters
 from lorag.workspace import Workspace
+from tests.copies import copy_workspace
 from tests.tiny import BASE_MODEL, make_tiny_adapter, make_tiny_model
 
 PAGES = {
@@ -75,8 +78,21 @@ def place(tmp_path: Path) -> Place:
     return make_place(tmp_path)
 
 
-def make_place(folder: Path) -> Place:
-    """A workspace that serves nothing yet."""
+def make_place(folder: Path, *, served: bool = False) -> Place:
+    """A workspace that serves nothing yet, or a release of the pages."""
+    folder = folder.resolve()
+    copy_workspace(Path(_made(served).name), folder)
+    return Place(Workspace(folder / "w"), folder / "docs", folder / "model")
+
+
+@cache
+def _made(served: bool) -> "TemporaryDirectory[str]":
+    """The folder with a workspace, made once, that the others are copies of."""
+    kept = TemporaryDirectory(prefix="lorag-place-")
+    folder = Path(kept.name).resolve()
+    if served:
+        make_place(folder).refresh()
+        return kept
     source = folder / "docs"
     source.mkdir()
     for name, text in PAGES.items():
@@ -86,13 +102,12 @@ def make_place(folder: Path) -> Place:
     text = workspace.params_file.read_text().replace(BASE_MODEL, str(model)).replace("data/source", str(source))
     workspace.params_file.write_text(text.replace("max_new_tokens: 64", "max_new_tokens: 8"))
     workspace.state.mkdir()
-    return Place(workspace, source, model)
+    return kept
 
 
 @pytest.fixture
-def served(place: Place) -> Place:
-    place.refresh()
-    return place
+def served(tmp_path: Path) -> Place:
+    return make_place(tmp_path, served=True)
 
 
 Change = Callable[[Place], None]

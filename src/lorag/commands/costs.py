@@ -100,6 +100,7 @@ def plan(
     """Show which policy to take, that is a strategy and when it is retrained, for a load, as measured."""
     from lorag.console.plan import show_check, show_plan
     from lorag.costs.plan import Demand
+    from lorag.evaluation.rule_error import RULE_ERROR
     from lorag.use_cases.judge.follow_plan import check_plan, follow_plan
     from lorag.use_cases.judge.plan_policies import draw_plan, plan_policies
 
@@ -121,6 +122,7 @@ def plan(
             draw_plan(found, plot)
         followed = follow_plan(found, workspace, params) if follow else None
     result = found.to_json() | {
+        "measure": RULE_ERROR.to_json(),
         "plot": None if plot is None else str(plot),
         "followed": followed and followed.to_json(),
     }

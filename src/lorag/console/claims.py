@@ -11,9 +11,14 @@ _WORDS = {"holds": "holds", "fails": "does not hold", "not_measured": "not measu
 
 def show_claims(result: Mapping[str, Any]) -> None:
     """Print a row for each claim and each use, then the classic table and what is missing in it."""
+    # It imports numpy, which every command would wait for.
+    from lorag.evaluation.rule_error import RULE_ERROR
+
     counts = ", ".join(f"{n} {_WORDS[verdict]}" for verdict, n in result["counts"].items())
     rows = [[each["id"], each["claim"], _WORDS[each["verdict"]], _reason(each)] for each in result["claims"]]
     table(f"Claims: {counts}", ["", "claim", "here", "figures"], rows, n_texts=4)
+    if result["counts"]["holds"] + result["counts"]["fails"]:
+        say(RULE_ERROR.line())
     uses = [
         [each["name"], ", ".join(each["said"]), ", ".join(each["favours"]) or "?", _reason(each, each["by"])]
         for each in result["scenarios"]

@@ -21,6 +21,9 @@ _LEGEND = (
 
 def show_plan(result: Mapping[str, Any]) -> None:
     """Print the policy to take and the next best, what would change the choice, and all policies."""
+    # It imports numpy, which every command would wait for.
+    from lorag.evaluation.rule_error import RULE_ERROR
+
     known = {one["policy"]: one for one in result["policies"]}
     taken, following = known.get(result["taken"]), known.get(result["next_best"])
     if taken is None:
@@ -41,6 +44,7 @@ def show_plan(result: Mapping[str, Any]) -> None:
     if known:
         _show_table(result)
         show_lines(_LEGEND)
+        say(RULE_ERROR.line())
     for why, names in _grouped((one["policy"], one["against"]) for one in result["policies"]).items():
         say(f"Not taken, {why}: {'; '.join(names)}")
     missing = [(one["policy"], [f"{m['what']}: {m['do']}" for m in one["missing"]]) for one in result["policies"]]

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lorag.costs.ledger import LedgerEntry
+from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.evaluation.timeline_records import TimelineStep
 from lorag.findings.evidence import Measurement
 from lorag.knowledge.changes import CorpusChanges
@@ -102,6 +103,7 @@ class ReleaseCard:
                     for name, found in quality.strategies.items()
                 },
             },
+            "measure": RULE_ERROR.to_json(),
             "walk": self.step and [row.to_json() for row in self.step.rows],
             "updates": [entry.to_json() for entry in self.updates],
             "answered": [entry.to_json() for entry in self.answered],

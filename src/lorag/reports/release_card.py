@@ -6,6 +6,7 @@ from lorag.costs.ledger import LedgerEntry
 from lorag.counted import counted
 from lorag.evaluation.bootstrap import Estimate
 from lorag.evaluation.comparison import SUMMARISED
+from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.findings.evidence import Measurement
 from lorag.findings.release_card import ReleaseCard
 from lorag.reports.comparison_markdown import SHARES
@@ -67,6 +68,7 @@ def _quality(card: ReleaseCard) -> Section:
         said.append(f"In brackets the {quality.confidence:.0%} interval.")
     if quality.limit is not None:
         said.append(f"At most {quality.limit} questions were asked.")
+    said.append(RULE_ERROR.line())
     known = {name: {one.of: one for one in found} for name, found in quality.strategies.items()}
     names = [name for name in SUMMARISED if any(name in found for found in known.values())]
     rows = [[strategy, *(_figure(found.get(name)) for name in names)] for strategy, found in known.items()]

@@ -7,6 +7,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from lorag.answering.generator import Message, Role
+from lorag.digests import digest_of, sha256_hex
 from lorag.integrations.models.model_text import ModelText
 
 _MARK = "\ue000{}\ue001"
@@ -22,7 +23,7 @@ class ChatEncoder:
     """
 
     def __init__(self, text: ModelText) -> None:
-        self._text = text
+        self.text = text
         self._template_encoder = text.tokenizer
         self._content_encoder = Tokenizer.from_str(text.tokenizer.to_str())
         self._content_encoder.encode_special_tokens = True
@@ -39,7 +40,7 @@ class ChatEncoder:
         if not messages or messages[0].role is not Role.SYSTEM:
             raise ValueError("a conversation starts with a system message")
         marked = [{"role": message.role.value, "content": _MARK.format(at)} for at, message in enumerate(messages)]
-        rendered = self._text.render(marked)
+        rendered = self.text.render(marked)
         ids: list[int] = []
         for at, part in enumerate(_MARKS.split(rendered)):
             if at % 2:
@@ -63,5 +64,28 @@ class ChatEncoder:
 
 
 def open_chat_encoder(folder: Path) -> ChatEncoder:
-    """Return the encoder of a model folder, without loading the model's weights."""
-    return ChatEncoder(ModelText.load(folder))
+    """Return the encoder of a model folder, without loading the model's weights.
+
+    All who ask for the same text files share one: reading them takes most of a second, and a service opens the base
+    model once for each adapter. Raises WorkspaceError if tokenizer or chat template are missing or damaged.
+    """
+    digest = _text_digest(folder)
+    if (found := _opened.get(digest)) is None:
+        found = ChatEncoder(ModelText.load(folder))
+        if len(_opened) >= _KEPT:
+            _opened.clear()
+        _opened[digest] = found
+    return found
+
+
+_KEPT = 4
+_opened: dict[str, ChatEncoder] = {}
+
+
+def _text_digest(folder: Path) -> str:
+    """Return the digest of all files that are not weights."""
+    paths = sorted(path for path in folder.glob("*") if path.suffix in _TEXT and path.is_file())
+    return digest_of([[path.name, sha256_hex(path.read_bytes())] for path in paths])
+
+
+_TEXT = {".json", ".jinja", ".model", ".txt"}

@@ -11,7 +11,7 @@ import numpy as np
 
 from lorag.answering.generator import NEVER, Generation, Message, StopRule, TextStream
 from lorag.errors import IntegrityFailed, ParamsError
-from lorag.integrations.models.chat_encoding import ChatEncoder
+from lorag.integrations.models.chat_encoding import open_chat_encoder
 from lorag.integrations.models.model_text import ModelText
 from lorag.integrations.models.openvino_import import import_openvino, import_openvino_genai
 from lorag.integrations.models.openvino_model import CACHE_TOKENS, openvino_form, openvino_form_sha256
@@ -57,8 +57,8 @@ class OpenVinoGenerator:
         self._precision = precision
         self._lock = threading.Lock()
         self._next_id = 0
-        self._text = ModelText.load(folder)
-        self._encoder = ChatEncoder(self._text)
+        self._encoder = open_chat_encoder(folder)
+        self._text = self._encoder.text
         form = openvino_form(folder, adapter, precision)
         scheduler = openvino_genai.SchedulerConfig()
         scheduler.enable_prefix_caching = True

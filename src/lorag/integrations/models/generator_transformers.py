@@ -13,10 +13,9 @@ from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 from lorag.answering.generator import NEVER, Generation, Message, StopRule, TextStream
 from lorag.digests import digest_of
 from lorag.errors import ParamsError, WorkspaceError
-from lorag.integrations.models.chat_encoding import ChatEncoder
+from lorag.integrations.models.chat_encoding import open_chat_encoder
 from lorag.integrations.models.files import model_sha256, quieten_transformers
 from lorag.integrations.models.merging import merge_adapter
-from lorag.integrations.models.model_text import ModelText
 from lorag.integrations.models.text_writer import TokenWriter
 from lorag.releases.adapter_shelf import adapter_sha256
 from lorag.retrieval.embed import plan_batches
@@ -44,8 +43,8 @@ class TransformersGenerator:
             ) from error
         if adapter is not None:
             self._model = merge_adapter(self._model, adapter)
-        self._text = ModelText.load(folder)
-        self._encoder = ChatEncoder(self._text)
+        self._encoder = open_chat_encoder(folder)
+        self._text = self._encoder.text
         self._stop_ids = self._text.stop_ids
 
     @cached_property

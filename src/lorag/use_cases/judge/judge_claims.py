@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.findings.claims import Judged, judge_claims
 from lorag.findings.classic_table import Aspect, fill_table
 from lorag.findings.evidence import Evidence, Verdict
@@ -32,6 +33,7 @@ class Judgement:
         """Return the object that `lorag claims --json` prints; docs/json.md lists its keys."""
         verdicts = [each.verdict for each in self.claims]
         return {
+            "measure": RULE_ERROR.to_json(),
             "counts": {verdict.value: verdicts.count(verdict) for verdict in Verdict},
             "claims": [each.to_json() for each in self.claims],
             "scenarios": [each.to_json() for each in self.scenarios],
