@@ -1,5 +1,6 @@
 """What a training run does to a tiny random model, and that nothing but its inputs decides the result."""
 
+import multiprocessing
 import os
 import random
 import socket
@@ -449,7 +450,10 @@ def test_two_processes_are_two_accumulated_batches(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     train = encoded[:5]  # three batches: in the last step one process has none
-    torch.multiprocessing.spawn(_train_in_process, (port, base, train, tmp_path, sharded), nprocs=2)
+    # One process imports what both need, which takes most of the time.
+    multiprocessing.set_forkserver_preload([__name__])
+    arguments = (port, base, train, tmp_path, sharded)
+    torch.multiprocessing.start_processes(_train_in_process, arguments, nprocs=2, start_method="forkserver")
     model, report = train_lora(make_job(base, train, gradient_accumulation=2, validation=train))
     alone = load_file(save(model, tmp_path / "alone") / WEIGHTS)
     for rank in "01":

@@ -116,16 +116,24 @@ def test_threads_share_a_model_and_get_their_own_answers(local: LanguageModel) -
     assert texts == [drain(local.stream(each, max_new_tokens=12)).text for each in asked]
 
 
-def test_more_prompts_than_the_cache_holds_are_all_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = open_generator(PARAMS, {})
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> GenerationParams:
+    """The params with a tiny random model."""
+    return PARAMS.model_copy(update={"model": str(make_tiny_model(tmp_path_factory.mktemp("tiny")))})
+
+
+def test_more_prompts_than_the_cache_holds_are_all_answered(
+    tiny: GenerationParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = open_generator(tiny, {})
     expected = [drain(model.stream(each, max_new_tokens=8)).text for each in (FRANCE, LONGER)]
     monkeypatch.setattr(generator_openvino, "CACHE_TOKENS", 80)
     made = model.generate_batch([FRANCE, LONGER] * 3, max_new_tokens=8)
     assert [each.text for each in made] == expected * 3
 
 
-def test_an_error_while_generating_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    local = open_generator(PARAMS.model_copy(update={"engine": Engine.TRANSFORMERS}), {})
+def test_an_error_while_generating_reaches_the_caller(tiny: GenerationParams, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = open_generator(tiny.model_copy(update={"engine": Engine.TRANSFORMERS}), {})
     stream = local.stream(LONGER, max_new_tokens=16)
     next(stream)
     monkeypatch.setattr(local, "_choose", lambda *_: 1 / 0)
@@ -139,10 +147,10 @@ def test_a_prompt_longer_than_the_model_reads_is_refused(local: LanguageModel) -
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_seed_decides_above_temperature_zero(engine: Engine) -> None:
+def test_a_seed_decides_above_temperature_zero(engine: Engine, tiny: GenerationParams) -> None:
     texts = []
     for seed in (1, 1, 2):
-        params = PARAMS.model_copy(update={"engine": engine, "temperature": 1.5, "seed": seed})
+        params = tiny.model_copy(update={"engine": engine, "temperature": 1.5, "seed": seed})
         texts.append(drain(open_generator(params, {}).stream(LONGER, max_new_tokens=12)).text)
     assert texts[0] == texts[1] != texts[2]
 

@@ -193,6 +193,7 @@ def _start_server(
     if found := shelf.find(server.name):
         return _service(found, shelf, started=False)
     server.folder.mkdir(parents=True, exist_ok=True)
+    server.provide()
     settings = {**child_environment(workspace, environment, f"{server.address}/api"), **server.settings}
     started = shelf.start(server.name, server.command, settings, server.folder, server.address)
     return _service(started, shelf, started=True)

@@ -1,13 +1,16 @@
 """The servers of a workspace on one machine: their commands, ports and settings."""
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from lorag.errors import ParamsError
+from lorag.integrations.empty_database import provide_database
 from lorag.integrations.machine.background_process import BackgroundShelf
-from lorag.integrations.prefect.own_server import DATABASE_URL, database_url, names_database
+from lorag.integrations.mlflow import tracking as mlflow
+from lorag.integrations.prefect import own_server as prefect
 from lorag.integrations.sqlite_url import sqlite_url
 from lorag.workspace import Workspace
 
@@ -17,6 +20,7 @@ class Server:
     """How to start a server, and the path at which it answers once it is ready.
 
     `elsewhere` is the variable that names a server on another machine; `port_variable` names the port on this one.
+    `provide` makes what it would take long to make itself, in its folder.
     """
 
     name: str
@@ -27,6 +31,7 @@ class Server:
     command: tuple[str, ...]
     health: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    provide: Callable[[], None] = lambda: None
 
     @property
     def address(self) -> str:
@@ -40,8 +45,11 @@ def prefect_server(workspace: Workspace, environment: Mapping[str, str]) -> Serv
     port = _port(variable, 4200, environment)
     command = (sys.executable, "-P", "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
     folder = workspace.state / "prefect"
-    settings = {} if names_database(environment) else {DATABASE_URL: database_url(folder)}
-    return Server("prefect", "PREFECT_API_URL", variable, port, folder, command, "/api/health", settings)
+    server = Server("prefect", "PREFECT_API_URL", variable, port, folder, command, "/api/health")
+    if prefect.names_database(environment):
+        return server
+    provide = partial(provide_database, folder / prefect.DATABASE, prefect.keep_own_database)
+    return replace(server, settings={prefect.DATABASE_URL: prefect.database_url(folder)}, provide=provide)
 
 
 def mlflow_server(workspace: Workspace, environment: Mapping[str, str]) -> Server:
@@ -50,12 +58,13 @@ def mlflow_server(workspace: Workspace, environment: Mapping[str, str]) -> Serve
     port = _port(variable, 5000, environment)
     listen = ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
     keep = (
-        *("--backend-store-uri", sqlite_url(folder / "mlflow.db")),
+        *("--backend-store-uri", sqlite_url(folder / mlflow.DATABASE)),
         *("--default-artifact-root", (folder / "artifacts").as_uri(), "--no-serve-artifacts"),
     )
     command = (sys.executable, "-P", "-m", "mlflow", "server", *listen, *keep)
     settings = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    return Server("mlflow", "MLFLOW_TRACKING_URI", variable, port, folder, command, "/health", settings)
+    provide = partial(provide_database, folder / mlflow.DATABASE, mlflow.keep_own_database)
+    return Server("mlflow", "MLFLOW_TRACKING_URI", variable, port, folder, command, "/health", settings, provide)
 
 
 def child_environment(workspace: Workspace, environment: Mapping[str, str], api: str) -> dict[str, str]:
