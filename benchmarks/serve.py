@@ -273,17 +273,20 @@ def measure_base(client: httpx.Client, process: psutil.Process, place: Place, si
 
 
 def measure_memory(client: httpx.Client, process: psutil.Process, place: Place, size: Size) -> dict[str, float]:
-    """Return the resident memory after the first answers and after all, in MiB."""
+    """Return the resident memory in MiB after the first answers, after each tenth of the others, and after all."""
     asked = itertools.cycle(questions())
-    sizes = {}
-    for name, n in (("a hundred", size.warm_up), ("all", size.memory)):
+    sizes = []
+    for n in (size.warm_up, *[max(1, size.memory // 10)] * 10):
         for question in itertools.islice(asked, n):
             client.post("/v1/answers", json={"question": question}).raise_for_status()
-        sizes[name] = process.memory_info().rss / 2**20
+        sizes.append(process.memory_info().rss / 2**20)
+    print("memory after each tenth, MiB:", ", ".join(f"{one:.0f}" for one in sizes), file=sys.stderr)
     return {
-        "memory after a hundred, MiB": sizes["a hundred"],
-        "memory after all, MiB": sizes["all"],
-        "memory after all over after a hundred": sizes["all"] / sizes["a hundred"],
+        "memory after a hundred, MiB": sizes[0],
+        "memory after half, MiB": sizes[5],
+        "memory after all, MiB": sizes[-1],
+        "memory after all over after a hundred": sizes[-1] / sizes[0],
+        "memory after all over after half": sizes[-1] / sizes[5],
     }
 
 

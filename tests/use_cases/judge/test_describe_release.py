@@ -10,6 +10,7 @@ import pytest
 
 from lorag.cli import run
 from lorag.costs.records import Cost, Use
+from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.evaluation.timeline_records import Moment
 from lorag.integrations.git_repo import commit, head_commit, init_repository
 from lorag.params_file import load_params
@@ -88,6 +89,7 @@ def test_everything_that_is_recorded_is_on_the_card(workspace: Workspace, capsys
     assert text.startswith(f"# Release {SECOND.id}\n")
     assert found["changes"] == {"added": ["new|page.md"], "changed": ["a.md"], "removed": [], "renamed": []}
     assert "| added | 1 | new\\|page.md |" in text
+    assert RULE_ERROR.line() in text and found["measure"] == RULE_ERROR.to_json()
     assert "0.875" in text and "| rag | 0.80 [0.70, 0.90] |" in text
     assert "| tuned, stale adapter | refreshed | not measured | 0.50 [0.30, 0.70] | not measured | 1 s | 90 s |" in text
     assert "| answers rag of 1 question | served | 2.0 |" in text and "The update: not measured." in text
@@ -102,6 +104,7 @@ def test_what_is_not_recorded_says_so(workspace: Workspace, capsys: pytest.Captu
     text, found = card(capsys, "1")
     assert (found["id"], found["served"], found["before"], found["changes"]) == (FIRST.id, False, None, None)
     assert (found["quality"], found["walk"], found["updates"], found["settings"]) == (None, None, [], {})
+    assert RULE_ERROR.line() not in text, "no answer was judged by it"
     assert "It is not the one that is served now." in text and "no release before it is retained" in text
     for section in ("## Quality", "## Stale, leaked, forgotten", "## Costs"):
         said = text.partition(section)[2].partition("\n## ")[0].lower()

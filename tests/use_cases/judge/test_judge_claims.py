@@ -10,6 +10,7 @@ import pytest
 from lorag.cli import run
 from lorag.costs.records import Use
 from lorag.evaluation.comparison import Comparison
+from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.evaluation.timeline_records import Moment, Timeline
 from lorag.findings.evidence import Evidence
 from lorag.reports.page import render_page
@@ -72,6 +73,7 @@ def test_the_command_judges_what_other_commands_wrote(reported: Place, capfd: py
         **dict.fromkeys(["S1", "S7", "S9"], "holds"),
         "S3": "fails",
     }
+    assert found["measure"] == RULE_ERROR.to_json()
     assert found["counts"] == {"holds": 3, "fails": 1, "not_measured": 8}
     failed = next(each for each in found["claims"] if each["id"] == "S3")
     assert failed["figures"][0]["text"] == "hybrid - rag: -0.300 [-0.400, -0.200]"
@@ -85,6 +87,7 @@ def test_the_command_judges_what_other_commands_wrote(reported: Place, capfd: py
     shown = show(reported, capfd, "claims")
     assert "3 holds, 1 does not hold, 8 not measured" in shown
     assert "Retrieval against fine-tuning, measured" in shown
+    assert " ".join(RULE_ERROR.line().split()) in " ".join(shown.split())
 
 
 def test_another_walk_is_taken_where_it_is_named(

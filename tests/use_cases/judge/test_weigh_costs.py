@@ -10,6 +10,7 @@ import pytest
 from lorag.cli import run
 from lorag.costs.prices import cost_of
 from lorag.costs.records import Machine, Use
+from lorag.evaluation.rule_error import RULE_ERROR
 from lorag.evaluation.timeline_records import Moment
 from lorag.integrations.mlflow.ledger import machine_tag
 from lorag.integrations.mlflow.tracking import locate_tracking, start_run
@@ -127,6 +128,9 @@ def test_plan_break_even_and_advice_read_one_walk(
     chart = tmp_path / "plan.svg"
     plan = call(measured, capfd, "plan", *load, "--plot", str(chart))
     assert plan["taken"] == "tuned, every update"
+    assert plan["measure"] == RULE_ERROR.to_json()
+    shown = show(measured, capfd, "plan", *load)
+    assert " ".join(RULE_ERROR.line().split()) in " ".join(shown.split())
     assert "<svg" in chart.read_text()
     known = {one["policy"]: one for one in plan["policies"]}
     assert known["hybrid, once"]["missing"] == [{"what": "a batch of answers by hybrid", "do": "lorag compare"}]
