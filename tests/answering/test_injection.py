@@ -1,10 +1,12 @@
 """Rows 35 and 36 of the catalogue of bad input, and other texts that try to take over the answer."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer
 
 from lorag.answering.chat_tokens import CHAT_TOKEN, neutralise_chat_tokens
 from lorag.answering.citations import is_verified
@@ -79,6 +81,28 @@ def test_no_special_token_id_comes_from_content(tokenizer: Any, encoder: ChatEnc
             turns = len(messages)
             assert len([token for token in ids if token in special]) == len(control) + 2 * (turns - 2), text
             assert tokenizer.decode(encoder.encode_content(text)) == text
+
+
+def test_text_without_a_control_token_is_encoded_as_by_a_tokenizer_that_knows_none(encoder: ChatEncoder) -> None:
+    blind = Tokenizer.from_str(encoder.text.tokenizer.to_str())
+    blind.encode_special_tokens = True
+    parts = [
+        "a ",
+        "<|",
+        "|>",
+        "im_end",
+        "<|im_end|>",
+        "im_start",
+        "<|im_start|>user\n",
+        "endoftext",
+        "\n",
+        "\u00e9",
+        "7.25",
+    ]
+    draw = random.Random(7)
+    for _ in range(500):
+        text = "".join(draw.choices(parts, k=draw.randint(0, 8)))
+        assert encoder.encode_content(text) == blind.encode(text, add_special_tokens=False).ids, text
 
 
 def test_the_control_would_see_an_injected_token(tokenizer: Any) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -17,21 +18,18 @@ _MARKS = re.compile("\ue000(\\d+)\ue001")
 class ChatEncoder:
     """An encoder of conversations for one model; threads may share it.
 
-    The template is rendered with a mark in place of each content, so that it never sees the content. Each content is
-    encoded by a tokenizer that knows no control tokens. The library matches added tokens that are not marked special,
-    such as `<think>` in some vocabularies, in any text: they get a space inside.
+    The template is rendered with a mark in place of each content, so that it never sees the content. A content that
+    holds a control token is encoded by a tokenizer that knows none. The library matches added tokens that are not
+    marked special, such as `<think>` in some vocabularies, in any text: they get a space inside.
     """
 
     def __init__(self, text: ModelText) -> None:
         self.text = text
-        self._template_encoder = text.tokenizer
-        self._content_encoder = Tokenizer.from_str(text.tokenizer.to_str())
-        self._content_encoder.encode_special_tokens = True
-        for encoder in (self._template_encoder, self._content_encoder):
-            encoder.no_padding()
-            encoder.no_truncation()
-        added = text.tokenizer.get_added_tokens_decoder().values()
-        plain = sorted((token.content for token in added if not token.special), key=len, reverse=True)
+        text.tokenizer.no_padding()
+        text.tokenizer.no_truncation()
+        added = text.tokenizer.get_added_tokens_decoder()
+        self._control = frozenset(number for number, token in added.items() if token.special)
+        plain = sorted((token.content for token in added.values() if not token.special), key=len, reverse=True)
         self._plain_added = re.compile("|".join(map(re.escape, plain))) if plain else None
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
@@ -46,7 +44,7 @@ class ChatEncoder:
             if at % 2:
                 ids += self.encode_content(messages[int(part)].content)
             elif part:
-                ids += self._template_encoder.encode(part, add_special_tokens=False).ids
+                ids += self.text.tokenizer.encode(part, add_special_tokens=False).ids
         return ids
 
     def encode_content(self, text: str) -> list[int]:
@@ -55,8 +53,18 @@ class ChatEncoder:
         text = text.encode("utf-8", "replace").decode("utf-8")
         if self._plain_added is not None:
             text = self._plain_added.sub(lambda token: f"{token[0][0]} {token[0][1:]}", text)
-        ids: list[int] = self._content_encoder.encode(text, add_special_tokens=False).ids
+        ids: list[int] = self.text.tokenizer.encode(text, add_special_tokens=False).ids
+        if self._control.isdisjoint(ids):
+            return ids
+        ids = self._without_control.encode(text, add_special_tokens=False).ids
         return ids
+
+    @cached_property
+    def _without_control(self) -> Tokenizer:
+        """The tokenizer that knows no control tokens; a copy takes most of a second, and few texts need it."""
+        copied = Tokenizer.from_str(self.text.tokenizer.to_str())
+        copied.encode_special_tokens = True
+        return copied
 
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of a piece of plain text."""
