@@ -17,6 +17,7 @@ from lorag.cli import run
 from lorag.errors import ExitStatus
 from lorag.failpoints import FAILPOINT, TEST
 from lorag.interrupt import INTERRUPTED, SAID
+from lorag.releases.durable import writer_lock
 from lorag.use_cases.serve.manage_releases import check_releases
 from tests.fuzz import CASES, NASTY, fuzz
 from tests.test_cli import COMMANDS
@@ -90,6 +91,17 @@ def test_a_command_that_cannot_be_done_changes_nothing(
     assert run(arguments) == status
     said = capsys.readouterr().err
     assert said.startswith("error[E0") and reason in said and len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["refresh", "retrain"])
+def test_a_second_writer_is_told_before_anything_is_started(
+    command: str, unchanged: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lorag.console.terminal.start_prefect", lambda *_, **__: pytest.fail("it was started"))
+    # Held from a command's first look on, while its flow has not begun.
+    with writer_lock(unchanged.workspace.command_lock_file):
+        assert run(["--workspace", str(unchanged.workspace.root), command]) == ExitStatus.BUSY
+    assert "another refresh, retrain or rollback is running" in capsys.readouterr().err
 
 
 def test_an_interrupt_that_comes_twice_leaves_what_was_served(unchanged: Place) -> None:

@@ -32,6 +32,11 @@ BAD_FLAGS = {
     "a check of a plan with a load": (["plan", "--check", "--queries-per-day", "3"], 2, "give it alone"),
     "workspace that is not there": (["--workspace", "/nope", "status"], 2, "no such folder"),
     "missing source": (["init", "x", "--source", "/nope"], 3, "no such source"),
+    "a source of no kind": (
+        ["init", "x", "--source", "/etc/passwd"],
+        3,
+        "neither a folder nor a file that can be read",
+    ),
 }
 
 

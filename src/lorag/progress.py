@@ -1,10 +1,14 @@
-"""Progress bars on standard error: moving on a terminal, otherwise one line each."""
+"""Progress bars on standard error: moving on a terminal, otherwise a line each, and one every half minute of it."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+_TELL_S = 30.0
+"""A log shows at least this often that long work goes on."""
 
 console = Console(stderr=True)
 """The console for progress and notes; results go to standard output."""
@@ -28,11 +32,19 @@ def show_progress(title: str, total: int | None = None) -> Iterator[Callable[[in
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), console=console) as bar:
         task = bar.add_task(title, total=total, rate="")
+        told_s = time.monotonic()
 
         def advance(n: int) -> None:
+            nonlocal told_s
             bar.advance(task, n)
-            if speed := bar.tasks[task].speed:
-                bar.update(task, rate=f"{speed:,.0f}/s")
+            done, elapsed_s = bar.tasks[task].completed, bar.tasks[task].elapsed
+            if done and elapsed_s:
+                # Of the whole work: that of its last moments says nothing about what was waited for.
+                rate = f"{done / elapsed_s:,.{0 if done > 10 * elapsed_s else 1}f}/s"
+                bar.update(task, rate=rate)
+                if not console.is_terminal and time.monotonic() - told_s > _TELL_S:
+                    told_s = time.monotonic()
+                    show_lines([f"  {title}: {done:,.0f}{f' of {total:,}' if total else ''}, {rate}"])
 
         yield advance
         if total is None:

@@ -47,6 +47,11 @@ class Workspace:
         return self.state / "writer.lock"
 
     @property
+    def command_lock_file(self) -> Path:
+        """The lock of a command that writes, from its first look on; its flow takes the writer's seconds later."""
+        return self.state / "command.lock"
+
+    @property
     def service_file(self) -> Path:
         """Where the service of `lorag serve` listens, with its key; only while it runs, and for this user alone."""
         return self.state / "run" / "service.json"

@@ -480,7 +480,7 @@ class TestSource:
             refuse_empty(load(tmp_path), source=tmp_path)
 
     def test_a_source_that_is_not_there_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(InputRejected, match="no such source"):
+        with pytest.raises(InputRejected, match=r"no such source.*`knowledge\.origin`"):
             load(tmp_path / "nowhere")
 
     def test_a_share_within_the_limit_passes(self, tmp_path: Path) -> None:

@@ -307,6 +307,26 @@ HIDDEN = [
 ]
 
 
+def test_a_definition_stands_with_its_terms() -> None:
+    page = (
+        "<dl><dt>http.postBuffer</dt><dd><p>The size of the buffer.</p><p>Default is 1 MiB.</p></dd>"
+        "<dt>-a<dt>--all:<dd>All files. <dl><dt>only <b>these</b></dt><dd>deep</dd></dl>"
+        "<dt>a list</dt><dd><ul><li>one</li></ul></dd><dt>alone</dt></dl><h2>Next</h2>"
+        "<table><tr><td><dl><dt>lift</dt><dd>40 t</dd></dl></td></tr></table>"
+    )
+    assert [block.text for block in parse("a.html", page).blocks] == [
+        "http.postBuffer: The size of the buffer.",
+        "Default is 1 MiB.",
+        "-a, --all: All files.",
+        "only these: deep",
+        "a list",
+        "- one",
+        "alone",
+        "Next",
+        "lift: 40 t",
+    ]
+
+
 @pytest.mark.parametrize("page", [pytest.param(page, id=f"strangers-13: {key}") for key, page in HIDDEN])
 def test_what_is_surely_hidden_is_left_out_and_counted(page: str) -> None:
     document = parse("a.html", f"<p>seen</p>{page}")

@@ -31,8 +31,10 @@ def retrain(
     Nothing is trained if nothing changed. Exit status 4 means that an adapter failed, or that a limit of its gate
     cannot be met with this training set, and then nothing was trained; the previous one stays served.
     """
+    from lorag.releases.durable import writer_lock
+
     workspace, _ = open_workspace(context)
-    with console.standard_output_kept_clean():
+    with console.standard_output_kept_clean(), writer_lock(workspace.command_lock_file):
         console.start_prefect(workspace.state, debug=context.obj.debug)
         from flows.retrain_adapter import retrain_adapter
 

@@ -70,12 +70,13 @@ def refresh(
 
     Exit status 3 means that some documents were quarantined; the others are served.
     """
+    from lorag.releases.durable import writer_lock
     from lorag.use_cases.refresh.leave_out import let_in_again
     from lorag.use_cases.refresh.pending_work import skip_idle_refresh
 
     workspace, params = open_workspace(context)
-    let_in_again(allow_reingest or (), workspace, params)
-    with console.standard_output_kept_clean():
+    with console.standard_output_kept_clean(), writer_lock(workspace.command_lock_file):
+        let_in_again(allow_reingest or (), workspace, params)
         # Everything else costs seconds before the first line of work: a look first.
         outcome = skip_idle_refresh(workspace, params, os.environ, rebuild=rebuild or bool(approve))
         if outcome is None:

@@ -9,6 +9,7 @@ from lorag.errors import InputRejected, WorkspaceError
 from lorag.integrations import git_repo
 from lorag.integrations.dvc import dvc_repo
 from lorag.integrations.models.files import resolve_model
+from lorag.knowledge.formats import format_of
 from lorag.params_file import load_params
 from lorag.use_cases.change_params import change_params
 from lorag.use_cases.retrain.starting_adapter import write_starts
@@ -101,6 +102,12 @@ def _refuse_unusable(root: Path, source: Path, questions: Path | None) -> None:
     git_repo.refuse_ignored(root, COMMITTED)
     if not source.exists():
         raise InputRejected("no such source", where=str(source), do="give a folder of documents or a documents.jsonl")
+    if not source.is_dir() and not (source.is_file() and format_of(source.name)):
+        raise InputRejected(
+            "the source is neither a folder nor a file that can be read",
+            where=str(source),
+            do="give a folder of documents or a documents.jsonl",
+        )
     if root.is_relative_to(source.resolve()):
         raise WorkspaceError(
             "the workspace would lie inside its source", where=str(root), do="name a folder outside it"

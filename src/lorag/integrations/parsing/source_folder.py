@@ -59,7 +59,11 @@ def list_source(source: Path, *, max_file_bytes: int) -> SourceListing:
     try:
         root = source.resolve(strict=True)
     except (OSError, RuntimeError):
-        raise InputRejected("no such source", where=str(source), do="set knowledge.source to a folder") from None
+        raise InputRejected(
+            "no such source",
+            where=str(source),
+            do="put it back, or name another in params.yaml: `knowledge.origin`, or `knowledge.source` without one",
+        ) from None
     if root.is_file() and format_of(root.name):
         root, places = root.parent, [(root.name,)]
     elif root.is_dir():

@@ -46,13 +46,18 @@ class _Frame:
 
 
 class PageBlocks:
-    """The blocks of a page. A list gives one block with the items' markers, a table one with a line for each row."""
+    """The blocks of a page. A list gives one block with the items' markers, a table one with a line for each row.
+
+    The terms of a definition stand before its first words, as in `term: text`: apart, neither says what it is about.
+    """
 
     def __init__(self) -> None:
         self.text = InlineText()
         self._frames = [_Frame("page")]
         self._headings: list[int] = []
         self._preformatted = 0
+        self._is_term = False
+        self._terms: list[str] = []  # those whose definition has not begun
 
     @property
     def blocks(self) -> list[Block]:
@@ -66,6 +71,9 @@ class PageBlocks:
 
     def start(self, tag: str, attributes: Mapping[str, str], display: str, *, hidden: bool) -> None:
         """Handle a start tag; `display` is that of its style, if any."""
+        if tag in LISTS or tag in HEADINGS or tag in ("table", "pre"):
+            self._flush()
+            self._end_terms()
         if tag in LISTS:
             self._flush()
             self._frames.append(_list_frame(tag, attributes))
@@ -94,6 +102,7 @@ class PageBlocks:
             if tag in HEADINGS:
                 self._headings.append(HEADINGS[tag])
             self._preformatted += tag == "pre"
+            self._is_term = tag == "dt" or (self._is_term and tag != "dd")
 
     def end(self, tag: str, display: str) -> None:
         """Handle an end tag."""
@@ -116,15 +125,21 @@ class PageBlocks:
             if tag in HEADINGS and self._headings:
                 self._headings.pop()
             self._preformatted = max(0, self._preformatted - (tag == "pre"))
+            if tag in ("dt", "dl"):
+                self._is_term = False
+            if tag == "dl":
+                self._end_terms()
 
     def add(self, block: Block) -> None:
         """Add a block at this point."""
         self._flush()
+        self._end_terms()
         self._place(block)
 
     def finish(self) -> list[Block]:
         """Close what is open, and return all blocks."""
         self._flush()
+        self._end_terms()
         while len(self._frames) > 1:
             self._close(self._frames[-1].kind)
         return self.blocks
@@ -136,8 +151,20 @@ class PageBlocks:
             return
         if self._headings:
             self._place(Block(BlockKind.HEADING, " ".join(text.rstrip("¶").split()), self._headings[-1]))
+        elif self._is_term:
+            self._terms.append(" ".join(text.split()))
+        elif self._preformatted:
+            self._place(Block(BlockKind.CODE, text))
         else:
-            self._place(Block(BlockKind.CODE if self._preformatted else BlockKind.PARAGRAPH, text))
+            terms = f"{', '.join(self._terms).removesuffix(':')}: " if self._terms else ""
+            self._terms = []
+            self._place(Block(BlockKind.PARAGRAPH, terms + text))
+
+    def _end_terms(self) -> None:
+        """Turn terms without a definition into a block."""
+        terms, self._terms = self._terms, []
+        if terms:
+            self._place(Block(BlockKind.PARAGRAPH, ", ".join(terms)))
 
     def _place(self, block: Block) -> None:
         # Text between the cells of a table or the items of a list stands before the table, and in the list.

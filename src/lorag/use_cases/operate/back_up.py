@@ -47,6 +47,7 @@ _LEFT_OUT = (
     ".lorag/cache.sqlite",
     ".lorag/cache.sqlite-shm",
     ".lorag/cache.sqlite-wal",
+    ".lorag/command.lock",
     ".lorag/prefect",
     ".lorag/readers",
     ".lorag/run",
