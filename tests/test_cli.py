@@ -31,6 +31,7 @@ BAD_FLAGS = {
     "a comparison in two forms": (["compare", "--markdown", "--json"], 2, "--markdown and --json"),
     "a check of a plan with a load": (["plan", "--check", "--queries-per-day", "3"], 2, "give it alone"),
     "workspace that is not there": (["--workspace", "/nope", "status"], 2, "no such folder"),
+    "an option of no kind": (["search", "x", "--retriever", "foo"], 2, "Invalid value for '--retriever': 'foo' is not"),
     "missing source": (["init", "x", "--source", "/nope"], 3, "no such source"),
     "a source of no kind": (
         ["init", "x", "--source", "/etc/passwd"],

@@ -127,6 +127,8 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, be
         return _said(int(error.exit_code))
     except typer.TyperException as error:
         what = error.format_message() if hasattr(error, "format_message") else str(error)
+        # How the library that checks the values begins its own sentence.
+        what = what.replace("Value error, ", "")
         # The deepest command that was understood; None if already the options before it were wrong.
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "lorag"

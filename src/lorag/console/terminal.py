@@ -435,6 +435,9 @@ def release_row(release: "Release", *, is_served: bool) -> dict[str, Any]:
 
 def show_releases(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print a row for each release."""
+    if not rows:
+        say("No release yet: run `lorag refresh`.")
+        return
     cells = [
         [
             ("* " if row["served"] else "  ") + row["id"],
