@@ -11,13 +11,13 @@ from prefect.context import FlowRunContext
 from prefect.futures import as_completed
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.steps import as_step
+from flows.steps import as_task
 from lorag.integrations.prefect.task_runners import cluster_errors, open_task_runner
 from lorag.params import ComputeParams, EmbeddingParams
 from lorag.retrieval.embed import Embedder, embed_batches
 from lorag.use_cases.refresh.embed_shards import EmbeddedShard, Shard, cut_shards, embed_one_shard
 
-embed_shard = as_step("embed_shard", embed_one_shard)
+embed_shard = as_task("embed_shard", embed_one_shard)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -25,7 +26,40 @@ FIRST_DELAY_S = 2
 """The delay before the second try; it doubles before each further one."""
 
 
-def as_step(name: str, function: Callable[P, R], *, retries: int = RETRIES) -> Task[P, R]:
+def as_step(name: str, function: Callable[P, R], *, retries: int = RETRIES) -> Callable[P, R]:
+    """Return the function as a task of `as_task` that a flow calls, and whose arguments Prefect does not look into.
+
+    It looks for futures in all that a task is given, and in the plan for 30,000 chunks it would look for a minute.
+    """
+
+    @wraps(function)
+    def opened(*args: Any, **kwargs: Any) -> R:
+        return function(*map(_open, args), **{name: _open(value) for name, value in kwargs.items()})
+
+    step = as_task(name, opened, retries=retries)
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        return step(*map(_Closed, args), **{name: _Closed(value) for name, value in kwargs.items()})
+
+    return call
+
+
+class _Closed:
+    """An argument that Prefect does not look into, as it does with dataclasses and collections."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+def _open(argument: object) -> Any:
+    # Defaults are filled in by Prefect, and stand alone.
+    return argument.value if isinstance(argument, _Closed) else argument
+
+
+def as_task(name: str, function: Callable[P, R], *, retries: int = RETRIES) -> Task[P, R]:
     """Return the function as a task that stores nothing: results contain document text, and DVC does the caching.
 
     It is retried if a store or a service failed, because that may pass; never if a gate or the input was refused.

@@ -1,6 +1,6 @@
 """A step is tried again where time may mend the failure, and only there; a run says in its name what runs and why."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from uuid import uuid4
 
 import pytest
@@ -106,3 +106,21 @@ def test_a_long_run_shows_what_share_of_it_is_done() -> None:
 
     assert walk() == ["v1", "v2"]
     assert [*seen, progress()] == [0.0, 50.0, 100.0]
+
+
+class Unread(list[int]):
+    """A list that nobody may go through."""
+
+    def __iter__(self) -> Iterator[int]:
+        raise AssertionError("somebody looked into it")
+
+
+def test_prefect_does_not_look_into_what_a_step_is_given() -> None:
+    """It would go through the plan for a large index before each step, for a minute."""
+    count = steps.as_step("count", lambda items, more=2: len(items) + more)
+
+    @flow
+    def counting() -> tuple[int, int]:
+        return count(Unread([1, 2])), count(items=Unread([1]), more=5)
+
+    assert counting() == (4, 6)
