@@ -134,7 +134,7 @@ def _scan(text: str, *, ended: bool = False) -> _Scan:
         if is_code and not is_whole:
             return _Scan(False, len(text), whole, in_code=True)
         if not is_code:
-            loop = _loop_start(text[start:end] if is_whole else text[start:], ended=ended)
+            loop = _loop_start(text[start:end] if is_whole else text[start:], ended=ended or is_whole)
             if loop is not None:
                 return _Scan(True, start + loop, whole)
             said = normalise(text[start:end])

@@ -1,6 +1,7 @@
 """The printed plan."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 from lorag.console.terminal import say, show_lines, table
@@ -44,7 +45,7 @@ def show_plan(result: Mapping[str, Any]) -> None:
     if known:
         _show_table(result)
         show_lines(_LEGEND)
-        say(RULE_ERROR.line())
+        show_lines(wrap(RULE_ERROR.line(), 78))
     for why, names in _grouped((one["policy"], one["against"]) for one in result["policies"]).items():
         say(f"Not taken, {why}: {'; '.join(names)}")
     missing = [(one["policy"], [f"{m['what']}: {m['do']}" for m in one["missing"]]) for one in result["policies"]]
