@@ -14,6 +14,12 @@ from lorag.integrations.models.model_text import ModelText
 _MARK = "\ue000{}\ue001"
 _MARKS = re.compile("\ue000(\\d+)\ue001")
 
+_TEXT = frozenset({".json", ".jinja", ".model", ".txt"})
+"""The suffixes of the files of a model folder that are not weights."""
+
+_KEPT = 4
+_opened: "dict[str, ChatEncoder]" = {}
+
 
 class ChatEncoder:
     """An encoder of conversations for one model; threads may share it.
@@ -86,14 +92,7 @@ def open_chat_encoder(folder: Path) -> ChatEncoder:
     return found
 
 
-_KEPT = 4
-_opened: dict[str, ChatEncoder] = {}
-
-
 def _text_digest(folder: Path) -> str:
     """Return the digest of all files that are not weights."""
     paths = sorted(path for path in folder.glob("*") if path.suffix in _TEXT and path.is_file())
     return digest_of([[path.name, sha256_hex(path.read_bytes())] for path in paths])
-
-
-_TEXT = {".json", ".jinja", ".model", ".txt"}

@@ -72,7 +72,6 @@ class PageBlocks:
     def start(self, tag: str, attributes: Mapping[str, str], display: str, *, hidden: bool) -> None:
         """Handle a start tag; `display` is that of its style, if any."""
         if tag in LISTS or tag in HEADINGS or tag in ("table", "pre"):
-            self._flush()
             self._end_terms()
         if tag in LISTS:
             self._flush()
@@ -132,13 +131,11 @@ class PageBlocks:
 
     def add(self, block: Block) -> None:
         """Add a block at this point."""
-        self._flush()
         self._end_terms()
         self._place(block)
 
     def finish(self) -> list[Block]:
         """Close what is open, and return all blocks."""
-        self._flush()
         self._end_terms()
         while len(self._frames) > 1:
             self._close(self._frames[-1].kind)
@@ -161,7 +158,8 @@ class PageBlocks:
             self._place(Block(BlockKind.PARAGRAPH, terms + text))
 
     def _end_terms(self) -> None:
-        """Turn terms without a definition into a block."""
+        """Turn the collected words, and terms without a definition, into blocks."""
+        self._flush()
         terms, self._terms = self._terms, []
         if terms:
             self._place(Block(BlockKind.PARAGRAPH, ", ".join(terms)))
