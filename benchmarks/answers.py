@@ -148,9 +148,15 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def search(
-    cases: Sequence[Case], source: Path, folder: Path, params: Params, embed: EmbedTexts, cache: BlobCache
+    cases: Sequence[Case],
+    source: Path,
+    folder: Path,
+    params: Params,
+    embed: EmbedTexts,
+    cache: BlobCache,
+    most: int | None = None,
 ) -> list[Case]:
-    """Return the cases with the chunks that serving would answer them from."""
+    """Return the cases with the chunks that serving would answer them from, or with the best `most`, best first."""
     documents = read_source(source.resolve(), knowledge_params(), cache).documents
     tokens = load_token_counter(resolve_model(params.embedding.model))
     chunks = chunk_corpus(documents, params.chunking, tokens, "here", cache, lambda n: None)
@@ -160,10 +166,10 @@ def search(
         None, "answers", 1, [IndexRow(c, "here", v) for c, v in zip(chunks, vectors, strict=True)], ()
     )
     searcher = Searcher(store, ref, embed)
-    most = params.answering.context_chunks
+    wanted = params.search.model_copy(update={"top_k": most}) if most else params.search
     found = []
     for case in cases:
-        hits = searcher.search([case.question], params.search).hits[:most]
+        hits = searcher.search([case.question], wanted).hits[: most or params.answering.context_chunks]
         read = tuple(hit.chunk for hit in hits)
         found.append(Case(case.question, case.answers, case.group, case.must_name, read))
     store.close()

@@ -1,13 +1,17 @@
 """Fit the weights by which the sentence that answers a question is chosen, and show what each threshold would do.
 
-    .venv/bin/python benchmarks/sentence_weights.py [--data FOLDER] [--docs FOLDER]
+    .venv/bin/python benchmarks/sentence_weights.py [--data FOLDER] [--docs FOLDER] [--git FOLDER]
 
 Weights are fitted on the tuning halves of XQuAD, the KEDA questions of a fixed pattern, and the questions that people
 would type (benchmarks/natural_questions); the tables show both halves. The loss is the negative logarithm of the
 probability that a right sentence is drawn, if each is drawn in proportion to the exponential of its score.
 
-The pages that the second file of natural questions is about are not part of the project: --docs names a folder with
-`click` and `starlette`, the documentation in the source archives of click 8.5.1 and starlette 1.9.0.
+A question that nothing answers is one of those that people asked so, or one of XQuAD without the passages that hold
+its answer. Declined is what is less certain than a limit.
+
+The pages that two files of natural questions are about are not part of the project: --docs names a folder with `click`
+and `starlette`, the documentation in the source archives of click 8.5.1 and starlette 1.9.0; --git names the HTML pages
+of git 2.39 (Debian's package git-doc). Nothing was fitted on the questions about git.
 """
 
 # ruff: noqa: E402 - the folder of the benchmarks must be on the path first.
@@ -31,10 +35,11 @@ sys.path += [str(ROOT / "benchmarks"), str(ROOT / "benchmarks/peers")]
 from answers import KEDA_VERSION, SPLITS, Case, read_keda, read_rows, read_xquad, search
 from corpus import read_params
 
-from lorag.answering.sentence_choice import WEIGHTS
+from lorag.answering.sentence_choice import WEIGHTS, what_is_missing
 from lorag.answering.sentence_features import FEATURES, EmbedTexts, describe
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.models.embedders import open_embedder
+from lorag.knowledge.documents import Chunk
 from lorag.retrieval.embed import embed_texts
 
 BY_HAND = ("other identifier", "opposite", "pointer", "definition")
@@ -44,7 +49,12 @@ SHARE = {"xquad": 2.0, "keda": 1.0, "keda natural": 1.5, "click and starlette": 
 """How much each set counts in the loss, whatever its size."""
 
 REGULARISATION, STEPS, RATE = 0.004, 600, 0.05
-THRESHOLDS = (2.5, 3.0, 3.5, 4.0, 4.5)
+MADE_UNANSWERABLE = ("xquad",)
+"""Sets of which each question is also asked without the chunks that hold its answer."""
+
+THRESHOLDS = (2.5, 2.75, 3.0, 3.25, 3.5)
+MANY = 40
+"""The hits that are left to choose from where those that answer are taken out."""
 
 _MARKUP = re.compile(r"[`*_\[\]]")
 
@@ -71,12 +81,17 @@ class NaturalCase(Case):
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A question with the features of its sentences [n_sentences, n_features] and which of them answer it [n]."""
+    """A question with the features of its sentences.
+
+    `values` is [n_sentences, n_features]; `right` says which of them answer it, `missing` what each would be less
+    certain as the best one, both [n_sentences].
+    """
 
     split: str
     is_answerable: bool
     values: NDArray[np.float64]
     right: NDArray[np.bool_]
+    missing: NDArray[np.float64]
 
 
 def main() -> None:
@@ -84,6 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data")
     parser.add_argument("--docs", type=Path)
+    parser.add_argument("--git", type=Path)
     arguments = parser.parse_args()
     if not arguments.data.is_dir():
         print(f"skipped: {arguments.data} is not on this machine")
@@ -92,6 +108,8 @@ def main() -> None:
     sets["keda natural"] = (arguments.data / "keda_2.13-2.15/versions" / KEDA_VERSION, read_natural("keda"))
     if arguments.docs:
         sets["click and starlette"] = (arguments.docs, read_natural("click_starlette"))
+    if arguments.git:
+        sets["git"] = (arguments.git, read_natural("git"))
     params, ranked = read_params(), {}
     with tempfile.TemporaryDirectory(prefix="weights_") as folder, BlobCache(Path(folder) / "cache.sqlite") as cache:
         embedder = open_embedder(params.embedding)
@@ -100,9 +118,15 @@ def main() -> None:
             return embed_texts(texts, embedder, cache, batch_tokens=params.embedding.batch_tokens)[0]
 
         for name, (source, cases) in sets.items():
-            found = search(cases, source, Path(folder) / name.replace(" ", "_"), params, embed, cache)
+            place = Path(folder) / name.replace(" ", "_")
+            found = search(cases, source, place, params, embed, cache, MANY)
+            most = params.answering.context_chunks
             # The search returns plain cases; the judge of a natural one is kept from the question.
-            ranked[name] = [rank(case, with_chunks, embed) for case, with_chunks in zip(cases, found, strict=True)]
+            pairs = [(case, with_chunks.chunks) for case, with_chunks in zip(cases, found, strict=True)]
+            ranked[name] = [rank(case, chunks[:most], embed) for case, chunks in pairs]
+            for case, chunks in pairs if name in MADE_UNANSWERABLE else []:
+                left = [chunk for chunk in chunks if not case.is_answered_by(chunk.text)]
+                ranked[name].append(rank(case, left[:most], embed, taken_out=True))
     now = np.array([WEIGHTS[name] for name in FEATURES])
     fitted = fit(ranked)
     for title, weights in (("as they are", now), ("fitted anew", fitted)):
@@ -120,11 +144,13 @@ def read_natural(name: str) -> list[NaturalCase]:
     ]
 
 
-def rank(case: Case, found: Case, embed: EmbedTexts) -> Ranked:
+def rank(case: Case, chunks: Sequence[Chunk], embed: EmbedTexts, *, taken_out: bool = False) -> Ranked:
     """Return the sentences of the chunks that were found for a question, with the judgement of each."""
-    described = describe(case.question, found.chunks, embed)
+    described = describe(case.question, chunks, embed)
     right = np.array([case.is_answered_by(sentence.text) for sentence in described.sentences], dtype=bool)
-    return Ranked(case.split, bool(case.answers), described.values, right)
+    missing = [what_is_missing(case.question, sentence, chunks) for sentence in described.sentences]
+    is_answerable = bool(case.answers) and not taken_out
+    return Ranked(case.split, is_answerable, described.values, right, np.array(missing))
 
 
 def fit(ranked: dict[str, list[Ranked]]) -> NDArray[np.float64]:
@@ -133,6 +159,8 @@ def fit(ranked: dict[str, list[Ranked]]) -> NDArray[np.float64]:
     kept = np.array([WEIGHTS[name] for name in FEATURES]) * (1 - free)
     examples = []
     for name, rows in ranked.items():
+        if name not in SHARE:
+            continue
         useful = [row for row in rows if row.split == SPLITS[0] and 0 < row.right.sum() < len(row.right)]
         examples += [(row, SHARE[name] / len(useful)) for row in useful]
     total = sum(share for _, share in examples)
@@ -164,13 +192,20 @@ def show(ranked: dict[str, list[Ranked]], weights: NDArray[np.float64]) -> None:
             shares = [np.mean([row.right[order[:most]].any() for row, order in orders]) for most in (1, 2, None)]
             cells = []
             for limit in THRESHOLDS:
-                right = [scores.max() > limit for row, scores in asked if len(scores) and row.right[scores.argmax()]]
-                without = [not len(scores) or scores.max() <= limit for row, scores in some if not row.is_answerable]
+                right = [
+                    sure(row, scores) >= limit for row, scores in asked if len(scores) and row.right[scores.argmax()]
+                ]
+                without = [sure(row, scores) < limit for row, scores in some if not row.is_answerable]
                 cells.append(f"{np.mean(right):.2f}, {np.mean(without):.2f}" if without else f"{np.mean(right):.2f}, -")
             print(
                 f"| {name} | {split} | {len(asked)} | {' | '.join(f'{share:.3f}' for share in shares)} "
                 f"| {' | '.join(cells)} |"
             )
+
+
+def sure(row: Ranked, scores: NDArray[np.float64]) -> float:
+    """Return the certainty of the best sentence, minus infinity without one."""
+    return float(scores.max() - row.missing[scores.argmax()]) if len(scores) else -np.inf
 
 
 def _rest(row: dict[str, Any]) -> tuple[list[str], list[str]]:

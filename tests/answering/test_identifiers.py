@@ -1,6 +1,6 @@
 import pytest
 
-from lorag.answering.identifiers import is_about_other, is_heading, named_in, states_name
+from lorag.answering.identifiers import dotted_in, is_about_other, is_heading, named_in, states_name
 
 
 @pytest.mark.parametrize(
@@ -12,10 +12,38 @@ from lorag.answering.identifiers import is_about_other, is_heading, named_in, st
         ("What does `kubectl get pods` print?", ()),
         ("Does GitHub or PostgreSQL start first?", ()),
         ("How deep is berth 4?", ()),
+        ("What does --force-with-lease do when pushing?", ("--force-with-lease",)),
+        ("Is a well--known place -- or a range a--b -- meant?", ()),
     ],
 )
 def test_identifiers_are_named_in_backticks_or_by_their_form(question: str, names: tuple[str, ...]) -> None:
     assert named_in(question) == names
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("What is the default of gc.auto?", ("gc.auto",)),
+        ("What is in pyproject.toml and spec.template.name?", ("pyproject.toml", "spec.template.name")),
+        ("Is it e.g. 2.5 m, or v1.2?", ()),
+    ],
+)
+def test_names_with_a_dot_are_found(question: str, names: tuple[str, ...]) -> None:
+    assert dotted_in(question) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "is_stated"),
+    [
+        ("--force: Push anyway.", True),
+        ("git push [--[no-]force] <ref>", True),
+        ("Use --force=yes.", True),
+        ("Use --force-with-lease.", False),
+        ("Use force.", False),
+    ],
+)
+def test_an_option_is_stated_with_its_dashes(text: str, is_stated: bool) -> None:
+    assert states_name(text, "--force") == is_stated
 
 
 @pytest.mark.parametrize(

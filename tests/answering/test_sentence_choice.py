@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lorag.answering.citations import quotable_spans
-from lorag.answering.sentence_choice import choose_quote, rank_sentences
+from lorag.answering.sentence_choice import certainty, choose_quote, rank_sentences
 from lorag.answering.sentence_features import EmbedTexts
 from lorag.knowledge.documents import Chunk
 from tests.alike import embed_alike
@@ -82,6 +82,34 @@ def test_nothing_is_quoted_where_no_sentence_fits() -> None:
 
     assert quote_of("Which shoes are in fashion?", [HARBOUR], far) == []
     assert quote_of("Who designed the harbour?", [HARBOUR], far) != []
+
+
+GIT = Chunk(
+    "c7",
+    "push.md",
+    "git push",
+    "git push --force pushes to a branch that others pushed to. Setting gc.auto to 0 disables it. The default is 50.",
+)
+
+
+def test_an_option_that_the_documents_do_not_have_is_not_answered_by_another_one() -> None:
+    assert quote_of("What does git push --force do?", [GIT])
+    assert quote_of("What does git push --quantum do?", [GIT]) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "lacking"),
+    [("How do I push a branch?", 0.0), ("How do I push a neural branch?", 1 / 3), ("Which salary?", 1.0)],
+)
+def test_words_that_are_nowhere_in_what_was_found_make_a_quote_less_certain(question: str, lacking: float) -> None:
+    ranked = rank_sentences(question, [GIT], embed_alike)
+    assert ranked[0].score - certainty(question, ranked) == pytest.approx(3 * lacking)
+
+
+def test_a_sentence_with_the_dotted_name_of_the_question_goes_before_one_without() -> None:
+    assert quote_of("What is the default of gc.auto?", [GIT]) == ["Setting gc.auto to 0 disables it."]
+    # Others say Node where the question says Node.js.
+    assert quote_of("What is the default of push.js?", [GIT])
 
 
 def test_a_quote_is_the_text_of_its_place() -> None:

@@ -5,8 +5,13 @@ from collections.abc import Sequence
 
 from lorag.knowledge.chunking.sections import SEPARATOR
 
-_NAMED = re.compile(r"`([^`\s]+)`|(?<![\w-])([a-z]+[a-z\d]*(?:[A-Z]\w*|_\w+))(?![\w-])")
-"""One word in backticks, or one that begins small and has a capital or an underscore in it. GitHub is a plain name."""
+_NAMED = re.compile(r"`([^`\s]+)`|(?<![\w-])([a-z]+[a-z\d]*(?:[A-Z]\w*|_\w+)|--[a-z][\w-]*)(?![\w-])")
+"""One word in backticks, one that begins small and has a capital or an underscore in it, or the option of a command.
+
+GitHub is a plain name.
+"""
+
+_DOTTED = re.compile(r"(?<![\w.-])[a-z]\w+(?:\.[a-z]\w+)+(?![\w-])", re.IGNORECASE)
 
 _IS_NAME = re.compile(r"[a-z][a-z\d]*(?:[A-Z]\w*|_\w+)")
 
@@ -16,12 +21,21 @@ def named_in(question: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(quoted or written for quoted, written in _NAMED.findall(question)))
 
 
+def dotted_in(question: str) -> tuple[str, ...]:
+    """Return the names with a dot, such as `gc.auto`. Some are also written without: Node.js."""
+    return tuple(dict.fromkeys(_DOTTED.findall(question)))
+
+
 def states_name(text: str, name: str) -> bool:
     """Whether the text has the identifier as a whole: `initialCooldownPeriod` is not `cooldownPeriod`.
 
-    Case does not count. A dot before it does not make it another one, as in `spec.cooldownPeriod`.
+    Case does not count. A dot before it does not make it another one, as in `spec.cooldownPeriod`; nor does the mark of
+    an option that can be negated, as in `--[no-]verify`.
     """
-    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text, re.IGNORECASE) is not None
+    whole = re.escape(name)
+    if name.startswith("--"):
+        whole = rf"--(?:\[no-\])?{re.escape(name[2:])}"
+    return re.search(rf"(?<![\w-]){whole}(?![\w-])", text, re.IGNORECASE) is not None
 
 
 def is_heading(headings: str, name: str) -> bool:

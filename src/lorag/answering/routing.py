@@ -59,7 +59,7 @@ class Router:
 def read_signals(question: str, similarity: float | None, chunks: Sequence[Chunk], embed: EmbedTexts) -> Signals:
     """Return the signals of a question; `chunks` are those that are relevant, best first, and may be none."""
     ranked = rank_sentences(question, chunks, embed)
-    return Signals(similarity or 0.0, certainty(question, ranked[0]) if ranked else None)
+    return Signals(similarity or 0.0, certainty(question, ranked) if ranked else None)
 
 
 def chance(weights: Sequence[float], values: Sequence[float]) -> float:

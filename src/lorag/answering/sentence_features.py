@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lorag.answering.citations import quotable_spans
-from lorag.answering.identifiers import is_about_other, is_heading, named_in, states_name
+from lorag.answering.identifiers import dotted_in, is_about_other, is_heading, named_in, states_name
 from lorag.answering.qualifiers import (
     defines,
     gives_reason,
@@ -110,15 +110,13 @@ def describe(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) -> Descr
     """Return the features of all sentences of the chunks, which come best first; see `FEATURES`.
 
     If the question names identifiers, a sentence that has one of them neither in itself nor in its headings, as a
-    whole, is left out. A value of a page's front matter counts as a sentence if the question has a word of its name.
+    whole, is left out; so is one without the question's name with a dot, if others have it. A value of a page's front
+    matter counts as a sentence if the question has a word of its name.
     """
     places = [*_sentences(chunks), *_fields(question, chunks)]
     named = named_in(question)
-    kept = [
-        at
-        for at, place in enumerate(places)
-        if all(states_name(f"{place.heading}\n{place.sentence.text}", name) for name in named)
-    ]
+    kept = _naming(named, range(len(places)), places)
+    kept = _naming(dotted_in(question), kept, places) or kept
     if not kept:
         return Described((), np.zeros((0, len(FEATURES))))
     vectors = embed([question, *(f"{places[at].heading}: {places[at].sentence.text}" for at in kept)])
@@ -135,6 +133,11 @@ def describe(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) -> Descr
         ]
         rows.append([float(cosine), *shares, float(places[at].rank), *map(float, _judged(places[at], question, named))])
     return Described(tuple(places[at].sentence for at in kept), np.array(rows))
+
+
+def _naming(names: Sequence[str], among: Sequence[int], places: Sequence["_Place"]) -> list[int]:
+    texts = {at: f"{places[at].heading}\n{places[at].sentence.text}" for at in among}
+    return [at for at, text in texts.items() if all(states_name(text, name) for name in names)]
 
 
 def _judged(place: "_Place", question: str, named: Sequence[str]) -> Iterator[float]:
