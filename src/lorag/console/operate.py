@@ -55,7 +55,7 @@ def show_receipt(result: Mapping[str, Any]) -> None:
     heading = "is forgotten" if done else "would be forgotten; nothing was changed"
     table(
         f"{result['document']} {heading}",
-        ["store", "place", "what", "removed" if done else "found", ""],
+        ["store", "place", "what", "removed" if done else "found", "problem"],
         rows,
         n_texts=3,
     )

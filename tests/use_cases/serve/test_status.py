@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lorag.errors import WorkspaceError
+from lorag.errors import LoragError, WorkspaceError
 from lorag.integrations.models.files import resolve_model
+from lorag.releases.shelf import ReleaseShelf
 from lorag.use_cases.asking.artifacts import load_wanted
 from lorag.use_cases.asking.search_contexts import open_search
 from lorag.use_cases.change_params import change_params
@@ -74,3 +75,12 @@ def test_faults_3_a_model_that_cannot_be_found_is_named(served: Place) -> None:
     assert found.to_json()["up_to_date"]
     assert found.models["embedder"] is None
     assert found.models["base_model"] and "no model at" in found.models["base_model"]
+
+
+def test_a_source_that_is_gone_takes_nothing_out_of_service_and_the_error_says_so(served: Place) -> None:
+    release = ReleaseShelf(served.workspace.state).used_id()
+    origin = served.workspace.resolve(served.params.knowledge.origin or served.params.knowledge.source)
+    origin.rename(origin.with_name("gone"))
+    with pytest.raises(LoragError) as caught:
+        status(served)
+    assert caught.value.more[-1] == f"Release {release} stays in service."

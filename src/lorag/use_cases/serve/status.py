@@ -8,6 +8,7 @@ from typing import Any
 
 from lorag.costs.due import Due, Held, When, find_due, hold
 from lorag.digests import digest_of
+from lorag.errors import LoragError
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.dvc.dvc_repo import lost_remote
 from lorag.knowledge.changes import CorpusChanges, compare_versions
@@ -131,7 +132,10 @@ class Status:
 
 
 def read_status(workspace: Workspace, params: Params) -> Status:
-    """Read the origin of the source, through the parse cache, and compare it with the served release."""
+    """Read the origin of the source, through the parse cache, and compare it with the served release.
+
+    Raises what reading a source raises; the error says too which release stays in service.
+    """
     shelf = ReleaseShelf(workspace.state)
     served, forgotten = shelf.in_use(), read_forgotten(workspace.state)
     origin = workspace.resolve(params.knowledge.origin or params.knowledge.source)
@@ -139,7 +143,12 @@ def read_status(workspace: Workspace, params: Params) -> Status:
     with BlobCache(workspace.cache_file) as cache:
         keep_ids = served.documents if served else ()
         copied = read_copied(workspace.resolve(params.knowledge.source), params.knowledge)
-        corpus = read_source(origin, params.knowledge, cache, keep_ids=keep_ids, forgotten=forgotten, copied=copied)
+        try:
+            corpus = read_source(origin, params.knowledge, cache, keep_ids=keep_ids, forgotten=forgotten, copied=copied)
+        except LoragError as error:
+            # A source that cannot be read takes nothing out of service.
+            error.more += (f"Release {served.id} stays in service.",) if served else ()
+            raise
     versions = {document.id: document.version for document in corpus.documents}
     before = {key: entry.version for key, entry in served.documents.items()} if served else {}
     work = find_work(workspace, params)
