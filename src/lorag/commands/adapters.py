@@ -19,7 +19,8 @@ def retrain(
     context: typer.Context,
     adapter: Annotated[list[AdapterKind] | None, typer.Option(help="Only this adapter; may be repeated.")] = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Only say what would be trained, for how long, and what stands against it.")
+        bool,
+        typer.Option("--plan", help="Only make the training set, and say what it costs and what stands against it."),
     ] = False,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Train although the forecast says that a limit cannot be met.")

@@ -131,7 +131,13 @@ def start_prefect(state: Path, *, debug: bool) -> None:
     It is called before Prefect is imported: the server starts in another process meanwhile. Raises StoreFailed if the
     disk is nearly full.
     """
+    from lorag.progress import console as progress
+    from lorag.progress import show_lines
+
     require_space(state, (state.parent / "artifacts").glob("*"))
+    if progress.is_terminal:
+        # It takes seconds, in which a person would think that nothing happens.
+        show_lines(["  Starting Prefect"])
     set_up_prefect(state, debug=debug)
     start_own_server()
 
