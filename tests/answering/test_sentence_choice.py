@@ -99,7 +99,13 @@ def test_an_option_that_the_documents_do_not_have_is_not_answered_by_another_one
 
 @pytest.mark.parametrize(
     ("question", "lacking"),
-    [("How do I push a branch?", 0.0), ("How do I push a neural branch?", 1 / 3), ("Which salary?", 1.0)],
+    [
+        ("How do I push a branch?", 0.0),
+        ("How do I push a neural branch?", 1 / 3),
+        ("Hello, a colleague wonders: please explain how to push a neural branch.", 1 / 3),
+        ("Which salary?", 1.0),
+        ("Can you please explain?", 0.0),
+    ],
 )
 def test_words_that_are_nowhere_in_what_was_found_make_a_quote_less_certain(question: str, lacking: float) -> None:
     ranked = rank_sentences(question, [GIT], embed_alike)

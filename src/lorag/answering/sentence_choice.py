@@ -58,6 +58,12 @@ It does not choose between sentences: of one page, the one that answers often sa
 _WORDS_MISSING = 3.0
 """What it scores less if no word of the question is in what was found: the documents are about something else."""
 
+_ADDRESS = stems_of(
+    "ask asked asking colleague curious document documentation explain find friend hello help kindly know look looking "
+    "need please quick quickly say see show somebody someone tell thank thanks understand want wonder wondering"
+)
+"""Words with which people address whoever answers, as in "Can you tell me ...": documents need not have them."""
+
 _TEXT_BEFORE = 300
 """The characters before a sentence in which a name may stand that it speaks of."""
 
@@ -102,7 +108,7 @@ def certainty(question: str, ranked: Sequence[ChosenSentence]) -> float:
     """Return the score of the best of the ranked sentences, less what is missing of the question.
 
     That is a part of 1.4 for each name that the best sentence and the text before it lack, and a part of 3 for each
-    word that is nowhere in the chunks of the sentences.
+    word that is nowhere in the chunks of the sentences. Words that only address whoever answers do not count.
     """
     best = ranked[0]
     return best.score - what_is_missing(question, best, {each.chunk.id: each.chunk for each in ranked}.values())
@@ -117,8 +123,10 @@ def what_is_missing(question: str, best: ChosenSentence, chunks: Iterable[Chunk]
     return _NAMES_MISSING * _lacking(name_stems(question), own) + _WORDS_MISSING * _lacking(stems_of(question), found)
 
 
-def _lacking(wanted: frozenset[str], text: str) -> float:
-    return len(wanted - stems_of(text)) / len(wanted) if wanted else 0.0
+def _lacking(asked: frozenset[str], text: str) -> float:
+    there = stems_of(text)
+    wanted = asked - (_ADDRESS - there)
+    return len(wanted - there) / len(wanted) if wanted else 0.0
 
 
 def fitting(ranked: Sequence[ChosenSentence]) -> list[ChosenSentence]:
