@@ -22,7 +22,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,12 @@ sys.path += [str(ROOT / "benchmarks"), str(ROOT / "benchmarks/peers")]
 from answers import KEDA_VERSION, SPLITS, Case, read_keda, read_rows, read_xquad, search
 from corpus import read_params
 
-from lorag.answering.sentence_choice import WEIGHTS, what_is_missing
+from lorag.answering.sentence_choice import WEIGHTS, choose_quote, rank_sentences, what_is_missing
 from lorag.answering.sentence_features import FEATURES, EmbedTexts, describe
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.models.embedders import open_embedder
 from lorag.knowledge.documents import Chunk
+from lorag.params import Params
 from lorag.retrieval.embed import embed_texts
 
 BY_HAND = ("other identifier", "opposite", "pointer", "definition")
@@ -55,6 +56,19 @@ MADE_UNANSWERABLE = ("xquad",)
 THRESHOLDS = (2.5, 2.75, 3.0, 3.25, 3.5)
 MANY = 40
 """The hits that are left to choose from where those that answer are taken out."""
+
+FRAMES = (
+    "{}",
+    "Please tell me: {}",
+    "Can you look this up? {}",
+    "A colleague asks: {}",
+    "According to the documents, {}",
+    "I need to know this. {}",
+    "hi, quick question: {}",
+    "Could you explain to me {}",
+    "I was wondering, {}",
+)
+"""What people say around a question; every fifth of XQuAD's tuning half is asked in each."""
 
 _MARKUP = re.compile(r"[`*_\[\]]")
 
@@ -127,6 +141,10 @@ def main() -> None:
             for case, chunks in pairs if name in MADE_UNANSWERABLE else []:
                 left = [chunk for chunk in chunks if not case.is_answered_by(chunk.text)]
                 ranked[name].append(rank(case, left[:most], embed, taken_out=True))
+        source, cases = sets["xquad"]
+        show_framed(
+            [case for case in cases if case.split == SPLITS[0]][::5], source, Path(folder), params, embed, cache
+        )
     now = np.array([WEIGHTS[name] for name in FEATURES])
     fitted = fit(ranked)
     for title, weights in (("as they are", now), ("fitted anew", fitted)):
@@ -201,6 +219,20 @@ def show(ranked: dict[str, list[Ranked]], weights: NDArray[np.float64]) -> None:
                 f"| {name} | {split} | {len(asked)} | {' | '.join(f'{share:.3f}' for share in shares)} "
                 f"| {' | '.join(cells)} |"
             )
+
+
+def show_framed(
+    cases: Sequence[Case], source: Path, folder: Path, params: Params, embed: EmbedTexts, cache: BlobCache
+) -> None:
+    """Print how many of the questions are quoted right in each frame."""
+    print("| asked | questions | the best sentence is right | and is quoted |\n| --- | --- | --- | --- |")
+    for number, frame in enumerate(FRAMES):
+        asked = [replace(case, question=frame.format(case.question)) for case in cases]
+        found = search(asked, source, folder / f"frame_{number}", params, embed, cache)
+        ranked = [(case, rank_sentences(case.question, case.chunks, embed)) for case in found]
+        right = [(case, best) for case, best in ranked if best and case.is_answered_by(best[0].text)]
+        quoted = sum(bool(choose_quote(case.question, best)) for case, best in right)
+        print(f"| {frame.format('...')} | {len(cases)} | {len(right)} | {quoted} |")
 
 
 def sure(row: Ranked, scores: NDArray[np.float64]) -> float:

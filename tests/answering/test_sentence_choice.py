@@ -112,6 +112,17 @@ def test_words_that_are_nowhere_in_what_was_found_make_a_quote_less_certain(ques
     assert ranked[0].score - certainty(question, ranked) == pytest.approx(3 * lacking)
 
 
+def test_words_that_address_whoever_answers_take_no_weight_from_those_of_the_question() -> None:
+    def same(texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.ones((len(texts), 1), np.float32)
+
+    (plain, *_), (framed, *_) = (
+        rank_sentences(question, [HARBOUR], same)
+        for question in ("Who designed it?", "Hello, a colleague asks: please tell me who designed it.")
+    )
+    assert (framed.text, framed.score) == (plain.text, pytest.approx(plain.score))
+
+
 def test_a_sentence_with_the_dotted_name_of_the_question_goes_before_one_without() -> None:
     assert quote_of("What is the default of gc.auto?", [GIT]) == ["Setting gc.auto to 0 disables it."]
     # Others say Node where the question says Node.js.

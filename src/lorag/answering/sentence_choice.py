@@ -9,6 +9,7 @@ from lorag.answering.identifiers import is_about_other, named_in
 from lorag.answering.sentence_features import FEATURES, ChosenSentence, EmbedTexts, describe
 from lorag.answering.steps import asks_how, steps_near
 from lorag.answering.support import name_stems, stems_of
+from lorag.answering.words import ADDRESS
 from lorag.knowledge.documents import Chunk
 
 WEIGHTS: Mapping[str, float] = {
@@ -58,11 +59,7 @@ It does not choose between sentences: of one page, the one that answers often sa
 _WORDS_MISSING = 3.0
 """What it scores less if no word of the question is in what was found: the documents are about something else."""
 
-_ADDRESS = stems_of(
-    "ask asked asking colleague curious document documentation explain find friend hello help kindly know look looking "
-    "need please quick quickly say see show somebody someone tell thank thanks understand want wonder wondering"
-)
-"""Words with which people address whoever answers, as in "Can you tell me ...": documents need not have them."""
+_ADDRESS = stems_of(" ".join(ADDRESS))
 
 _TEXT_BEFORE = 300
 """The characters before a sentence in which a name may stand that it speaks of."""

@@ -22,7 +22,7 @@ from lorag.answering.qualifiers import (
 )
 from lorag.answering.question_fit import asks_for_kind, fits_kind
 from lorag.answering.steps import asks_how, is_code
-from lorag.answering.words import content_words, shared_stems
+from lorag.answering.words import ADDRESS, content_words, shared_stems
 from lorag.knowledge.documents import Chunk
 
 EmbedTexts = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -191,12 +191,16 @@ def _named_by(sentence: ChosenSentence, question: str) -> frozenset[str]:
 
 
 def _weights(question: str, sentences: Sequence[frozenset[str]]) -> dict[str, float]:
-    """Return a weight for each content word of the question; all together are 1."""
+    """Return a weight for each content word of the question; all together are 1.
+
+    A word that only addresses whoever answers has none, unless a sentence has it.
+    """
     frequency = Counter(word for words in sentences for word in words)
     named = content_words(" ".join(quoted or written for quoted, written in _IDENTIFIER.findall(question)))
     raw = {
         word: math.log(1 + len(sentences) / max(frequency[word], 1)) * (_NAMED if word in named else 1.0)
         for word in sorted(content_words(question))
+        if frequency[word] or word not in ADDRESS
     }
     total = sum(raw.values())
     return {word: weight / total for word, weight in raw.items()}

@@ -14,6 +14,13 @@ _ALIKE, _LEAST_ALIKE = 6, 4
 
 _FUNCTION_WORDS = FUNCTION_WORDS | {"answer", "text", "passage", "context", "according", "question"}
 
+ADDRESS = frozenset(
+    "ask asked asking colleague curious document documentation explain find friend hello help hi kindly know "
+    "look looking need please quick quickly say see show somebody someone tell thank understand want wonder "
+    "wondering".split()
+)
+"""Words with which people address whoever answers, as in "Can you tell me ...": documents need not have them."""
+
 
 def content_words(text: str) -> frozenset[str]:
     """Return the numbers and words without function words, in their normal form, with plural endings cut.
