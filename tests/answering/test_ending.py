@@ -20,6 +20,9 @@ CASES = [
     ("Paris. Question: And of Spain?", False, "Paris."),
     ("Paris.\n**Answer:** Paris", False, "Paris."),
     ("Answer: Paris.", False, "Paris."),
+    ("The answer to this question is: 1830", False, "1830"),
+    ("**The answer is:** 1830.", False, "1830."),
+    ("The answer is on page 4.", False, "The answer is on page 4."),
     ("Question: What is it?\nAnswer: Paris.", False, "Paris."),
     ("Question: What is it?", False, ""),
     ("A", False, "A"),
@@ -96,7 +99,11 @@ def test_words_of_the_first_sentence_are_shown_as_they_come_and_later_sentences_
 @settings(max_examples=500, deadline=None)
 @example(["end.", "end.", "end.", "end.", "Yes."], 3, False)
 @given(
-    st.lists(st.sampled_from(["a", "b", "it", "is", "5,", "no;", "end.", "Yes.", "\n", "```", "Answer:", "- x", "?"])),
+    st.lists(
+        st.sampled_from(
+            ["a", "b", "it", "is", "5,", "no;", "end.", "Yes.", "\n", "```", "Answer:", "The answer is:", "- x", "?"]
+        )
+    ),
     st.integers(1, 9),
     st.booleans(),
 )

@@ -88,21 +88,46 @@ def trial(
     status, _ = in_fork(work_of(name, workspace, point), after_s)
     killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
     _, after = in_fork(lambda: state_beside(workspace))
-    again, _ = in_fork(work_of(name, workspace))
-    _, last = in_fork(lambda: state_beside(workspace))
-    beside = workspace.root.parent
-    is_clean = {path.name for path in beside.iterdir()} <= BESIDE
-    is_erased = name not in ERASING or n_holding(beside / ERASING[name]) == 0
     return {
         "scenario": name,
         "point": point,
         "after_s": after_s,
         "killed": killed,
         "is_legal": after in legal,
-        "converges": again == 0 and without_id(last) == without_id(legal[-1]) and is_erased and is_clean,
+        "converges": converged(name, workspace, legal),
         "state": after,
-        "last": last,
     }
+
+
+def converged(name: str, workspace: Workspace, legal: list[dict[str, Any]]) -> bool:
+    """Do the work again; return whether it ended as work that was never disturbed, and left nothing else behind."""
+    again, _ = in_fork(work_of(name, workspace))
+    _, last = in_fork(lambda: state_beside(workspace))
+    beside = workspace.root.parent
+    is_clean = {path.name for path in beside.iterdir()} <= BESIDE
+    is_erased = name not in ERASING or n_holding(beside / ERASING[name]) == 0
+    return again == 0 and without_id(last) == without_id(legal[-1]) and is_erased and is_clean
+
+
+def legal_states(folder: Path, name: str, where: Path) -> tuple[list[dict[str, Any]], float]:
+    """Do one scenario in the folder `where`.
+
+    Return what may be served whenever it is disturbed, its end last, and the seconds that it takes.
+    """
+    workspace = copied(folder, where)
+    before = in_fork(lambda: state_beside(workspace))[1]
+    began = time.monotonic()
+    status, _ = in_fork(work_of(name, workspace))
+    took_s = time.monotonic() - began
+    after = in_fork(lambda: state_beside(workspace))[1]
+    legal = [before, after]
+    if name in ERASING:
+        assert n_holding(workspace.root.parent / ERASING[name]) == 0 < n_holding(folder / "w")
+    if name == "forget":
+        # Once the ledger has its line nobody is told of the document, whatever is served.
+        legal.insert(1, {**before, "denied": True, "found": after["found"]})
+    assert status == 0 and not before["problems"] and not after["problems"], (name, legal)
+    return legal, took_s
 
 
 def without_id(value: dict[str, Any] | None) -> Any:
@@ -125,19 +150,7 @@ def main() -> None:
     wanted, how = sys.argv[4].split(","), sys.argv[6]
     points = set(sys.argv[5].split(",")) if sys.argv[5] else set(NAMES)
     for name in wanted:
-        workspace = copied(folder, folder / "trial")
-        before = in_fork(lambda workspace=workspace: state_beside(workspace))[1]  # type: ignore[misc]
-        began = time.monotonic()
-        status, _ = in_fork(work_of(name, workspace))
-        took_s = time.monotonic() - began
-        after = in_fork(lambda workspace=workspace: state_beside(workspace))[1]  # type: ignore[misc]
-        legal = [before, after]
-        if name in ERASING:
-            assert n_holding(workspace.root.parent / ERASING[name]) == 0 < n_holding(folder / "w")
-        if name == "forget":
-            # Once the ledger has its line nobody is told of the document, whatever is served.
-            legal.insert(1, {**before, "denied": True, "found": after["found"]})
-        assert status == 0 and not before["problems"] and not after["problems"], (name, legal)
+        legal, took_s = legal_states(folder, name, folder / "trial")
         moments = [(None, chosen.uniform(0, took_s)) for _ in range(kills)]
         for point, after_s in [*((f"{point}:{how}", None) for point in points_of(name) if point in points), *moments]:
             out.write(json.dumps(trial(folder, name, legal, point, after_s)) + "\n")

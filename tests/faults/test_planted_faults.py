@@ -26,8 +26,8 @@ class Fault:
 FAULTS = {
     "nothing is synced": Fault(
         "releases/durable.py",
-        "        os.fsync(descriptor)\n",
-        "        pass\n",
+        "            os.fsync(descriptor)\n",
+        "            pass\n",
         ("tests/faults/test_kills.py::test_every_file_of_a_release_is_on_the_disk_before_the_pointer_moves[refresh]",),
     ),
     "a release is served before it was compared": Fault(

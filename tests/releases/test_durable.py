@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lorag.errors import Busy
-from lorag.releases.durable import sync_tree, writer_lock
+from lorag.releases.durable import naming, sync_tree, writer_lock
 
 
 def test_the_lock_is_waited_for_no_longer_than_asked(tmp_path: Path) -> None:
@@ -41,3 +41,10 @@ def test_a_file_that_cannot_be_synced_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "gone").symlink_to("nothing")
     with pytest.raises(FileNotFoundError, match="gone"):
         sync_tree(tmp_path)
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    with pytest.raises(OSError, match="No space left on device: '.*record.json'"), naming(path):
+        # Every write to this device ends as on a full disk.
+        Path("/dev/full").write_text("data")

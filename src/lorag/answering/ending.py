@@ -13,7 +13,13 @@ _LABEL = r"[#*_]{0,4}(?:Question|Text|Answer|Context|Passage|Instruction|User|As
 _NEXT_TURN = re.compile(rf"\n[ \t]{{0,4}}{_LABEL}|(?<=[.!?])[ \t][#*_]{{0,4}}(?:Question|Answer)[*_]{{0,2}}:")
 _TURN_BEGINS = re.compile(r"\n|(?<=[.!?])[ \t]")
 _LONGEST_LABEL = len("\n    ####Instruction 12__:")
-_ECHO = re.compile(r"\s*(?:[#*_]{0,4}Question[*_]{0,2}:[^\n]*(?:\n\s*|$))?(?:[#*_]{0,4}Answer[*_]{0,2}:[*_]{0,2}\s*)?")
+_ANNOUNCED = ("Answer:", "The answer is:", *(f"The answer to {one} question is:" for one in ("this", "the", "your")))
+"""What a model writes in front of an answer, which says as much without it."""
+
+_ECHO = re.compile(
+    r"\s*(?:[#*_]{0,4}Question[*_]{0,2}:[^\n]*(?:\n\s*|$))?"
+    rf"(?:[#*_]{{0,4}}(?:{'|'.join(each.removesuffix(':') for each in _ANNOUNCED)})[*_]{{0,2}}:[*_]{{0,2}}\s*)?"
+)
 
 _FENCE = re.compile(r"[ \t]*(?:```|~~~)")
 _ITEM = re.compile(r"[ \t]*(?:[-*+\u2022]|\(?(?:\d{1,3}|[A-Za-z])[.)])[ \t]+")
@@ -65,7 +71,8 @@ def is_cut_off(written: Generation, max_new_tokens: int) -> bool:
 def finish_text(text: str, *, cut_off: bool, contexts: Iterable[str] = ()) -> str:
     """Return what is shown of a text that a model wrote under `ANSWER_ENDING`.
 
-    An echo of the question, the word "Answer:", a further question and all from the first repetition on are removed.
+    An echo of the question, words that announce the answer, a further question and all from the first repetition on are
+    removed.
     With `cut_off`, so is half a sentence behind a whole one, or else the last word. Of a block of code that is cut off,
     the last line is removed, and the block is closed. `contexts` are the heading paths that the model read: one in
     front of the answer is removed, one inside a sentence is replaced by its last heading.
@@ -223,13 +230,13 @@ def _next_turn(text: str, start: int) -> int | None:
 
 
 def _echo_end(text: str) -> int | None:
-    """Return where the answer starts behind an echo of the question and the word "Answer:"; None before it starts."""
+    """Return where the answer starts behind an echo of the question and what announces it; None before it starts."""
     echo = _ECHO.match(text)
     if echo is None or echo.end() == len(text):
         return None
     rest = text[echo.end() :].lstrip("#*_")
     # The word may still become complete.
-    return None if any(label.startswith(rest) for label in ("Question:", "Answer:")) else echo.end()
+    return None if any(label.startswith(rest) for label in ("Question:", *_ANNOUNCED)) else echo.end()
 
 
 def _close_code(code: str) -> str:

@@ -21,7 +21,7 @@ from safetensors.numpy import save
 from lorag.digests import sha256_hex
 from lorag.errors import IntegrityFailed
 from lorag.knowledge.documents import Chunk
-from lorag.releases.durable import open_new, sync_path
+from lorag.releases.durable import naming, open_new, sync_path
 from lorag.retrieval.index.store import Filter, IndexRef
 from lorag.retrieval.terms import query_terms
 from lorag.retrieval.word_index import (
@@ -300,7 +300,7 @@ def _segments(manifest: Mapping[str, Any]) -> set[str]:
 
 def _replace(path: Path, data: bytes) -> None:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    with open_new(temporary) as file:
+    with naming(path), open_new(temporary) as file:
         file.write(data)
         file.flush()
         # A search compares no digest of it: zeros after a power loss would be taken for words.

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -107,8 +106,7 @@ class AdapterShelf:
 
 def _copy_durably(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
-    with target.open("rb") as file:
-        os.fsync(file.fileno())
+    sync_path(target)
 
 
 def _altered_file(folder: Path) -> str | None:

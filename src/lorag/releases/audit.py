@@ -18,7 +18,7 @@ from typing import Any
 from lorag.digests import sha256_hex
 from lorag.errors import IntegrityFailed
 from lorag.failpoints import reach
-from lorag.releases.durable import sync_path, write_json_durably
+from lorag.releases.durable import naming, sync_path, write_json_durably
 
 AUDIT = "audit.jsonl"
 """The name of the log in the state folder of a workspace."""
@@ -48,7 +48,7 @@ def note_action(state: Path, action: Action, **details: str | None) -> None:
     `details` are names and ids, never text of a document or of a question. Several processes may do so at once.
     """
     state.mkdir(parents=True, exist_ok=True)
-    with _only_one(state / AUDIT) as descriptor:
+    with naming(state / AUDIT), _only_one(state / AUDIT) as descriptor:
         whole = _whole_part(descriptor)
         lines = whole.splitlines()
         line = json.dumps(

@@ -28,7 +28,7 @@ def replace_durably(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     kind = _kind(path)
-    with open_new(temporary) as file:
+    with naming(path), open_new(temporary) as file:
         file.write(text.encode())
         file.flush()
         reach(f"{kind}.written")
@@ -48,6 +48,20 @@ def open_new(path: Path, permissions: int = 0o666) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, permissions), "w+b")
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file in an error of the operating system that names none, as those of a write and of fsync do.
+
+    A full disk would be taken for one behind standard output otherwise.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
 def _kind(path: Path) -> str:
     """Return the first word of the failpoints of a file."""
     if path.parent.name == "releases":
@@ -59,7 +73,8 @@ def sync_path(path: Path) -> None:
     """Make a file's content, or a folder's entries, durable."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with naming(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import shutil
 import sqlite3
 import threading
@@ -256,6 +257,33 @@ def test_a_system_that_forgot_a_document_equals_one_that_never_had_it(erased: Er
         assert getattr(erased.place.workspace, name).read_bytes() == getattr(never.workspace, name).read_bytes()
 
 
+@pytest.mark.full
+@pytest.mark.timeout(1_800)
+def test_it_equals_one_that_never_had_it_for_each_of_twenty_documents(tmp_path: Path) -> None:
+    draws = random.Random(7)
+    words = [f"word{number}" for number in range(60)]
+    pages = {
+        f"pages/{number}.md": f"# Page {number}\n\n{' '.join(draws.choices(words, k=draws.randint(5, 300)))}.\n"
+        for number in range(20)
+    }
+    (tmp_path / "all").mkdir()
+    full = make(tmp_path / "all", pages)
+    refresh(full)
+    for name in pages:
+        folders = tmp_path / "one", tmp_path / "never"
+        one = copied(tmp_path / "all", folders[0])
+        forget_document(name, one.workspace, one.params, {})
+        never = make(folders[1], {other: text for other, text in pages.items() if other != name})
+        refresh(never)
+        forgot, expected = one.shelf.served(), never.shelf.served()
+        assert forgot is not None and expected is not None
+        assert (forgot.content_digest, forgot.corpus_digest) == (expected.content_digest, expected.corpus_digest)
+        for file in ("documents_file", "chunks_file"):
+            assert getattr(one.workspace, file).read_bytes() == getattr(never.workspace, file).read_bytes()
+        for folder in folders:
+            shutil.rmtree(folder)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with the document in its release, which each test copies."""
@@ -267,11 +295,15 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def place(made: Path, tmp_path: Path) -> Place:
     """A workspace of the test's own."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True, symlinks=True)
+    return copied(made, tmp_path)
+
+
+def copied(made: Path, folder: Path) -> Place:
+    shutil.copytree(made, folder, dirs_exist_ok=True, symlinks=True)
     for name in ("params.yaml", ".dvc/config"):
-        path = tmp_path / "w" / name
-        path.write_text(path.read_text().replace(str(made), str(tmp_path)))
-    return Place(Workspace(tmp_path / "w"), tmp_path / "docs", tmp_path)
+        path = folder / "w" / name
+        path.write_text(path.read_text().replace(str(made), str(folder)))
+    return Place(Workspace(folder / "w"), folder / "docs", folder)
 
 
 def test_the_ledger_alone_takes_it_out_of_every_answer(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,7 +337,10 @@ def test_the_ledger_alone_takes_it_out_of_every_answer(place: Place, monkeypatch
     live.close()
 
 
-def test_nobody_who_asks_meanwhile_is_told_of_it_or_turned_away(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("n", [1, pytest.param(5_000, marks=[pytest.mark.full, pytest.mark.timeout(1_800)])])
+def test_nobody_who_asks_meanwhile_is_told_of_it_or_turned_away(
+    place: Place, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lorag.use_cases.serve.live.open_generator", lambda *given: None)
     live, asked, failed, over = LiveRelease(place.workspace, {}), [], [], threading.Event()
 
@@ -337,12 +372,17 @@ def test_nobody_who_asks_meanwhile_is_told_of_it_or_turned_away(place: Place, mo
     monkeypatch.setitem(forget_document.__globals__, "withdraw", withdraw)
     forget_document(SECRET, place.workspace, place.params, {})
     time.sleep(0.5)
+
+    def later() -> list[bool]:
+        return [told for began, told in [*asked] if began > denied[0]]
+
+    while len(later()) < n and not failed:
+        time.sleep(0.5)
     over.set()
     for thread in threads:
         thread.join()
     live.close()
-    later = [told for began, told in asked if began > denied[0]]
-    assert not failed and later and not any(later), (failed[:1], len(later))
+    assert not failed and later() and not any(later()), (failed[:1], len(later()))
 
 
 def test_while_another_writer_runs_it_is_out_of_answers_and_not_yet_erased(place: Place) -> None:

@@ -7,6 +7,7 @@ dense, by words and by both.
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,20 @@ def wikipedia(folder: Path, params: Params) -> tuple[list[tuple[Document, ...]],
         file.write_text("".join(f"{json.dumps(record)}\n" for record in records), encoding="utf-8")
         corpora.append(load_corpus(file, params.knowledge).documents)
     return corpora, questions_in(place / "questions_derived.jsonl")
+
+
+def in_fifty_steps(folder: Path, params: Params) -> tuple[list[tuple[Document, ...]], list[str]]:
+    """The sample's three versions, of which some pages come with each of fifty refreshes."""
+    corpora, questions = sample(folder, params)
+    steps = [corpora[0]]
+    for before, after in pairwise(corpora):
+        old, new = ({document.id: document for document in corpus} for corpus in (before, after))
+        names = sorted(old.keys() | new.keys())
+        for done in range(1, 26):
+            arrived = set(names[: len(names) * done // 25])
+            mixed = {name: (new if name in arrived else old).get(name) for name in names}
+            steps.append(tuple(document for document in mixed.values() if document is not None))
+    return steps, questions
 
 
 def shared(name: str) -> Path:
@@ -142,6 +157,7 @@ def weaviate_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
     [
         pytest.param(sample, 40, [StoreKind.LANCEDB], id="strangers-16: the sample in LanceDB"),
         pytest.param(sample, 200, [*StoreKind], id="strangers-16: the sample in both", marks=pytest.mark.full),
+        pytest.param(in_fifty_steps, 200, [StoreKind.LANCEDB], id="fifty refreshes", marks=pytest.mark.full),
         pytest.param(keda, 200, [*StoreKind], id="strangers-16: keda", marks=pytest.mark.full),
         pytest.param(wikipedia, 200, [*StoreKind], id="strangers-16: Wikipedia", marks=pytest.mark.full),
     ],

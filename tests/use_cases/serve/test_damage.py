@@ -174,6 +174,18 @@ def test_faults_11_a_rollback_compares_every_byte_and_passes_over_what_is_damage
     assert found(place) == ("7.25", None)
 
 
+@pytest.mark.parametrize("n", [3, pytest.param(100, marks=pytest.mark.full)])
+def test_any_retained_release_is_served_again_as_often_as_one_likes(place: Place, n: int) -> None:
+    releases = {str(release.generation): release for release in place.shelf.releases()}
+    depths = {"1": "7.25", "2": "8.40", "3": "9.10"}
+    served, draws = "3", random.Random(7)
+    for _ in range(n):
+        served = draws.choice([generation for generation in releases if generation != served])
+        roll_back(place.workspace, place.params, {}, served)
+        assert place.shelf.served() == releases[served] and found(place) == (depths[served], None)
+    assert problems(place) == []
+
+
 def test_faults_1_doctor_leaves_out_a_release_that_is_dropped_while_it_reads(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

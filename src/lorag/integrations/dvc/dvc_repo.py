@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
@@ -98,7 +99,7 @@ def track(root: Path, path: Path) -> str:
             _drop_torn_files(repo)
             stage = repo.add(str(path))[0]
             return str(stage.outs[0].hash_info.value)
-    except (DvcException, OSError) as error:
+    except (DvcException, OSError, sqlite3.Error) as error:
         raise _store_failed(f"DVC cannot version {path.name}: {error}") from error
 
 
@@ -125,8 +126,8 @@ def reproduce(root: Path, targets: Sequence[str], *, alone: bool = False, light:
             if error_file.exists():
                 raise _error_of_stage(json.loads(error_file.read_text(encoding="utf-8"))) from error
             raise _store_failed(f"dvc repro failed: {_root_cause(error)}") from error
-        except OSError as error:
-            raise _store_failed(f"dvc repro failed: {error.strerror or error}") from error
+        except (OSError, sqlite3.Error) as error:
+            raise _store_failed(f"dvc repro failed: {getattr(error, 'strerror', None) or error}") from error
 
 
 def is_stale(root: Path, target: str) -> bool:
@@ -140,7 +141,7 @@ def is_stale(root: Path, target: str) -> bool:
     try:
         with _quiet(root), Repo(str(root)) as repo:
             return bool(repo.reproduce([target], dry=True, single_item=True))
-    except DvcException as error:
+    except (DvcException, OSError, sqlite3.Error) as error:
         raise _store_failed(f"dvc repro --dry failed: {_root_cause(error)}") from error
 
 

@@ -1,7 +1,6 @@
 """The state of a training run as one safetensors file, which is complete or absent."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,8 +31,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, tensors: Mapping[str, M
     temporary.unlink(missing_ok=True)
     flat = {f"{group}/{name}": t.detach().contiguous() for group, named in tensors.items() for name, t in named.items()}
     save_file(flat, temporary, metadata={"checkpoint": json.dumps(asdict(checkpoint))})
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
+    sync_path(temporary)
     temporary.replace(path)
     sync_path(path.parent)
 

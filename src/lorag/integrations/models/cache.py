@@ -87,8 +87,7 @@ def _build_aside(folder: Path, build: Callable[[Path], None]) -> None:
         build(temporary)
         files = sorted(path for path in temporary.rglob("*") if path.is_file())
         for path in files:
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+            sync_path(path)
         manifest = {
             path.relative_to(temporary).as_posix(): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
             for path in files

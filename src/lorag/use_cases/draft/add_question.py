@@ -8,6 +8,7 @@ from typing import Any
 
 from lorag.errors import InputRejected
 from lorag.questions.questions import read_questions
+from lorag.releases.durable import naming
 
 
 def add_question(path: Path, line: Mapping[str, Any]) -> None:
@@ -24,7 +25,7 @@ def add_question(path: Path, line: Mapping[str, Any]) -> None:
     before = path.read_bytes() if path.is_file() else b""
     text = json.dumps(line, ensure_ascii=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
+    with naming(path), path.open("ab") as file:
         file.write((b"\n" if before and not before.endswith(b"\n") else b"") + text.encode("utf-8"))
         file.flush()
         os.fsync(file.fileno())

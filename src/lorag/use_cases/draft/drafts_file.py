@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from lorag.drafting.records import Draft, draft_line, read_drafts
 from lorag.errors import Busy
-from lorag.releases.durable import replace_durably
+from lorag.releases.durable import naming, replace_durably
 from lorag.workspace import Workspace
 
 _WAIT_S = 10
@@ -34,7 +34,7 @@ class DraftsFile:
 
     def append(self, draft: Draft) -> None:
         """Add a draft; once this returns, it survives a power failure."""
-        with self.locked(), self.path.open("a", encoding="utf-8") as file:
+        with self.locked(), naming(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(draft_line(draft))
             file.flush()
             os.fsync(file.fileno())

@@ -26,7 +26,7 @@ from lorag.params_file import load_params
 from lorag.progress import show_progress
 from lorag.releases.audit import Action, note_action
 from lorag.releases.checks import Check
-from lorag.releases.durable import open_new, sync_path, sync_tree, writer_lock
+from lorag.releases.durable import naming, open_new, sync_path, sync_tree, writer_lock
 from lorag.releases.forgotten import LEDGER, add_all, read_forgotten, read_ledger
 from lorag.releases.shelf import ReleaseShelf
 from lorag.use_cases.operate.backups import SEAL, drop_expired, note_backup
@@ -278,7 +278,7 @@ def _own_folder(folder: Path) -> Iterator[Path]:
 @contextmanager
 def _new_file(path: Path) -> Iterator[zipfile.ZipFile]:
     """Yield a new archive, which is sealed and on the disk at the end; it is for this user alone."""
-    with open_new(path, stat.S_IRUSR | stat.S_IWUSR) as raw:
+    with naming(path), open_new(path, stat.S_IRUSR | stat.S_IWUSR) as raw:
         with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
             file.comment = b"0" * SEAL
             yield file
