@@ -1,6 +1,6 @@
 """Measure what the engine's precision does to the answers: `exact` beside `int8`, on the same questions and contexts.
 
-    .venv/bin/python benchmarks/precision.py [--questions 300] [--model REFERENCE] [--json out.json]
+    .venv/bin/python benchmarks/precision.py [--questions 300] [--sets keda,...] [--model REFERENCE] [--json out.json]
 
 Four sets of questions are answered by `rag` with both precisions: the sample, and, where the shared data is at hand,
 SQuAD passages (xquad), Wikipedia and the documentation of KEDA. The table has the share of right answers, and the
@@ -36,12 +36,15 @@ def main() -> None:
     """Answer every set twice and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--questions", type=int, default=300, help="of each set")
+    parser.add_argument("--sets", help="their names, with commas between them; all if left out")
     parser.add_argument("--model", help="another language model, as in generation.model")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     found = []
     with tempfile.TemporaryDirectory(prefix="precision_") as folder:
         for name, documents, questions in sets_of_questions():
+            if arguments.sets and name not in arguments.sets.split(","):
+                continue
             found.append(measure(name, documents, questions, Path(folder) / name, arguments))
             print_row(found[-1])
     if arguments.json:
