@@ -257,6 +257,16 @@ def test_filters_compare_any_characters_exactly(store: IndexStore, exact: bool) 
 
 
 @pytest.mark.parametrize("exact", [False, True])
+def test_a_filter_is_applied_before_the_nearest_are_taken(store: IndexStore, exact: bool) -> None:
+    rows = [row(f"id {number}", f"shared words {number}", document=f"page {number}") for number in range(20)]
+    ref = store.write_generation(None, "before", 1, rows, ())
+    for one in rows:
+        where = Filter(document_ids=(one.chunk.document_id,))
+        assert ids_of(store.search_vector(ref, vector_of("query"), 1, where=where, exact=exact)) == [one.chunk.id]
+        assert ids_of(store.search_text(ref, "shared", 1, where=where)) == [one.chunk.id]
+
+
+@pytest.mark.parametrize("exact", [False, True])
 def test_strangers_19_a_filter_may_name_one_item_of_a_list(store: IndexStore, exact: bool) -> None:
     tags = {"both": "winch, crane", "one": "crane", "none": "craner"}
     rows = [row(name, f"rope of {name}", metadata={"tags": value}) for name, value in tags.items()]

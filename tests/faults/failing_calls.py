@@ -2,24 +2,29 @@
 
 Run as `python -m tests.faults.failing_calls FOLDER SCENARIOS KINDS FROM STEP`: the calls of these kinds fail one at a
 time, beginning with number FROM, then every STEP-th. Each thread counts its own calls. strace lets them fail, in native
-libraries too. It prints a JSON object for each trial, the last of a kind with the number that was never reached.
+libraries too. The kind `disk` is a disk with less and less left, FROM and STEP being places in `FREE_KIB`. It prints a
+JSON object for each trial, of the calls up to the number that was never reached.
 """
 
 import errno
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from lorag.errors import LoragError
 from lorag.integrations.machine.disk import explain_no_space
+from lorag.workspace import Workspace
 from tests.faults.killer import PRELOADED, begin_fork, converged, end_fork, in_fork, legal_states, without_id, work_of
-from tests.faults.works import SCENARIOS, copied, make, state_beside
+from tests.faults.works import SCENARIOS, copied, make, state, state_beside
 
 KINDS = {
     "sync": ("fsync,fdatasync", errno.EIO),
@@ -31,22 +36,19 @@ KINDS = {
 }
 """The calls of each kind, and the error that they end with."""
 
+DISK = "disk"
+FREE_KIB = tuple(round(4 * 1.4**exponent) for exponent in range(24))
+"""What is left on a disk that fills up, in 24 steps from 4 KiB to 9 MiB."""
 
-def trial(folder: Path, name: str, legal: list[dict[str, Any]], kind: str, number: int) -> dict[str, Any]:
+
+def call_fails(folder: Path, name: str, legal: list[dict[str, Any]], kind: str, number: int) -> dict[str, Any]:
     """Let the call fail, look, and do the work again without it."""
     workspace = copied(folder, folder / "failing")
     waiting, released = os.pipe()
-    work = work_of(name, workspace)
 
     def watched() -> dict[str, Any]:
         os.read(waiting, 1)
-        try:
-            work()
-        except Exception as error:
-            traceback.print_exc()
-            is_clear = isinstance(error, LoragError | OSError) or explain_no_space(error, workspace.root) is not None
-            return {"error": f"{type(error).__name__}: {error}"[:300], "is_clear": is_clear}
-        return {"error": None, "is_clear": True}
+        return saying(name, workspace)
 
     fork = begin_fork(watched)
     calls, error = KINDS[kind]
@@ -62,17 +64,54 @@ def trial(folder: Path, name: str, legal: list[dict[str, Any]], kind: str, numbe
     for end in (waiting, released):
         os.close(end)
     failed = [line for line in trace.read_text(errors="replace").splitlines() if line.endswith("(INJECTED)")]
+    return {"kind": kind, "number": number, "failed": failed[:3]} | looked_at(name, workspace, legal, status, said)
+
+
+def disk_fills_up(folder: Path, name: str, legal: list[dict[str, Any]], free_kib: int) -> dict[str, Any]:
+    """Do the work on a disk with this much left, look, and do it again on one with more."""
+    disk = folder / "disk"
+    disk.mkdir(exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o"]
+    subprocess.run([*mount, "size=512m", "lorag-test", str(disk)], check=True)
+    try:
+        workspace = copied(folder, disk / "failing")
+        used_kib = (shutil.disk_usage(disk).used + 1023) // 1024
+        subprocess.run([*mount, f"remount,size={used_kib + free_kib}k", "lorag-test", str(disk)], check=True)
+        status, said = in_fork(lambda: saying(name, workspace))
+        # Whoever asks meanwhile needs no space.
+        full = in_fork(lambda: state(workspace))[1] or {}
+        is_served = full in [{key: one[key] for key in full} for one in legal] and bool(full)
+        subprocess.run([*mount, "remount,size=512m", "lorag-test", str(disk)], check=True)
+        tried = looked_at(name, workspace, legal, status, said)
+        failed = [] if said and said["error"] is None else ["the disk was full"]
+        return {"kind": "disk", "number": free_kib, "failed": failed} | tried | {"is_served": is_served}
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def saying(name: str, workspace: Workspace) -> dict[str, Any]:
+    """Do the work; return the error that it ended with, and whether the command would say it in a line of its own."""
+    try:
+        work_of(name, workspace)()
+    except Exception as error:
+        traceback.print_exc()
+        is_clear = isinstance(error, LoragError | OSError) or explain_no_space(error, workspace.root) is not None
+        return {"error": f"{type(error).__name__}: {error}"[:300], "is_clear": is_clear}
+    return {"error": None, "is_clear": True}
+
+
+def looked_at(
+    name: str, workspace: Workspace, legal: list[dict[str, Any]], status: int, said: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Judge what is served after the work, and do the work again."""
     _, after = in_fork(lambda: state_beside(workspace))
     is_done = without_id(after) == without_id(legal[-1])
     return {
         "scenario": name,
-        "kind": kind,
-        "number": number,
-        "failed": failed[:3],
         "said": said,
         "is_legal": after in legal,
         # What ended without an error has done its work. It has not said anything if the failed call was to say it.
-        "is_true": bool(status or said["error"]) or is_done,
+        "is_true": bool(status or said is None or said["error"]) or is_done,
         "is_clear": said is None or said["is_clear"],
         "converges": converged(name, workspace, legal),
         "state": after,
@@ -97,14 +136,22 @@ def main() -> None:
     for name in scenarios.split(",") if scenarios else SCENARIOS:
         legal, _ = legal_states(place, name, place / "failing")
         for kind in kinds.split(",") if kinds else KINDS:
-            number = first
-            while True:
-                tried = trial(place, name, legal, kind, number)
+            for tried in trials(place, name, legal, kind, first, step):
                 out.write(json.dumps(tried) + "\n")
                 out.flush()
-                if not tried["failed"]:
-                    break
-                number += step
+
+
+def trials(
+    folder: Path, name: str, legal: list[dict[str, Any]], kind: str, first: int, step: int
+) -> Iterator[dict[str, Any]]:
+    if kind == DISK:
+        yield from (disk_fills_up(folder, name, legal, free_kib) for free_kib in FREE_KIB[first - 1 :: step])
+        return
+    for number in count(first, step):
+        tried = call_fails(folder, name, legal, kind, number)
+        yield tried
+        if not tried["failed"]:
+            return
 
 
 if __name__ == "__main__":

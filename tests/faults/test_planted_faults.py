@@ -80,7 +80,7 @@ FAULTS = {
         "integrations/lancedb/index.py",
         "search.where(predicate, prefilter=True)",
         "search.where(predicate, prefilter=False)",
-        ("tests/contract/test_index_store.py::test_filters_compare_any_characters_exactly",),
+        ("tests/contract/test_index_store.py::test_a_filter_is_applied_before_the_nearest_are_taken",),
     ),
     "a backup may name any place": Fault(
         "use_cases/operate/back_up.py",
