@@ -37,8 +37,8 @@ KINDS = {
 """The calls of each kind, and the error that they end with."""
 
 DISK = "disk"
-FREE_KIB = tuple(round(4 * 1.4**exponent) for exponent in range(24))
-"""What is left on a disk that fills up, in 24 steps from 4 KiB to 9 MiB."""
+FREE_KIB = (0, *(round(4 * 1.4**exponent) for exponent in range(24)))
+"""What is left on a disk that fills up, in 24 steps from 4 KiB to 9 MiB; with 0 the disk can only be read."""
 
 
 def call_fails(folder: Path, name: str, legal: list[dict[str, Any]], kind: str, number: int) -> dict[str, Any]:
@@ -76,12 +76,13 @@ def disk_fills_up(folder: Path, name: str, legal: list[dict[str, Any]], free_kib
     try:
         workspace = copied(folder, disk / "failing")
         used_kib = (shutil.disk_usage(disk).used + 1023) // 1024
-        subprocess.run([*mount, f"remount,size={used_kib + free_kib}k", "lorag-test", str(disk)], check=True)
+        options = f"remount,size={used_kib + free_kib}k" if free_kib else "remount,ro"
+        subprocess.run([*mount, options, "lorag-test", str(disk)], check=True)
         status, said = in_fork(lambda: saying(name, workspace))
         # Whoever asks meanwhile needs no space.
         full = in_fork(lambda: state(workspace))[1] or {}
         is_served = full in [{key: one[key] for key in full} for one in legal] and bool(full)
-        subprocess.run([*mount, "remount,size=512m", "lorag-test", str(disk)], check=True)
+        subprocess.run([*mount, "remount,rw,size=512m", "lorag-test", str(disk)], check=True)
         tried = looked_at(name, workspace, legal, status, said)
         failed = [] if said and said["error"] is None else ["the disk was full"]
         return {"kind": "disk", "number": free_kib, "failed": failed} | tried | {"is_served": is_served}
