@@ -129,6 +129,13 @@ def test_a_sentence_with_the_dotted_name_of_the_question_goes_before_one_without
     assert quote_of("What is the default of push.js?", [GIT])
 
 
+def test_a_sentence_that_asks_is_neither_quoted_nor_support() -> None:
+    asks = Chunk("c5", "faq.md", "Mill", 'Does the mill grind maize? Its stones grind rye. People ask: "Is it old?"')
+    ranked = rank_sentences("Which grain does the mill grind?", [asks], embed_alike)
+    assert [each.text for each in ranked] == ["Its stones grind rye."]
+    assert rank_sentences("Is it old?", [Chunk("c6", "faq.md", "", "Is it old?")], embed_alike) == []
+
+
 def test_a_quote_is_the_text_of_its_place() -> None:
     for each in rank_sentences("server", [HARBOUR, MILL, SCALER, CODE], embed_alike):
         assert each.text == each.chunk.text[each.start : each.end] == each.text.strip()

@@ -72,6 +72,42 @@ def stream(data: bytes, filters: bytes = b"") -> bytes:
     return b"<< /Length %d %s >>\nstream\n%s\nendstream" % (len(data), filters, data)
 
 
+RESTRUCTURED = """
+=======
+Caching
+=======
+
+.. setting:: CACHES
+
+How long a page is kept: :setting:`TIMEOUT`.
+
+Keys
+----
+
+A key has at most ``250`` characters.
+"""
+
+
+def test_a_text_file_with_the_signs_of_restructured_text_is_read_as_that() -> None:
+    read = parse("caching.txt", RESTRUCTURED)
+    assert read.title == "Caching" and lines(read) == lines(parse("caching.rst", RESTRUCTURED))
+    assert ("heading2", "Keys") in lines(read) and ("paragraph", "How long a page is kept: TIMEOUT.") in lines(read)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Minutes\n=======\n\nAll were there.",
+        "A line\n\n--- *\n\nwith ``ticks``.",
+        "The list is long\n----\n\nand has ``ticks``.",
+        "# Title\n\nSee `this`.",
+    ],
+)
+def test_other_text_files_stay_as_they_are(text: str) -> None:
+    read = parse("minutes.txt", text)
+    assert "\n\n".join(block.text for block in read.blocks) == text
+
+
 def test_every_format_has_a_parser() -> None:
     assert all(callable(load_parser(kind)) for kind in FORMATS)
     assert format_of("a/B.MD") == ".md" and format_of("x/documents.jsonl") == "documents.jsonl"

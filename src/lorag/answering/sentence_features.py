@@ -64,6 +64,8 @@ _TECHNICAL = frozenset(
 )
 """Names in a front matter that tell a site generator what to do, and a reader nothing."""
 
+_ASKS = re.compile(r"\?[\s\"'\u201d\u2019)\]*_]*$")
+
 _IDENTIFIER = re.compile(r"`([^`]+)`|\b(\w*[a-z\d][A-Z_]\w*)")
 
 
@@ -110,12 +112,14 @@ def describe(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) -> Descr
     """Return the features of all sentences of the chunks, which come best first; see `FEATURES`.
 
     If the question names identifiers, a sentence that has one of them neither in itself nor in its headings, as a
-    whole, is left out; so is one without the question's name with a dot, if others have it. A value of a page's front
-    matter counts as a sentence if the question has a word of its name.
+    whole, is left out; so is one without the question's name with a dot, if others have it, and one that asks. A value
+    of a page's front matter counts as a sentence if the question has a word of its name.
     """
     places = [*_sentences(chunks), *_fields(question, chunks)]
     named = named_in(question)
-    kept = _naming(named, range(len(places)), places)
+    # A page that asks says nothing: "Does it read NoSQL databases?" would support "It reads NoSQL databases".
+    stating = [at for at, place in enumerate(places) if not _ASKS.search(place.sentence.text)]
+    kept = _naming(named, stating, places)
     kept = _naming(dotted_in(question), kept, places) or kept
     if not kept:
         return Described((), np.zeros((0, len(FEATURES))))

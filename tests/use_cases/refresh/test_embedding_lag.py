@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from lorag.params import Params
 from lorag.params_file import load_params
 from lorag.releases.record import DocumentEntry, Release
+from lorag.releases.shelf import ReleaseShelf
 from lorag.use_cases.init_workspace import template
 from lorag.use_cases.refresh.embedding_lag import EmbeddingLag, changed_at, measure_lag
 from lorag.workspace import Workspace
@@ -20,7 +21,10 @@ SERVED_S = datetime.fromisoformat(release(2).created_utc).timestamp()
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    for name, age_s in (("near.md", 10), ("far.md", 50), ("kept.md", 900), ("again.md", -5)):
+    shelf = ReleaseShelf(Workspace(tmp_path).state)
+    before = replace(release(1), created_utc=datetime.fromtimestamp(SERVED_S - 600, UTC).isoformat())
+    shelf.publish(before, expected_served=None)
+    for name, age_s in (("near.md", 10), ("far.md", 50), ("kept.md", 900), ("older.md", 700), ("again.md", -5)):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (SERVED_S - age_s, SERVED_S - age_s))
     return Workspace(tmp_path)
@@ -39,8 +43,9 @@ def made(generation: int, **since: int) -> Release:
 
 
 def test_only_what_is_new_or_changed_in_the_release_counts(workspace: Workspace) -> None:
-    # What was edited again after it was read waits for the next release, and a record has no file.
-    two = made(2, near=2, far=2, kept=1, again=2, record=2)
+    # What was edited again after it was read waits for the next release, and a record has no file. A file from before
+    # the last release is only read in another way now.
+    two = made(2, near=2, far=2, kept=1, again=2, record=2, older=2)
     assert measure_lag(two, workspace, params(workspace.root)) == EmbeddingLag(30, 50, 2)
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from lorag.knowledge.documents import Block, BlockKind
+from lorag.knowledge.formats import rst
 from lorag.knowledge.formats.decoding import decode_text
 from lorag.knowledge.formats.parsed import Limits, ParsedDocument
 
@@ -13,12 +14,30 @@ _LIST_ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+\S")
 _TABLE_RULE = re.compile(r"[ \t]*\|?[ \t:|-]*-{2,}[ \t:|-]*")
 
 
+_UNDERLINED = re.compile(r"(?m)^(?P<title>\S.*)\n(?P<sign>[=\-~^\"'`*+#:.])(?P=sign){2,}[ \t]*$")
+_OF_RESTRUCTURED_TEXT = re.compile(
+    r"(?m)^[ \t]*\.\. (?:_[^\n]*:|[A-Za-z][\w:+-]*::)(?=\s|$)|:[a-z][\w:+-]*:`[^`\n]+`|(?<!`)``[^`\n]+``(?!`)"
+)
+
+
 def parse(data: bytes, limits: Limits) -> ParsedDocument:
-    """Parse a text file: paragraphs between blank lines, with their line breaks kept."""
+    """Parse a text file: paragraphs between blank lines, with their line breaks kept.
+
+    What has underlined headings and the signs of reStructuredText is read as that, as many write it in such files.
+    """
     decoded = decode_text(data)
+    if is_restructured(decoded.text):
+        return rst.parse(data, limits)
     paragraphs = re.split(r"\n(?:[ \t]*\n)+", decoded.text)
     blocks = tuple(Block(BlockKind.PARAGRAPH, text) for text in paragraphs if text.strip())
     return ParsedDocument("", blocks, flags=decoded.flags)
+
+
+def is_restructured(text: str) -> bool:
+    """Whether a text is reStructuredText: a heading with a line under all of it, and a directive, role or literal."""
+    lined = _UNDERLINED.finditer(text)
+    has_heading = any(len(found[0]) - len(found["title"]) - 1 >= len(found["title"]) for found in lined)
+    return has_heading and _OF_RESTRUCTURED_TEXT.search(text) is not None
 
 
 def split_blocks(text: str) -> tuple[Block, ...]:

@@ -9,6 +9,7 @@ from statistics import median
 from lorag.knowledge.formats import RECORDS
 from lorag.params import Params
 from lorag.releases.record import Release
+from lorag.releases.shelf import ReleaseShelf
 from lorag.workspace import Workspace
 
 
@@ -25,14 +26,17 @@ def measure_lag(release: Release, workspace: Workspace, params: Params) -> Embed
     """Return the lag of the documents that are new or changed in the release; None if there are none.
 
     The first release has none: its documents are not changes. A file's time is that of its last edit, unless something
-    else has set it since, such as a checkout of git.
+    else has set it since, such as a checkout of git. A file that is older than the release before does not count: it is
+    read in another way now, or came here with its old time.
     """
-    if release.generation == 1:
+    earlier = [each for each in ReleaseShelf(workspace.state).releases() if each.generation < release.generation]
+    if not earlier:
         return None
+    before = max(datetime.fromisoformat(each.created_utc).timestamp() for each in earlier)
     names = [name for name, entry in release.documents.items() if entry.generation == release.generation]
     served = datetime.fromisoformat(release.created_utc).timestamp()
     # A file that was edited again after it was read has a change that waits for the next release.
-    lags = [served - at for at in changed_at(names, workspace, params).values() if at <= served]
+    lags = [served - at for at in changed_at(names, workspace, params).values() if before < at <= served]
     return EmbeddingLag(median(lags), max(lags), len(lags)) if lags else None
 
 
