@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,11 @@ def test_a_bad_line_is_named(case: str, tmp_path: Path) -> None:
     file.write_text('{"question": "Hello?", "answer": "Ahoy."}\n' + BAD[case] + "\n")
     with pytest.raises(InputRejected, match="style.jsonl:2"):
         read_style(file)
+
+
+def test_a_key_of_any_length_is_named_in_a_line_that_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "style.jsonl"
+    path.write_text(json.dumps({"question": "How high?", "pattern": "m", "x" * 5_000: "y"}) + "\n")
+    with pytest.raises(InputRejected, match=r"^x{80}: Extra inputs are not permitted") as found:
+        read_style(path)
+    assert len(found.value.line()) < 300

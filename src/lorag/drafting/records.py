@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lorag.errors import InputRejected
-from lorag.questions.questions import Question, parse_json, question_lines
+from lorag.questions.questions import Question, first_problem, parse_json, question_lines
 
 
 class DraftStatus(StrEnum):
@@ -85,7 +85,7 @@ def read_drafts(path: Path) -> list[Draft]:
         try:
             draft = Draft.model_validate(parse_json(line))
         except (ValidationError, ValueError, RecursionError) as error:
-            what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            what = first_problem(error) if isinstance(error, ValidationError) else str(error)
             raise InputRejected(
                 f"not a draft: {what}", where=where, do="delete the line, or name a file of `lorag questions draft`"
             ) from None

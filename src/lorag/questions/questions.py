@@ -157,9 +157,14 @@ def _parse(line: str, where: str, *, strict: bool = False) -> Question:
     try:
         return Question.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the line"
-        raise InputRejected(f"{field}: {first['msg']}", where=where, do="see docs/questions.md") from None
+        raise InputRejected(first_problem(error), where=where, do="see docs/questions.md") from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return the first field of a line that is not as it should be, and why; a name of any length is cut."""
+    first = error.errors()[0]
+    field = ".".join(str(part)[:80] for part in first["loc"]) or "the line"
+    return f"{field}: {first['msg'][:200]}"
 
 
 def parse_json(text: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lorag.errors import InputRejected
-from lorag.questions.questions import Text, parse_json, question_lines
+from lorag.questions.questions import Text, first_problem, parse_json, question_lines
 
 
 class _Line(BaseModel):
@@ -68,10 +68,8 @@ def read_style(path: Path) -> StyleSet:
         try:
             row = _Line.model_validate(parse_json(line))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "the line"
             do = "write question and answer, or question and pattern"
-            raise InputRejected(f"{field}: {first['msg']}", where=where, do=do) from None
+            raise InputRejected(first_problem(error), where=where, do=do) from None
         except (ValueError, RecursionError) as error:
             raise InputRejected(f"bad JSON: {error}", where=where, do="fix the line") from None
         if row.answer is not None:
