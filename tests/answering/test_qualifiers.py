@@ -53,6 +53,9 @@ def test_a_text_on_undoing_what_is_asked_for_is_its_opposite(question: str, text
         ("Please see the section on triggers.", True),
         ("The reader sees the page first.", False),
         ("For more than one replica, set `replicas`.", False),
+        ("Information on how to test commands can be found in the testing docs.", True),
+        ("You can find more in the FAQ.", True),
+        ("A key is found by its name.", False),
     ],
 )
 def test_a_pointer_says_where_to_read_more(text: str, is_it: bool) -> None:

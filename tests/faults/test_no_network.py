@@ -262,7 +262,7 @@ def serve_for_a_while(life: Life) -> None:
         asked = {"question": "When is the lamp of pier 3 lit?"}
         responses = [
             client.post("/v1/answers", json=asked, headers=key),
-            client.post("/v1/answers", json={"question": "Is anybody refused?"}, headers=key),
+            client.post("/v1/answers", json={"question": "Is the lamp of pier 3 refused?"}, headers=key),
             client.post("/v1/answers", json=asked, headers={"Authorization": "Bearer other"}),
             client.get(f"/v1/releases?key={quote(SECRETS['LORAG_SERVE_KEY'])}"),
             client.get("/metrics", headers=key),
@@ -305,8 +305,13 @@ def wait_for_services(life: Life, keeping: "subprocess.Popen[str]", ports: Mappi
 def fail(life: Life) -> None:
     """An error of each server, with a password in its address or the key that it refuses."""
     folder = life.folder
-    life.call("ask", "Is anybody refused?", status=5)
-    life.call("ask", "When?", status=5, LORAG_OPENAI_BASE_URL=within("LORAG_OPENAI_BASE_URL", f"http://{DOWN}/v1"))
+    life.call("ask", "Is the lamp of pier 3 refused?", status=5)
+    life.call(
+        "ask",
+        "When is the lamp of pier 4 lit?",
+        status=5,
+        LORAG_OPENAI_BASE_URL=within("LORAG_OPENAI_BASE_URL", f"http://{DOWN}/v1"),
+    )
     life.call("costs", status=5, MLFLOW_TRACKING_URI=within("MLFLOW_TRACKING_URI", f"http://{DOWN}"))
     prefect = within("PREFECT_API_URL", f"http://{DOWN}/api")
     life.call("refresh", "--rebuild", status=5, PREFECT_API_URL=prefect)

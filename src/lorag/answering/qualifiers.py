@@ -48,7 +48,9 @@ _POINTER = re.compile(
     r"\b(?:see|refer|visit|consult|check(?: out)?|read|documentation|here)\b"
     r"|(?:more|further|additional) (?:details?|information|examples?) (?:can be found|(?:is|are) (?:available|in)|on"
     r"|about)\b"
-    r"|(?:learn|read|find out) more\b)",
+    r"|(?:(?:some |an? )?(?:good )?(?:information|instructions?|examples?)|details?)\b.{0,80}?\bcan be found\b"
+    r"|(?:more on|this is (?:described|explained|documented) in)\b"
+    r"|(?:you (?:can|will|may) )?(?:learn|read|find out|find) more\b)",
     re.IGNORECASE | re.DOTALL,
 )
 _LONGEST_POINTER = 240
