@@ -513,3 +513,7 @@ def test_results_survive_the_pipe_and_the_cache() -> None:
     assert result_from_json(json.loads(json.dumps(result_to_json(result)))) == result
     refused = result_from_json(json.loads(json.dumps(result_to_json(parse_content(".md", b"", LIMITS)))))
     assert isinstance(refused, Quarantine) and refused.reason is Reason.EMPTY
+
+
+def test_a_detail_of_any_length_is_cut() -> None:
+    assert len(Quarantine(Reason.UNSAFE_ARCHIVE, "entry '" + "x" * 10_000).detail) < 400

@@ -115,8 +115,8 @@ def test_a_changed_file_is_a_document_or_has_one_reason(parser: ParserProcess, k
         result = parser.parse(kind, data)
         read.append(result)
         if isinstance(result, Quarantine):
-            # So small a file meets no limit: it would have hung, or brought the process down.
-            assert result.reason is not Reason.PARSER_LIMIT, result.detail
+            # So small a file meets no limit of its process: it would have hung, or brought it down.
+            assert result.reason is not Reason.PARSER_LIMIT or result.detail.startswith("a stream"), result.detail
             assert "\n" not in result.detail and len(result.detail) < 400
         elif isinstance(result, ParsedDocument):
             assert all(block.text.strip() and block.text.encode() for block in result.blocks)

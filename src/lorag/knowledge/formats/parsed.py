@@ -24,10 +24,15 @@ class Limits(Protocol):
         """The number of characters that one document may hold."""
 
 
+_LONGEST_DETAIL = 300
+
+
 class Quarantine(Exception):
-    """A verdict that one document cannot be used; the others are still processed."""
+    """A verdict that one document cannot be used; the others are still processed. A long detail is cut."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
+        # It may quote a name in a damaged archive, which is as long as the damage makes it.
+        detail = detail if len(detail) <= _LONGEST_DETAIL else f"{detail[:_LONGEST_DETAIL]}\u2026"
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail
