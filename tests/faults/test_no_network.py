@@ -82,8 +82,8 @@ sys.addaudithook(note)
 """
 """What each Python process of a life runs first: it notes what classes are unpickled, and who asked for that."""
 
-PIPES = {"multiprocessing", "concurrent"}
-"""Modules that unpickle what another process of the same command has just sent."""
+PIPES = {"multiprocessing", "concurrent", "dask"}
+"""Modules that unpickle what another process of the same command has just sent, or they themselves have pickled."""
 
 CALLS = "trace=connect,sendto,sendmsg,sendmmsg"
 ADDRESS = re.compile(r'(?:inet_addr\("(?P<four>[^"]+)"\)|inet_pton\(AF_INET6, "(?P<six>[^"]+)")')

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lorag.integrations.shown_address import shown_address
+from lorag.integrations.shown_address import shown_address, without_user
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,10 @@ from lorag.integrations.shown_address import shown_address
 )
 def test_user_password_and_query_are_left_out(address: str, shown: str) -> None:
     assert shown_address(address) == shown
+
+
+def test_what_an_error_quotes_has_no_password() -> None:
+    address = "http://me:hunter22@host:4200/api"
+    assert without_user(f"404 for {address}/health", address) == "404 for http://host:4200/api/health"
+    assert without_user("refused by me", "http://host/api") == "refused by me"
+    assert without_user("refused", "http://[hunter22") == "refused"

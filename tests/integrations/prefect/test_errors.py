@@ -4,7 +4,10 @@ import pytest
 from prefect import flow
 from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+from lorag.errors import ParamsError, StoreFailed
 from lorag.integrations.prefect.errors import lost_server
+from lorag.integrations.prefect.notices import notify_of_failures
+from lorag.integrations.prefect.server import connect_server
 
 
 @flow(name="idle")
@@ -21,3 +24,13 @@ def test_a_server_that_is_not_there_is_told_from_a_defect() -> None:
     assert lost is not None
     assert "Prefect" in lost.line() and "http://127.0.0.1:9/api" in lost.line() and "secret" not in lost.line()
     assert lost_server(ValueError("a defect"), environment) is None
+
+
+def test_no_password_of_a_server_or_a_notice_is_printed(caplog: pytest.LogCaptureFixture) -> None:
+    address = "http://me:hunter22@127.0.0.1:9/api"
+    with pytest.raises(StoreFailed, match="Prefect failed") as caught, connect_server(address) as client:
+        client.read_automations_by_name("any")
+    assert "http://127.0.0.1:9/api" in caught.value.line() and "hunter22" not in caught.value.line()
+    with pytest.raises(ParamsError, match="not an Apprise address") as refused:
+        notify_of_failures("handbook", "no address hunter22", address)
+    assert "hunter22" not in refused.value.line() + caplog.text

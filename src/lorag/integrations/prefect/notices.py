@@ -1,5 +1,7 @@
 """The message that a Prefect server sends when a flow run of a workspace fails."""
 
+import logging
+
 from lorag.errors import ParamsError
 from lorag.integrations.prefect.server import connect_server
 
@@ -47,6 +49,8 @@ def notify_of_failures(workspace: str, url: str | None, api: str) -> bool:
 def _refuse_unusable(url: str) -> None:
     from apprise import Apprise
 
+    # It would print what it cannot read, and that is a secret.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)
     if not Apprise().add(url):
         raise ParamsError(
             "not an Apprise address", where="LORAG_NOTIFY_URL", do="write for example mailto://..., or unset it"

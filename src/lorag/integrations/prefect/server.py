@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lorag.errors import StoreFailed, WorkspaceError
 from lorag.integrations.prefect.own_server import is_own
+from lorag.integrations.shown_address import shown_address, without_user
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -49,8 +50,9 @@ def connect_server(api: str | None = None) -> Iterator["SyncPrefectClient"]:
             yield client
     except (httpx.HTTPError, httpx.InvalidURL, PrefectHTTPStatusError, RuntimeError, ValueError) as error:
         # A ValueError is what another server than Prefect's answers.
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StoreFailed(
-            f"Prefect failed: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            where=api,
+            f"Prefect failed: {without_user(said, api)}",
+            where=shown_address(api),
             do="check that the server runs (`lorag up`), and that its address ends in /api",
         ) from error
