@@ -65,6 +65,8 @@ class Tracer:
             with suppress(queue.Full):
                 self._waiting.put_nowait(None)
             self._thread.join(_END_S)
+            if self._thread.is_alive():
+                logger.warning("the last traces may be lost: MLflow did not take them in %.0f s", _END_S)
             self._thread = None
 
     def _work(self) -> None:
