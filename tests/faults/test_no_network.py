@@ -82,8 +82,11 @@ sys.addaudithook(note)
 """
 """What each Python process of a life runs first: it notes what classes are unpickled, and who asked for that."""
 
-PIPES = {"multiprocessing", "concurrent", "dask"}
-"""Modules that unpickle what another process of the same command has just sent, or they themselves have pickled."""
+PIPES = {"multiprocessing", "concurrent", "dask", "docket"}
+"""Modules that unpickle what another process of the same command has just sent, or they themselves have pickled.
+
+docket is the queue in the memory of Prefect's server.
+"""
 
 CALLS = "trace=connect,sendto,sendmsg,sendmmsg"
 ADDRESS = re.compile(r'(?:inet_addr\("(?P<four>[^"]+)"\)|inet_pton\(AF_INET6, "(?P<six>[^"]+)")')
