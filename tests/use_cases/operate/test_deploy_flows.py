@@ -13,6 +13,7 @@ import prefect
 import pytest
 
 from lorag.errors import ParamsError, StoreFailed, WorkspaceError
+from lorag.integrations.shown_address import shown_address
 from lorag.params_file import load_params
 from lorag.use_cases.operate.deploy_flows import deploy_flows, fill_in, read_prefect_file, schedule_of
 from lorag.workspace import Workspace
@@ -99,7 +100,7 @@ def deploy(api: str, root: Path) -> None:
 def test_an_address_where_no_server_is_is_one_line(api: str, tmp_path: Path) -> None:
     with pytest.raises(StoreFailed, match="Prefect failed") as caught:
         deploy(api, tmp_path)
-    assert caught.value.where == api and "lorag up" in caught.value.do
+    assert caught.value.where == shown_address(api) and "lorag up" in caught.value.do
 
 
 @pytest.mark.parametrize("answered", [(200, "<html>"), (200, "{}"), (404, "no"), (403, "no")])
