@@ -23,7 +23,7 @@ from lorag.console import terminal as console
 from lorag.errors import ExitStatus, LoragError, ParamsError, StoreFailed
 from lorag.extras import explain_missing
 from lorag.failpoints import arm
-from lorag.integrations.machine.disk import NEEDED_BYTES, NO_SPACE, explain_no_space, free_bytes
+from lorag.integrations.machine.disk import NEEDED_BYTES, NO_SPACE, explain_limits, free_bytes
 from lorag.integrations.machine.local_http import leave_out_proxies
 from lorag.integrations.machine.process_tree import process_began_s
 
@@ -120,7 +120,7 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, be
     except LoragError as error:
         if debug:
             raise
-        error = explain_no_space(error, _folder_of(arguments)) or error
+        error = explain_limits(error, _folder_of(arguments)) or error
         console.show_error(error, as_json=as_json)
         return int(error.exit_status)
     except typer.Exit as error:
@@ -143,7 +143,7 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, be
     except OSError as error:
         if debug:
             raise
-        failed = _output_failed(error, arguments) or explain_no_space(error, _folder_of(arguments))
+        failed = _output_failed(error, arguments) or explain_limits(error, _folder_of(arguments))
         failed = failed or StoreFailed(f"{error.strerror or error}", where=str(error.filename or ""))
         console.show_error(failed, as_json=as_json)
         return int(ExitStatus.STORE)
@@ -151,7 +151,7 @@ def run(arguments: list[str], environment: Mapping[str, str] = os.environ, *, be
         # The last resort: a defect of lorag itself. It prints one line; with --debug the whole traceback.
         if debug:
             raise
-        if full := explain_no_space(error, _folder_of(arguments)):
+        if full := explain_limits(error, _folder_of(arguments)):
             console.show_error(full, as_json=as_json)
             return int(full.exit_status)
         if isinstance(error, ImportError) and (missing := explain_missing(error)):

@@ -23,7 +23,7 @@ from lorag.errors import InputRejected, LoragError
 from lorag.extras import explain_missing
 from lorag.integrations.dvc.dvc_repo import end_with_caller, report_stage_error
 from lorag.integrations.dvc.stage_process import FORKABLE_FOR_STAGES, SERVE, serve_stages
-from lorag.integrations.machine.disk import explain_no_space
+from lorag.integrations.machine.disk import explain_limits
 from lorag.knowledge.artifacts import (
     read_chunks,
     read_documents,
@@ -332,7 +332,7 @@ def _status_of(arguments: Sequence[str]) -> int:
     except LoragError as error:
         return _report(error)
     except OSError as error:
-        if (full := explain_no_space(error, Path.cwd())) is None:
+        if (full := explain_limits(error, Path.cwd())) is None:
             raise
         return _report(full)
     except ImportError as error:

@@ -1,6 +1,6 @@
 import pytest
 
-from lorag.answering.question_fit import answers, covers, fits_kind, is_nearest, keeps_together
+from lorag.answering.question_fit import answers, covers, fits_kind, is_nearest, is_whole, keeps_together
 
 
 @pytest.mark.parametrize(
@@ -52,14 +52,30 @@ ANTHEM = "Grammy winner Lady Gaga sang the anthem, while Marlee Matlin gave the 
         ("How much carbon does the Amazon absorb in a typical year?", "8 gigatons.", AMAZON, False),
         ("Who gave the translation into sign language?", "Marlee Matlin.", ANTHEM, True),
         ("Who gave the translation into sign language?", "Lady Gaga.", ANTHEM, False),
+        ("Who did the sign language of the anthem?", "Lady Gaga.", ANTHEM, False),
         ("What year did Tesla die?", "Tesla died in 1943.", "Tesla died on 7 January 1943.", True),
         ("Who designed the harbour?", "Ilse Brandt.", "It was designed by Ilse Brandt.", True),
     ],
 )
-def test_another_value_nearer_to_the_question_contradicts(
+def test_another_value_about_as_near_to_the_question_contradicts(
     question: str, claim: str, sentence: str, nearest: bool
 ) -> None:
     assert is_nearest(claim, question, sentence) == nearest
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentence", "whole"),
+    [
+        ("2015.", "Its chair resigned in February 2015.", False),
+        ("In February 2015.", "Its chair resigned in February 2015.", True),
+        ("It resigned Newton.", "Its captain Cam Newton resigned.", False),
+        ("Cam Newton.", "Its captain Cam Newton resigned.", True),
+        ("Cam Newton of Rye.", "Its captain Cam Newton resigned before Josh Norman Miller did.", True),
+        ("The chair.", "Its chair resigned in February 2015.", True),
+    ],
+)
+def test_a_part_of_a_value_is_no_answer(claim: str, sentence: str, whole: bool) -> None:
+    assert is_whole(claim, "Who resigned?", sentence) == whole
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,16 @@ def test_a_second_sentence_is_quoted_only_if_it_fits_nearly_as_well() -> None:
     ]
 
 
+def test_a_sentence_that_points_back_comes_with_the_one_before_it() -> None:
+    text = "Ilse Brandt was born in Rye. She designed the harbour. The mill is old. Nobody owns it."
+    chunk = Chunk("c8", "brandt.md", "", text)
+    assert quote_of("What was designed by her?", [chunk]) == [
+        "Ilse Brandt was born in Rye.",
+        "She designed the harbour.",
+    ]
+    assert quote_of("Is the mill old?", [chunk]) == ["The mill is old."]
+
+
 def test_nothing_is_quoted_where_no_sentence_fits() -> None:
     def far(texts: Sequence[str]) -> NDArray[np.float32]:
         return np.float32([[1.0, 0.0], *[[0.3, 0.954]] * (len(texts) - 1)])

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from lorag.errors import LoragError
-from lorag.integrations.machine.disk import explain_no_space
+from lorag.integrations.machine.disk import explain_limits
 from lorag.workspace import Workspace
 from tests.faults.killer import PRELOADED, begin_fork, converged, end_fork, in_fork, legal_states, without_id, work_of
 from tests.faults.works import SCENARIOS, copied, make, state, state_beside
@@ -32,6 +32,7 @@ KINDS = {
     "folder": ("?mkdir,?mkdirat", errno.ENOSPC),
     "link": ("?link,?linkat,?symlink,?symlinkat", errno.EACCES),
     "delete": ("?unlink,?unlinkat,?rmdir", errno.EACCES),
+    "open": ("openat,?open,?openat2,?creat", errno.EMFILE),
     "write": ("pwrite64,pwritev,?pwritev2,ftruncate,fallocate,?copy_file_range,?sendfile", errno.ENOSPC),
 }
 """The calls of each kind, and the error that they end with.
@@ -99,7 +100,7 @@ def saying(name: str, workspace: Workspace) -> dict[str, Any]:
         work_of(name, workspace)()
     except Exception as error:
         traceback.print_exc()
-        is_clear = isinstance(error, LoragError | OSError) or explain_no_space(error, workspace.root) is not None
+        is_clear = isinstance(error, LoragError | OSError) or explain_limits(error, workspace.root) is not None
         return {"error": f"{type(error).__name__}: {error}"[:300], "is_clear": is_clear}
     return {"error": None, "is_clear": True}
 

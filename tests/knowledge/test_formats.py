@@ -208,6 +208,26 @@ def test_mdx_drops_imports_exports_tags_and_comments() -> None:
     assert document.flags == {Flag.HIDDEN_TEXT: 1}
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (":class:`~django.forms.Form`", "Form"),
+        (":class:`django.forms.Form`", "django.forms.Form"),
+        (":class:`!Form`", "Form"),
+        (":meth:`~.QuerySet.get`", "get()"),
+        (":py:meth:`~Model.save()`", "save()"),
+        (":func:`format_html`", "format_html()"),
+        (":func:`rendering it <format_html>`", "rendering it"),
+        (":file:`~/.bashrc`", "~/.bashrc"),
+        (":file:`{NAME}/settings.py`", "NAME/settings.py"),
+        (":setting:`~DEBUG`", "DEBUG"),
+        (":rst:role:`~a b`", "~a b"),
+    ],
+)
+def test_a_role_is_read_as_sphinx_shows_it(written: str, shown: str) -> None:
+    assert lines(parse("a.rst", f"Use {written} here.")) == [("paragraph", f"Use {shown} here.")]
+
+
 def test_rst_keeps_the_text_of_what_only_sphinx_knows(tmp_path: Path) -> None:
     secret = tmp_path / "secret.txt"
     secret.write_text("SENTINEL")
@@ -271,7 +291,7 @@ term
     assert (document.title, document.metadata) == ("Title", {"author": "Jane"})
     assert lines(document) == [
         ("heading1", "Title"),
-        ("paragraph", "Intro pkg.fn, the guide, kept and `undefined`_ |today|."),
+        ("paragraph", "Intro fn(), the guide, kept and `undefined`_ |today|."),
         ("paragraph", "foo(a)"),
         ("paragraph", "Does a foo."),
         ("list", "- param a: The a."),

@@ -11,23 +11,11 @@ from lorag.answering.support import Verdict, is_claim, judge_claim
 from lorag.answering.words import content_words
 from lorag.knowledge.dates import stated_date
 from lorag.knowledge.documents import Chunk
+from lorag.knowledge.sentences import sentence_starts
 
 _LINE_ITEM = re.compile(r"\s*(?:[-*+\u2022]\s|\(?\w{1,3}[.)]\s)|.*\S \| \S")
 _BLOCKS = re.compile(r"(\n\s*\n)")
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
-_SENTENCE_END = re.compile(r"(?<=[.!?\u2026])[\"'\u201d\u2019)\]]{0,3}\s+(?=[^\sa-z])|(?<=[\u3002\uff01\uff1f])")
-_ABBREVIATION = re.compile(
-    r"(?:^|[\s(\[])(?:St|Dr|Mr|Mrs|Ms|Prof|Gen|Col|Capt|Lt|Sgt|Rev|Hon|Gov|Sen|Rep|Mt|Ft|cf|vs|ca|approx|e\.g|i\.e)\.$"
-)
-_BEFORE_NUMBER = re.compile(r"(?:^|[\s(\[])(?:Nos?|Figs?|Eqs?|Secs?|Arts?|Vols?|[Cc]h|pp?)\.$")
-_LONGEST_SHORT = 12
-"""The most characters in front of the end of a sentence that decide whether it is one."""
-
-_INITIALS = re.compile(r"(?:^|[\s(\[.])[A-Z]\.$")
-_BEGINNING = re.compile(
-    r"(?:The|An?|In|On|At|By|For|From|To|With|It|Its|He|His|She|Her|They|Their|We|You|I|This|That|These|Those|There|"
-    r"When|While|After|Before|If|As|But|And|Or|So|However|Since|Although|Because)\b"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,23 +165,13 @@ def _spans_of_block(block: str, offset: int, *, by_line: bool = False) -> Iterat
     by_line = by_line or any(_LINE_ITEM.match(line) for line in lines)
     position = 0
     for part in lines if by_line else [block]:
-        cuts = [] if by_line else [match.end() for match in _SENTENCE_END.finditer(part) if _is_end(part, match)]
+        cuts = [] if by_line else list(sentence_starts(part))
         for start, end in zip([0, *cuts], [*cuts, len(part)], strict=True):
             inner = part[start:end]
             if inner.strip():
                 left = offset + position + start + len(inner) - len(inner.lstrip())
                 yield left, left + len(inner.strip())
         position += len(part)
-
-
-def _is_end(text: str, found: re.Match[str]) -> bool:
-    """Whether a sentence ends there: not behind "St." or "No.", and not behind "E." in "William E. Simon"."""
-    before = text[max(0, found.start() - _LONGEST_SHORT) : found.start()]
-    following = text[found.end() : found.end() + 1]
-    if _ABBREVIATION.search(before) or (following.isdigit() and _BEFORE_NUMBER.search(before)):
-        return False
-    # "the U.S. Army", but "in the U.S. The army": the next word decides.
-    return not _INITIALS.search(before) or _BEGINNING.match(text, found.end()) is not None
 
 
 def _moved(text: str, by: int) -> Iterator[tuple[int, int]]:

@@ -45,21 +45,23 @@ _REACH = 8.0
 _BREAK_WORDS = 3
 """The words that a comma or a conjunction counts as."""
 
-_NEARLY = 0.8
-"""The share of the best other value's nearness that the claim's own value must have."""
+_CLEARLY = 1.25
+"""How many times as near as the best other value the claim's own value must be."""
 
 
 def answers(claim: str, question: str, sentence: str, above: str) -> bool:
     """Whether a claim that the sentence states answers the question.
 
-    `above` are the headings of the sentence and the sentence before it. Four rules have to agree: the claim has a value
-    of the kind that is asked for, the sentence is about what is asked, no other value of the sentence stands nearer to
-    the words of the question, and what the claim names is named in the sentence.
+    `above` are the headings of the sentence and the sentence before it. All of these rules have to agree: the claim has
+    a value of the kind that is asked for, the sentence is about what is asked, no other value of the sentence stands
+    about as near to the words of the question, the claim has the whole value, and what it names is named in the
+    sentence.
     """
     return (
         fits_kind(claim, question)
         and covers(question, sentence, above)
         and is_nearest(claim, question, sentence)
+        and is_whole(claim, question, sentence)
         and keeps_together(claim, question, sentence)
     )
 
@@ -87,7 +89,7 @@ def asks_for_kind(question: str) -> bool:
 
 
 def is_nearest(claim: str, question: str, sentence: str) -> bool:
-    """Whether no other value of the sentence stands nearer to the words of the question than one of the claim does.
+    """Whether a value of the claim stands clearly nearer to the words of the question than the sentence's other values.
 
     Numbers compete with numbers and names with names. A value that the question has does not compete. A sentence in
     which the claim has no such value, or in which there is no other one, passes.
@@ -99,7 +101,22 @@ def is_nearest(claim: str, question: str, sentence: str) -> bool:
         values = [value for value in find(sentence, words) if not value.stems <= asked]
         mine = [_nearness(value, words, asked) for value in values if value.stems & own]
         others = [_nearness(value, words, asked) for value in values if not value.stems & own]
-        if mine and others and max(mine) < _NEARLY * max(others):
+        if mine and others and max(mine) < _CLEARLY * max(others):
+            return False
+    return True
+
+
+def is_whole(claim: str, question: str, sentence: str) -> bool:
+    """Whether the claim has a whole date or name of the sentence, if it has a part of any.
+
+    2015 is a part of February 2015, and Newton of Cam Newton.
+    """
+    asked = stems_of(question)
+    words = _place(sentence)
+    own = stems_of(claim)
+    for find in (_numbers, _names):
+        touched = [value.stems - asked for value in find(sentence, words) if value.stems & (own - asked)]
+        if touched and not any(stems <= own for stems in touched):
             return False
     return True
 

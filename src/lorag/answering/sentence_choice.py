@@ -1,5 +1,6 @@
 """The choice of the sentences that answer a question best, without asking a model."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -40,8 +41,10 @@ benchmarks/sentence_weights.py fits them on the tuning halves of its questions. 
 _NEARLY_AS_GOOD = 1.5
 """How much less than the best one a sentence may score to be quoted too."""
 
-_FITS = 1.0
-"""How much less than the best one a sentence may score to support an answer."""
+_POINTS_BACK = re.compile(
+    r"(?:He|She|It|They|His|Her|Its|Their|This|These|Those|That|Such|Both|Here|There|The (?:latter|former))\b"
+)
+"""How a sentence begins that speaks of what the one before it names."""
 
 _LEAST_TO_QUOTE = 2.9
 """The certainty below which no sentence answers the question.
@@ -81,8 +84,8 @@ def choose_quote(question: str, ranked: Sequence[ChosenSentence]) -> list[Chosen
 
     If the question asks how to do something, all steps of the instruction around the best one, or next to it in its
     chunk, are quoted as one. Another one that ends in a colon comes with what it announces: the next item, row, block
-    or sentence of its chunk. The same words are not quoted twice. Two sentences of one chunk are in the order of its
-    text.
+    or sentence of its chunk. One that begins with "he" or "this" comes with the sentence before it, if no second one
+    fits. The same words are not quoted twice. Two sentences of one chunk are in the order of its text.
     """
     if not ranked or certainty(question, ranked) < _LEAST_TO_QUOTE:
         return []
@@ -92,10 +95,13 @@ def choose_quote(question: str, ranked: Sequence[ChosenSentence]) -> list[Chosen
     behind = [each for each in ranked if each.chunk.id == first.chunk.id and each.start >= first.end and not each.field]
     if first.text.endswith(":") and behind:
         return [first, min(behind, key=lambda each: each.start)]
-    others = [each for each in _within(ranked, _NEARLY_AS_GOOD)[1:] if each.text.split() != first.text.split()]
+    near = [each for each in ranked[1:] if first.score - each.score <= _NEARLY_AS_GOOD]
+    others = [each for each in near if each.text.split() != first.text.split()]
     if (named := named_in(question)) and not is_about_other(first.chunk.context, named):
         # Beside a value of what the question names, one of its namesake would be read as its own.
         others = [each for each in others if not is_about_other(each.chunk.context, named)]
+    if not others and (before := _before(first, ranked)):
+        others = [before]
     best = [first, *others[:1]]
     in_order = len({each.chunk.id for each in best}) == 1 and not any(each.field for each in best)
     return sorted(best, key=lambda each: each.start) if in_order else best
@@ -126,10 +132,10 @@ def _lacking(asked: frozenset[str], text: str) -> float:
     return len(wanted - there) / len(wanted) if wanted else 0.0
 
 
-def fitting(ranked: Sequence[ChosenSentence]) -> list[ChosenSentence]:
-    """Return the first of the ranked sentences, which fit the question about as well as the best one."""
-    return _within(ranked, _FITS)
-
-
-def _within(ranked: Sequence[ChosenSentence], distance: float) -> list[ChosenSentence]:
-    return [each for each in ranked if ranked[0].score - each.score <= distance]
+def _before(first: ChosenSentence, ranked: Sequence[ChosenSentence]) -> ChosenSentence | None:
+    """Return the sentence directly before this one in its chunk if this one points back, and that one does not."""
+    if first.field or not _POINTS_BACK.match(first.text):
+        return None
+    same = [each for each in ranked if each.chunk.id == first.chunk.id and not each.field]
+    before = max((each for each in same if each.end <= first.start), key=lambda each: each.end, default=None)
+    return None if before is None or _POINTS_BACK.match(before.text) else before

@@ -15,9 +15,10 @@ from lorag.answering.passages import Passage, Spans, whole_passage
 from lorag.answering.prompts import closed_book_messages, rag_messages
 from lorag.answering.qualifiers import has_qualifiers, is_opposite
 from lorag.answering.question_fit import answers
-from lorag.answering.sentence_choice import choose_quote, fitting, rank_sentences
+from lorag.answering.sentence_choice import choose_quote, rank_sentences
 from lorag.answering.sentence_features import ChosenSentence, EmbedTexts
 from lorag.answering.steps import is_code
+from lorag.answering.support import Verdict, judge_claim
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams
 from lorag.retrieval.index.store import Hit
@@ -246,17 +247,19 @@ def _assemble(
 
 
 def _answers(sentence: Supported, question: str, ranked: Sequence[ChosenSentence]) -> bool:
-    """Whether a supported sentence is about what was asked, and of the kind that was asked for."""
+    """Whether a supported sentence says no more than the sentence that answers the question best, and answers it."""
     cited = sentence.citation
-    places = {(each.chunk.id, each.field, each.start) for each in fitting(ranked)}
+    best = ranked[0]
     same = [each for each in ranked if each.chunk.id == cited.chunk_id and not each.field]
     before = max((each for each in same if each.end <= cited.start), key=lambda each: each.end, default=None)
     above = f"{cited.heading}\n{before.text if before else ''}"
-    is_fitting = (cited.chunk_id, cited.field, cited.start) in places
     own = f"{cited.heading}\n{cited.quote}"
     if not has_qualifiers(own, question) or is_opposite(cited.quote, question):
         return False
-    return is_fitting and answers(sentence.text, question, cited.quote, above)
+    # What only the headings say is not stated by the sentence that is quoted for it.
+    judged = judge_claim(sentence.text, question, cited.quote, "", 1.0)
+    is_best = (cited.chunk_id, cited.field, cited.start) == (best.chunk.id, best.field, best.start)
+    return is_best and judged.verdict is Verdict.STATED and answers(sentence.text, question, cited.quote, above)
 
 
 def _quote(said: Answer, chosen: Sequence[ChosenSentence], versions: Mapping[str, str]) -> Answer:

@@ -12,9 +12,13 @@ from lorag.retrieval.fuse import cap_per_document, fuse_hits, scale_relevance, s
 from lorag.retrieval.index.store import Filter, Hit, IndexRef, IndexStore
 from lorag.retrieval.newer import prefer_newer
 from lorag.retrieval.rerank import Reranker, rerank
+from lorag.retrieval.terms import index_terms, query_terms
 
 EmbedQuery = Callable[[Sequence[str]], NDArray[np.float32]]
 """A function from texts to unit vectors [n, dimension] float32."""
+
+_READ_FOR_WORDS = 3
+"""The best hits in which the words of a question are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +27,22 @@ class SearchResult:
 
     hits: tuple[Hit, ...]
     best_similarity: float | None
+    question: str = ""
 
     def relevant(self, min_similarity: float) -> tuple[Hit, ...]:
-        """Return the hits; none if even the best is not similar enough to the question."""
-        return self.hits if self.best_similarity is None or self.best_similarity >= min_similarity else ()
+        """Return the hits; none if even the best is not similar enough to the question.
+
+        Hits of which the first three hold every word of the question are relevant however similar: a rare name such as
+        NASUWT says nothing to an embedder.
+        """
+        if self.best_similarity is None or self.best_similarity >= min_similarity or self._holds_question():
+            return self.hits
+        return ()
+
+    def _holds_question(self) -> bool:
+        asked = query_terms(self.question)
+        there = {term for hit in self.hits[:_READ_FOR_WORDS] for term in index_terms(hit.chunk.embedded_text)[0]}
+        return bool(asked) and there.issuperset(asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +81,7 @@ class Searcher:
         hits = cap_per_document(hits, params.max_per_document)
         if params.mmr_lambda is not None and hits:
             hits = self._diversify(hits, params.top_k, params.mmr_lambda)
-        return SearchResult(tuple(hits[: params.top_k]), best)
+        return SearchResult(tuple(hits[: params.top_k]), best, queries[0])
 
     def _candidates(
         self,

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from lorag.cli import run
-from lorag.errors import GateRefused, StoreFailed
+from lorag.errors import GateRefused, ParamsError, StoreFailed
 from lorag.integrations.blob_cache import BlobCache
 from lorag.integrations.dvc import dvc_repo
-from lorag.integrations.machine.disk import explain_no_space, free_bytes, require_space
+from lorag.integrations.machine.disk import explain_limits, free_bytes, require_space
 from lorag.use_cases.init_workspace import init_workspace
 
 
@@ -61,11 +62,11 @@ def test_faults_7_every_error_of_a_full_disk_is_the_same_line(disk: Path) -> Non
         with pytest.raises(StoreFailed) as failed:
             cache.put("parses", "key", b"x" * 1_000_000)
     for error in (failed.value, OSError(errno.ENOSPC, "No space left on device"), StoreFailed("Prefect is silent")):
-        found = explain_no_space(error, disk)
+        found = explain_limits(error, disk)
         assert found is not None and found.what.startswith("no space left on the disk: 0.0 MB free")
-    assert explain_no_space(GateRefused("recall"), disk) is None, "another reason stays"
+    assert explain_limits(GateRefused("recall"), disk) is None, "another reason stays"
     (disk / "filler").unlink()
-    assert explain_no_space(StoreFailed("Prefect is silent"), disk) is None
+    assert explain_limits(StoreFailed("Prefect is silent"), disk) is None
     with pytest.raises(StoreFailed, match="at least 64 MB"):
         require_space(disk)
     require_space(Path(os.sep))
@@ -80,7 +81,21 @@ def test_faults_9_a_disk_that_fills_up_ends_the_work_of_dvc_and_frees_its_locks(
     # DVC would repeat a write into its database for ever.
     with pytest.raises(StoreFailed, match="DVC") as failed:
         dvc_repo.track(workspace, source)
-    found = explain_no_space(failed.value, disk)
+    found = explain_limits(failed.value, disk)
     assert found is not None and "no space left" in found.what
     (disk / "filler").unlink()
     assert dvc_repo.track(workspace, source)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EMFILE, "Too many open files", "/there/current.json"),
+        ParamsError("cannot read params: [Errno 24] Too many open files", do="make it a readable UTF-8 file"),
+        StoreFailed("LanceDB: Too many open files", do="free disk space"),
+        SafetensorError("I/O error: Too many open files (os error 24)"),
+    ],
+)
+def test_every_error_of_too_many_open_files_is_the_same_line(error: Exception, tmp_path: Path) -> None:
+    found = explain_limits(error, tmp_path)
+    assert found is not None and found.what.startswith("too many open files: at most ") and "ulimit -n" in found.do

@@ -196,7 +196,8 @@ def test_cut_code_keeps_its_indentation(tokens: EmbedderTokenizer, make_params: 
 
 
 def test_a_long_paragraph_is_cut_between_sentences(tokens: EmbedderTokenizer, make_params: MakeParams) -> None:
-    text = " ".join(f"Sentence {number} says e.g. Kafka has {words(6)}." for number in range(30))
+    said = "says e.g. Kafka of William E. Simon has"
+    text = " ".join(f"Sentence {number} {said} {words(6)}." for number in range(30))
     for strategy in ("structure", "recursive", "sentence"):
         chunks = chunk_document(page(paragraph(text)), make_params(strategy), tokens)
         assert len(chunks) > 2

@@ -1,8 +1,12 @@
-"""The free space of the disk that a workspace is on, and the one line for all the ways in which a full disk shows."""
+"""The free space of the disk that a workspace is on, and one line for all the ways in which a limit shows.
+
+The limits are a full disk and too many open files: each library that meets one says it with an error of its own.
+"""
 
 import errno
+import resource
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from lorag.errors import LoragError, StoreFailed
@@ -14,8 +18,11 @@ FULL_BYTES = 4_000_000
 """Below this nothing can be relied on: databases report other errors than a full disk."""
 
 _SIGNS = ("No space left", "disk is full", "Disk quota exceeded")
+_FILES_SIGN = "Too many open files"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 """The numbers of the errors of a full disk."""
+
+_NO_FILES = (errno.EMFILE, errno.ENFILE)
 
 
 def free_bytes(folder: Path) -> int:
@@ -31,15 +38,25 @@ def require_space(folder: Path, outputs: Iterable[Path] = ()) -> None:
         raise _no_space(folder, needed)
 
 
-def explain_no_space(error: Exception, folder: Path) -> StoreFailed | None:
-    """Return the error for a full disk if that is what `error` comes from; None otherwise."""
+def explain_limits(error: Exception, folder: Path) -> StoreFailed | None:
+    """Return the error for a full disk or too many open files if `error` comes from one; None otherwise."""
+    if _is_of(error, _NO_FILES, (_FILES_SIGN,)):
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        what = f"too many open files: at most {most:,} at a time are allowed"
+        return StoreFailed(
+            what, do="raise the limit (`ulimit -n`), then run this again; the served release stays in use"
+        )
     if isinstance(error, LoragError) and not isinstance(error, StoreFailed) and type(error) is not LoragError:
         return None
-    is_said = any(
-        (isinstance(each, OSError) and each.errno in NO_SPACE) or any(sign in str(each) for sign in _SIGNS)
+    is_full = _is_of(error, NO_SPACE, _SIGNS) or free_bytes(folder) < FULL_BYTES
+    return _no_space(folder, NEEDED_BYTES) if is_full else None
+
+
+def _is_of(error: Exception, numbers: Collection[int], signs: Collection[str]) -> bool:
+    return any(
+        (isinstance(each, OSError) and each.errno in numbers) or any(sign in str(each) for sign in signs)
         for each in _with_causes(error)
     )
-    return _no_space(folder, NEEDED_BYTES) if is_said or free_bytes(folder) < FULL_BYTES else None
 
 
 def _no_space(folder: Path, needed: int) -> StoreFailed:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from lorag.knowledge.chunking.atoms import Atom, Rank, join_atoms, refine
 from lorag.knowledge.chunking.cutting import cut
-from lorag.knowledge.chunking.separators import line_starts, sentence_starts
+from lorag.knowledge.chunking.separators import line_starts
 from lorag.knowledge.chunking.tokens import Ruler
 from lorag.knowledge.chunking.windows import with_overlap
 from lorag.knowledge.documents import Block
+from lorag.knowledge.sentences import sentence_starts
 from lorag.params import ChunkingParams
 
 

@@ -5,19 +5,11 @@ from collections.abc import Callable, Iterable
 
 Separator = Callable[[str], Iterable[int]]
 
-_SENTENCE_END = re.compile(
-    r"(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bvs\.)(?<!\bcf\.)(?<=[.!?…])[\"'”’)\]*_`]{0,4}\s+(?=[^\sa-z])|[。！？]+\s*(?=\S)"
-)
 _LINE_END = re.compile(r"\n\s*")
 _CODE_LINE_END = re.compile(r"\n")
 _CODE_BLANK_LINE = re.compile(r"\n[ \t]*\n(?=[ \t]*\S)")
 _WORD = re.compile(r"\S+")
 _LIST_ITEM = re.compile(r"^([ \t]*)(?:[-*+•]|\(?(?:\d{1,9}|[A-Za-z])[.)])(?=\s)", re.MULTILINE)
-
-
-def sentence_starts(text: str) -> Iterable[int]:
-    """Return the positions after `.`, `!` or `?` and a blank, unless a lower-case letter follows."""
-    return (match.end() for match in _SENTENCE_END.finditer(text))
 
 
 def line_starts(text: str) -> Iterable[int]:

@@ -11,10 +11,10 @@ from lorag.knowledge.chunking.separators import (
     code_paragraph_starts,
     item_starts,
     line_starts,
-    sentence_starts,
 )
 from lorag.knowledge.chunking.tokens import Ruler
 from lorag.knowledge.documents import Block, BlockKind
+from lorag.knowledge.sentences import sentence_starts
 from lorag.params import ChunkingParams
 
 _REACH = 2

@@ -9,6 +9,8 @@ from typing import Any
 _DIRECTIVE = re.compile(r"(?m)^[ \t]*\.\.[ \t]+(?:\|[^|\n]+\|[ \t]+)?([A-Za-z][\w.:+-]*?)[ \t]?::(?=\s|$)")
 _ROLE = re.compile(r":([A-Za-z][\w.:+-]*):(?=`)|(?<=`):([A-Za-z][\w.:+-]*):")
 _TITLED_TARGET = re.compile(r"(.+?)\s*<[^<>]+>$", re.DOTALL)
+_LAST_NAME = re.compile(r"~(?:[\w.:]*[.:])?(\w+(?:\(\))?)")
+_LITERAL = frozenset({"file", "samp", "command", "program", "kbd", "option", "regexp"})
 # Left out, also where docutils knows them: they read files or other pages, list pages, or give today's date.
 _NAVIGATION = {"toctree", "include", "literalinclude", "raw", "date", "index", "contents", "meta"} | {
     "highlight",
@@ -46,7 +48,10 @@ def register_unknown(text: str) -> None:
 def _read_role(
     name: str, rawtext: str, text: str, lineno: int, inliner: Any, options: Any = None, content: Any = ()
 ) -> tuple[list[Any], list[Any]]:
-    """Return the text of an unknown role: `title` of `title <target>`, a cross-reference without its sign."""
+    """Return the text of an unknown role as Sphinx shows it.
+
+    That is `title` of `title <target>`, the last name of `~package.module.name`, and `name()` of a function or method.
+    """
     from docutils import nodes
     from docutils.utils import unescape
 
@@ -56,7 +61,14 @@ def _read_role(
     elif name in ("samp", "file"):
         plain = plain.replace("{", "").replace("}", "")  # a part to be filled in
     titled = _TITLED_TARGET.match(plain)
-    return [nodes.inline(rawtext, titled[1] if titled else plain.lstrip("~!"))], []
+    if titled:
+        return [nodes.inline(rawtext, titled[1])], []
+    shown = plain.removeprefix("!")
+    if name not in _LITERAL and (last := _LAST_NAME.fullmatch(shown)):
+        shown = last[1]
+    if name.rpartition(":")[2] in ("func", "meth") and shown and not shown.endswith(")"):
+        shown += "()"
+    return [nodes.inline(rawtext, shown)], []
 
 
 def _leave_out(directive: Any) -> list[Any]:
