@@ -13,6 +13,7 @@ from lorag.drafting.candidates import Candidate
 from lorag.drafting.values import ValueKind, same_kind
 from lorag.evaluation.answers import contains_answer
 from lorag.knowledge.documents import Chunk
+from lorag.knowledge.sentences import sentence_starts
 from lorag.questions.words import normalise, states
 from lorag.retrieval.index.store import Hit
 
@@ -33,6 +34,16 @@ class DropReason(StrEnum):
 
 _FORM = re.compile(r"[^?\n]{10,240}\?")
 _LEAST_WORDS, _MOST_WORDS = 4, 34
+_SPLICE = re.compile(r"\s(?:--|[\u2013\u2014*=<>/|+])\s|\bthat is\s*\?")
+_HOW_MANY = re.compile(r"\bhow many\b", re.I)
+_HOW_MANY_THINGS = re.compile(
+    r"\bhow many (?!thousand|million|billion|hundred)"
+    r"(?:(?!was|is|has|does|are|were|have|do|can|may|must|should|will)\w+ ){0,2}"
+    r"(?!was\b|is\b|has\b|does\b)(?:\w+(?<![isu])s|men|people|children|feet|data|media|criteria)\b",
+    re.I,
+)
+"""It asks for something of which there may be many: minutes, but not status, basis, process or thousand."""
+
 _WH = re.compile(r"\b(?:what|which|who|whom|whose|when|where|why|how)\b", re.I)
 _ASKING = frozenset(
     "default value parameter setting option field property flag variable argument attribute key name called many much "
@@ -56,6 +67,10 @@ def check_wording(text: str, candidate: Candidate) -> DropReason | None:
     It is one sentence that asks, does not say the answer, shares words with its sentence, and adds almost none.
     """
     if not _FORM.fullmatch(text) or not _LEAST_WORDS <= len(text.split()) <= _MOST_WORDS or not _WH.search(text):
+        return DropReason.BAD_FORM
+    if _HOW_MANY.search(text) and not _HOW_MANY_THINGS.search(text):
+        return DropReason.BAD_FORM
+    if _SPLICE.search(text) or any(sentence_starts(text)):
         return DropReason.BAD_FORM
     value = candidate.value.text
     # The unit of a number may be asked for: `How many days?`.
