@@ -1,6 +1,6 @@
 import pytest
 
-from lorag.answering.identifiers import dotted_in, is_about_other, is_heading, named_in, states_name
+from lorag.answering.identifiers import dotted_in, is_about_other, is_entry, is_heading, named_in, states_name
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,21 @@ def test_a_heading_that_is_an_identifier_says_what_is_below_it() -> None:
     assert is_about_other("Spec > initialCooldownPeriod", ["cooldownPeriod"])
     assert not is_about_other("Spec > cooldownPeriod", ["cooldownPeriod"])
     assert not is_about_other("Spec > Overview", ["cooldownPeriod"])
+
+
+@pytest.mark.parametrize(
+    ("text", "is_its_entry"),
+    [
+        ("- timeout - How long a request may take. (Default: 30)", True),
+        ("- `timeout`: how long a request may take", True),
+        ("timeout (integer) - how long a request may take", True),
+        ("timeout | 30 | how long a request may take", True),
+        ("> timeout \u2013 how long", True),
+        ("- timeoutMs - How long a request may take.", False),
+        ("- delay - How long a timeout is put off.", False),
+        ("The timeout - if there is one - is 30.", False),
+        ("timeout is 30", False),
+    ],
+)
+def test_an_entry_begins_with_the_identifier_and_a_mark(text: str, is_its_entry: bool) -> None:
+    assert is_entry(text, "timeout") == is_its_entry

@@ -47,3 +47,11 @@ def is_about_other(headings: str, named: Sequence[str]) -> bool:
     """Whether the last of the headings is an identifier, and none of these."""
     last = headings.rpartition(SEPARATOR)[2].strip("` ")
     return _IS_NAME.fullmatch(last) is not None and not any(is_heading(headings, name) for name in named)
+
+
+def is_entry(text: str, name: str) -> bool:
+    """Whether the text is the entry of this identifier in a list or a table: its name, a mark, and words about it."""
+    return (
+        re.match(rf"[\s>|*+\u2022-]*[`\"']?{re.escape(name)}[`\"']?\s*(?:\([^()]*\)\s*)?[-\u2013\u2014:|]", text)
+        is not None
+    )

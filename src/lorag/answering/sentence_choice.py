@@ -22,6 +22,7 @@ WEIGHTS: Mapping[str, float] = {
     "code": -0.5,
     "front matter": 4.1,
     "other identifier": -2.5,
+    "entry": 2.0,
     "unqualified": -0.8,
     "opposite": -1.0,
     "pointer": -1.0,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lorag.answering.citations import quotable_spans
-from lorag.answering.identifiers import dotted_in, is_about_other, is_heading, named_in, states_name
+from lorag.answering.identifiers import dotted_in, is_about_other, is_entry, is_heading, named_in, states_name
 from lorag.answering.qualifiers import (
     defines,
     gives_reason,
@@ -37,6 +37,7 @@ FEATURES = (
     "code",  # it is code, and the question does not ask how
     "front matter",  # it is a value of the page's front matter whose name the question has
     "other identifier",  # the last heading is another identifier than the one that is named
+    "entry",  # it is the entry of an identifier that is named, as in a list of settings, and no code
     "unqualified",  # it lacks the default, minimum or maximum that is asked for
     "opposite",  # it is about undoing what is asked for
     "pointer",  # it says where to read more
@@ -150,6 +151,7 @@ def _judged(place: "_Place", question: str, named: Sequence[str]) -> Iterator[fl
     yield is_code(text) and not how
     yield place.sentence.field is not None
     yield bool(named) and is_about_other(place.heading, named)
+    yield not is_code(text) and any(is_entry(text, name) for name in named)
     yield not has_qualifiers(f"{place.heading}\n{text}", question)
     yield is_opposite(text, question)
     yield is_pointer(text)

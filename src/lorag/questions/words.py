@@ -37,6 +37,9 @@ _THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _DASH = re.compile(f"[{_DASHES}]")
 # Jamo form syllables with one another, other letters form one with the marks behind them.
 _CLUSTER = re.compile(rf"[\u1100-\u11ff]+|.[{_MARKS}]*", re.DOTALL)
+_MARKS_OF_TEXT = frozenset(["", *".,;:!?-*+|>#()[]'\"\u2013\u2014\u2022"])
+"""Single marks that stand between the words of any text, and are the value of nothing."""
+
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
@@ -71,10 +74,13 @@ def states(text: str, value: str) -> bool:
 def occurrences(text: str, value: str) -> Iterator[tuple[int, int]]:
     """Yield start and end of each place where the text states `value`; the places do not overlap.
 
-    Marks at the ends of the value, such as a percent sign, belong to the place if the text has them too.
+    Marks at the ends of the value, such as a percent sign, belong to the place if the text has them too. A value of
+    marks alone, such as `""` or `*:*`, is found letter by letter, but not beside a letter or a digit.
     """
     found, own = find_words(text), find_words(value)
     wanted = [word.text for word in own]
+    if not wanted and (marks := value.strip()) not in _MARKS_OF_TEXT:
+        yield from (match.span() for match in re.finditer(rf"(?<!\w){re.escape(marks)}(?!\w)", text))
     at = 0
     while wanted and at + len(wanted) <= len(found):
         place = found[at : at + len(wanted)]
