@@ -69,6 +69,17 @@ def test_the_streamed_text_is_the_answer(model: LanguageModel, generation: Gener
     assert answer == ask("Who designed the harbour?", model, generation)
 
 
+def test_the_entry_of_a_setting_is_quoted_from_a_chunk_that_the_model_did_not_read(
+    scripted: MakeModel, generation: GenerationParams
+) -> None:
+    entry = Chunk("c4", "mill.md", "Mill", "- millSpeed - How fast the stones turn. (Default: 90)")
+    beside = [Hit(Chunk(f"b{at}", "mill.md", "Mill", f"The millSpeed of stone {at} is set."), 0.8) for at in range(2)]
+    hits = [*beside, Hit(entry, 0.3)]
+    answer = ask("What is the default of millSpeed?", scripted("It is fast."), generation, hits=hits)
+    assert answer.kind is AnswerKind.QUOTED and entry.text in answer.text
+    assert answer.context == ("b0", "b1")
+
+
 def test_without_hits_no_model_is_asked(scripted: MakeModel, generation: GenerationParams) -> None:
     model = scripted("made up")
     pieces: list[str] = []

@@ -8,6 +8,7 @@ from lorag.answering.links import links_in
 from lorag.answering.passages import Passage
 from lorag.answering.steps import is_code
 from lorag.answering.support import Verdict, is_claim, judge_claim
+from lorag.answering.tables import stated_by
 from lorag.answering.words import content_words
 from lorag.knowledge.dates import stated_date
 from lorag.knowledge.documents import Chunk
@@ -69,9 +70,9 @@ def find_support(
     """Find the best citation for each sentence of the answer, in their order.
 
     A span is a sentence, a list item, a table row or a block of code that the model read; `judge_claim` says whether it
-    states a sentence of the answer. Of several that do, the one that shares more with the question is cited, then the
-    one of the better chunk, then the shorter one. A link in the answer is always cited. `passages` come best first.
-    `versions` maps document ids to document versions.
+    states a sentence of the answer, a row together with the names of its cells. Of several that do, the one that shares
+    more with the question is cited, then the one of the better chunk, then the shorter one. A link in the answer is
+    always cited. `passages` come best first. `versions` maps document ids to document versions.
     """
     spans = [
         (rank, passage.chunk, start, end)
@@ -83,7 +84,7 @@ def find_support(
 
     def merit(claim: str, place: tuple[int, Chunk, int, int]) -> tuple[float, int, int, int]:
         rank, chunk, start, end = place
-        judged = judge_claim(claim, question, chunk.text[start:end], chunk.context, min_support)
+        judged = judge_claim(claim, question, stated_by(chunk.text, start, end), chunk.context, min_support)
         share = judged.share if judged.verdict is Verdict.STATED else 0.0
         return share, len(asked & content_words(f"{chunk.context}\n{chunk.text[start:end]}")), -rank, start - end
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lorag.answering.support import Quantity, quantities
 from lorag.answering.words import content_words
 
-_LEAST_SHARE = 0.5
+_LEAST_SHARE = 0.75
 """The least share of the question's words that a quote, or the headings above it, must have to speak of the same."""
 
 

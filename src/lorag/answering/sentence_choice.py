@@ -10,6 +10,7 @@ from lorag.answering.identifiers import is_about_other, named_in
 from lorag.answering.sentence_features import FEATURES, ChosenSentence, EmbedTexts, describe
 from lorag.answering.steps import asks_how, steps_near
 from lorag.answering.support import name_stems, stems_of
+from lorag.answering.tables import header_of
 from lorag.answering.words import ADDRESS
 from lorag.knowledge.documents import Chunk
 
@@ -86,7 +87,8 @@ def choose_quote(question: str, ranked: Sequence[ChosenSentence]) -> list[Chosen
     If the question asks how to do something, all steps of the instruction around the best one, or next to it in its
     chunk, are quoted as one. Another one that ends in a colon comes with what it announces: the next item, row, block
     or sentence of its chunk. One that begins with "he" or "this" comes with the sentence before it, if no second one
-    fits. The same words are not quoted twice. Two sentences of one chunk are in the order of its text.
+    fits, and a row of a table with the first row of it. The same words are not quoted twice. Two sentences of one chunk
+    are in the order of its text.
     """
     if not ranked or certainty(question, ranked) < _LEAST_TO_QUOTE:
         return []
@@ -105,7 +107,18 @@ def choose_quote(question: str, ranked: Sequence[ChosenSentence]) -> list[Chosen
         others = [before]
     best = [first, *others[:1]]
     in_order = len({each.chunk.id for each in best}) == 1 and not any(each.field for each in best)
-    return sorted(best, key=lambda each: each.start) if in_order else best
+    return _with_headers(sorted(best, key=lambda each: each.start) if in_order else best)
+
+
+def _with_headers(quotes: Sequence[ChosenSentence]) -> list[ChosenSentence]:
+    """Return the quotes, each row of a table behind the first row of it."""
+    found: list[ChosenSentence] = []
+    for quote in quotes:
+        header = None if quote.field else header_of(quote.chunk.text, quote.start)
+        if header and not any(each.chunk.id == quote.chunk.id and each.start == header[0] for each in found):
+            found.append(ChosenSentence(quote.chunk, *header, quote.score))
+        found.append(quote)
+    return found
 
 
 def certainty(question: str, ranked: Sequence[ChosenSentence]) -> float:

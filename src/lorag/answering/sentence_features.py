@@ -22,6 +22,7 @@ from lorag.answering.qualifiers import (
 )
 from lorag.answering.question_fit import asks_for_kind, fits_kind
 from lorag.answering.steps import asks_how, is_code
+from lorag.answering.tables import stated_by
 from lorag.answering.words import ADDRESS, content_words, shared_stems
 from lorag.knowledge.documents import Chunk
 
@@ -30,7 +31,7 @@ EmbedTexts = Callable[[Sequence[str]], NDArray[np.float32]]
 
 FEATURES = (
     "meaning",  # cosine of the question to the sentence behind its headings
-    "own words",  # share of the question's words in the sentence, by how rare each is
+    "own words",  # share of the question's words in the sentence, or in the names of a row's cells, by how rare each is
     "words of the headings",  # share of those that only the headings have
     "words before",  # share of those that only the sentence before has
     "rank",  # of its chunk, from 0
@@ -90,6 +91,11 @@ class ChosenSentence:
             return f"{self.field}: {self.chunk.metadata[self.field][self.start : self.end]}"
         return self.chunk.text[self.start : self.end]
 
+    @property
+    def said(self) -> str:
+        """The text; a row of a table with the name of each cell before it."""
+        return self.text if self.field is not None else stated_by(self.chunk.text, self.start, self.end)
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:
@@ -124,7 +130,7 @@ def describe(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) -> Descr
     kept = _naming(dotted_in(question), kept, places) or kept
     if not kept:
         return Described((), np.zeros((0, len(FEATURES))))
-    vectors = embed([question, *(f"{places[at].heading}: {places[at].sentence.text}" for at in kept)])
+    vectors = embed([question, *(f"{places[at].heading}: {places[at].sentence.said}" for at in kept)])
     cosines = vectors[1:] @ vectors[0]
     words = [_words_of(place.sentence, question) for place in places]
     weights = _weights(question, words)
@@ -189,7 +195,7 @@ def _fields(question: str, chunks: Sequence[Chunk]) -> list[_Place]:
 
 def _words_of(sentence: ChosenSentence, question: str) -> frozenset[str]:
     """Return the words of a sentence; the name of a field counts as the word of the question that it is a form of."""
-    return content_words(sentence.text) | _named_by(sentence, question)
+    return content_words(sentence.said) | _named_by(sentence, question)
 
 
 def _named_by(sentence: ChosenSentence, question: str) -> frozenset[str]:

@@ -10,6 +10,7 @@ from lorag.answering.context import condense
 from lorag.answering.declining import NOTHING_FOUND, is_declined
 from lorag.answering.ending import ANSWER_ENDING, StableText, finish_text, is_cut_off
 from lorag.answering.generator import CountsTokens, Generation, LanguageModel, Message, drain
+from lorag.answering.identifiers import named_in
 from lorag.answering.links import LinkFilter, links_in, strip_links
 from lorag.answering.passages import Passage, Spans, whole_passage
 from lorag.answering.prompts import closed_book_messages, rag_messages
@@ -19,6 +20,7 @@ from lorag.answering.sentence_choice import choose_quote, rank_sentences
 from lorag.answering.sentence_features import ChosenSentence, EmbedTexts
 from lorag.answering.steps import is_code
 from lorag.answering.support import Verdict, judge_claim
+from lorag.answering.tables import stated_by
 from lorag.knowledge.documents import Chunk
 from lorag.params import AnsweringParams, GenerationParams
 from lorag.retrieval.index.store import Hit
@@ -79,7 +81,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The prompt for a model, the passages that it reads, and the chunks that were found for it, best first.
+    """The prompt for a model, the passages that it reads, and the chunks that may be quoted, best first.
+
+    Those are the chunks of the passages, and all that were found if the question names an identifier.
 
     Without messages there is nothing to answer from, and no model is asked.
     """
@@ -157,7 +161,9 @@ def make_prompt(
         return Prompt(question, ())
     passages = read_passages(question, chosen, params)
     messages = rag_messages(question, [passage.text for passage in passages])
-    return Prompt(question, tuple(messages), tuple(passages), tuple(chosen))
+    # The entry of a setting is often in a chunk that resembles the question less than others of its page.
+    others = [chunk for chunk in chunks if chunk not in chosen] if named_in(question) else []
+    return Prompt(question, tuple(messages), tuple(passages), (*chosen, *others))
 
 
 def nothing_found() -> Answer:
@@ -254,12 +260,13 @@ def _answers(sentence: Supported, question: str, ranked: Sequence[ChosenSentence
     before = max((each for each in same if each.end <= cited.start), key=lambda each: each.end, default=None)
     above = f"{cited.heading}\n{before.text if before else ''}"
     own = f"{cited.heading}\n{cited.quote}"
+    said = cited.quote if best.field else stated_by(best.chunk.text, best.start, best.end)
     if not has_qualifiers(own, question) or is_opposite(cited.quote, question):
         return False
     # What only the headings say is not stated by the sentence that is quoted for it.
-    judged = judge_claim(sentence.text, question, cited.quote, "", 1.0)
+    judged = judge_claim(sentence.text, question, said, "", 1.0)
     is_best = (cited.chunk_id, cited.field, cited.start) == (best.chunk.id, best.field, best.start)
-    return is_best and judged.verdict is Verdict.STATED and answers(sentence.text, question, cited.quote, above)
+    return is_best and judged.verdict is Verdict.STATED and answers(sentence.text, question, said, above)
 
 
 def _quote(said: Answer, chosen: Sequence[ChosenSentence], versions: Mapping[str, str]) -> Answer:
