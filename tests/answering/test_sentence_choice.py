@@ -86,6 +86,30 @@ def test_a_sentence_that_points_back_comes_with_the_one_before_it() -> None:
     assert quote_of("Is the mill old?", [chunk]) == ["The mill is old."]
 
 
+ENTRIES = Chunk(
+    "c10",
+    "memory.md",
+    "Memory",
+    "Memory\n\nshared_mem (integer): Sets the memory for buffers. The default is 128 megabytes. It is set at start.\n\n"
+    "work_mem (integer): Sets the memory of a query. The default is 4 megabytes.\n\nThe default is a guess.",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "quoted"),
+    [
+        ("shared_mem", ["shared_mem (integer): Sets the memory for buffers.", "The default is 128 megabytes."]),
+        ("work_mem", ["work_mem (integer): Sets the memory of a query.", "The default is 4 megabytes."]),
+    ],
+)
+def test_a_sentence_that_goes_on_the_entry_of_a_setting_is_about_it(name: str, quoted: list[str]) -> None:
+    assert quote_of(f"What is the default of {name}?", [ENTRIES]) == quoted
+
+
+def test_a_heading_that_comes_again_as_text_is_not_quoted() -> None:
+    assert "Memory" not in [each.text for each in rank_sentences("What is memory?", [ENTRIES], embed_alike)]
+
+
 def test_nothing_is_quoted_where_no_sentence_fits() -> None:
     def far(texts: Sequence[str]) -> NDArray[np.float32]:
         return np.float32([[1.0, 0.0], *[[0.3, 0.954]] * (len(texts) - 1)])

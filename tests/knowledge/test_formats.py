@@ -313,6 +313,20 @@ def test_plain_text_keeps_its_lines() -> None:
 
 
 class TestHtml:
+    @pytest.mark.parametrize(
+        "menu",
+        [
+            '<div class="navheader"><table><tr><td><a href="a.html">Prev</a></td><td><b>Up</b></td></tr></table></div>',
+            '<div class="related" role="navigation"><h3>Navigation</h3><ul><li>next<ul><li>more</ul></ul></div>',
+            '<ul class="wide breadcrumb"><li>Home<li>Guide</ul>',
+            '<div class="navfooter"><nav>in</nav><div class="navbar">out</div>behind</div>',
+        ],
+        ids=["DocBook", "Sphinx", "Bootstrap", "nested"],
+    )
+    def test_menus_of_pages_older_than_nav_are_no_text(self, menu: str) -> None:
+        document = parse("page.html", f"<title>P</title><p>before</p>{menu}<p>behind it</p><p class=navy>kept</p>")
+        assert lines(document) == [("paragraph", "before"), ("paragraph", "behind it"), ("paragraph", "kept")]
+
     def test_structure(self) -> None:
         document = parse(
             "page.html",

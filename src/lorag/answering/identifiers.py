@@ -13,6 +13,12 @@ GitHub is a plain name.
 
 _DOTTED = re.compile(r"(?<![\w.-])[a-z]\w+(?:\.[a-z]\w+)+(?![\w-])", re.IGNORECASE)
 
+_ITEM = re.compile(r"\s*(?:[-*+\u2022|]|\(?\w{1,3}[.)])\s|.*\S \| \S")
+_ENTRY = re.compile(
+    r"[\s>|*+\u2022-]*?(?P<quote>[`\"']?)(?P<head>(?:--)?[\w][\w.-]*)(?P=quote)\s*(?:\([^()]*\)\s*)?[-\u2013\u2014:|](?=\s)"
+)
+"""The head of an entry, which a type or an alias may follow, up to the mark behind it."""
+
 _IS_NAME = re.compile(r"[a-z][a-z\d]*(?:[A-Z]\w*|_\w+)")
 
 
@@ -51,7 +57,15 @@ def is_about_other(headings: str, named: Sequence[str]) -> bool:
 
 def is_entry(text: str, name: str) -> bool:
     """Whether the text is the entry of this identifier in a list or a table: its name, a mark, and words about it."""
-    return (
-        re.match(rf"[\s>|*+\u2022-]*[`\"']?{re.escape(name)}[`\"']?\s*(?:\([^()]*\)\s*)?[-\u2013\u2014:|]", text)
-        is not None
-    )
+    return head_of(text) == name
+
+
+def head_of(text: str) -> str:
+    """Return the word that an entry begins with, such as `port` of `- port (integer): ...`; empty if it is none."""
+    found = _ENTRY.match(text)
+    return found["head"] if found else ""
+
+
+def has_mark(text: str) -> bool:
+    """Whether the text begins as an item of a list, a row of a table or an entry."""
+    return _ITEM.match(text) is not None or bool(head_of(text))

@@ -87,8 +87,8 @@ def choose_quote(question: str, ranked: Sequence[ChosenSentence]) -> list[Chosen
     If the question asks how to do something, all steps of the instruction around the best one, or next to it in its
     chunk, are quoted as one. Another one that ends in a colon comes with what it announces: the next item, row, block
     or sentence of its chunk. One that begins with "he" or "this" comes with the sentence before it, if no second one
-    fits, and a row of a table with the first row of it. The same words are not quoted twice. Two sentences of one chunk
-    are in the order of its text.
+    fits; a row of a table with the first row of it; and one that goes on the entry of a setting with its beginning. The
+    same words are not quoted twice. Two sentences of one chunk are in the order of its text.
     """
     if not ranked or certainty(question, ranked) < _LEAST_TO_QUOTE:
         return []
@@ -103,7 +103,9 @@ def choose_quote(question: str, ranked: Sequence[ChosenSentence]) -> list[Chosen
     if (named := named_in(question)) and not is_about_other(first.chunk.context, named):
         # Beside a value of what the question names, one of its namesake would be read as its own.
         others = [each for each in others if not is_about_other(each.chunk.context, named)]
-    if not others and (before := _before(first, ranked)):
+    if first.entry:
+        others = [ChosenSentence(first.chunk, *first.entry, first.score)]
+    elif not others and (before := _before(first, ranked)):
         others = [before]
     best = [first, *others[:1]]
     in_order = len({each.chunk.id for each in best}) == 1 and not any(each.field for each in best)

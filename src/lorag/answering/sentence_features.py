@@ -4,13 +4,22 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lorag.answering.citations import quotable_spans
-from lorag.answering.identifiers import dotted_in, is_about_other, is_entry, is_heading, named_in, states_name
+from lorag.answering.identifiers import (
+    dotted_in,
+    has_mark,
+    head_of,
+    is_about_other,
+    is_entry,
+    is_heading,
+    named_in,
+    states_name,
+)
 from lorag.answering.qualifiers import (
     defines,
     gives_reason,
@@ -24,6 +33,7 @@ from lorag.answering.question_fit import asks_for_kind, fits_kind
 from lorag.answering.steps import asks_how, is_code
 from lorag.answering.tables import stated_by
 from lorag.answering.words import ADDRESS, content_words, shared_stems
+from lorag.knowledge.chunking.sections import SEPARATOR
 from lorag.knowledge.documents import Chunk
 
 EmbedTexts = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -66,6 +76,7 @@ _TECHNICAL = frozenset(
 )
 """Names in a front matter that tell a site generator what to do, and a reader nothing."""
 
+_BLANK_LINE = re.compile(r"\n\s*\n")
 _ASKS = re.compile(r"\?[\s\"'\u201d\u2019)\]*_]*$")
 
 _IDENTIFIER = re.compile(r"`([^`]+)`|\b(\w*[a-z\d][A-Z_]\w*)")
@@ -75,7 +86,8 @@ _IDENTIFIER = re.compile(r"`([^`]+)`|\b(\w*[a-z\d][A-Z_]\w*)")
 class ChosenSentence:
     """A sentence, list item, table row or block of code: the place `start:end` in the text of its chunk.
 
-    With `field`, it is that place in the value which the page's front matter has under this name.
+    With `field`, it is that place in the value which the page's front matter has under this name. With `entry`, it goes
+    on the entry of an identifier that the question names, which begins with the sentence `entry[0]:entry[1]`.
     """
 
     chunk: Chunk
@@ -83,6 +95,7 @@ class ChosenSentence:
     end: int
     score: float
     field: str | None = None
+    entry: tuple[int, int] | None = None
 
     @property
     def text(self) -> str:
@@ -93,8 +106,11 @@ class ChosenSentence:
 
     @property
     def said(self) -> str:
-        """The text; a row of a table with the name of each cell before it."""
-        return self.text if self.field is not None else stated_by(self.chunk.text, self.start, self.end)
+        """The text with what it leaves out: the names of the cells of a row, the head of the entry that it goes on."""
+        if self.field is not None:
+            return self.text
+        said = stated_by(self.chunk.text, self.start, self.end)
+        return f"{head_of(self.chunk.text[slice(*self.entry)])}: {said}" if self.entry else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +138,11 @@ def describe(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) -> Descr
     whole, is left out; so is one without the question's name with a dot, if others have it, and one that asks. A value
     of a page's front matter counts as a sentence if the question has a word of its name.
     """
-    places = [*_sentences(chunks), *_fields(question, chunks)]
     named = named_in(question)
+    places = [*_in_entries(_sentences(chunks), named), *_fields(question, chunks)]
     # A page that asks says nothing: "Does it read NoSQL databases?" would support "It reads NoSQL databases".
-    stating = [at for at, place in enumerate(places) if not _ASKS.search(place.sentence.text)]
+    # A heading that comes again as text says no more than the heading.
+    stating = [at for at, place in enumerate(places) if not (_ASKS.search(place.sentence.text) or _is_heading(place))]
     kept = _naming(named, stating, places)
     kept = _naming(dotted_in(question), kept, places) or kept
     if not kept:
@@ -146,8 +163,13 @@ def describe(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) -> Descr
     return Described(tuple(places[at].sentence for at in kept), np.array(rows))
 
 
+def _is_heading(place: "_Place") -> bool:
+    own = place.sentence.text.strip()
+    return len(own) <= len(place.heading) and own in place.heading.split(SEPARATOR)
+
+
 def _naming(names: Sequence[str], among: Sequence[int], places: Sequence["_Place"]) -> list[int]:
-    texts = {at: f"{places[at].heading}\n{places[at].sentence.text}" for at in among}
+    texts = {at: f"{places[at].heading}\n{places[at].sentence.said}" for at in among}
     return [at for at, text in texts.items() if all(states_name(text, name) for name in names)]
 
 
@@ -157,7 +179,7 @@ def _judged(place: "_Place", question: str, named: Sequence[str]) -> Iterator[fl
     yield is_code(text) and not how
     yield place.sentence.field is not None
     yield bool(named) and is_about_other(place.heading, named)
-    yield not is_code(text) and any(is_entry(text, name) for name in named)
+    yield not is_code(text) and (place.sentence.entry is not None or any(is_entry(text, name) for name in named))
     yield not has_qualifiers(f"{place.heading}\n{text}", question)
     yield is_opposite(text, question)
     yield is_pointer(text)
@@ -179,6 +201,27 @@ def _sentences(chunks: Sequence[Chunk]) -> list[_Place]:
         for rank, chunk in enumerate(chunks)
         for start, end in quotable_spans(chunk.text)
     ]
+
+
+def _in_entries(places: Sequence[_Place], named: Sequence[str]) -> list[_Place]:
+    """Return the places; each sentence that goes on the entry of a named identifier says so.
+
+    An entry goes on up to the end of its paragraph.
+    """
+    found: list[_Place] = []
+    entry: ChosenSentence | None = None
+    for place in places:
+        own = place.sentence
+        if any(is_entry(own.text, name) for name in named):
+            entry = own
+        elif entry and (own.chunk.id != entry.chunk.id or _BLANK_LINE.search(own.chunk.text, entry.start, own.start)):
+            entry = None
+        elif entry and not has_mark(own.text):
+            place = _Place(place.rank, replace(own, entry=(entry.start, entry.end)))
+        else:
+            entry = None
+        found.append(place)
+    return found
 
 
 def _fields(question: str, chunks: Sequence[Chunk]) -> list[_Place]:

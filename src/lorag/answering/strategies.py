@@ -14,11 +14,11 @@ from lorag.answering.identifiers import named_in
 from lorag.answering.links import LinkFilter, links_in, strip_links
 from lorag.answering.passages import Passage, Spans, whole_passage
 from lorag.answering.prompts import closed_book_messages, rag_messages
-from lorag.answering.qualifiers import has_qualifiers, is_opposite
+from lorag.answering.qualifiers import has_qualifiers, is_opposite, tells_to_do
 from lorag.answering.question_fit import answers
 from lorag.answering.sentence_choice import choose_quote, rank_sentences
 from lorag.answering.sentence_features import ChosenSentence, EmbedTexts
-from lorag.answering.steps import is_code
+from lorag.answering.steps import asks_how, is_code
 from lorag.answering.support import Verdict, judge_claim
 from lorag.answering.tables import stated_by
 from lorag.knowledge.documents import Chunk
@@ -262,6 +262,8 @@ def _answers(sentence: Supported, question: str, ranked: Sequence[ChosenSentence
     own = f"{cited.heading}\n{cited.quote}"
     said = cited.quote if best.field else stated_by(best.chunk.text, best.start, best.end)
     if not has_qualifiers(own, question) or is_opposite(cited.quote, question):
+        return False
+    if asks_how(question) and not tells_to_do(sentence.text):
         return False
     # What only the headings say is not stated by the sentence that is quoted for it.
     judged = judge_claim(sentence.text, question, said, "", 1.0)

@@ -41,7 +41,7 @@ __all__ = [
     "with_title",
 ]
 
-PARSER_VERSION = 5
+PARSER_VERSION = 6
 """Raise it with every change that makes the same bytes parse differently."""
 
 RECORDS = "documents.jsonl"

@@ -16,6 +16,9 @@ UNREAD = frozenset(
 )
 """The elements whose content is not part of the text: code, controls, what stands in for media, menus."""
 
+_MENUS = frozenset("navheader navfooter navbar breadcrumb breadcrumbs pagination sphinxsidebar".split())
+"""Classes by which DocBook, Sphinx and Bootstrap mark the menus of a page that is older than `nav`."""
+
 _SPECIAL_TAGS = frozenset(("html", "body", "dialog", "font"))
 _SPECIAL_ATTRIBUTES = frozenset("style hidden popover bgcolor background".split())
 _ZERO = re.compile(r"0*\.?0+(?:px|pt|em|rem|%|vw)?")
@@ -157,6 +160,11 @@ class HiddenElements:
             if self._path[index].tag == tag:
                 del self._open[index:], self._path[index:]
                 return
+
+
+def is_menu(attributes: Mapping[str, str]) -> bool:
+    """Whether an element is one of the page's menus by its role or class, and as little text as a `nav`."""
+    return attributes.get("role") == "navigation" or not _MENUS.isdisjoint(attributes.get("class", "").split())
 
 
 def attributes_of(pairs: Iterable[tuple[str, str | None]]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from lorag.knowledge.documents import Block, BlockKind, Flag, Reason
 from lorag.knowledge.formats.decoding import decode_text, sniff
 from lorag.knowledge.formats.formula import Formula, formula_text
-from lorag.knowledge.formats.hidden import UNREAD, VOID, HiddenElements, Sight, attributes_of
+from lorag.knowledge.formats.hidden import UNREAD, VOID, HiddenElements, Sight, attributes_of, is_menu
 from lorag.knowledge.formats.inline import BREAK
 from lorag.knowledge.formats.page import PageBlocks
 from lorag.knowledge.formats.parsed import Limits, ParsedDocument, Quarantine, choose_title
@@ -107,6 +107,7 @@ class PageReader:
         self._hidden = hidden
         self._page = PageBlocks()
         self._unread = 0  # the number of open elements whose content is not text
+        self._menus: list[int] = []  # the depths of open menus that are no `nav`
         self._drawing = 0  # the number of open drawings, of which only the labels are read
         self._label: list[str] | None = None  # the text of the open label of a drawing
         self._labels: list[str] = []
@@ -120,6 +121,9 @@ class PageReader:
             raise Quarantine(Reason.TOO_DEEP, f"elements nest deeper than {self._max_depth}")
         given = attributes_of(attributes.items())
         self._hidden.start(tag, given)
+        if tag not in UNREAD and is_menu(given):
+            self._menus.append(self._depth)
+            self._unread += 1
         self._unread += tag in UNREAD
         self._drawing += tag == "svg"
         if tag == "title":
@@ -139,6 +143,7 @@ class PageReader:
 
     def end(self, tag: str) -> None:
         """Handle an end tag; libxml2 gives one for every start tag."""
+        is_end_of_menu = bool(self._menus) and self._menus[-1] == self._depth
         self._depth -= 1
         if tag == "title":
             self._end_title()
@@ -151,8 +156,10 @@ class PageReader:
             self._page.end(tag, self._hidden.display if tag not in VOID else "")
         if tag not in VOID:
             self._hidden.end(tag)
-        if tag in UNREAD:
+        if tag in UNREAD or is_end_of_menu:
             self._unread = max(0, self._unread - 1)
+        if is_end_of_menu:
+            self._menus.pop()
         self._drawing = max(0, self._drawing - (tag == "svg"))
 
     def data(self, text: str) -> None:
