@@ -17,6 +17,7 @@ from lorag.answering.qualifiers import (
         ("What is the default timeout?", "The timeout is 30 s by default.", True),
         ("What is the default timeout?", "If set to a value such as 120, it waits longer.", False),
         ("default region", "Values: EU, US, Default: US", True),
+        ("What is the default size?", "Non-default values change the minimum value.", False),
         ("What is the maximum size?", "At most 4 MB are read.", True),
         ("What is the maximum size?", "The minimum size is 4 MB.", False),
         ("What is the minimum size?", "The minimum size is 4 MB.", True),

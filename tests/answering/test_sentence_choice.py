@@ -106,6 +106,12 @@ def test_a_sentence_that_goes_on_the_entry_of_a_setting_is_about_it(name: str, q
     assert quote_of(f"What is the default of {name}?", [ENTRIES]) == quoted
 
 
+def test_a_label_of_words_of_the_question_is_not_quoted() -> None:
+    chunk = Chunk("c11", "truncate.md", "See Also", "TRUNCATE\n\nDELETE\n\nTRUNCATE is faster than DELETE.\n\n42")
+    ranked = rank_sentences("What is the difference between TRUNCATE and DELETE?", [chunk], embed_alike)
+    assert {each.text for each in ranked} == {"TRUNCATE is faster than DELETE.", "42"}
+
+
 def test_a_heading_that_comes_again_as_text_is_not_quoted() -> None:
     assert "Memory" not in [each.text for each in rank_sentences("What is memory?", [ENTRIES], embed_alike)]
 

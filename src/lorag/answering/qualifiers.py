@@ -5,7 +5,7 @@ import re
 _KINDS = tuple(
     re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
     for words in (
-        r"defaults?|defaulted|by default|otherwise|if (?:not set|unset|omitted|none is (?:given|set))",
+        r"(?<!non-)defaults?|defaulted|by default|otherwise|if (?:not set|unset|omitted|none is (?:given|set))",
         r"min(?:imum|imal)?|at least|least|lowest|smallest|lower (?:limit|bound)",
         r"max(?:imum|imal)?|at most|most|highest|largest|up to|(?:upper )?limit|no more than|upper bound",
     )

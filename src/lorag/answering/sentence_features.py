@@ -67,6 +67,9 @@ _NAMED = 2.0
 _SHORT = 5
 """Fewer words than this are a label more often than a statement."""
 
+_LABEL = 2
+"""A text of at most so many words, all of them the question's, answers nothing."""
+
 _LONGEST_FIELD = 200
 """A longer value of a front matter is a text of its own and no answer."""
 
@@ -141,8 +144,10 @@ def describe(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) -> Descr
     named = named_in(question)
     places = [*_in_entries(_sentences(chunks), named), *_fields(question, chunks)]
     # A page that asks says nothing: "Does it read NoSQL databases?" would support "It reads NoSQL databases".
-    # A heading that comes again as text says no more than the heading.
-    stating = [at for at, place in enumerate(places) if not (_ASKS.search(place.sentence.text) or _is_heading(place))]
+    asked = content_words(question)
+    stating = [
+        at for at, place in enumerate(places) if not (_ASKS.search(place.sentence.text) or _says_nothing(place, asked))
+    ]
     kept = _naming(named, stating, places)
     kept = _naming(dotted_in(question), kept, places) or kept
     if not kept:
@@ -163,9 +168,12 @@ def describe(question: str, chunks: Sequence[Chunk], embed: EmbedTexts) -> Descr
     return Described(tuple(places[at].sentence for at in kept), np.array(rows))
 
 
-def _is_heading(place: "_Place") -> bool:
+def _says_nothing(place: "_Place", asked: frozenset[str]) -> bool:
+    """Whether a text is one of its headings again, or a label of words that the question has: `DELETE` alone."""
     own = place.sentence.text.strip()
-    return len(own) <= len(place.heading) and own in place.heading.split(SEPARATOR)
+    if len(own) <= len(place.heading) and own in place.heading.split(SEPARATOR):
+        return True
+    return len(own.split()) <= _LABEL and not place.sentence.entry and content_words(place.sentence.said) <= asked
 
 
 def _naming(names: Sequence[str], among: Sequence[int], places: Sequence["_Place"]) -> list[int]:
