@@ -1,4 +1,4 @@
-"""What DVC shows of a workspace: metrics, plots and artifacts, by DVC itself."""
+"""Strangers 10: what DVC shows of a workspace: metrics, plots and artifacts, by DVC itself."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The error of the rule for right answers, beside answers that were read and labelled one by one."""
+"""Strangers 8: the error of the rule for right answers, beside answers that were read and labelled one by one."""
 
 import importlib
 import json
