@@ -1,4 +1,4 @@
-"""Strangers 18: the one rule by which texts say the same: the tables of docs/normalising.md, row by row, wherever it is used."""
+"""Strangers 18: the rule by which texts say the same: the tables of docs/normalising.md, row by row."""
 
 from pathlib import Path
 
