@@ -62,7 +62,7 @@ def test_an_answer_from_the_past_says_so_once(capsys: pytest.CaptureFixture[str]
 
 def test_a_quote_is_announced_before_it_and_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, result("rag", "quoted", answer="It was opened in 1874.", citations=[CITATION])) == [
-        "Quoted, since what the model wrote is not supported by what was found:",
+        "Quoted, since no sentence clearly supports what the model wrote:",
         "It was opened in 1874.",
         "[1] harbour.md (2024-05-06, since release 3, version 0123456789ab)",
         "    Harbour > History",

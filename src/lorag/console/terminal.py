@@ -248,7 +248,7 @@ def show_answer(result: Mapping[str, Any]) -> None:
     """Print an answer with its citations; of one from memory that was asked for, and so streamed, what follows it."""
     quoted = result["kind"] == "quoted"
     if quoted:
-        say("Quoted, since what the model wrote is not supported by what was found:")
+        say("Quoted, since no sentence clearly supports what the model wrote:")
     if Strategy(result["strategy"]).profile.reads or result.get("routed"):
         # Of one citation everybody knows what it belongs to.
         is_numbered = len(result["citations"]) > 1

@@ -20,7 +20,7 @@ KINDS = {
 
 REASONS = {
     Reason.FROM_MEMORY: "From memory: this strategy reads no documents, so nothing supports it.",
-    Reason.NOT_SUPPORTED: "No sentence supports what the model wrote, so the best passage is quoted instead.",
+    Reason.NOT_SUPPORTED: "No sentence clearly supports what the model wrote, so the best passage is quoted instead.",
     Reason.NOTHING_FOUND: "Nothing in the documents answers this well enough.",
     Reason.MODEL_DECLINED: "The model says that it does not know.",
     Reason.NOT_RETAINED: "The question is about the past, and no release that is kept reaches back so far.",
