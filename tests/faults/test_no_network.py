@@ -272,6 +272,10 @@ def serve_for_a_while(life: Life) -> None:
             client.get("/", headers=key),
         ]
     assert responses[0].status_code == 200 and responses[2].status_code == 401
+    # Traces are written behind the answers, slowly under strace, and the controls look for one.
+    kept, until = life.folder / "w" / ".lorag" / "mlflow", time.monotonic() + 120
+    while time.monotonic() < until and not any(b"lit at 8:30" in each.read_bytes() for each in kept.glob("*.db*")):
+        time.sleep(0.5)
     life.said.extend(response.text for response in responses)
     # strace passes no signal on.
     for child in psutil.Process(process.pid).children():
